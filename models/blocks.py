@@ -1,0 +1,62 @@
+"""Blocks that more than one family is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def make_divisible(channels: float, divisor: int = 8, floor: int | None = None) -> int:
+    """Round a channel number to the nearest multiple of `divisor`, at least `floor`, never below 90% of it.
+
+    This is how the MobileNet V2 and V3 reference code scales widths.
+    """
+    rounded = max(floor or divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
+class ConvBN(nn.Sequential):
+    """Convolution without bias, batch normalisation, and an activation (None: linear).
+
+    Input ``[N, inp, H, W]``, output ``[N, out, ceil(H / stride), ceil(W / stride)]``: padding is half the kernel.
+    """
+
+    def __init__(
+        self,
+        inp: int,
+        out: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        activation: Callable[[], nn.Module] | None = nn.ReLU,
+    ) -> None:
+        layers: list[nn.Module] = [
+            nn.Conv2d(inp, out, kernel, stride, kernel // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(out),
+        ]
+        if activation is not None:
+            layers.append(activation())
+        super().__init__(*layers)
+
+
+def relu() -> nn.Module:
+    """Return an in-place ReLU."""
+    return nn.ReLU(inplace=True)
+
+
+def relu6() -> nn.Module:
+    """Return an in-place ReLU6, the activation of MobileNet V2."""
+    return nn.ReLU6(inplace=True)
+
+
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+    """Interleave the channels of `groups` groups: ``[N, C, H, W]`` in, the same shape out (ShuffleNet, Figure 1)."""
+    n, c, h, w = x.shape
+    return x.view(n, groups, c // groups, h, w).transpose(1, 2).contiguous().view(n, c, h, w)
+
+
+def global_pool(x: Tensor) -> Tensor:
+    """Average over space: ``[N, C, H, W]`` in, ``[N, C]`` out."""
+    return torch.flatten(nn.functional.adaptive_avg_pool2d(x, 1), 1)

@@ -1,0 +1,1 @@
+"""One TOML per kind of device; `bench.target` reads them."""
