@@ -49,9 +49,7 @@ def parse(text: str) -> Spec:
     for part in rest.split(",") if rest else ():
         key, equals, value = (s.strip() for s in part.partition("="))
         if not (key and equals and value):
-            raise SpecError(
-                f"{clip(part)!r} in {clip(text)!r} is not key=value", "write NAME:key=value,key=value"
-            )
+            raise SpecError(f"{clip(part)!r} in {clip(text)!r} is not key=value", "write NAME:key=value,key=value")
         if key in params:
             raise SpecError(f"{clip(text)!r} gives {clip(key)!r} twice", "keep one of the two")
         params[key] = value

@@ -36,9 +36,7 @@ class Parameter:
             value = _convert(text, self.default)
         except ValueError:
             kind = type(self.default).__name__
-            raise ParameterError(
-                f"{family}: {self.name}={clip(text)} is not a {kind}", self.offered()
-            ) from None
+            raise ParameterError(f"{family}: {self.name}={clip(text)} is not a {kind}", self.offered()) from None
         ok = value in self.choices if self.choices else True
         if self.range is not None and isinstance(value, (int, float)):
             ok = self.range[0] <= value <= self.range[1]

@@ -25,9 +25,7 @@ class Separable(nn.Sequential):
     """Depthwise 3x3 then pointwise 1x1, each with batch normalisation and ReLU (Figure 3, right)."""
 
     def __init__(self, inp: int, out: int, stride: int) -> None:
-        super().__init__(
-            ConvBN(inp, inp, 3, stride, groups=inp, activation=relu), ConvBN(inp, out, activation=relu)
-        )
+        super().__init__(ConvBN(inp, inp, 3, stride, groups=inp, activation=relu), ConvBN(inp, out, activation=relu))
 
 
 class MobileNetV1(nn.Module):
