@@ -14,43 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import ArtifactError, ParameterError, SpecError, UnknownName, clip
+from bench.parameter import Parameter, Value, show
 from bench.spec import LIBRARIES, Spec, parse
 
-Value = float | int | bool | str
 DEFAULT_RESOLUTION = 224
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A hyper-parameter of a family: its default, and either `choices` or a closed `range`."""
-
-    name: str
-    default: Value
-    choices: tuple[Value, ...] = ()
-    range: tuple[float, float] | None = None
-    help: str = ""
-
-    def read(self, text: str, family: str) -> Value:
-        """Turn text into a value of this parameter's type; ParameterError if it is none or not offered."""
-        try:
-            value = _convert(text, self.default)
-        except ValueError:
-            kind = type(self.default).__name__
-            raise ParameterError(f"{family}: {self.name}={clip(text)} is not a {kind}", self.offered()) from None
-        ok = value in self.choices if self.choices else True
-        if self.range is not None and isinstance(value, (int, float)):
-            ok = self.range[0] <= value <= self.range[1]
-        if not ok:
-            raise ParameterError(f"{family} is not offered with {self.name}={clip(text)}", self.offered())
-        return value
-
-    def offered(self) -> str:
-        """Say in words which values there are."""
-        if self.choices:
-            return f"{self.name} is one of {', '.join(_show(c) for c in self.choices)}"
-        if self.range is not None:
-            return f"{self.name} lies between {_show(self.range[0])} and {_show(self.range[1])}"
-        return f"{self.name} is a {type(self.default).__name__}, e.g. {_show(self.default)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +115,7 @@ def canonical_name(card: Card, params: dict[str, Value]) -> str:
     for alias, preset in card.aliases.items():
         if params == {p.name: p.default for p in card.parameters.values()} | preset:
             return alias
-    changed = [f"{k}={_show(v)}" for k, v in params.items() if v != card.parameters[k].default]
+    changed = [f"{k}={show(v)}" for k, v in params.items() if v != card.parameters[k].default]
     return f"{card.family}:{','.join(changed)}" if changed else card.family
 
 
@@ -169,24 +136,6 @@ def _existing(path: str) -> str:
     if not Path(path).is_file():
         raise ArtifactError(f"there is no file {clip(path)}", "check the path; a zoo name has no ending")
     return path
-
-
-def _convert(text: str, like: Value) -> Value:
-    if isinstance(like, bool):
-        if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
-            raise ValueError(text)
-        return text.lower() in ("true", "1", "yes")
-    if isinstance(like, int):
-        return int(text)
-    if isinstance(like, float):
-        return float(text)
-    return text
-
-
-def _show(value: Value) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _read_card(family: str, text: str) -> Card:

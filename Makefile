@@ -1,0 +1,44 @@
+# Each target makes the virtual environment when it is missing, and needs nothing else done before it.
+PYTHON ?= python3
+# On a machine with an NVIDIA GPU or on arm64 the same line installs that platform's build. For another CUDA version
+# install torch into .venv first, the way pytorch.org tells, then `make run`.
+TORCH ?= torch==2.13.*
+VENV := .venv
+READY := $(VENV)/.ready
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: run test test-slow lint format docs docs-check clean
+
+run: $(READY)
+	$(VENV)/bin/bench run --model shufflenetv2 --backend openvino
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest
+
+test-slow: $(READY)
+	$(VENV)/bin/python -m pytest --slow
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(READY)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+docs: $(READY)
+	$(VENV)/bin/python docs/generate.py
+
+docs-check: $(READY)
+	$(VENV)/bin/python docs/generate.py --check
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV); this takes a minute or two the first time"
+	$(PIP) '$(TORCH)'
+	$(PIP) --editable '.[dev]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

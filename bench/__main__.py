@@ -1,0 +1,58 @@
+"""``python -m bench`` and the ``bench`` command: one place where every error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code: 0 fine, 1 a case failed, 2 wrong usage, 3 inconclusive."""
+    import click
+
+    from bench.cli import cli
+    from bench.errors import BenchError
+
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        code = cli.main(arguments, prog_name="bench", standalone_mode=False)
+        sys.stdout.flush()
+    except BenchError as error:
+        _tell(error.message, error.hint)
+        _story(debug)
+        code = error.exit_code
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has left: nothing to tell it any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except KeyboardInterrupt:
+        _tell("interrupted", "")
+        code = 130
+    except Exception as error:  # a mistake of ours: still one line
+        _tell(f"internal error: {type(error).__name__}: {error}", "this is a bug; `--debug` shows where")
+        _story(debug)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(message: str, hint: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+
+
+def _story(debug: bool) -> None:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""A backend that plays a script instead of running a network: the only place where latency is made up.
+
+It has its own clock, so what it "measures" is exact and takes no time, and it can misbehave on demand. Tests of
+everything above the runtimes stand on it; its rows say ``fake`` and cannot be mistaken for a measurement.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from typing import ClassVar
+
+from bench.backends.base import Array, Effective, Operator, parameters
+from bench.case import Settings
+from bench.errors import Unsupported
+from bench.export.artifact import Artifact
+from bench.parameter import Parameter, Value
+
+
+class FakeSession:
+    """Plays latencies: `latency_ms`, multiplied in each launch by a factor of spread `launch_cv`."""
+
+    def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
+        self._options = options
+        self._outputs = [a + options["error"] for a in artifact.reference()[1]]
+        self._macs = artifact.macs
+        self._threads = settings.threads
+        self._now_ns = 0
+        self._count = 0
+        wobble = random.Random(os.getpid()).gauss(0.0, 1.0) * float(options["launch_cv"])
+        self._latency_ns = round(float(options["latency_ms"]) * 1e6 * (1.0 + wobble))
+
+    def clock(self) -> int:
+        """Return the scripted time in ns."""
+        return self._now_ns
+
+    def infer(self) -> None:
+        """Advance the scripted clock, or misbehave as told."""
+        self._count += 1
+        if self._count == self._options["fail_at"]:
+            misbehave(str(self._options["fail"]))
+        self._now_ns += self._latency_ns
+
+    def outputs(self) -> list[Array]:
+        """Return the reference outputs plus the `error` option."""
+        return self._outputs
+
+    def effective(self) -> Effective:
+        """Claim the precision given by the option `effective`."""
+        return Effective("0", "fake", str(self._options["effective"]), self._threads)
+
+    def operators(self) -> list[Operator]:
+        """Claim one operator with the artifact's MACs, scaled by the option `macs_share`."""
+        return [Operator("all", "Fake", macs=int(self._macs * float(self._options["macs_share"])))]
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Fake:
+    """The scripted backend."""
+
+    name: ClassVar[str] = "fake"
+    title: ClassVar[str] = "scripted latencies, for tests"
+    modules: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
+    parameters: ClassVar[dict[str, Parameter]] = parameters(
+        Parameter("latency_ms", 1.0, range=(1e-6, 1e6)),
+        Parameter("launch_cv", 0.0, range=(0.0, 1.0), help="spread between launches"),
+        Parameter("error", 0.0, help="added to every output"),
+        Parameter("effective", "fp32", help="precision that is claimed to have run"),
+        Parameter("macs_share", 1.0, help="share of the MACs that is claimed to have run"),
+        Parameter("fail", "none", choices=("none", "crash", "kill", "hang", "memory", "noise", "raise")),
+        Parameter("fail_at", 0, help="the inference at which to fail"),
+    )
+
+    def import_runtime(self) -> None:
+        """Import nothing."""
+
+    def load(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> FakeSession:
+        """Return a scripted session."""
+        return FakeSession(artifact, settings, options)
+
+
+def misbehave(how: str) -> None:
+    """Fail as a real runtime might."""
+    if how == "crash":
+        os.abort()
+    elif how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif how == "hang":
+        time.sleep(3600)
+    elif how == "memory":
+        raise MemoryError("scripted")
+    elif how == "noise":
+        os.write(1, b"a runtime prints to stdout\n")
+    elif how == "raise":
+        raise Unsupported("scripted failure", "this is a test")

@@ -1,0 +1,150 @@
+"""OpenVINO on the CPU.
+
+Timed as ``start_async`` and ``wait`` of one infer request whose input and output tensors are bound to NumPy memory:
+``infer()`` of the Python API builds a dictionary of the outputs in every call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, ClassVar
+
+from bench.backends.base import Array, Effective, Operator, parameters
+from bench.case import Settings
+from bench.errors import OutOfMemory, Unsupported, clip
+from bench.export.artifact import Artifact
+from bench.parameter import Parameter, Value
+
+# OpenVINO's names of element types, and ours.
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+NAMES = {"f32": "fp32", "float32": "fp32", "bf16": "bf16", "bfloat16": "bf16", "f16": "fp16", "float16": "fp16"}
+NAMES |= {"i8": "int8", "u8": "int8", "dynamic": "dynamic"}
+CONVOLUTIONS = ("Convolution", "Deconvolution")
+PRODUCTS = ("FullyConnected", "MatMul")
+OPAQUE = ("ScaledDotProductAttention", "RNNSeq", "RNNCell", "Interaction", "TensorIterator", "Loop", "If", "LLMMLP")
+
+
+class OpenVinoSession:
+    """A network in an OpenVINO compiled model of the CPU plugin with one stream."""
+
+    infer: Callable[[], None]
+
+    def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
+        import numpy as np
+        import openvino as ov
+
+        asked = str(options["precision"])
+        # Everything that changes a result silently is set. Left alone, this plugin runs bf16 wherever the CPU can,
+        # and f16 with fast math on ARM. Its own pinning is off: the worker pins the whole process instead.
+        config: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": settings.threads,
+            "ENABLE_CPU_PINNING": False,
+            "ENABLE_HYPER_THREADING": True,
+            "CPU_DENORMALS_OPTIMIZATION": False,
+            "CACHE_DIR": "",
+            "INFERENCE_PRECISION_HINT": PRECISIONS[artifact.precision if asked == "model" else asked],
+        }
+        if asked in ("model", "fp32") and artifact.precision == "fp32":
+            config["EXECUTION_MODE_HINT"] = "ACCURACY"  # on ARM the other mode turns fast math on
+        try:
+            core = ov.Core()
+            self._compiled = core.compile_model(core.read_model(str(artifact.path)), "CPU", config)
+        except Exception as error:  # RuntimeError and plain C++ exceptions
+            lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+            if "bad_alloc" in str(error):
+                raise OutOfMemory(f"openvino cannot load the model: {clip(lines[-1], 200)}") from error
+            raise Unsupported(
+                f"openvino cannot load the model: {clip(lines[-1], 200)}", "run again with --debug for the whole story"
+            ) from error
+        self._request = self._compiled.create_infer_request()
+        inputs, _ = artifact.reference()
+        self._inputs = [np.ascontiguousarray(x) for x in inputs]
+        self._outputs: list[Array] = [np.empty(info.shape, info.dtype) for info in artifact.outputs]
+        for i, x in enumerate(self._inputs):
+            self._request.set_input_tensor(i, ov.Tensor(x, shared_memory=True))
+        for i, y in enumerate(self._outputs):
+            self._request.set_output_tensor(i, ov.Tensor(y, shared_memory=True))
+        start, wait = self._request.start_async, self._request.wait
+
+        def infer() -> None:
+            start()
+            wait()
+
+        self.infer = infer
+
+    def outputs(self) -> list[Array]:
+        """Return the bound outputs."""
+        return self._outputs
+
+    def effective(self) -> Effective:
+        """Read back every property of the compiled model, and the precision from the operators that ran."""
+        import openvino as ov
+
+        properties: dict[str, Any] = {}
+        for name in self._compiled.get_property("SUPPORTED_PROPERTIES"):
+            if name != "SUPPORTED_PROPERTIES":
+                properties[name] = str(self._compiled.get_property(name))
+        macs: dict[str, int] = {}
+        for op in self.operators():
+            if op.macs:
+                macs[op.precision] = macs.get(op.precision, 0) + op.macs
+        precision = max(macs, key=lambda k: macs[k]) if macs else "fp32"
+        version = ov.__version__.partition("-")[0]
+        threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS"))
+        return Effective(version, "cpu", precision, threads, properties)
+
+    def operators(self) -> list[Operator]:
+        """Read the runtime model: every operator with its layout, precision and implementation."""
+        return [_operator(node) for node in self._compiled.get_runtime_model().get_ordered_ops()]
+
+    def close(self) -> None:
+        """Drop the request and the compiled model."""
+        del self._request, self._compiled, self.infer
+
+
+class OpenVino:
+    """OpenVINO's CPU plugin."""
+
+    name: ClassVar[str] = "openvino"
+    title: ClassVar[str] = "OpenVINO, CPU plugin"
+    modules: ClassVar[tuple[str, ...]] = ("openvino",)
+    extra: ClassVar[str] = "openvino"
+    parameters: ClassVar[dict[str, Parameter]] = parameters(
+        Parameter("precision", "model", choices=("model", *PRECISIONS), help="inference precision"),
+    )
+
+    def import_runtime(self) -> None:
+        """Import openvino."""
+        import openvino  # noqa: F401
+
+    def load(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> OpenVinoSession:
+        """Compile the artifact; see `bench.backends.base.Backend.load`."""
+        return OpenVinoSession(artifact, settings, options)
+
+
+def _operator(node: Any) -> Operator:
+    info = {k: str(v.astype(str)) if hasattr(v, "astype") else str(v) for k, v in node.get_rt_info().items()}
+    kind = info.get("layerType", node.get_type_name())
+    inputs = [tuple(i.get_source_output().get_shape()) for i in node.inputs()]
+    outputs = [tuple(o.get_shape()) for o in node.outputs()]
+    macs: int | None = None
+    if kind in CONVOLUTIONS and len(inputs) > 1:
+        weight = inputs[1]
+        grouped = len(weight) == len(inputs[0]) + 1  # [G, O/G, I/G, ...] against [O, I, ...]
+        per_element = prod(weight[2:]) if grouped else prod(weight[1:])
+        macs = (prod(outputs[0]) if kind == "Convolution" else prod(inputs[0])) * per_element
+    elif kind in PRODUCTS and inputs:
+        macs = prod(outputs[0]) * inputs[0][-1]
+    return Operator(
+        name=info.get("originalLayersNames") or node.get_friendly_name(),
+        kind=kind,
+        macs=macs,
+        precision=NAMES.get(info.get("runtimePrecision", ""), info.get("runtimePrecision", "")),
+        layout=info.get("outputLayouts", ""),
+        implementation=info.get("primitiveType", ""),
+        shapes=tuple(outputs),
+        opaque=kind in OPAQUE,
+    )

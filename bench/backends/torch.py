@@ -1,0 +1,157 @@
+"""PyTorch on the CPU and on CUDA, eager or compiled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bench.backends.base import Array, Effective, Operator, parameters
+from bench.case import Settings
+from bench.errors import OutOfMemory, Unsupported, clip
+from bench.export.artifact import Artifact
+from bench.export.build import build_module
+from bench.parameter import Parameter, Value
+
+
+class TorchSession:
+    """A network in PyTorch, with the weights of the artifact."""
+
+    infer: Callable[[], None]
+    device_ns: Callable[[], int]
+
+    def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
+        import torch
+
+        if artifact.kind == "onnx":
+            raise Unsupported("the torch backend cannot run an ONNX file", "use --backend onnxruntime or openvino")
+        self._device = torch.device(str(options["device"]))
+        if self._device.type == "cuda" and not torch.cuda.is_available():
+            raise Unsupported(
+                "torch finds no CUDA device here",
+                "use torch:device=cpu, or install a CUDA build of torch and its driver",
+            )
+        self._tf32 = bool(options["tf32"])
+        self._compile = bool(options["compile"])
+        torch.set_num_threads(settings.threads)
+        _set_precision(self._tf32)
+        torch.set_grad_enabled(False)
+        recipe = json.loads(artifact.source)
+        module, _ = build_module(artifact.kind, recipe["source"], recipe["params"])
+        module.load_state_dict(torch.load(artifact.weights, weights_only=True))
+        inputs, _ = artifact.reference()
+        try:
+            self._module = module.to(self._device)
+            self._inputs = [torch.from_numpy(x).to(self._device) for x in inputs]
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(f"the model does not fit: {clip(str(error), 200)}", "try a smaller batch") from error
+        if options["channels_last"]:
+            self._module = self._module.to(memory_format=torch.channels_last)
+            self._inputs = [x.to(memory_format=torch.channels_last) for x in self._inputs]
+        self._run = torch.compile(self._module) if self._compile else self._module
+        self._result: Any = None
+        if self._device.type == "cuda":
+            self._begin, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            self.infer, self.device_ns = self._infer_cuda, self._device_ns
+        else:
+            self.infer = self._infer_cpu
+
+    def _infer_cpu(self) -> None:
+        self._result = self._run(*self._inputs)
+
+    def _infer_cuda(self) -> None:
+        # The events give the device's time, the caller's clock around this method the host's, waiting included.
+        self._begin.record()
+        self._result = self._run(*self._inputs)
+        self._end.record()
+        self._end.synchronize()
+
+    def _device_ns(self) -> int:
+        return int(self._begin.elapsed_time(self._end) * 1e6)
+
+    def outputs(self) -> list[Array]:
+        """Copy the result of the last inference to the host."""
+        result = self._result if isinstance(self._result, (tuple, list)) else (self._result,)
+        return [np.asarray(y.detach().to("cpu").numpy()) for y in result]
+
+    def effective(self) -> Effective:
+        """Read back threads, precision switches and device from torch."""
+        import torch
+
+        settings = precision_switches()
+        settings["compile"] = self._compile
+        settings["autocast"] = torch.is_autocast_enabled(self._device.type)
+        dtype = next(self._module.parameters()).dtype
+        precision = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype, str(dtype))
+        reduced = "tf32" if self._device.type == "cuda" else "bf16"
+        if precision == "fp32" and any(v in ("tf32", "bf16") for k, v in settings.items() if self._device.type in k):
+            precision = reduced
+        name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
+        return Effective(torch.__version__, name, precision, torch.get_num_threads(), settings)
+
+    def operators(self) -> list[Operator]:
+        """Count the matrix operators of one eager pass (the graph that ``torch.compile`` is given as well)."""
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with FlopCounterMode(display=False) as counter:
+            self._module(*self._inputs)
+        total = counter.get_flop_counts().get("Global", {})
+        return [Operator(str(op), str(op).rpartition(".")[2], macs=flops // 2) for op, flops in total.items()]
+
+    def close(self) -> None:
+        """Drop the module."""
+        del self._module, self._run, self._inputs, self._result, self.infer
+
+
+class Torch:
+    """PyTorch, eager or compiled, on the CPU or a CUDA device."""
+
+    name: ClassVar[str] = "torch"
+    title: ClassVar[str] = "PyTorch, eager or compiled, CPU or CUDA"
+    modules: ClassVar[tuple[str, ...]] = ("torch",)
+    extra: ClassVar[str] = "zoo"
+    parameters: ClassVar[dict[str, Parameter]] = parameters(
+        Parameter("precision", "fp32", choices=("fp32",), help="the weights' precision"),
+        Parameter("device", "cpu", choices=("cpu", "cuda"), help="where it runs"),
+        Parameter("compile", False, help="through torch.compile"),
+        Parameter("channels_last", False, help="NHWC memory format"),
+        Parameter("tf32", False, help="let CUDA convolutions and products round to TF32"),
+    )
+
+    def import_runtime(self) -> None:
+        """Import torch."""
+        import torch  # noqa: F401
+
+    def load(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> TorchSession:
+        """Build the module and give it the artifact's weights; see `bench.backends.base.Backend.load`."""
+        return TorchSession(artifact, settings, options)
+
+
+def _set_precision(tf32: bool) -> None:
+    """Switch every reduced-precision shortcut off, or TF32 on CUDA on.
+
+    CUDA convolutions are TF32 by default. The older ``allow_tf32`` flags must not be touched beside these.
+    """
+    import torch
+
+    torch.backends.cudnn.benchmark = False
+    cuda = "tf32" if tf32 else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = cuda
+    torch.backends.cudnn.conv.fp32_precision = cuda
+    torch.backends.mkldnn.matmul.fp32_precision = "ieee"
+    torch.backends.mkldnn.conv.fp32_precision = "ieee"
+
+
+def precision_switches() -> dict[str, Any]:
+    """Return the state of every switch by which torch may compute fp32 in less."""
+    import torch
+
+    return {
+        "cuda.matmul.fp32_precision": torch.backends.cuda.matmul.fp32_precision,
+        "cuda.conv.fp32_precision": torch.backends.cudnn.conv.fp32_precision,
+        "cpu.matmul.fp32_precision": torch.backends.mkldnn.matmul.fp32_precision,
+        "cpu.conv.fp32_precision": torch.backends.mkldnn.conv.fp32_precision,
+        "cudnn.benchmark": torch.backends.cudnn.benchmark,
+    }

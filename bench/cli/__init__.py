@@ -1,0 +1,53 @@
+"""The command line: one module per command, each imported only when it is used, so that ``--help`` is fast.
+
+A command parses, calls and prints; what it does is done elsewhere.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from bench import __version__
+from bench.errors import UnknownName
+
+# The summary stands here too, so that `bench --help` need not import the commands; a test compares the two.
+COMMANDS = {
+    "cache": "Show or empty the cache of exported models.",
+    "list": "List models, backends or targets.",
+    "run": "Measure models on backends and append a row for each case.",
+    "schema": "Print every column of a result row: type, unit, meaning.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and summaries, and imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import the command."""
+        if name not in COMMANDS:
+            raise UnknownName("command", name, COMMANDS, "bench --help")
+        command: click.Command = import_module(f"bench.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="bench")
+def cli() -> None:
+    """Measure how long a neural network takes on a device, and say why.
+
+    Start with: bench run --model shufflenetv2 --backend openvino
+
+    A model is NAME[:key=value,...] of the zoo (bench list models), net.onnx, file.py:function, timm:NAME or
+    torchvision:NAME. --debug after any command shows the whole story of an error.
+    """

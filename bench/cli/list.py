@@ -1,0 +1,59 @@
+"""``bench list``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bench.cli._print import FORMAT, print_records
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(["models", "backends", "targets"]))
+@FORMAT
+def command(what: str, format: str) -> None:
+    """List models, backends or targets."""
+    print_records({"models": models, "backends": backends, "targets": targets}[what](), format)
+
+
+def models() -> list[dict[str, Any]]:
+    """Return every name a model spec may begin with, and what can be said after it."""
+    from bench.parameter import show
+    from bench.zoo import cards, names
+
+    rows = []
+    for name, family in names().items():
+        card = cards()[family]
+        options = [f"{p.name}={show(p.default)} ({p.offered()})" for p in card.parameters.values()]
+        rows.append(
+            {
+                "model": name,
+                "network": card.title,
+                "year": card.year,
+                "hyper-parameters": f"see {family}" if name != family else "; ".join(options),
+                "resolution": card.resolution,
+            }
+        )
+    return rows
+
+
+def backends() -> list[dict[str, Any]]:
+    """Return every registered backend, whether its runtime is installed, and its options."""
+    from bench import backends as registry
+    from bench.parameter import show
+
+    rows = []
+    for name in registry.names():
+        backend = registry.get(name)
+        options = [f"{p.name}={show(p.default)} ({p.offered()})" for p in backend.parameters.values()]
+        there = "yes" if registry.installed(backend) else f"pip install 'isoflops[{backend.extra}]'"
+        rows.append({"backend": name, "runtime": backend.title, "installed": there, "options": "; ".join(options)})
+    return rows
+
+
+def targets() -> list[dict[str, Any]]:
+    """Return every target that comes with the program."""
+    from bench.target import shipped
+
+    return [{"target": t.name, "reach": t.reach, "notes": t.notes} for t in shipped().values()]

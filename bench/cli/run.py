@@ -1,0 +1,177 @@
+"""``bench run``."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli._print import FORMAT, print_records
+
+if TYPE_CHECKING:
+    from bench.case import Case, Plan
+    from bench.records import Row
+
+
+@click.command("run", no_args_is_help=True)
+@click.option("--model", "models", multiple=True, required=True, metavar="SPEC", help="What to measure; repeatable.")
+@click.option(
+    "--backend", "backends", multiple=True, default=["onnxruntime"], show_default=True, metavar="SPEC",
+    help="What to run it on; repeatable.",
+)  # fmt: skip
+@click.option("--threads", multiple=True, type=int, default=[1], show_default=True, help="Repeatable.")
+@click.option("--batch", multiple=True, type=int, default=[1], show_default=True, help="Repeatable.")
+@click.option("--resolution", multiple=True, type=int, help="Side of the input in pixels; default: the paper's.")
+@click.option("--target", default="local", show_default=True, help="A name (bench list targets) or a TOML file.")
+@click.option("--output", type=click.Path(path_type=Path), help="CSV to append to; default: results/DATE/TARGET.csv.")
+@click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
+@click.option("--launches", type=click.IntRange(1, 1000), help="Fresh processes per case, at least.  [default: 5]")
+@click.option("--budget", type=click.FloatRange(0.1), metavar="SECONDS", help="Per case.  [default: 60]")
+@click.option(
+    "--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="Per answer of a worker.  [default: 120]"
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
+@FORMAT
+def command(
+    models: tuple[str, ...],
+    backends: tuple[str, ...],
+    threads: tuple[int, ...],
+    batch: tuple[int, ...],
+    resolution: tuple[int, ...],
+    target: str,
+    output: Path | None,
+    resume: bool,
+    launches: int | None,
+    budget: float | None,
+    timeout: float | None,
+    seed: int,
+    format: str,
+) -> None:
+    """Measure models on backends and append a row for each case.
+
+    Several models, backends, threads, batches and resolutions give their cross product; the cases take turns in short
+    blocks, so that a slow minute of the machine meets all of them. The exit code is 1 if any row is neither ok nor
+    noisy.
+    """
+    from bench import backends as registry
+    from bench import records, zoo
+    from bench import target as targets
+    from bench.case import Protocol, cross
+
+    here = targets.resolve(target)
+    given = {"launches": launches, "budget_s": budget, "timeout_s": timeout, "seed": seed}
+    changed: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    if launches is not None:
+        changed["max_launches"] = max(launches, Protocol().max_launches)
+    plan = cross(
+        [zoo.resolve(text) for text in models],
+        [registry.resolve(_with_python(text, here.python)) for text in backends],
+        threads,
+        batch,
+        resolution or (None,),
+        here.name,
+        Protocol(**changed),
+    )
+    path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{here.name}.csv")
+    records.prepare(path)
+    rows = [] if not resume else _valid_rows(path, plan)
+    for row in measure(plan, list(here.cores), path, skip={row.case_id for row in rows}):
+        rows.append(row)
+    _show(rows, format, path)
+    if any(row.status not in records.MEASURED for row in rows):
+        raise click.exceptions.Exit(1)
+
+
+def measure(plan: Plan, cores: list[int], path: Path, skip: set[str]) -> list[Row]:
+    """Run the plan's cases that are not to be skipped, append each row and its samples, show progress on stderr."""
+    from dataclasses import replace
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from bench import records
+    from bench.measure.runner import Observer, Runner
+
+    todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in skip))
+    if skip:
+        click.echo(f"{len(plan.cases) - len(todo.cases)} of {len(plan.cases)} cases are measured already", err=True)
+    console = Console(stderr=True)
+    # Nothing refreshes by itself: a timer in the parent would wake up in the middle of a block.
+    progress = Progress(
+        TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console, auto_refresh=False, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    task = progress.add_task("starting", total=len(todo.cases))
+
+    def tell(text: str) -> None:
+        progress.update(task, description=text)
+        progress.refresh()
+
+    def step(case: Case, wave: int, doing: str) -> None:
+        tell(f"launch {wave + 1}: {doing} {case}")
+
+    observer = Observer(
+        exporting=lambda case: tell(f"exporting {case.model.canonical}"),
+        step=step,
+        samples=lambda found: records.append_samples(path, found),
+    )
+    rows = []
+    try:
+        with progress:
+            for row in Runner(todo, cores, observer).run():
+                records.append(path, row)
+                rows.append(row)
+                progress.advance(task)
+    except KeyboardInterrupt:
+        click.echo(
+            f"interrupted: {len(rows)} of {len(todo.cases)} cases are finished and in {path}; "
+            "the same command with --resume goes on",
+            err=True,
+        )
+        raise click.exceptions.Exit(130) from None
+    except OSError as error:
+        from bench.errors import OutputError
+
+        raise OutputError(
+            f"{path} cannot be written any more: {error.strerror}", "make room and run the same command with --resume"
+        ) from error
+    return rows
+
+
+def _with_python(spec: str, python: str) -> str:
+    """Give a backend the target's interpreter, unless it names its own."""
+    if not python or "python=" in spec:
+        return spec
+    return f"{spec}{',' if ':' in spec else ':'}python={python}"
+
+
+def _valid_rows(path: Path, plan: Plan) -> list[Row]:
+    from bench import records
+
+    if path.stat().st_size == 0:
+        return []
+    wanted = {case.id for case in plan.cases}
+    latest = {r.case_id: r for r in records.read(path) if r.case_id in wanted and r.seed == plan.protocol.seed}
+    return [row for row in latest.values() if row.status in records.MEASURED]
+
+
+def _show(rows: list[Row], format: str, path: Path) -> None:
+    if format != "table":
+        from dataclasses import asdict
+
+        print_records([asdict(row) for row in rows], format)
+        click.echo(f"rows: {path}", err=True)
+        return
+    from rich.console import Console
+
+    from bench.report.table import remarks, table
+
+    # A file or a pipe has no width: nothing is folded there.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console.print(table(rows))
+    for line in remarks(rows):
+        click.echo(line)
+    click.echo(f"rows: {path}")

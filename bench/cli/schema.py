@@ -1,0 +1,16 @@
+"""``bench schema``."""
+
+from __future__ import annotations
+
+import click
+
+from bench.cli._print import FORMAT, print_records
+
+
+@click.command("schema")
+@FORMAT
+def command(format: str) -> None:
+    """Print every column of a result row: type, unit, meaning."""
+    from bench.records import schema
+
+    print_records(schema(), format)

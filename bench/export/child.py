@@ -1,0 +1,145 @@
+"""The export process: reads a recipe from stdin, fills the draft folder named in its first argument, exits 0.
+
+If it cannot, its last line on stdout is a JSON object with `error` and `hint`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.errors import ArtifactError, BenchError
+from bench.export.artifact import Artifact, MacOp, TensorInfo, sha256_of
+from bench.graph.complexity import count
+
+SUBNORMAL = np.finfo(np.float32).tiny
+
+
+def main() -> int:
+    """Export or examine one model."""
+    draft = Path(sys.argv[1])
+    recipe: dict[str, Any] = json.load(sys.stdin)
+    try:
+        if recipe["model"]["kind"] == "onnx":
+            from bench.export.onnx_file import examine
+
+            examine(recipe, draft)
+        else:
+            export(recipe, draft)
+    except BenchError as error:
+        traceback.print_exc()
+        print(json.dumps({"error": error.message, "hint": error.hint}))
+        return 1
+    return 0
+
+
+def export(recipe: dict[str, Any], draft: Path) -> None:
+    """Build, initialise, calibrate, audit and export a PyTorch model."""
+    import onnx
+    import torch
+
+    from bench.export.build import build_module
+
+    ref = recipe["model"]
+    torch.manual_seed(recipe["seed"])
+    torch.set_float32_matmul_precision("highest")
+    model, own_resolution = build_module(ref["kind"], ref["source"], ref["params"])
+    resolution = recipe["resolution"] or own_resolution or 224
+    shape = (recipe["batch"], 3, resolution, resolution)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(recipe["seed"] + 2))
+    y = _settle(model, x, recipe["seed"], ref)
+    torch.save(model.state_dict(), draft / "weights.pt")
+    np.savez(draft / "reference.npz", input_0=x.numpy(), output_0=y.numpy())
+    path = draft / "model.onnx"
+    try:
+        program = torch.onnx.export(
+            model,
+            (x,),
+            dynamo=True,
+            opset_version=recipe["opset"],
+            input_names=["input"],
+            output_names=["output"],
+            verbose=False,
+        )
+        assert program is not None
+        program.save(str(path))
+    except Exception as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ArtifactError(
+            f"{ref['canonical']} cannot be exported to ONNX: {first[:200]}",
+            "run again with --debug for the whole story",
+        ) from error
+    proto = onnx.load(path)
+    _check_weights(proto, ref["canonical"])
+    complexity = count(proto)
+    Artifact(
+        folder="",
+        model=ref["canonical"],
+        kind=ref["kind"],
+        onnx="model.onnx",
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        inputs=(TensorInfo("input", "float32", tuple(x.shape)),),
+        outputs=(TensorInfo("output", "float32", tuple(y.shape)),),
+        batch=recipe["batch"],
+        resolution=resolution,
+        precision="fp32",
+        macs=complexity.macs,
+        params=sum(p.numel() for p in model.parameters()),
+        mac_ops=tuple(MacOp(n.name, n.op, n.macs, n.weight, n.group) for n in complexity.nodes),
+        uncounted=complexity.uncounted,
+        reference_by=f"torch {torch.__version__}",
+        made_by=recipe["made_by"] | {"opset": str(recipe["opset"])},
+        seed=recipe["seed"],
+        source=json.dumps({"source": ref["source"], "params": ref["params"]}),
+    ).save(draft)
+
+
+def _settle(model: Any, x: Any, seed: int, ref: dict[str, Any]) -> Any:
+    """Give the model its weights, prove that its numbers are healthy, return its output."""
+    import torch
+
+    name = ref["canonical"]
+    weights = importlib.import_module("bench.models.weights")  # a tree of its own for type checkers
+    try:
+        weights.initialise(model, seed)
+        weights.calibrate(model, tuple(x.shape), seed)
+        with torch.inference_mode():
+            complaints = weights.audit(model, x)
+            y = model(x)
+    except Exception as error:  # a person's network can raise anything
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ArtifactError(
+            f"{name} does not run on an input of shape {tuple(x.shape)}: {first[:200]}",
+            "give it a --resolution and --batch that it takes",
+        ) from error
+    if complaints:
+        raise ArtifactError(
+            f"{name} with seeded weights gives unhealthy numbers: {complaints[0]}",
+            "subnormal or non-finite values change the speed; add a normalisation or another initialisation",
+        )
+    if not isinstance(y, torch.Tensor):
+        raise ArtifactError(f"{name} returns {type(y).__name__}, not one tensor", "return the logits alone")
+    return y
+
+
+def _check_weights(proto: Any, name: str) -> None:
+    """Fail on weights that became subnormal when BatchNorm was folded into them."""
+    from onnx import TensorProto, numpy_helper
+
+    for tensor in proto.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            magnitude = np.abs(numpy_helper.to_array(tensor))
+            share = float(np.mean((magnitude > 0) & (magnitude < SUBNORMAL))) if magnitude.size else 0.0
+            if share > 1e-3:
+                raise ArtifactError(f"{name}: {share:.1%} of the weight {tensor.name} is subnormal", "change the seed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""What an artifact depends on, hashed. Computed without importing PyTorch."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from bench.case import Case
+from bench.export.artifact import FORMAT, sha256_of
+
+OPSET = 20
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the installed version of each distribution; absent ones are left out."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def recipe(case: Case, seed: int) -> dict[str, Any]:
+    """Return everything the case's artifact depends on, and nothing else."""
+    ref = case.model
+    if ref.kind == "onnx":
+        made_by = versions("onnxruntime", "onnx")
+        source = sha256_of(Path(ref.source))
+        path = str(Path(ref.source).resolve())
+    else:
+        made_by = versions("torch", "onnxscript", "onnx", "numpy", *(ref.kind,) * (ref.kind in ("timm", "torchvision")))
+        source = source_hash(ref.kind, ref.source)
+        path = ""
+    return {
+        "format": FORMAT,
+        "model": asdict(ref),
+        "path": path,
+        "batch": case.settings.batch,
+        "resolution": case.resolution,
+        "seed": seed,
+        "opset": OPSET,
+        "source": source,
+        "made_by": made_by,
+    }
+
+
+def key_of(recipe: dict[str, Any]) -> str:
+    """Return the artifact's key: a hash of its recipe."""
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def source_hash(kind: str, source: str) -> str:
+    """Hash the code that builds a model: its file, and the files beside it that it imports, transitively."""
+    exporter = Path(__file__).parent
+    code = [exporter / "child.py", exporter / "build.py"]
+    if kind == "zoo":
+        folder = Path(str(files("bench.models")))
+        code += [folder / "weights.py", *reachable(folder / f"{source}.py")]
+    elif kind == "python":
+        code += reachable(Path(source.rpartition(":")[0]).resolve())
+    digest = hashlib.sha256()
+    for path in sorted(set(code)):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def reachable(start: Path) -> tuple[Path, ...]:
+    """Return `start` and every Python file that it imports from its own folder, directly or not."""
+    found: set[Path] = set()
+    todo = [start]
+    while todo:
+        path = todo.pop()
+        if path in found or not path.is_file():
+            continue
+        found.add(path)
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError):
+            continue  # the export says what is wrong with it
+        for name in _imported(tree):
+            neighbour = start.parent.joinpath(*name.split("."))
+            todo += [neighbour.with_suffix(".py"), neighbour / "__init__.py"]
+    return tuple(sorted(found))
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            names |= {module} | {f"{module}.{alias.name}".lstrip(".") for alias in node.names}
+    return names - {""}

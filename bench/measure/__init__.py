@@ -1,0 +1,1 @@
+"""Measuring: the parent schedules (`runner`), one child process per launch measures (`worker`)."""

@@ -1,0 +1,47 @@
+"""The timed loop: as little as can stand between two readings of a clock."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+
+Clock = Callable[[], int]
+
+
+def time_block(
+    infer: Callable[[], None], n: int, clock: Clock = time.perf_counter_ns, device_ns: Clock | None = None
+) -> tuple[list[int], list[int] | None]:
+    """Run `n` inferences and return their latencies in ns, in order.
+
+    With `device_ns` (a device's own clock for the last inference) the first list holds its readings and the second
+    the host's; without, the host's readings are the first list and the second is None. Garbage collection is off.
+    """
+    host = [0] * n
+    device = [0] * n if device_ns else None
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        if device is None or device_ns is None:
+            for i in range(n):
+                begin = clock()
+                infer()
+                end = clock()
+                host[i] = end - begin
+            return host, None
+        for i in range(n):
+            begin = clock()
+            infer()
+            end = clock()
+            host[i] = end - begin
+            device[i] = device_ns()
+        return device, host
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def overhead_ns(n: int = 20000) -> float:
+    """Return the median latency in ns that the loop reports for a session that does nothing."""
+    latencies = sorted(time_block(lambda: None, n)[0])
+    return float(latencies[n // 2])

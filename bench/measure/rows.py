@@ -1,0 +1,196 @@
+"""From what the launches of a case brought to its row: status, statistics, and what really ran."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from typing import Any
+
+import bench
+from bench.backends.base import PARITY_TOLERANCE
+from bench.case import Case, Protocol
+from bench.errors import BenchError
+from bench.export.artifact import Artifact
+from bench.measure.environment import Environment
+from bench.records import Row
+from bench.stats.summary import Headline, headline, percentile
+
+
+@dataclass
+class LaunchRecord:
+    """What one launch brought: answers of the worker, blocks in order of time."""
+
+    loaded: dict[str, Any]
+    warmed: dict[str, Any] = field(default_factory=dict)
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+    peak_rss_bytes: int | None = None
+
+    def samples(self) -> list[int]:
+        """Return all latencies in ns."""
+        return [ns for block in self.blocks for ns in block["latency_ns"]]
+
+
+@dataclass
+class CaseState:
+    """A case on its way to a row."""
+
+    case: Case
+    started_at: str = ""
+    artifact: Artifact | None = None
+    launches: list[LaunchRecord] = field(default_factory=list)
+    inspected: dict[str, Any] | None = None
+    error: BenchError | None = None
+    spent_s: float = 0.0
+
+    def headline(self) -> Headline | None:
+        """Summarise the launches that brought samples, if there are any."""
+        series = [launch.samples() for launch in self.launches]
+        return headline(series) if any(series) else None
+
+    def wants_more(self, protocol: Protocol) -> bool:
+        """Tell whether another launch is due: too few yet, or not sure enough within the limits."""
+        done = len(self.launches)
+        if self.error is not None or done >= protocol.max_launches:
+            return False
+        if self.spent_s >= protocol.budget_s and done >= min(3, protocol.launches):
+            return False
+        found = self.headline()
+        return done < protocol.launches or found is None or found.half_width > protocol.tolerance
+
+
+def asked_precision(case: Case, artifact: Artifact) -> str:
+    """Return the precision that the case asks for: its own, or that of the model's weights."""
+    options = case.backend.options
+    if options.get("tf32") and options.get("device") == "cuda":
+        return "tf32"
+    asked = str(options.get("precision", "model"))
+    return artifact.precision if asked == "model" else asked
+
+
+def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
+    """Return status and, where it is not ``ok``, the reason in one line. The worst finding wins."""
+    if state.error is not None:
+        hint = f" ({state.error.hint})" if state.error.hint else ""
+        return state.error.status, state.error.message + hint
+    assert state.artifact is not None
+    assert state.inspected is not None
+    artifact, inspected, effective = state.artifact, state.inspected, state.inspected["effective"]
+    known = not inspected["opaque"] and not artifact.uncounted
+    if known and inspected["macs_executed"] < artifact.macs:
+        return "failed", (
+            f"the runtime's graph has {inspected['macs_executed']} MACs and the source {artifact.macs}: "
+            "part of the network was folded away"
+        )
+    tolerance = PARITY_TOLERANCE.get(effective["precision"], PARITY_TOLERANCE["fp32"])
+    parity = max(launch.loaded["parity_rel_l2"] for launch in state.launches)
+    if not parity <= tolerance:
+        return "mismatch", f"relative L2 error {parity:.2g} against {artifact.reference_by}; {tolerance:g} is allowed"
+    asked = asked_precision(state.case, artifact)
+    if effective["precision"] != asked:
+        return "downgraded", f"ran in {effective['precision']}, not in {asked}"
+    threads = state.case.settings.threads
+    if effective["device"] == "cpu" and effective["threads"] != threads:
+        return "downgraded", f"ran with {effective['threads']} threads, not with {threads}"
+    found = state.headline()
+    if found is None or found.lo_ns is None:
+        return "noisy", "one launch gives no interval"
+    if found.half_width > protocol.tolerance:
+        return "noisy", f"the 95% interval is +-{found.half_width:.1%}, wider than {protocol.tolerance:.0%}"
+    return "ok", ""
+
+
+def build_row(state: CaseState, protocol: Protocol, environment: Environment, run_id: str) -> Row:
+    """Make the row of a case that has ended, well or not."""
+    status, error = judge(state, protocol)
+    case = state.case
+    values: dict[str, Any] = {
+        "run_id": run_id,
+        "case_id": case.id,
+        "started_at": state.started_at,
+        "status": status,
+        "model": case.model.canonical,
+        "backend": case.backend.canonical,
+        "threads": case.settings.threads,
+        "batch": case.settings.batch,
+        "resolution": case.resolution,
+        "target": case.target,
+        "arch": environment.arch,
+        "cpu": environment.cpu,
+        "microarchitecture": environment.microarchitecture,
+        "cpu_id": environment.cpu_id,
+        "hypervisor": environment.hypervisor,
+        "os": f"{environment.os}, kernel {environment.kernel}",
+        "seed": protocol.seed,
+        "isoflops_version": bench.__version__,
+        "error": error,
+    }
+    if state.artifact is not None:
+        values |= _of_artifact(state.artifact, case)
+    if state.inspected is not None:
+        values |= _of_inspection(state.inspected)
+    values |= _of_samples(state)
+    if values.get("latency_ms") and values.get("macs"):
+        values["gmacs_per_s"] = values["macs"] / values["latency_ms"] / 1e6
+    return Row(**values)
+
+
+def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:
+    return {
+        "batch": artifact.batch,
+        "resolution": artifact.resolution,
+        "precision": asked_precision(case, artifact),
+        "macs": artifact.macs,
+        "flops": 2 * artifact.macs,
+        "params": artifact.params,
+        "parity_reference": artifact.reference_by,
+        "artifact_sha256": artifact.sha256,
+        "exporter": " ".join(f"{k}={v}" for k, v in artifact.made_by.items()),
+    }
+
+
+def _of_inspection(inspected: dict[str, Any]) -> dict[str, Any]:
+    effective = inspected["effective"]
+    return {
+        "backend_version": effective["version"],
+        "device": effective["device"],
+        "precision_effective": effective["precision"],
+        "threads_effective": effective["threads"],
+        "macs_executed": inspected["macs_executed"],
+        "macs_padded": inspected["macs_padded"],
+    }
+
+
+def _of_samples(state: CaseState) -> dict[str, Any]:
+    if not state.launches:
+        return {}
+    loaded = [launch.loaded for launch in state.launches]
+    blocks = [block for launch in state.launches for block in launch.blocks]
+    samples = [ns for launch in state.launches for ns in launch.samples()]
+    host = [ns for block in blocks for ns in block.get("host_ns", ())]
+    rss = [launch.peak_rss_bytes for launch in state.launches if launch.peak_rss_bytes]
+    values: dict[str, Any] = {
+        "launches": len(state.launches),
+        "blocks": len(blocks),
+        "samples": len(samples),
+        "cores": " ".join(map(str, loaded[-1]["cores"])),
+        "parity_rel_l2": max(row["parity_rel_l2"] for row in loaded),
+        "parity_top1": all(row["parity_top1"] for row in loaded),
+        "peak_rss_mb": max(rss) / 2**20 if rss else None,
+        "steal_ms": sum(b["covariates"].get("steal_ms", 0) for b in blocks),
+        "involuntary_switches": round(sum(b["covariates"].get("involuntary_switches", 0) for b in blocks)),
+    }
+    for name, key in (("first", "first_ns"), ("second", "second_ns"), ("load", "load_ns"), ("import", "import_ns")):
+        values[f"{name}_ms"] = statistics.median(row[key] for row in loaded) / 1e6
+    found = state.headline()
+    if found is None:
+        return values
+    percentiles = {f"p{q}_ms": percentile(samples, q) for q in (50, 90, 99)}
+    values |= {k: v / 1e6 for k, v in percentiles.items() if v is not None}
+    values |= {
+        "latency_ms": found.latency_ns / 1e6,
+        "latency_lo_ms": found.lo_ns / 1e6 if found.lo_ns else None,
+        "latency_hi_ms": found.hi_ns / 1e6 if found.hi_ns else None,
+        "min_ms": min(samples) / 1e6,
+        "host_ms": statistics.median(host) / 1e6 if host else None,
+    }
+    return values

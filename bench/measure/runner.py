@@ -1,0 +1,151 @@
+"""The parent: takes the cases of a plan through their launches, rounds and blocks, and hands out rows.
+
+It blocks on a worker's pipe while a block runs, so it burns no CPU beside the measurement. Loading and warming are
+done one case at a time, never while another case is being timed.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from bench.case import Case, Plan
+from bench.errors import BenchError, Unsupported
+from bench.export import ensure
+from bench.measure.environment import local, usable_cores
+from bench.measure.launch import Launch
+from bench.measure.rounds import groups, shuffled
+from bench.measure.rows import CaseState, LaunchRecord, build_row
+from bench.records import Row
+
+
+@dataclass
+class Observer:
+    """What the runner tells while it works; by default nobody listens."""
+
+    exporting: Callable[[Case], None] = lambda case: None
+    step: Callable[[Case, int, str], None] = lambda case, wave, doing: None
+    samples: Callable[[list[dict[str, Any]]], None] = lambda records: None
+
+
+@dataclass
+class Runner:
+    """Measures a plan. `run` yields each case's row as soon as the case has ended."""
+
+    plan: Plan
+    cores: list[int] = field(default_factory=list)
+    observer: Observer = field(default_factory=Observer)
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    def run(self) -> Iterator[Row]:
+        """Measure every case and yield its row, whatever becomes of it."""
+        protocol = self.plan.protocol
+        environment = local()
+        for group in groups(len(self.plan.cases), protocol.live):
+            states = [CaseState(self.plan.cases[i]) for i in group]
+            waiting = list(range(len(states)))
+            for state in states:
+                self._prepare(state)
+            wave = 0
+            while waiting:
+                live = [i for i in waiting if states[i].wants_more(protocol)]
+                for i in sorted(set(waiting) - set(live)):
+                    yield build_row(states[i], protocol, environment, self.run_id)
+                waiting = live
+                if live:
+                    self._wave([states[i] for i in shuffled(live, protocol.seed, group.start, wave)], wave)
+                    wave += 1
+
+    def _prepare(self, state: CaseState) -> None:
+        state.started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            threads, there = state.case.settings.threads, len(self.cores or usable_cores())
+            if threads > there:
+                raise Unsupported(
+                    f"{threads} threads on {there} cores", "threads that share a core only get in each other's way"
+                )
+            state.artifact = ensure(state.case, self.plan.protocol.seed, lambda: self.observer.exporting(state.case))
+        except BenchError as error:
+            state.error = error
+
+    def _wave(self, states: list[CaseState], wave: int) -> None:
+        """Give every case one launch: load and warm each alone, then interleave their blocks in rounds."""
+        protocol = self.plan.protocol
+        alive: dict[int, tuple[Launch, LaunchRecord]] = {}
+        with ExitStack() as stack:
+            try:
+                for i, state in enumerate(states):
+                    with _on_account_of(state):
+                        launch = stack.enter_context(Launch(state.case, protocol.timeout_s))
+                        alive[i] = launch, self._load(launch, state, wave)
+                for turn in range(protocol.rounds):
+                    for i in shuffled(list(alive), protocol.seed, wave, turn, 1):
+                        launch, record = alive[i]
+                        if states[i].error is None:
+                            with _on_account_of(states[i]):
+                                self.observer.step(states[i].case, wave, "measuring")
+                                block = launch.ask("block", n=record.warmed["n"])
+                                record.blocks.append(block | {"round": turn})
+                for i, (launch, record) in alive.items():
+                    if states[i].error is None:
+                        with _on_account_of(states[i]):
+                            if states[i].inspected is None:
+                                self.observer.step(states[i].case, wave, "reading back")
+                                states[i].inspected = launch.ask("inspect")
+                            record.peak_rss_bytes = launch.ask("close")["peak_rss_bytes"]
+                            launch.kill()
+            finally:
+                self.observer.samples([self._raw(states[i], record, wave) for i, (_, record) in alive.items()])
+
+    def _load(self, launch: Launch, state: CaseState, wave: int) -> LaunchRecord:
+        assert state.artifact is not None
+        protocol = self.plan.protocol
+        self.observer.step(state.case, wave, "loading")
+        cores = (self.cores or usable_cores())[-state.case.settings.threads :]
+        record = LaunchRecord(launch.load(state.artifact.folder, cores))
+        state.launches.append(record)
+        self.observer.step(state.case, wave, "warming up")
+        record.warmed = launch.ask(
+            "warm",
+            ms=protocol.warmup_ms,
+            min=protocol.warmup_min_inferences,
+            block_ms=protocol.block_ms,
+            block_min=protocol.block_min_inferences,
+        )
+        return record
+
+    def _raw(self, state: CaseState, record: LaunchRecord, wave: int) -> dict[str, Any]:
+        """Everything that one launch brought, so that every statistic can be computed again."""
+        return {
+            "run_id": self.run_id,
+            "case_id": state.case.id,
+            **state.case.identity(),
+            "launch": wave,
+            "seed": self.plan.protocol.seed,
+            **record.loaded,
+            "warmup_ns": record.warmed.get("warmup_ns", []),
+            "blocks": record.blocks,
+            "inspected": state.inspected if wave == 0 else None,
+        }
+
+
+class _on_account_of:
+    """What goes wrong inside costs this case and nothing else; the time inside is spent on it."""
+
+    def __init__(self, state: CaseState) -> None:
+        self._state = state
+
+    def __enter__(self) -> None:
+        self._begin = time.monotonic()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self._state.spent_s += time.monotonic() - self._begin
+        if isinstance(error, BenchError):
+            self._state.error = error
+            return True
+        return False

@@ -1,0 +1,184 @@
+"""The worker: one fresh process per launch, JSON lines in on stdin and out on stdout.
+
+    {"do": "load", "artifact": ..., "backend": ..., "options": ..., "settings": ..., "cores": ...}
+    {"do": "warm", "ms": 100, "min": 5, "block_ms": 50, "block_min": 5}
+    {"do": "block", "n": 12}
+    {"do": "inspect"}
+    {"do": "close"}
+
+Each is answered by one line: ``{"ok": ...}``, or ``{"error": ..., "hint": ..., "status": ...}`` after which the worker
+ends. Whatever a runtime prints to stdout goes to stderr, so that the protocol stays clean. The worker also runs
+behind ssh, in a container, or in another virtual environment: it needs nothing but these lines.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from bench import backends
+from bench.backends.base import device_clock, relative_l2, top1_agrees
+from bench.case import Settings
+from bench.errors import BenchError, OutOfMemory, Unsupported, clip
+from bench.export import artifact as artifacts
+from bench.measure import covariates
+from bench.measure.loop import time_block
+
+
+class Worker:
+    """One launch of one case: it answers one request after another, in the order of a launch."""
+
+    def load(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Import the runtime, load the artifact, run the first two inferences, compare the output."""
+        self.cores = pin(request["cores"])
+        self.artifact = artifacts.load(Path(request["artifact"]))
+        backend = backends.get(request["backend"])
+        settings = Settings(**request["settings"])
+        begin = time.perf_counter_ns()
+        try:
+            backend.import_runtime()
+        except ImportError as error:
+            raise Unsupported(
+                f"the runtime of backend {backend.name!r} cannot be imported: {error}",
+                f"pip install 'isoflops[{backend.extra}]'" if backend.extra else "install it",
+            ) from error
+        imported = time.perf_counter_ns()
+        self.session = backend.load(self.artifact, settings, request["options"])
+        loaded = time.perf_counter_ns()
+        self.clock = getattr(self.session, "clock", time.perf_counter_ns)
+        self.device_ns = device_clock(self.session)
+        (first, second), _ = time_block(self.session.infer, 2, self.clock, self.device_ns)
+        outputs, (_, reference) = self.session.outputs(), self.artifact.reference()
+        return {
+            "pid": os.getpid(),
+            "cores": self.cores,
+            "import_ns": imported - begin,
+            "load_ns": loaded - imported,
+            "first_ns": first,
+            "second_ns": second,
+            "parity_rel_l2": relative_l2(outputs, reference),
+            "parity_top1": top1_agrees(outputs, reference),
+        }
+
+    def warm(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Warm up by time and number, then say how many inferences make a block.
+
+        The number is found twice, the second time warm, because the first one is still part of the warming.
+        """
+        latencies: list[int] = []
+        while len(latencies) < request["min"] or sum(latencies) < request["ms"] * 1e6:
+            latencies += time_block(self.session.infer, 1, self.clock, self.device_ns)[0]
+        tail = sorted(time_block(self.session.infer, 3, self.clock, self.device_ns)[0])
+        n = max(request["block_min"], round(request["block_ms"] * 1e6 / max(tail[1], 1)))
+        return {"n": min(n, 100_000), "warmup_ns": latencies[:1000]}
+
+    def block(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Time one block."""
+        before = covariates.read(self.cores)
+        latencies, host = time_block(self.session.infer, request["n"], self.clock, self.device_ns)
+        after = covariates.read(self.cores)
+        answer: dict[str, Any] = {"latency_ns": latencies, "covariates": covariates.difference(before, after)}
+        answer["start_ns"] = before["wall_ns"]
+        if host is not None:
+            answer["host_ns"] = host
+        return answer
+
+    def inspect(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Read back what really ran. After the measuring, because it may load the model a second time."""
+        operators = self.session.operators()
+        effective = self.session.effective()
+        counted = [op.macs for op in operators if op.macs is not None]
+        padded = [op.padded_macs for op in operators if op.padded_macs is not None]
+        return {
+            "effective": {
+                "version": effective.version,
+                "device": effective.device,
+                "precision": effective.precision,
+                "threads": effective.threads,
+                "settings": {k: str(v) for k, v in effective.settings.items()},
+            },
+            "operators": len(operators),
+            "macs_executed": sum(counted),
+            "macs_padded": sum(padded) if padded else None,
+            "opaque": sorted({op.kind for op in operators if op.opaque}),
+        }
+
+    def close(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Let go of the session."""
+        self.session.close()
+        return {"peak_rss_bytes": peak_rss_bytes()}
+
+
+def pin(cores: list[int]) -> list[int]:
+    """Pin this process, and so the threads that it will start, to `cores`; return those it may really use."""
+    if not hasattr(os, "sched_setaffinity"):
+        return []
+    if cores:
+        try:
+            os.sched_setaffinity(0, cores)
+        except OSError as error:
+            raise Unsupported(
+                f"cannot run on cores {cores}: {error.strerror}", "check `cores` of the target"
+            ) from error
+    return sorted(os.sched_getaffinity(0))
+
+
+def peak_rss_bytes() -> int:
+    """Return the peak resident memory of this process (Linux counts ``ru_maxrss`` in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _look_after_the_machine() -> None:
+    """Die with the parent, and be the one that the kernel kills when memory runs out."""
+    if sys.platform != "linux":
+        return
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    except OSError:
+        return  # it stays as likely a victim as before
+
+
+def main() -> int:
+    """Serve requests until stdin ends or a request fails."""
+    replies = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    _look_after_the_machine()
+    worker = Worker()
+    actions = {name: getattr(worker, name) for name in ("load", "warm", "block", "inspect", "close")}
+    for line in sys.stdin:
+        try:
+            request = json.loads(line)
+            reply = {"ok": actions[request["do"]](request)}
+        except Exception as error:  # whatever a runtime raises becomes one line for the parent
+            traceback.print_exc()
+            reply = _told(error)
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+        if "error" in reply:
+            return 1
+    return 0
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    text = str(error)
+    if isinstance(error, MemoryError) or "bad_alloc" in text or "out of memory" in text.lower():
+        error = OutOfMemory(f"out of memory: {clip(text, 200)}", "try a smaller batch or resolution")
+    if isinstance(error, BenchError):
+        return {"error": error.message, "hint": error.hint, "status": error.status}
+    first = text.strip().splitlines()[0] if text.strip() else ""
+    message = f"{type(error).__name__}: {clip(first, 200)}"
+    return {"error": message, "hint": "run again with --debug for the whole story", "status": "failed"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

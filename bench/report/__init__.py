@@ -1,0 +1,1 @@
+"""What people look at. Nothing in this room measures."""

@@ -1,0 +1,65 @@
+"""The table of a run, for the terminal: readable at 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from bench.records import Row
+
+# Colour is a help, never the only sign: the status stands there as a word. Blue and orange differ for everyone.
+STYLES = {"ok": "blue", "noisy": "yellow"}
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Lay rows out; columns that say the same of every row (one thread, one batch) are left out."""
+    show_threads = len({row.threads for row in rows}) > 1
+    show_shape = len({(row.batch, row.resolution) for row in rows}) > 1
+    result = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("model", "backend"):
+        longest = max((len(getattr(row, name)) for row in rows), default=0)
+        result.add_column(name, overflow="fold", min_width=min(longest, 14))
+    if show_threads:
+        result.add_column("threads", justify="right")
+    if show_shape:
+        result.add_column("input", justify="right")
+    for name in ("M MACs", "latency ms", "95%", "GMAC/s"):
+        result.add_column(name, justify="right", no_wrap=True)
+    result.add_column("ran", no_wrap=True)
+    result.add_column("error", justify="right", no_wrap=True)
+    result.add_column("status", no_wrap=True)
+    for row in rows:
+        cells = [escape(row.model), escape(row.backend)]
+        if show_threads:
+            cells.append(str(row.threads))
+        if show_shape:
+            cells.append(f"{row.batch}x{row.resolution or '?'}")
+        cells += [
+            _number(row.macs, 1e-6, 1),
+            _number(row.latency_ms, 1, 3),
+            interval(row),
+            _number(row.gmacs_per_s, 1, 1),
+            escape(row.precision_effective or "-"),
+            "-" if row.parity_rel_l2 is None else f"{row.parity_rel_l2:.0e}",
+            f"[{STYLES.get(row.status, 'bold red')}]{row.status}[/]",
+        ]
+        result.add_row(*cells)
+    return result
+
+
+def interval(row: Row) -> str:
+    """Write half the 95% interval in percent of the latency."""
+    if row.latency_ms is None or row.latency_lo_ms is None or row.latency_hi_ms is None:
+        return "-"
+    return f"±{(row.latency_hi_ms - row.latency_lo_ms) / 2 / row.latency_ms:.1%}"
+
+
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """Say in a line each why a row is not ``ok``."""
+    return [f"{row.status}: {row.model} on {row.backend}: {row.error}" for row in rows if row.status != "ok"]
+
+
+def _number(value: float | None, factor: float, digits: int) -> str:
+    return "-" if value is None else f"{value * factor:.{digits}f}"

@@ -1,0 +1,1 @@
+"""Statistics: pure functions on arrays. No clock, no file, no print."""
