@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from bench.errors import SpecError
-from bench.published import Counts
+from bench.figures import Counts
 from bench.zoo import resolve
 
 from . import build

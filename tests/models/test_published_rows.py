@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bench.figures import parse_counting
 from bench.published import (
     LATENCY_COLUMNS,
     NETWORK_COLUMNS,
@@ -14,7 +15,6 @@ from bench.published import (
     call_ms,
     macs_within,
     params_within,
-    parse_counting,
     read_latencies,
     read_networks,
     rounding,
