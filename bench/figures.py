@@ -44,6 +44,10 @@ class Counting:
     nobn: bool = False
     round_m: float | None = None
 
+    def __str__(self) -> str:
+        """The convention in the words of the column, without the printed place."""
+        return " ".join(filter(None, ("+".join(self.terms), "nobn" if self.nobn else "")))
+
     def macs_m(self, counts: Counts) -> float:
         """Millions of operations as this source counts them."""
         parts = {"conv": counts.macs_conv, "fc": counts.macs_fc, "bn2": 2 * counts.bn_elements}

@@ -24,7 +24,7 @@ class Entry:
     """One line of the list: a network at its default resolution, counted and published.
 
     Parameters and multiply-adds are in millions; ``*_off_pct`` says how far the count lies above the printed figure
-    when both count the same things (None: nothing printed, or within rounding).
+    when both count what the source counts, which is told in ``counting`` (None: not printed, or within rounding).
     """
 
     model: str
@@ -38,6 +38,7 @@ class Entry:
     published_top1_pct: float | None
     params_off_pct: float | None
     macs_off_pct: float | None
+    counting: str
     deviation: str
     source: str
 
@@ -122,6 +123,7 @@ def _entry(canonical: str, card: Card, rows: list[PublishedNetwork], counting: b
         published_top1_pct=row.top1 if row else None,
         params_off_pct=params_off,
         macs_off_pct=macs_off,
+        counting=str(row.counting) if row else "",
         deviation=row.deviation if row else "",
         source=row.source if row else "",
     )
@@ -143,7 +145,8 @@ def _print_table(found: list[Entry]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(caption="M: millions; MACs: multiply-adds; off: counted against printed, blank within rounding")
+    caption = "M: millions; MACs: multiply-adds; off: a count of what the source counts, against its figure"
+    table = Table(caption=f"{caption} (blank: within rounding)")
     table.add_column("model", no_wrap=True)
     for name in ("px", "params M", "MACs M", "published: params M", "MACs M", "top-1 %", "params off", "MACs off"):
         table.add_column(name, justify="right")

@@ -116,14 +116,13 @@ def markdown(
 
 def _line(row: PublishedNetwork, counts: Counts) -> str:
     counting = row.counting
-    terms = "+".join(counting.terms) if row.macs else ""
     return _join(
         (
             f"`{row.model}`",
             str(row.resolution),
             *_compared(row.params, counting.params_m(counts)),
             *_compared(row.macs, counting.macs_m(counts)),
-            " ".join(filter(None, (terms, "nobn" if counting.nobn else ""))),
+            str(counting),
             "" if row.top1 is None else f"{row.top1:g}",
             row.source if row.label == row.model else f"{row.source}: {row.label}",
             row.deviation,

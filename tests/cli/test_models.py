@@ -61,6 +61,7 @@ def test_json_lists_counted_beside_published() -> None:
     # The family's own paper speaks for it, at the default resolution.
     assert default["source"] == "MobileNet V1, Table 6"
     assert (default["published_macs_m"], default["published_top1_pct"], default["macs_off_pct"]) == (569, 70.6, None)
+    assert default["counting"] == "conv+fc"
     assert half["macs_off_pct"] == pytest.approx(100 * (half["macs_m"] / 155 - 1), abs=0.01)
 
 
