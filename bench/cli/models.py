@@ -1,0 +1,177 @@
+"""``bench models``: the zoo, what its networks cost, and what the papers print about them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import asdict, dataclass, fields
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bench.published import PublishedNetwork
+    from bench.zoo import Card
+
+FORMATS = ("table", "csv", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the list: a network at its default resolution, counted and published.
+
+    Parameters and multiply-adds are in millions; ``*_off_pct`` says how far the count lies above the printed figure
+    when both count what the source counts, which is told in ``counting`` (None: not printed, or within rounding).
+    """
+
+    model: str
+    title: str
+    year: int
+    resolution: int
+    params_m: float | None
+    macs_m: float | None
+    published_params_m: float | None
+    published_macs_m: float | None
+    published_top1_pct: float | None
+    params_off_pct: float | None
+    macs_off_pct: float | None
+    counting: str
+    deviation: str
+    source: str
+
+
+@click.command("models")
+@click.argument("family", nargs=-1)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="What to print.")
+def models(family: tuple[str, ...], form: str) -> None:
+    """List the networks of the zoo: parameters and multiply-adds, counted here and as published.
+
+    FAMILY names the families to list (default: all). Every family is listed with its defaults, and with each variant
+    whose figures are published.
+    """
+    counting = find_spec("torch") is not None
+    if not counting:
+        click.echo("PyTorch is not installed: published figures only (pip install 'isoflops[zoo]')", err=True)
+    found = entries(family, counting)
+    if form == "table":
+        _print_table(found)
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(f.name for f in fields(Entry))
+        writer.writerows([_printable(v) if isinstance(v, str) else v for v in asdict(e).values()] for e in found)
+    else:
+        click.echo(json.dumps([asdict(e) for e in found], indent=2))
+
+
+command = models
+
+
+def entries(families: tuple[str, ...] = (), counting: bool = True) -> list[Entry]:
+    """Return the list, by family; with `counting`, networks are built on shapes alone to be counted.
+
+    Raises:
+        UnknownName: there is no such family.
+    """
+    from bench.errors import UnknownName
+    from bench.published import networks
+    from bench.zoo import cards, names, resolve
+
+    known = names()
+    for name in families:
+        if name not in known:
+            raise UnknownName("family", name, known, "bench models")
+    wanted = {known[name] for name in families} or set(cards())
+    variants: dict[str, list[PublishedNetwork]] = {}
+    for family in sorted(wanted):
+        variants.setdefault(resolve(family).canonical, [])
+    for row in networks():
+        if row.model and (ref := resolve(row.model)).source in wanted:
+            variants.setdefault(ref.canonical, []).append(row)
+    found = []
+    for canonical, rows in variants.items():
+        card = cards()[resolve(canonical).source]
+        found.append((card.family, _entry(canonical, card, rows, counting)))
+    # A stable sort: within a family the default comes first, then the variants as the papers have them.
+    return [entry for _, entry in sorted(found, key=lambda pair: pair[0])]
+
+
+def _entry(canonical: str, card: Card, rows: list[PublishedNetwork], counting: bool) -> Entry:
+    from bench.zoo import resolve
+
+    resolution = resolve(canonical).resolution or card.resolution
+    row = _best(rows, card, resolution)
+    counts = import_module("bench.models.counting").count(canonical, resolution) if counting else None
+    params_off = macs_off = None
+    if row is not None and counts is not None:
+        params_m, macs_m = row.counting.params_m(counts), row.counting.macs_m(counts)
+        if row.params and not row.params.holds(params_m):
+            params_off = round(100 * row.params.off(params_m), 2)
+        if row.macs and not row.macs.holds(macs_m):
+            macs_off = round(100 * row.macs.off(macs_m), 2)
+    return Entry(
+        model=canonical,
+        title=card.title,
+        year=card.year,
+        resolution=resolution,
+        params_m=counts.params / 1e6 if counts else None,
+        macs_m=counts.macs / 1e6 if counts else None,
+        published_params_m=row.params.value if row and row.params else None,
+        published_macs_m=row.macs.value if row and row.macs else None,
+        published_top1_pct=row.top1 if row else None,
+        params_off_pct=params_off,
+        macs_off_pct=macs_off,
+        counting=str(row.counting) if row else "",
+        deviation=row.deviation if row else "",
+        source=row.source if row else "",
+    )
+
+
+def _best(rows: list[PublishedNetwork], card: Card, resolution: int) -> PublishedNetwork | None:
+    """Pick the row that speaks for a variant: at its default resolution, of its own paper, with the most figures."""
+    here = [row for row in rows if row.resolution == resolution]
+
+    def rank(row: PublishedNetwork) -> tuple[bool, int]:
+        missing = sum(figure is None for figure in (row.params, row.macs, row.top1))
+        return not row.source.startswith(card.title), missing
+
+    return min(here, key=rank, default=None)
+
+
+def _print_table(found: list[Entry]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    caption = "M: millions; MACs: multiply-adds; off: a count of what the source counts, against its figure"
+    table = Table(caption=f"{caption} (blank: within rounding)")
+    table.add_column("model", no_wrap=True)
+    for name in ("px", "params M", "MACs M", "published: params M", "MACs M", "top-1 %", "params off", "MACs off"):
+        table.add_column(name, justify="right")
+    table.add_column("source")
+    for e in found:
+        cells = (
+            e.model,
+            str(e.resolution),
+            _number(e.params_m, ".2f"),
+            _number(e.macs_m, ".1f"),
+            _number(e.published_params_m, "g"),
+            _number(e.published_macs_m, "g"),
+            _number(e.published_top1_pct, "g"),
+            _number(e.params_off_pct, "+.1f", "%"),
+            _number(e.macs_off_pct, "+.1f", "%"),
+            e.source,
+        )
+        table.add_row(*(Text(_printable(cell)) for cell in cells))
+    # Piped, the table is for reading in a file: as wide as it wants to be.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _number(value: float | None, form: str, unit: str = "") -> str:
+    return "" if value is None else f"{value:{form}}{unit}"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

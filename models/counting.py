@@ -1,0 +1,67 @@
+"""Parameters and multiply-adds of a zoo network, counted on shapes alone.
+
+The network is built and run on PyTorch's meta device: no weight is allocated and no number computed, so a count
+takes milliseconds to a second. Multiply-adds are those of convolutions and matrix products, half of what PyTorch's
+FlopCounterMode reports.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from bench.errors import SpecError
+from bench.figures import Counts
+from bench.zoo import resolve
+
+from . import build
+
+
+def count(spec: str, resolution: int | None = None) -> Counts:
+    """Count a zoo network for one image ``[1, 3, resolution, resolution]`` (None: the resolution of its spec).
+
+    Raises:
+        bench.errors.UsageError: there is no such model or hyper-parameter, or it is none of the zoo.
+        bench.errors.MissingExtra: PyTorch is not installed.
+    """
+    ref = resolve(spec)
+    if ref.kind != "zoo" or ref.resolution is None:
+        raise SpecError(f"{spec!r} is not a network of the zoo", "only those are counted without an ONNX file")
+    return _count(ref.canonical, resolution or ref.resolution)
+
+
+@cache
+def _count(canonical: str, resolution: int) -> Counts:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        from bench.errors import MissingExtra
+
+        raise MissingExtra("PyTorch", "zoo") from None
+    from torch import nn
+    from torch.nn.modules.batchnorm import _BatchNorm
+    from torch.utils.flop_counter import FlopCounterMode
+
+    bn_elements = 0
+
+    def add_elements(module: nn.Module, args: Any, output: torch.Tensor) -> None:
+        nonlocal bn_elements
+        bn_elements += output.numel()
+
+    with torch.device("meta"), torch.no_grad():
+        model = build(canonical)
+        norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
+        for norm in norms:
+            norm.register_forward_hook(add_elements)
+        with FlopCounterMode(display=False) as counter:
+            model(torch.empty(1, 3, resolution, resolution))
+    # Two FLOPs are one multiply-add. Whatever is not a convolution is a matrix product: the counter knows no other.
+    flops = {str(op): n for op, n in counter.get_flop_counts()["Global"].items()}
+    conv = sum(n for op, n in flops.items() if "convolution" in op)
+    return Counts(
+        params=sum(p.numel() for p in model.parameters()),
+        bn_params=sum(p.numel() for norm in norms for p in norm.parameters()),
+        macs_conv=conv // 2,
+        macs_fc=(sum(flops.values()) - conv) // 2,
+        bn_elements=bn_elements,
+    )
