@@ -7,6 +7,7 @@
     │   └── ParameterError        a hyper-parameter or setting outside what is offered
     ├── MissingExtra              a runtime or tool is not installed                 exit 2
     ├── ArtifactError             the model cannot be exported or read               exit 1
+    ├── TableError            a table of published figures does not read (bench.tables)  exit 2
     ├── OutputError               results cannot be written or read                  exit 2
     └── MeasureError              a case could not be measured                       exit 1
         ├── Unsupported           the backend cannot do what was asked

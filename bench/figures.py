@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.errors import clip
-from bench.rows import NUMBER
+from bench.tables import NUMBER
 
 COUNTED = ("conv", "fc", "bn2")  # convolutions, matrix products, two operations per element out of a BatchNorm
 MILLION = 1e6

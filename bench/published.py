@@ -18,8 +18,8 @@ from bench.figures import Counts as Counts
 from bench.figures import Printed as Printed
 from bench.figures import half_unit, parse_counting
 from bench.figures import rounding as rounding
-from bench.rows import Row
-from bench.rows import read as read_rows
+from bench.tables import Row
+from bench.tables import read as read_rows
 
 NETWORK_COLUMNS = (
     "model", "label", "resolution", "params_m", "macs_m", "top1", "source", "verified", "counting", "deviation",

@@ -14,6 +14,7 @@ import io
 import json
 import os
 import typing
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 from bench.errors import OutputError
 
 SCHEMA_VERSION = 1
+GZIP_MEMBER = b"\x1f\x8b\x08"
 STATUSES = ("ok", "noisy", "mismatch", "downgraded", "failed", "crashed", "timeout", "oom", "unsupported")
 MEASURED = ("ok", "noisy")  # what `--resume` need not measure again, and what leaves with exit code 0
 
@@ -162,10 +164,19 @@ def append_samples(output: Path, records: Iterable[dict[str, Any]]) -> None:
 
 
 def read_samples(output: Path) -> Iterator[dict[str, Any]]:
-    """Yield the raw samples of `output`, one launch at a time."""
-    with gzip.open(samples_path(output), "rt", encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)
+    """Yield the raw samples of `output`, one launch at a time; a member that was cut by a crash is passed over."""
+    data = samples_path(output).read_bytes()
+    at = data.find(GZIP_MEMBER)
+    while at >= 0:
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            lines = member.decompress(data[at:])
+            whole = member.eof
+        except zlib.error:
+            whole = False
+        if whole:
+            yield from (json.loads(line) for line in lines.splitlines())
+        at = data.find(GZIP_MEMBER, len(data) - len(member.unused_data) if whole else at + 1)
 
 
 def read(path: Path) -> list[Row]:

@@ -82,13 +82,13 @@ def resolve(text: str) -> ModelRef:
     if colon and library in LIBRARIES:
         if not rest:
             raise SpecError(f"{clip(text)!r} names no network", f"write {library}:NAME")
-        return ModelRef(library, str(spec), rest, dict(spec.params), DEFAULT_RESOLUTION)
+        return ModelRef(library, str(spec), rest, dict(spec.params), None)
     if ".py:" in spec.name:
         path, _, factory = spec.name.rpartition(":")
         if not factory.isidentifier():
             raise SpecError(f"{clip(text)!r} names no function", "write file.py:function")
         _existing(path)
-        return ModelRef("python", str(spec), spec.name, dict(spec.params), DEFAULT_RESOLUTION)
+        return ModelRef("python", str(spec), spec.name, dict(spec.params), None)
     return _resolve_zoo(spec)
 
 

@@ -98,7 +98,14 @@ class OpenVinoSession:
 
     def operators(self) -> list[Operator]:
         """Read the runtime model: every operator with its layout, precision and implementation."""
-        return [_operator(node) for node in self._compiled.get_runtime_model().get_ordered_ops()]
+        found = []
+        live: set[str] = set()  # what depends on an input; the rest is computed once, when the model loads
+        for node in self._compiled.get_runtime_model().get_ordered_ops():
+            sources = {i.get_source_output().get_node().get_friendly_name() for i in node.inputs()}
+            alive = node.get_type_name() == "Parameter" or bool(sources & live)
+            live |= {node.get_friendly_name()} if alive else set()
+            found.append(_operator(node, alive))
+        return found
 
     def close(self) -> None:
         """Drop the request and the compiled model."""
@@ -125,18 +132,18 @@ class OpenVino:
         return OpenVinoSession(artifact, settings, options)
 
 
-def _operator(node: Any) -> Operator:
+def _operator(node: Any, alive: bool) -> Operator:
     info = {k: str(v.astype(str)) if hasattr(v, "astype") else str(v) for k, v in node.get_rt_info().items()}
     kind = info.get("layerType", node.get_type_name())
     inputs = [tuple(i.get_source_output().get_shape()) for i in node.inputs()]
     outputs = [tuple(o.get_shape()) for o in node.outputs()]
     macs: int | None = None
-    if kind in CONVOLUTIONS and len(inputs) > 1:
+    if alive and kind in CONVOLUTIONS and len(inputs) > 1:
         weight = inputs[1]
         grouped = len(weight) == len(inputs[0]) + 1  # [G, O/G, I/G, ...] against [O, I, ...]
         per_element = prod(weight[2:]) if grouped else prod(weight[1:])
         macs = (prod(outputs[0]) if kind == "Convolution" else prod(inputs[0])) * per_element
-    elif kind in PRODUCTS and inputs:
+    elif alive and kind in PRODUCTS and inputs:
         macs = prod(outputs[0]) * inputs[0][-1]
     return Operator(
         name=info.get("originalLayersNames") or node.get_friendly_name(),

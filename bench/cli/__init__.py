@@ -16,6 +16,7 @@ from bench.errors import UnknownName
 COMMANDS = {
     "cache": "Show or empty the cache of exported models.",
     "list": "List models, backends or targets.",
+    "models": "List the networks of the zoo: parameters and multiply-adds, counted here and as published.",
     "run": "Measure models on backends and append a row for each case.",
     "schema": "Print every column of a result row: type, unit, meaning.",
 }

@@ -169,7 +169,7 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
     host = [ns for block in blocks for ns in block.get("host_ns", ())]
     rss = [launch.peak_rss_bytes for launch in state.launches if launch.peak_rss_bytes]
     values: dict[str, Any] = {
-        "launches": len(state.launches),
+        "launches": sum(bool(launch.blocks) for launch in state.launches),
         "blocks": len(blocks),
         "samples": len(samples),
         "cores": " ".join(map(str, loaded[-1]["cores"])),

@@ -83,6 +83,7 @@ class Runner:
                     with _on_account_of(state):
                         launch = stack.enter_context(Launch(state.case, protocol.timeout_s))
                         alive[i] = launch, self._load(launch, state, wave)
+                        self._warm(*alive[i], state, wave)
                 for turn in range(protocol.rounds):
                     for i in shuffled(list(alive), protocol.seed, wave, turn, 1):
                         launch, record = alive[i]
@@ -109,6 +110,10 @@ class Runner:
         cores = (self.cores or usable_cores())[-state.case.settings.threads :]
         record = LaunchRecord(launch.load(state.artifact.folder, cores))
         state.launches.append(record)
+        return record
+
+    def _warm(self, launch: Launch, record: LaunchRecord, state: CaseState, wave: int) -> None:
+        protocol = self.plan.protocol
         self.observer.step(state.case, wave, "warming up")
         record.warmed = launch.ask(
             "warm",
@@ -117,7 +122,6 @@ class Runner:
             block_ms=protocol.block_ms,
             block_min=protocol.block_min_inferences,
         )
-        return record
 
     def _raw(self, state: CaseState, record: LaunchRecord, wave: int) -> dict[str, Any]:
         """Everything that one launch brought, so that every statistic can be computed again."""

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from dataclasses import fields
 
+import pytest
+from click.testing import CliRunner, Result
+
 import bench.cli.models as cli
 import bench.published
-import pytest
 from bench.cli.models import Entry, command
 from bench.errors import UnknownName
 from bench.published import Counting, Printed, PublishedNetwork
-from click.testing import CliRunner, Result
 
 
 def row(model: str, resolution: int, macs: str, source: str, params: str = "", deviation: str = "") -> PublishedNetwork:

@@ -7,6 +7,7 @@ from collections import Counter
 from importlib import import_module
 
 import pytest
+
 from bench.published import Counts, PublishedNetwork, doubts, latencies, macs_within, networks, params_within
 from bench.spec import parse
 from bench.zoo import names, resolve

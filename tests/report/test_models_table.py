@@ -6,8 +6,9 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
-import bench.report.models_table as models_table
 import pytest
+
+import bench.report.models_table as models_table
 from bench.published import Counting, Counts, Doubt, Printed, PublishedNetwork
 from bench.report.models_table import markdown, tally
 

@@ -1,0 +1,117 @@
+"""What many tests share: a cache that lives as long as the session, tiny networks, and the command as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+# The first example pays for imports, and the machine may be busy: time is no criterion.
+hypothesis.settings.register_profile("bench", deadline=None, max_examples=60)
+hypothesis.settings.load_profile("bench")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests that take minutes, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    skips = {
+        "slow": None if config.getoption("--slow") else "takes minutes; run with --slow",
+        "gpu": None if _has_cuda(items) else "no CUDA device",
+    }
+    for item in items:
+        for marker, reason in skips.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _has_cuda(items: list[pytest.Item]) -> bool:
+    if not any(item.get_closest_marker("gpu") for item in items):
+        return False
+    try:
+        import torch
+    except ImportError:
+        return False
+    return torch.cuda.is_available()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The session's own cache: every model is exported at most once, and the person's cache is never touched."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["ISOFLOPS_CACHE"] = str(folder)
+    return folder
+
+
+def tiny_model(weights_seed: int = 0, *, batch: object = 1, inputs: int = 1):
+    """A network of four matrix operators on ``[batch, 3, 16, 16]``: 3x3, depthwise, 1x1 with 18 channels, product."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(weights_seed)
+    shapes = {"w1": (16, 3, 3, 3), "w2": (16, 1, 3, 3), "w3": (18, 16, 1, 1), "w4": (10, 18)}
+    weights = [numpy_helper.from_array(rng.standard_normal(s).astype(np.float32) * 0.3, n) for n, s in shapes.items()]
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["a"], "first", strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["a"], ["b"], "relu"),
+        helper.make_node("Conv", ["b", "w2"], ["c"], "depthwise", group=16, pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["c", "w3"], ["d"], "pointwise"),
+        helper.make_node("GlobalAveragePool", ["d"], ["e"], "pool"),
+        helper.make_node("Flatten", ["e"], ["f"], "flatten"),
+        helper.make_node("Gemm", ["f", "w4"], ["y"], "classifier", transB=1),
+    ]
+    shape = [batch, 3, 16, 16]
+    values = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
+    values += [helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, shape) for i in range(1, inputs)]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 10])
+    graph = helper.make_graph(nodes, "tiny", values, [output], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+TINY_MACS = 16 * 64 * 27 + 16 * 64 * 9 + 18 * 64 * 16 + 10 * 18
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """The tiny network as a file."""
+    import onnx
+
+    path = tmp_path / "tiny.onnx"
+    onnx.save(tiny_model(), path)
+    return path
+
+
+Bench = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """Run the command as a process, in a folder of its own."""
+
+    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bench", *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+def one_line_error(result: subprocess.CompletedProcess[str]) -> str:
+    """Assert that the command failed the way a person can read, and return what it said."""
+    assert result.returncode in (1, 2), result
+    assert "Traceback" not in result.stderr
+    said = [line for line in result.stderr.splitlines() if line.strip()]
+    assert said[0].startswith("error: ")
+    assert len(said) == 1 or (len(said) == 2 and said[1].startswith("hint: ")), result.stderr
+    return result.stderr

@@ -1,0 +1,129 @@
+"""The order of events and what becomes of every case, on scripted latencies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import backends, zoo
+from bench.case import Case, Plan, Protocol, cross
+from bench.measure.rounds import groups, shuffled
+from bench.measure.runner import Observer, Runner
+from bench.records import Row
+
+QUICK = Protocol(launches=3, max_launches=4, rounds=2, timeout_s=20)
+
+
+def run(tiny: Path, specs: list[str], protocol: Protocol = QUICK) -> tuple[list[Row], list[dict[str, Any]], list[str]]:
+    plan = cross([zoo.resolve(str(tiny))], [backends.resolve(s) for s in specs], protocol=protocol)
+    raw: list[dict[str, Any]] = []
+    events: list[str] = []
+
+    def step(case: Case, wave: int, doing: str) -> None:
+        events.append(f"{wave} {doing} {plan.cases.index(case)}")
+
+    rows = list(Runner(plan, observer=Observer(step=step, samples=raw.extend)).run())
+    assert isinstance(plan, Plan)
+    return sorted(rows, key=lambda r: r.backend), raw, events
+
+
+def test_a_scripted_latency_comes_out_as_it_went_in(tiny: Path) -> None:
+    (row,), raw, _ = run(tiny, ["fake:latency_ms=2"])
+    assert row.status == "ok"
+    assert row.latency_ms == pytest.approx(2.0)
+    assert row.latency_lo_ms == pytest.approx(2.0)
+    assert row.gmacs_per_s == pytest.approx(row.macs / 2e6)
+    assert (row.launches, row.blocks) == (3, 6)
+    assert row.samples == sum(len(b["latency_ns"]) for launch in raw for b in launch["blocks"]) == 6 * 25
+    assert row.p90_ms == pytest.approx(2.0)
+    assert row.p99_ms is None
+    assert [launch["launch"] for launch in raw] == [0, 1, 2]
+
+
+def test_cases_take_turns_in_an_order_that_changes(tiny: Path) -> None:
+    specs = [f"fake:latency_ms={i + 1}" for i in range(4)]
+    _, _, events = run(tiny, specs, Protocol(launches=3, max_launches=3, rounds=3))
+    measuring = [e.split()[2] for e in events if "measuring" in e]
+    turns = [measuring[i : i + 4] for i in range(0, len(measuring), 4)]
+    assert len(turns) == 9
+    assert all(sorted(turn) == ["0", "1", "2", "3"] for turn in turns)
+    assert len({tuple(turn) for turn in turns}) > 3
+    # Nothing is loaded or warmed while another case is being measured.
+    kinds = [e.split()[1] for e in events if e.startswith("0")]
+    assert "loading" not in kinds[kinds.index("measuring") :]
+    assert run(tiny, specs, Protocol(launches=3, max_launches=3, rounds=3))[2] == events
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [("crash", "crashed"), ("kill", "crashed"), ("hang", "timeout"), ("memory", "oom"), ("raise", "unsupported")],
+)
+def test_a_case_that_dies_costs_itself_alone(tiny: Path, how: str, status: str) -> None:
+    protocol = Protocol(launches=3, max_launches=3, rounds=2, timeout_s=4)
+    rows, raw, _ = run(tiny, ["fake:latency_ms=3", f"fake:fail={how},fail_at=130"], protocol)
+    died, lived = rows
+    assert (died.status, lived.status) == (status, "ok")
+    assert died.error
+    assert lived.launches == 3
+    brought = Counter(launch["backend"] for launch in raw)
+    assert brought[lived.backend] == 3
+    assert brought[died.backend] == 1  # what it brought before it died is kept
+
+
+def test_launches_go_on_until_the_interval_is_narrow_or_the_limit_is_met(tiny: Path) -> None:
+    protocol = Protocol(launches=3, max_launches=7, rounds=1)
+    (calm, wild), _, _ = run(tiny, ["fake", "fake:launch_cv=0.3"], protocol)
+    assert (calm.launches, calm.status) == (3, "ok")
+    assert (wild.launches, wild.status) == (7, "noisy")
+    assert "wider than 2%" in wild.error
+
+
+def test_the_budget_ends_the_launches(tiny: Path) -> None:
+    protocol = Protocol(launches=5, max_launches=50, rounds=1, budget_s=0.01)
+    (row,), _, _ = run(tiny, ["fake:launch_cv=0.3"], protocol)
+    assert row.launches == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "says"),
+    [
+        ("effective=bf16", "downgraded", "ran in bf16, not in fp32"),
+        ("error=0.5", "mismatch", "relative L2 error"),
+        ("macs_share=0.5", "failed", "folded away"),
+        ("error=0.5,effective=bf16", "mismatch", "0.1 is allowed"),
+    ],
+)
+def test_a_number_that_cannot_be_stood_behind_is_not_ok(tiny: Path, options: str, status: str, says: str) -> None:
+    (row,), _, _ = run(tiny, [f"fake:{options}"])
+    assert row.status == status
+    assert says in row.error
+
+
+def test_one_launch_is_no_evidence(tiny: Path) -> None:
+    (row,), _, _ = run(tiny, ["fake"], Protocol(launches=1, max_launches=1, rounds=1))
+    assert row.status == "noisy"
+    assert row.latency_lo_ms is None
+
+
+def test_more_threads_than_cores_is_said(tiny: Path) -> None:
+    plan = cross([zoo.resolve(str(tiny))], [backends.resolve("fake")], threads=(4096,))
+    (row,) = Runner(plan).run()
+    assert row.status == "unsupported"
+    assert "4096 threads on" in row.error
+
+
+def test_groups_are_even_and_complete() -> None:
+    assert [list(g) for g in groups(5, 8)] == [[0, 1, 2, 3, 4]]
+    assert [len(g) for g in groups(9, 8)] == [4, 5]
+    assert [i for g in groups(100, 8) for i in g] == list(range(100))
+    assert groups(0, 8) == []
+
+
+def test_the_order_is_random_recorded_and_fair() -> None:
+    first = Counter(shuffled(range(4), seed, 0, 0)[0] for seed in range(400))
+    assert all(60 < first[i] < 140 for i in range(4))
+    assert shuffled(range(9), 3, 1, 2) == shuffled(range(9), 3, 1, 2)
+    assert shuffled(range(9), 3, 1, 2) != shuffled(range(9), 3, 1, 3)

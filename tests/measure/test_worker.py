@@ -1,0 +1,108 @@
+"""The worker as a process, spoken to in its own language."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import backends, export, zoo
+from bench.case import Case, Settings
+from bench.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
+from bench.measure.launch import SCRUBBED, Launch
+
+
+def start(tiny: Path, backend: str, timeout_s: float = 60.0) -> tuple[Launch, str]:
+    case = Case(zoo.resolve(str(tiny)), backends.resolve(backend), Settings())
+    return Launch(case, timeout_s), export.ensure(case).folder
+
+
+def test_a_launch_from_load_to_close(tiny: Path) -> None:
+    launch, folder = start(tiny, "onnxruntime")
+    with launch:
+        loaded = launch.load(folder, [])
+        assert loaded["parity_rel_l2"] < 1e-5
+        assert loaded["parity_top1"]
+        assert loaded["load_ns"] > 0
+        warmed = launch.ask("warm", ms=1, min=5, block_ms=2, block_min=5)
+        assert warmed["n"] >= 5
+        block = launch.ask("block", n=7)
+        assert len(block["latency_ns"]) == 7
+        assert block["covariates"]["wall_ns"] >= sum(block["latency_ns"])
+        assert {"involuntary_switches", "minor_faults", "cpu_ns"} <= set(block["covariates"])
+        assert launch.ask("inspect")["effective"]["precision"] == "fp32"
+        assert launch.ask("close")["peak_rss_bytes"] > 1e6
+
+
+def test_what_a_runtime_prints_does_not_break_the_protocol(tiny: Path) -> None:
+    launch, folder = start(tiny, "fake:fail=noise,fail_at=4")
+    with launch:
+        launch.load(folder, [])
+        assert len(launch.ask("block", n=5)["latency_ns"]) == 5
+        assert "a runtime prints to stdout" in launch.log()
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "says"),
+    [
+        ("crash", WorkerCrashed, "SIGABRT"),
+        ("kill", WorkerCrashed, "SIGKILL"),
+        ("hang", WorkerTimeout, "did not answer 'block'"),
+        ("memory", OutOfMemory, "out of memory"),
+        ("raise", Unsupported, "scripted failure"),
+    ],
+)
+def test_every_death_has_its_own_line(tiny: Path, how: str, error: type[MeasureError], says: str) -> None:
+    launch, folder = start(tiny, f"fake:fail={how},fail_at=4", timeout_s=5)
+    with launch:
+        launch.load(folder, [])
+        with pytest.raises(error, match=says) as caught:
+            launch.ask("block", n=5)
+    assert type(caught.value) is error
+    assert launch._process.poll() is not None
+
+
+def test_an_interpreter_without_us_is_said(tiny: Path, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
+    python.chmod(0o755)
+    launch, folder = start(tiny, f"fake:python={python}")
+    with launch, pytest.raises(Unsupported, match="no isoflops"):
+        launch.load(folder, [])
+    with pytest.raises(Unsupported, match="cannot start"):
+        start(tiny, "fake:python=/nowhere/python")
+
+
+def test_the_worker_gets_no_hidden_thread_settings(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORT_INTRA_OP_NUM_THREADS", "4")
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    launch, _ = start(tiny, "fake")
+    with launch:
+        environment = Path(f"/proc/{launch._process.pid}/environ")
+        if not environment.exists():
+            pytest.skip("no /proc here")
+        names = dict(e.split("=", 1) for e in environment.read_text().split("\0") if "=" in e)
+    assert names["OMP_NUM_THREADS"] == "1"
+    assert not set(SCRUBBED) - {"OMP_NUM_THREADS"} & set(names)
+
+
+def test_the_worker_ends_when_its_parent_does(tiny: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "bench.measure.worker"], input="", capture_output=True, text=True, timeout=60
+    )
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_a_request_that_makes_no_sense_is_answered(tiny: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "bench.measure.worker"],
+        input='{"do": "dance"}\n',
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert json.loads(result.stdout)["status"] == "failed"
+    assert result.returncode == 1

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.stats.summary import SAMPLES_FOR, headline, percentile
+
+positive = st.floats(min_value=1e2, max_value=1e10)
+launches = st.lists(st.lists(positive, min_size=1, max_size=9), min_size=2, max_size=8)
+
+
+def slow_headline(series: list[list[float]]) -> tuple[float, float, float]:
+    """The same from the textbook, with scipy's t distribution."""
+    from scipy import stats
+
+    logs = [math.log(statistics.median(samples)) for samples in series]
+    centre = statistics.fmean(logs)
+    half = stats.t.ppf(0.975, len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))
+    return math.exp(centre), math.exp(centre - half), math.exp(centre + half)
+
+
+@given(launches)
+def test_equals_the_textbook(series: list[list[float]]) -> None:
+    found = headline(series)
+    assert (found.latency_ns, found.lo_ns, found.hi_ns) == pytest.approx(slow_headline(series), rel=1e-9)
+
+
+@given(launches, st.floats(min_value=0.01, max_value=100), st.randoms())
+def test_scales_and_does_not_mind_the_order(series: list[list[float]], factor: float, random: object) -> None:
+    found = headline(series)
+    scaled = headline([[x * factor for x in samples] for samples in series])
+    assert scaled.latency_ns == pytest.approx(found.latency_ns * factor)
+    assert scaled.half_width == pytest.approx(found.half_width, rel=1e-6, abs=1e-9)
+    shuffled = [list(samples) for samples in series]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert headline(shuffled).latency_ns == pytest.approx(found.latency_ns)
+
+
+def test_the_interval_covers() -> None:
+    """With launches that differ by a lognormal factor, a nominal 95% interval covers 93 to 97%."""
+    rng = np.random.default_rng(1)
+    trials, hits = 3000, 0
+    for _ in range(trials):
+        factors = rng.lognormal(0.0, 0.04, size=5)
+        found = headline([[1e6 * f * g for g in rng.lognormal(0.0, 0.01, size=11)] for f in factors])
+        assert found.lo_ns is not None
+        assert found.hi_ns is not None
+        hits += found.lo_ns <= 1e6 <= found.hi_ns
+    assert 0.93 <= hits / trials <= 0.97
+
+
+def test_one_launch_has_no_interval() -> None:
+    found = headline([[1.0, 2.0, 3.0]])
+    assert (found.latency_ns, found.lo_ns, found.half_width) == (2.0, None, math.inf)
+
+
+@pytest.mark.parametrize("wrong", [[], [[]], [[0.0, 0.0]], [[-1.0]]])
+def test_refuses_what_is_no_latency(wrong: list[list[float]]) -> None:
+    with pytest.raises(ValueError):
+        headline(wrong)
+
+
+@pytest.mark.parametrize("q", [50, 90, 99])
+def test_percentiles_only_from_enough_samples(q: int) -> None:
+    enough = SAMPLES_FOR.get(q, 1)
+    assert percentile(range(enough - 1), q) is None
+    ordered = sorted(range(1, 1001), key=lambda x: x % 7)
+    assert percentile(ordered, q) == q * 10
