@@ -6,6 +6,7 @@ their defaults and ranges). A card is data so that a device without PyTorch can 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,12 +23,13 @@ DEFAULT_RESOLUTION = 224
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A hyper-parameter of a family: its default, and either `choices` or a closed `range`."""
+    """A hyper-parameter of a family: its default, and `choices`, a closed `range` or a regular expression `pattern`."""
 
     name: str
     default: Value
     choices: tuple[Value, ...] = ()
     range: tuple[float, float] | None = None
+    pattern: str = ""
     help: str = ""
 
     def read(self, text: str, family: str) -> Value:
@@ -40,6 +42,8 @@ class Parameter:
         ok = value in self.choices if self.choices else True
         if self.range is not None and isinstance(value, (int, float)):
             ok = self.range[0] <= value <= self.range[1]
+        if self.pattern and isinstance(value, str):
+            ok = re.fullmatch(self.pattern, value) is not None
         if not ok:
             raise ParameterError(f"{family} is not offered with {self.name}={clip(text)}", self.offered())
         return value
@@ -50,6 +54,8 @@ class Parameter:
             return f"{self.name} is one of {', '.join(_show(c) for c in self.choices)}"
         if self.range is not None:
             return f"{self.name} lies between {_show(self.range[0])} and {_show(self.range[1])}"
+        if self.pattern:
+            return f"{self.name} matches {self.pattern}, e.g. {_show(self.default)}"
         return f"{self.name} is a {type(self.default).__name__}, e.g. {_show(self.default)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import torch
+from bench.errors import ParameterError
 from torch import Tensor, nn
 
 from .blocks import ConvBN, SqueezeExcite, global_pool, hswish, make_divisible, relu
@@ -87,8 +87,9 @@ class Bottleneck(nn.Module):
 class MobileNetV3(nn.Module):
     """Table 1 or 2 at a width. Input ``[N, 3, H, W]``, output ``[N, classes]``.
 
-    Channel numbers are rounded to multiples of 8; the ratio of a row's expansion to its input channels is kept, as in
-    the authors' code. `head_hswish` is for the layers after the body, `stem_hswish` for the one before it.
+    Channel numbers are rounded to multiples of 8. As in the authors' code, a row keeps the ratio of its expansion to
+    its input channels, and the layer after the pool keeps its size: the MACs and parameters of Table 9 need both.
+    `head_hswish` is for the layers after the body, `stem_hswish` for the one before it.
     """
 
     def __init__(
@@ -123,3 +124,23 @@ class MobileNetV3(nn.Module):
         """Map images ``[N, 3, H, W]`` to logits ``[N, classes]``."""
         x = self.hidden(global_pool(self.head(self.body(self.stem(x)))))
         return self.classifier(self.dropout(self.activation(x)))
+
+
+def build(size: str, width: float, minimalistic: bool, hswish: str) -> MobileNetV3:
+    """Build MobileNet V3-Large or Small; `minimalistic` has 3x3 kernels, ReLU and no SE throughout.
+
+    `hswish` places the non-linearity: "table" as Tables 1 and 2 do, "none" nowhere, "N" in every layer from the first
+    with at least N output channels on (Table 5, "h-swish @N").
+    """
+    rows, *tail = SIZES[size]
+    if minimalistic:
+        if hswish != "table":
+            raise ParameterError("mobilenetv3: the minimalistic networks have no h-swish to place", "leave hswish out")
+        rows = tuple(replace(row, kernel=3, se=False, hswish=False) for row in rows)
+    stem = head = not minimalistic
+    if hswish != "table":
+        first = float("inf") if hswish == "none" else int(hswish)
+        starts = [row.out >= first for row in rows]
+        rows = tuple(replace(row, hswish=any(starts[: i + 1])) for i, row in enumerate(rows))
+        stem, head = first <= STEM, hswish != "none"
+    return MobileNetV3(rows, width, (tail[0], tail[1]), stem, head)

@@ -6,9 +6,8 @@ Figure 3 (c, d) and Table 5; the large networks of Table 6, whose units Figure 2
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-
 from bench.errors import ParameterError
+from torch import Tensor, nn
 
 from .blocks import ConvBN, SqueezeExcite, channel_shuffle, global_pool, relu
 
