@@ -13,10 +13,10 @@ RATIO, KERNEL = 2, 3  # of the ghost modules, as in GhostNet
 
 
 class AttentiveGhost(nn.Module):
-    """A ghost module whose output DFC attention weighs, pixel by pixel (Figure 4).
+    """A ghost module whose output DFC attention weighs, pixel by pixel.
 
     Input ``[N, inp, H, W]``, output ``[N, out, H, W]``. The attention is computed at half the resolution: a 1x1
-    convolution, then 1x5 and 5x1 depthwise ones that gather along rows and columns (section 3.3).
+    convolution, then 1x5 and 5x1 depthwise ones that gather along rows and columns.
     """
 
     def __init__(self, inp: int, out: int) -> None:

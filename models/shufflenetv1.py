@@ -12,7 +12,7 @@ STAGE2 = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
 # Output channels of conv1. The authors' code keeps 24 at width 1.5.
 STEM = {0.25: 6, 0.5: 12, 1.0: 24, 1.5: 24, 2.0: 48}
 REPEATS = (4, 8, 4)  # units of stage 2, 3, 4; the first of each has stride 2
-SE_REDUCTION = 16  # the default of Hu et al. 2018, whose Table 3 holds a ShuffleNet
+SE_REDUCTION = 16  # the default of Hu et al. 2018, who add SE to a ShuffleNet, too
 
 
 def channels(width: float, groups: int) -> tuple[int, int, int, int]:

@@ -1,6 +1,6 @@
 """ShuffleNet V2 (Ma, Zhang, Zheng, Sun: ECCV 2018, arXiv 1807.11164).
 
-Figure 3 (c, d) and Table 5; the large networks of Table 6, whose units Figure 2 and Table 2 of the appendix describe.
+Figure 3 (c, d) and Table 5; the large networks of Table 6, which the appendix describes (see the notes on the card).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHANNELS = {
 }
 REPEATS = (4, 8, 4)  # units of stage 2, 3, 4; the first of each has stride 2
 
-# Appendix, Table 2: output channels and units of conv2_x to conv5_x. Only conv3_1, conv4_1 and conv5_1 have stride 2.
+# Output channels and units of conv2_x to conv5_x (appendix, Table 2). Only conv3_1, conv4_1 and conv5_1 have stride 2.
 LARGE = {50: ((244, 488, 976, 1952), (3, 4, 6, 3)), 164: ((256, 512, 1024, 2048), (10, 10, 23, 10))}
 LAST = {50: 2048, 164: 1280}  # output channels of the last convolution
 STEM = {0: (24,), 50: (64,), 164: (64, 64, 128)}  # output channels of the 3x3 convolutions of the stem
