@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from bench.errors import ParameterError, UnknownName, clip
@@ -11,12 +12,15 @@ Value = float | int | bool | str
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A setting: its default, and what is offered: `choices`, or a closed `range`, or any value of its type."""
+    """A setting: its default, and what is offered: `choices`, a closed `range`, texts that match the regular
+    expression `pattern`, or any value of the default's type.
+    """
 
     name: str
     default: Value
     choices: tuple[Value, ...] = ()
     range: tuple[float, float] | None = None
+    pattern: str = ""
     help: str = ""
 
     def read(self, text: str, owner: str) -> Value:
@@ -33,6 +37,8 @@ class Parameter:
         ok = value in self.choices if self.choices else True
         if self.range is not None and isinstance(value, (int, float)):
             ok = self.range[0] <= value <= self.range[1]
+        if self.pattern and isinstance(value, str):
+            ok = re.fullmatch(self.pattern, value) is not None
         if not ok:
             raise ParameterError(f"{owner} is not offered with {self.name}={clip(text)}", self.offered())
         return value
@@ -43,6 +49,8 @@ class Parameter:
             return f"{self.name} is one of {', '.join(show(c) for c in self.choices)}"
         if self.range is not None:
             return f"{self.name} lies between {show(self.range[0])} and {show(self.range[1])}"
+        if self.pattern:
+            return f"{self.name} matches {self.pattern}, e.g. {show(self.default)}"
         return f"{self.name} is a {type(self.default).__name__}, e.g. {show(self.default)}"
 
 

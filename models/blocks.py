@@ -51,6 +51,31 @@ def relu6() -> nn.Module:
     return nn.ReLU6(inplace=True)
 
 
+def hswish() -> nn.Module:
+    """Return an in-place h-swish, x ReLU6(x + 3) / 6 (MobileNet V3, section 5.2)."""
+    return nn.Hardswish(inplace=True)
+
+
+class SqueezeExcite(nn.Module):
+    """Squeeze-and-excitation (Hu et al. 2018, Figure 3): gate every channel by what the whole image shows.
+
+    Input and output ``[N, channels, H, W]``; `squeezed` neurons in between, `gate` makes the factors (MobileNet V3,
+    section 5.3: the hard sigmoid in place of the sigmoid).
+    """
+
+    def __init__(self, channels: int, squeezed: int, gate: Callable[[], nn.Module] = nn.Sigmoid) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, squeezed, 1)
+        self.relu = nn.ReLU(inplace=True)
+        self.expand = nn.Conv2d(squeezed, channels, 1)
+        self.gate = gate()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[N, channels, H, W]`` to the same shape."""
+        factors = nn.functional.adaptive_avg_pool2d(x, 1)
+        return x * self.gate(self.expand(self.relu(self.reduce(factors))))
+
+
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:
     """Interleave the channels of `groups` groups: ``[N, C, H, W]`` in, the same shape out (ShuffleNet, Figure 1)."""
     n, c, h, w = x.shape

@@ -1,0 +1,72 @@
+"""The same networks in torchvision and timm, to compare outputs with; a test is skipped where they are missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from bench.models.weights import initialise
+from torch import nn
+
+# Importing torchvision registers shape functions for these two operators, which do not exist where its compiled
+# part does not load (a wheel built for another PyTorch). Its networks need neither.
+COMPILED_OPS = ("nms", "qnms")
+_declared: list[torch.library.Library] = []
+
+
+def _declare_compiled_ops() -> None:
+    if _declared:
+        return
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for op in COMPILED_OPS:
+        library.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _declared.append(library)
+
+
+def _import(name: str) -> Any:
+    try:
+        return pytest.importorskip(name, reason=f"{name} is not installed")
+    except RuntimeError:  # the operators are missing
+        _declare_compiled_ops()
+        return pytest.importorskip(name, reason=f"{name} is not installed")
+
+
+def torchvision_model(name: str, **kwargs: Any) -> nn.Module:
+    """Return a torchvision classification network without weights, or skip the test."""
+    return _import("torchvision.models").get_model(name, weights=None, **kwargs).eval()
+
+
+def timm_model(name: str, **kwargs: Any) -> nn.Module:
+    """Return a timm network without weights, or skip the test."""
+    _import("torchvision")
+    return _import("timm").create_model(name, pretrained=False, **kwargs).eval()
+
+
+@torch.no_grad()
+def assert_same_network(ours: nn.Module, theirs: nn.Module, resolution: int, drop: tuple[str, ...] = ()) -> None:
+    """Copy random weights from `theirs` to `ours` in the order of ``state_dict`` and compare the outputs.
+
+    `drop` names tensors of `theirs` that ours lacks; they are set to zero. A linear layer may stand for a 1x1
+    convolution. The epsilon of batch normalisation, a matter of training, is made equal.
+    """
+    initialise(theirs, 1)
+    generator = torch.Generator().manual_seed(2)
+    for module in theirs.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = 1e-5
+            module.running_mean.copy_(torch.randn(module.num_features, generator=generator) * 0.1)
+            module.running_var.copy_(torch.rand(module.num_features, generator=generator) + 0.5)
+    target = ours.state_dict()
+    source = theirs.state_dict()
+    for name in drop:
+        source.pop(name).zero_()
+    assert len(source) == len(target)
+    for (name, tensor), (from_name, value) in zip(target.items(), source.items(), strict=True):
+        assert tensor.numel() == value.numel(), f"{name} {tuple(tensor.shape)}, {from_name} {tuple(value.shape)}"
+        tensor.copy_(value.reshape(tensor.shape))
+    x = torch.randn((2, 3, resolution, resolution), generator=generator)
+    expected = theirs(x)
+    assert expected.std() > 0.01  # else anything would be equal
+    error = (ours.eval()(x) - expected).abs().max() / expected.abs().max()
+    assert error <= 1e-5
