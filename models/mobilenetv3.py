@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bench.errors import ParameterError
 from torch import Tensor, nn
+
+from bench.errors import ParameterError
 
 from .blocks import ConvBN, SqueezeExcite, global_pool, hswish, make_divisible, relu
 

@@ -6,8 +6,9 @@ Figure 3 (c, d) and Table 5; the large networks of Table 6, which the appendix d
 from __future__ import annotations
 
 import torch
-from bench.errors import ParameterError
 from torch import Tensor, nn
+
+from bench.errors import ParameterError
 
 from .blocks import ConvBN, SqueezeExcite, channel_shuffle, global_pool, relu
 

@@ -105,7 +105,6 @@ class Runner:
 
     def _load(self, launch: Launch, state: CaseState, wave: int) -> LaunchRecord:
         assert state.artifact is not None
-        protocol = self.plan.protocol
         self.observer.step(state.case, wave, "loading")
         cores = (self.cores or usable_cores())[-state.case.settings.threads :]
         record = LaunchRecord(launch.load(state.artifact.folder, cores))

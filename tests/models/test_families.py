@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from bench.errors import ParameterError
 from bench.models import build
 from bench.models.shufflenetv1 import channels
-from bench.zoo import canonical_name, cards, resolve
-from reference import assert_same_network, timm_model, torchvision_model
 from torch import nn
+
+from bench.errors import ParameterError
+from bench.zoo import canonical_name, cards, resolve
+from tests.models.reference import assert_same_network, timm_model, torchvision_model
 
 FAMILIES = (
     "ghostnetv1",
