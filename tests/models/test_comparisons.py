@@ -109,6 +109,10 @@ SPECS = [
     "mnasnet",
     "mnasnet:variant=a1",
     "efficientnet",
+    "igcv3",
+    "condensenet",
+    "nasnet",
+    "pnasnet",
 ]
 
 
@@ -129,6 +133,8 @@ def test_it_runs_at_other_resolutions(spec: str, resolution: int) -> None:
         ("efficientnet-b3:resolution=224", 224),
         ("inceptionv3", 299),
         ("xception", 299),
+        ("nasnet", 224),
+        ("nasnet-large", 331),
         ("resnet50", 224),
     ],
 )
@@ -150,3 +156,20 @@ def test_the_published_resnet_strides_in_the_first_convolution_of_a_bottleneck()
 
     assert strides("resnet:stride=1x1") == {(7, 2), (1, 2)}
     assert strides("resnet:stride=3x3") == {(7, 2), (3, 2), (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("spec", "twin"), [("nasnet-large", "timm:nasnetalarge"), ("pnasnet-large", "timm:pnasnet5large")]
+)
+def test_the_searched_cells_have_the_librarys_parameters(spec: str, twin: str) -> None:
+    """The large networks are made of the cells of the mobile ones, which the libraries do not build."""
+    with torch.device("meta"):
+        ours, theirs = build(spec), library_model(twin)
+    shapes = [sorted(tuple(p.shape) for p in net.parameters()) for net in (ours, theirs)]
+    assert shapes[0] == shapes[1]
+
+
+def test_condensenet_feeds_every_channel_to_one_group() -> None:
+    layer = build("condensenet:groups=4").body[0]
+    assert layer.index.tolist() == [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]
+    assert [layer.condensed[2].groups, layer.grown[2].groups] == [4, 4]
