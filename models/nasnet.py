@@ -54,7 +54,7 @@ def conv_bn(inp: int, out: int, stride: int = 1) -> nn.Sequential:
 
 
 def separable(inp: int, out: int, kernel: int, stride: int) -> nn.Sequential:
-    """ReLU, depthwise, pointwise, batch normalisation: all of it twice, striding the first time (appendix A.4)."""
+    """ReLU, depthwise, pointwise, batch normalisation: all of it twice, striding the first time (appendix A)."""
     layers: list[nn.Module] = []
     for channels, step in ((inp, stride), (out, 1)):
         layers += [
