@@ -32,6 +32,7 @@ class Card:
     parameters: dict[str, Parameter]
     resolution: int = DEFAULT_RESOLUTION
     aliases: dict[str, dict[str, Value]] = field(default_factory=dict)
+    resolutions: dict[str, int] = field(default_factory=dict)  # of the aliases that have one of their own
     published: tuple[str, ...] = ()
     notes: str = ""
 
@@ -99,15 +100,18 @@ def _resolve_zoo(spec: Spec) -> ModelRef:
     card = cards()[known[spec.name]]
     params: dict[str, Value] = {p.name: p.default for p in card.parameters.values()}
     params |= card.aliases.get(spec.name, {})
-    resolution = card.resolution
     for key, text in spec.params.items():
         if key == "resolution":
-            resolution = _resolution(text, card)
-        elif key not in card.parameters:
+            continue
+        if key not in card.parameters:
             raise UnknownName(f"hyper-parameter of {spec.name}", key, [*card.parameters, "resolution"])
         else:
             params[key] = card.parameters[key].read(text, spec.name)
-    return ModelRef("zoo", canonical_name(card, params), card.family, params, resolution)
+    canonical = canonical_name(card, params)
+    resolution = card.resolutions.get(canonical, card.resolution)
+    if "resolution" in spec.params:
+        resolution = _resolution(spec.params["resolution"], card.family, resolution)
+    return ModelRef("zoo", canonical, card.family, params, resolution)
 
 
 def canonical_name(card: Card, params: dict[str, Value]) -> str:
@@ -119,15 +123,15 @@ def canonical_name(card: Card, params: dict[str, Value]) -> str:
     return f"{card.family}:{','.join(changed)}" if changed else card.family
 
 
-def _resolution(text: str, card: Card) -> int:
+def _resolution(text: str, family: str, default: int) -> int:
     try:
         value = int(text)
     except ValueError:
         value = 0
     if not 8 <= value <= 4096:
         raise ParameterError(
-            f"{card.family}: resolution={clip(text)} is not a number of pixels",
-            f"resolution lies between 8 and 4096; the paper's is {card.resolution}",
+            f"{family}: resolution={clip(text)} is not a number of pixels",
+            f"resolution lies between 8 and 4096; the paper's is {default}",
         )
     return value
 
@@ -150,4 +154,8 @@ def _read_card(family: str, text: str) -> Card:
             **row,
         )
     published = tuple(data.pop("published", ()))
-    return Card(family=family, parameters=parameters, published=published, **data)
+    aliases = data.pop("aliases", {})
+    resolutions = {alias: preset.pop("resolution") for alias, preset in aliases.items() if "resolution" in preset}
+    return Card(
+        family=family, parameters=parameters, published=published, aliases=aliases, resolutions=resolutions, **data
+    )

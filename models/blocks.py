@@ -85,3 +85,11 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
 def global_pool(x: Tensor) -> Tensor:
     """Average over space: ``[N, C, H, W]`` in, ``[N, C]`` out."""
     return torch.flatten(nn.functional.adaptive_avg_pool2d(x, 1), 1)
+
+
+def pool_to(x: Tensor, size: int) -> Tensor:
+    """Average over space to ``size x size`` cells: ``[N, C, H, W]`` in, ``[N, C, size, size]`` out.
+
+    Does nothing where the size fits already, so that the exported graph has no needless node.
+    """
+    return x if x.shape[-2:] == (size, size) else nn.functional.adaptive_avg_pool2d(x, size)

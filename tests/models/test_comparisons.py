@@ -1,0 +1,197 @@
+"""The networks that the lightweight-CNN papers are compared with, against the libraries that also build them."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+from bench.models import build  # noqa: E402
+from bench.models.weights import initialise  # noqa: E402
+from bench.zoo import resolve  # noqa: E402
+from torch import nn  # noqa: E402
+
+
+@functools.cache
+def declare_torchvision_operators() -> Any:
+    """Let torchvision import beside a PyTorch that its compiled operators were not built for.
+
+    On import it registers shape functions for two of them, which must exist; none of its classifiers calls them.
+    """
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
+
+
+def library_model(name: str, **options: Any) -> nn.Module:
+    """Build ``torchvision:NAME``, ``timm:NAME`` or ``timm:Class`` without weights; skip if the library is missing."""
+    library, _, model = name.partition(":")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import torchvision.models
+        except RuntimeError:
+            declare_torchvision_operators()
+            torchvision = pytest.importorskip("torchvision", reason="torchvision does not import")
+        except ImportError as error:
+            pytest.skip(f"torchvision is not installed: {error}")
+        if library == "torchvision":
+            return torchvision.models.get_model(model, weights=None, **options)
+        timm = pytest.importorskip("timm", reason="timm is not installed", exc_type=ImportError)
+        if not timm.is_model(model):
+            return getattr(timm.models, model)(**options)  # the class, for options that the named model fixes
+        return timm.create_model(model, pretrained=False, **options)
+
+
+LIBRARY_TWINS = [
+    ("alexnet:variant=2014", "torchvision:alexnet", 224, {}),
+    ("vgg:depth=11", "torchvision:vgg11", 64, {"init_weights": False}),
+    ("vgg:depth=16,batch_norm=true", "torchvision:vgg16_bn", 64, {"init_weights": False}),
+    ("resnet:depth=18", "torchvision:resnet18", 64, {}),
+    ("resnet:depth=34", "torchvision:resnet34", 64, {}),
+    ("resnet:depth=50", "torchvision:resnet50", 64, {}),
+    ("resnet:depth=101", "torchvision:resnet101", 64, {}),
+    ("resnet:depth=152", "torchvision:resnet152", 64, {}),
+    ("resnext:depth=50", "torchvision:resnext50_32x4d", 64, {}),
+    ("resnext:depth=101,bottleneck=8", "torchvision:resnext101_32x8d", 64, {}),
+    ("densenet:depth=121", "torchvision:densenet121", 64, {}),
+    ("densenet:depth=161", "torchvision:densenet161", 64, {}),
+    ("inceptionv3", "torchvision:inception_v3", 107, {"aux_logits": False, "init_weights": False}),
+    ("xception", "timm:legacy_xception", 107, {}),
+    ("mnasnet:width=0.5", "torchvision:mnasnet0_5", 64, {}),
+    ("mnasnet:width=1.3", "torchvision:mnasnet1_3", 64, {}),
+    ("mnasnet:variant=a1", "timm:semnasnet_100", 64, {}),
+    ("mnasnet:variant=a1,width=0.75", "timm:semnasnet_075", 64, {}),
+    ("efficientnet:variant=b0", "torchvision:efficientnet_b0", 64, {}),
+    ("efficientnet:variant=b3", "torchvision:efficientnet_b3", 75, {}),
+]
+
+
+def randomise(model: nn.Module) -> None:
+    """Give every parameter and every running statistic a value of its own, so that a swap of two shows."""
+    initialise(model, seed=0)
+    generator = torch.Generator().manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.copy_(0.1 * torch.randn(module.running_mean.shape, generator=generator))
+            module.running_var.copy_(0.5 + torch.rand(module.running_var.shape, generator=generator))
+            module.eps = 1e-5  # the libraries keep TensorFlow's 1e-3 where they load its weights
+
+
+@pytest.mark.parametrize(("spec", "twin", "resolution", "options"), LIBRARY_TWINS)
+def test_it_computes_what_the_library_computes(spec: str, twin: str, resolution: int, options: dict[str, Any]) -> None:
+    theirs = library_model(twin, **options).eval()
+    with torch.device("meta"):
+        ours = build(spec)
+    with torch.no_grad():
+        randomise(theirs)
+        state = dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True))
+        ours.load_state_dict(state, assign=True)
+        x = torch.randn(1, 3, resolution, resolution, generator=torch.Generator().manual_seed(2))
+        got, wanted = ours(x), theirs(x)
+    assert wanted.std() > 0
+    assert (got - wanted).abs().max() <= 1e-5 * wanted.abs().max()
+
+
+SPECS = [
+    "alexnet",
+    "alexnet:variant=2014",
+    "vgg:depth=11",
+    "resnet:depth=18",
+    "resnet:depth=50,stride=1x1",
+    "resnext",
+    "densenet",
+    "inceptionv3",
+    "xception",
+    "mnasnet",
+    "mnasnet:variant=a1",
+    "efficientnet",
+    "igcv3",
+    "condensenet",
+    "nasnet",
+    "pnasnet",
+]
+
+
+@pytest.mark.parametrize("resolution", [96, 160, 257])
+@pytest.mark.parametrize("spec", SPECS)
+def test_it_runs_at_other_resolutions(spec: str, resolution: int) -> None:
+    with torch.device("meta"), torch.no_grad():
+        assert build(spec)(torch.empty(2, 3, resolution, resolution)).shape == (2, 1000)
+
+
+@pytest.mark.parametrize(
+    ("spec", "resolution"),
+    [
+        ("efficientnet", 224),
+        ("efficientnet-b3", 300),
+        ("efficientnet:variant=b3", 300),
+        ("efficientnet-b0:variant=b7", 600),
+        ("efficientnet-b3:resolution=224", 224),
+        ("inceptionv3", 299),
+        ("xception", 299),
+        ("nasnet", 224),
+        ("nasnet-large", 331),
+        ("resnet50", 224),
+    ],
+)
+def test_the_default_resolution_is_that_of_the_variant(spec: str, resolution: int) -> None:
+    assert resolve(spec).resolution == resolution
+
+
+def test_the_alexnet_of_2012_is_split_over_two_gpus() -> None:
+    with torch.device("meta"):
+        convs = [m for m in build("alexnet").modules() if isinstance(m, nn.Conv2d)]
+    assert [conv.groups for conv in convs] == [1, 2, 1, 2, 2]
+
+
+def test_the_published_resnet_strides_in_the_first_convolution_of_a_bottleneck() -> None:
+    def strides(spec: str) -> set[tuple[int, int]]:
+        with torch.device("meta"):
+            convs = [m for m in build(spec).modules() if isinstance(m, nn.Conv2d)]
+        return {(conv.kernel_size[0], conv.stride[0]) for conv in convs if conv.stride[0] > 1}
+
+    assert strides("resnet:stride=1x1") == {(7, 2), (1, 2)}
+    assert strides("resnet:stride=3x3") == {(7, 2), (3, 2), (1, 2)}
+
+
+def in_order_of_use(state: dict[str, Any]) -> list[Any]:
+    """Sort a timm network of searched cells: its cells declare the branch of the cell before the last one first."""
+    cells: dict[str, int] = {}
+    keys = {}
+    for i, name in enumerate(state):
+        cell, part, *_ = name.split(".")
+        cells.setdefault(cell, len(cells))
+        rank = 0 if part == "conv_1x1" else 1 if part.startswith(("conv_prev", "path", "final")) else 2
+        keys[name] = (cells[cell], rank if "cell" in cell else 0, i)
+    return [state[name] for name in sorted(state, key=keys.__getitem__)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "twin"), [("nasnet-large", "timm:NASNetALarge"), ("pnasnet-large", "timm:PNASNet5Large")]
+)
+def test_the_searched_cells_compute_what_the_library_computes(spec: str, twin: str) -> None:
+    """The large networks are made of the cells of the mobile ones, which the libraries do not build."""
+    theirs = library_model(twin, pad_type="").eval()
+    with torch.device("meta"):
+        ours = build(spec)
+    with torch.no_grad():
+        randomise(theirs)
+        ours.load_state_dict(
+            dict(zip(ours.state_dict(), in_order_of_use(theirs.state_dict()), strict=True)), assign=True
+        )
+        x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+        got, wanted = ours(x), theirs(x)
+    assert wanted.std() > 0
+    assert (got - wanted).abs().max() <= 1e-5 * wanted.abs().max()
+
+
+def test_condensenet_feeds_every_channel_to_one_group() -> None:
+    layer = build("condensenet:groups=4").body[0]
+    assert layer.index.tolist() == [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15]
+    assert [layer.condensed[2].groups, layer.grown[2].groups] == [4, 4]
