@@ -63,17 +63,23 @@ class SqueezeExcite(nn.Module):
     section 5.3: the hard sigmoid in place of the sigmoid).
     """
 
-    def __init__(self, channels: int, squeezed: int, gate: Callable[[], nn.Module] = nn.Sigmoid) -> None:
+    def __init__(
+        self,
+        channels: int,
+        squeezed: int,
+        gate: Callable[[], nn.Module] = nn.Sigmoid,
+        activation: Callable[[], nn.Module] = relu,
+    ) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(channels, squeezed, 1)
-        self.relu = nn.ReLU(inplace=True)
+        self.activation = activation()
         self.expand = nn.Conv2d(squeezed, channels, 1)
         self.gate = gate()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[N, channels, H, W]`` to the same shape."""
         factors = nn.functional.adaptive_avg_pool2d(x, 1)
-        return x * self.gate(self.expand(self.relu(self.reduce(factors))))
+        return x * self.gate(self.expand(self.activation(self.reduce(factors))))
 
 
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
-from .blocks import ConvBN, global_pool, make_divisible, relu
+from .blocks import ConvBN, SqueezeExcite, global_pool, make_divisible, relu
 
 
 class Stage(NamedTuple):
@@ -46,21 +45,6 @@ VARIANTS = {"a1": A1, "b1": B1}
 LAST = 1280  # channels of the last 1x1 convolution, at every width
 
 
-class SqueezeExcite(nn.Module):
-    """Scale each channel by what two 1x1 convolutions make of all channels' means. ``[N, C, H, W]`` in and out."""
-
-    def __init__(self, channels: int, squeezed: int, activation: Callable[[], nn.Module]) -> None:
-        super().__init__()
-        self.reduce = nn.Conv2d(channels, squeezed, 1)
-        self.activation = activation()
-        self.expand = nn.Conv2d(squeezed, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[N, C, H, W]`` to the same shape."""
-        scale = self.expand(self.activation(self.reduce(nn.functional.adaptive_avg_pool2d(x, 1))))
-        return x * torch.sigmoid(scale)
-
-
 class MBConv(nn.Module):
     """Inverted residual with a kernel of any size and optional squeeze and excitation (Figure 7, b to d).
 
@@ -77,7 +61,7 @@ class MBConv(nn.Module):
             layers.append(ConvBN(inp, hidden, activation=activation))
         layers.append(ConvBN(hidden, hidden, stage.kernel, stride, groups=hidden, activation=activation))
         if stage.squeeze:
-            layers.append(SqueezeExcite(hidden, max(1, int(inp * stage.squeeze)), activation))
+            layers.append(SqueezeExcite(hidden, max(1, int(inp * stage.squeeze)), activation=activation))
         layers.append(ConvBN(hidden, out, activation=None))
         self.layers = nn.Sequential(*layers)
         self.residual = stride == 1 and inp == out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 # Importing torchvision registers shape functions for these two operators, which do not exist where its compiled
 # part does not load (a wheel built for another PyTorch). Its networks need neither.
 COMPILED_OPS = ("nms", "qnms")
+Order = Callable[[dict[str, torch.Tensor]], list[str]]
 _declared: list[torch.library.Library] = []
 
 
@@ -38,17 +40,23 @@ def torchvision_model(name: str, **kwargs: Any) -> nn.Module:
 
 
 def timm_model(name: str, **kwargs: Any) -> nn.Module:
-    """Return a timm network without weights, or skip the test."""
+    """Return a timm network (by its name, or that of its class) without weights, or skip the test."""
     _import("torchvision")
-    return _import("timm").create_model(name, pretrained=False, **kwargs).eval()
+    timm = _import("timm")
+    if not timm.is_model(name):
+        return getattr(timm.models, name)(**kwargs).eval()
+    return timm.create_model(name, pretrained=False, **kwargs).eval()
 
 
 @torch.no_grad()
-def assert_same_network(ours: nn.Module, theirs: nn.Module, resolution: int, drop: tuple[str, ...] = ()) -> None:
+def assert_same_network(
+    ours: nn.Module, theirs: nn.Module, resolution: int, drop: tuple[str, ...] = (), order: Order = list
+) -> None:
     """Copy random weights from `theirs` to `ours` in the order of ``state_dict`` and compare the outputs.
 
-    `drop` names tensors of `theirs` that ours lacks; they are set to zero. A linear layer may stand for a 1x1
-    convolution. The epsilon of batch normalisation, a matter of training, is made equal.
+    `drop` names tensors of `theirs` that ours lacks; they are set to zero. `order` sorts the names of the others into
+    the order of ours. A linear layer may stand for a 1x1 convolution. The epsilon of batch normalisation, a matter of
+    training, is made equal.
     """
     initialise(theirs, 1)
     generator = torch.Generator().manual_seed(2)
@@ -61,6 +69,7 @@ def assert_same_network(ours: nn.Module, theirs: nn.Module, resolution: int, dro
     source = theirs.state_dict()
     for name in drop:
         source.pop(name).zero_()
+    source = {name: source[name] for name in order(source)}
     assert len(source) == len(target)
     for (name, tensor), (from_name, value) in zip(target.items(), source.items(), strict=True):
         assert tensor.numel() == value.numel(), f"{name} {tuple(tensor.shape)}, {from_name} {tuple(value.shape)}"

@@ -2,51 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import warnings
 from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from bench.models import build  # noqa: E402
-from bench.models.weights import initialise  # noqa: E402
-from bench.zoo import resolve  # noqa: E402
 from torch import nn  # noqa: E402
 
-
-@functools.cache
-def declare_torchvision_operators() -> Any:
-    """Let torchvision import beside a PyTorch that its compiled operators were not built for.
-
-    On import it registers shape functions for two of them, which must exist; none of its classifiers calls them.
-    """
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        if not hasattr(torch.ops.torchvision, name):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library
-
-
-def library_model(name: str, **options: Any) -> nn.Module:
-    """Build ``torchvision:NAME``, ``timm:NAME`` or ``timm:Class`` without weights; skip if the library is missing."""
-    library, _, model = name.partition(":")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            import torchvision.models
-        except RuntimeError:
-            declare_torchvision_operators()
-            torchvision = pytest.importorskip("torchvision", reason="torchvision does not import")
-        except ImportError as error:
-            pytest.skip(f"torchvision is not installed: {error}")
-        if library == "torchvision":
-            return torchvision.models.get_model(model, weights=None, **options)
-        timm = pytest.importorskip("timm", reason="timm is not installed", exc_type=ImportError)
-        if not timm.is_model(model):
-            return getattr(timm.models, model)(**options)  # the class, for options that the named model fixes
-        return timm.create_model(model, pretrained=False, **options)
-
+from bench.zoo import resolve  # noqa: E402
+from tests.models.reference import assert_same_network, timm_model, torchvision_model  # noqa: E402
 
 LIBRARY_TWINS = [
     ("alexnet:variant=2014", "torchvision:alexnet", 224, {}),
@@ -72,30 +37,11 @@ LIBRARY_TWINS = [
 ]
 
 
-def randomise(model: nn.Module) -> None:
-    """Give every parameter and every running statistic a value of its own, so that a swap of two shows."""
-    initialise(model, seed=0)
-    generator = torch.Generator().manual_seed(1)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.copy_(0.1 * torch.randn(module.running_mean.shape, generator=generator))
-            module.running_var.copy_(0.5 + torch.rand(module.running_var.shape, generator=generator))
-            module.eps = 1e-5  # the libraries keep TensorFlow's 1e-3 where they load its weights
-
-
 @pytest.mark.parametrize(("spec", "twin", "resolution", "options"), LIBRARY_TWINS)
 def test_it_computes_what_the_library_computes(spec: str, twin: str, resolution: int, options: dict[str, Any]) -> None:
-    theirs = library_model(twin, **options).eval()
-    with torch.device("meta"):
-        ours = build(spec)
-    with torch.no_grad():
-        randomise(theirs)
-        state = dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True))
-        ours.load_state_dict(state, assign=True)
-        x = torch.randn(1, 3, resolution, resolution, generator=torch.Generator().manual_seed(2))
-        got, wanted = ours(x), theirs(x)
-    assert wanted.std() > 0
-    assert (got - wanted).abs().max() <= 1e-5 * wanted.abs().max()
+    library, _, name = twin.partition(":")
+    theirs = {"torchvision": torchvision_model, "timm": timm_model}[library](name, **options)
+    assert_same_network(build(spec), theirs, resolution)
 
 
 SPECS = [
@@ -160,7 +106,7 @@ def test_the_published_resnet_strides_in_the_first_convolution_of_a_bottleneck()
     assert strides("resnet:stride=3x3") == {(7, 2), (3, 2), (1, 2)}
 
 
-def in_order_of_use(state: dict[str, Any]) -> list[Any]:
+def in_order_of_use(state: dict[str, Any]) -> list[str]:
     """Sort a timm network of searched cells: its cells declare the branch of the cell before the last one first."""
     cells: dict[str, int] = {}
     keys = {}
@@ -169,26 +115,14 @@ def in_order_of_use(state: dict[str, Any]) -> list[Any]:
         cells.setdefault(cell, len(cells))
         rank = 0 if part == "conv_1x1" else 1 if part.startswith(("conv_prev", "path", "final")) else 2
         keys[name] = (cells[cell], rank if "cell" in cell else 0, i)
-    return [state[name] for name in sorted(state, key=keys.__getitem__)]
+    return sorted(state, key=keys.__getitem__)
 
 
-@pytest.mark.parametrize(
-    ("spec", "twin"), [("nasnet-large", "timm:NASNetALarge"), ("pnasnet-large", "timm:PNASNet5Large")]
-)
+@pytest.mark.parametrize(("spec", "twin"), [("nasnet-large", "NASNetALarge"), ("pnasnet-large", "PNASNet5Large")])
 def test_the_searched_cells_compute_what_the_library_computes(spec: str, twin: str) -> None:
     """The large networks are made of the cells of the mobile ones, which the libraries do not build."""
-    theirs = library_model(twin, pad_type="").eval()
-    with torch.device("meta"):
-        ours = build(spec)
-    with torch.no_grad():
-        randomise(theirs)
-        ours.load_state_dict(
-            dict(zip(ours.state_dict(), in_order_of_use(theirs.state_dict()), strict=True)), assign=True
-        )
-        x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
-        got, wanted = ours(x), theirs(x)
-    assert wanted.std() > 0
-    assert (got - wanted).abs().max() <= 1e-5 * wanted.abs().max()
+    theirs = timm_model(twin, pad_type="")
+    assert_same_network(build(spec), theirs, 64, order=in_order_of_use)
 
 
 def test_condensenet_feeds_every_channel_to_one_group() -> None:

@@ -48,7 +48,7 @@ def test_a_published_figure_is_counted_or_its_deviation_is_told(row: PublishedNe
 
 
 def test_no_row_is_published_twice() -> None:
-    seen = Counter((row.model, row.resolution, row.source, row.label) for row in networks())
+    seen = Counter((row.model, row.resolution, row.source, row.label, row.macs) for row in networks())
     assert [key for key, times in seen.items() if times > 1] == []
 
 
