@@ -80,7 +80,8 @@ def command(
     rows = [] if not resume else _valid_rows(path, plan)
     for row in measure(plan, list(here.cores), path, skip={row.case_id for row in rows}):
         rows.append(row)
-    _show(rows, format, path)
+    order = [case.id for case in plan.cases]
+    _show(sorted(rows, key=lambda row: order.index(row.case_id)), format, path)
     if any(row.status not in records.MEASURED for row in rows):
         raise click.exceptions.Exit(1)
 
