@@ -124,11 +124,13 @@ def prepare(output: Path) -> None:
     """
     if output.suffix != ".csv":
         raise OutputError(f"{output} does not end in .csv", "name the result file something.csv")
+    if output.exists() and not output.is_file():
+        raise OutputError(f"{output} is no regular file", "choose another --output")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with output.open("a+", encoding="utf-8", newline="") as handle:
             handle.seek(0)
-            header = handle.readline().strip()
+            header = handle.readline(1 << 16).strip()
         with samples_path(output).open("ab"):
             pass
     except OSError as error:
