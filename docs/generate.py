@@ -1,0 +1,71 @@
+"""Writes the pages that are made from the program itself; with ``--check`` says which are out of date.
+
+python docs/generate.py [--check]
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from bench.cli import COMMANDS, cli
+from bench.records import schema
+from bench.report import models_table
+
+FOLDER = Path(__file__).parent
+
+
+def schema_page() -> str:
+    """Return ``schema.md``: every column of a result row."""
+    lines = [
+        "# The result row",
+        "",
+        "One CSV row per case, appended when the case ends. `bench schema` prints the same. An empty cell means: not",
+        "known, not applicable, or not supported by the sample. The raw samples of every launch lie beside the CSV in",
+        "`NAME.samples.jsonl.gz`, one JSON object per launch of a case.",
+        "",
+        "| column | type | unit | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [f"| `{row['column']}` | {row['type']} | {row['unit']} | {row['meaning']} |" for row in schema()]
+    return "\n".join(lines) + "\n"
+
+
+def cli_page() -> str:
+    """Return ``cli.md``: the help of every command."""
+    parts = ["# The command line", "", *_help("bench", cli)]
+    for name in sorted(COMMANDS):
+        command: click.Command = import_module(f"bench.cli.{name}").command
+        parts += [f"## `bench {name}`", "", *_help(f"bench {name}", command)]
+    return "\n".join(parts)
+
+
+def _help(name: str, command: click.Command) -> list[str]:
+    context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+    return ["```", command.get_help(context), "```", ""]
+
+
+PAGES = {"schema.md": schema_page, "cli.md": cli_page, "models.md": models_table.page}
+
+
+def main() -> int:
+    """Write or check every page."""
+    stale = []
+    for name, page in PAGES.items():
+        path, text = FOLDER / name, page()
+        if "--check" in sys.argv:
+            if not path.exists() or path.read_text("utf-8") != text:
+                stale.append(name)
+        else:
+            path.write_text(text, "utf-8")
+            print(f"wrote {path.relative_to(FOLDER.parent)}")
+    for name in stale:
+        print(f"docs/{name} is out of date: make docs", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
