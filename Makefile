@@ -3,6 +3,8 @@ PYTHON ?= python3
 # On a machine with an NVIDIA GPU or on arm64 the same line installs that platform's build. For another CUDA version
 # install torch into .venv first, the way pytorch.org tells, then `make run`.
 TORCH ?= torch==2.13.*
+# Their networks are compared with ours. Without their dependencies: those would replace torch.
+TWINS := timm torchvision
 VENV := .venv
 READY := $(VENV)/.ready
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
@@ -38,6 +40,7 @@ $(READY): pyproject.toml
 	@echo "installing into $(VENV); this takes a minute or two the first time"
 	$(PIP) '$(TORCH)'
 	$(PIP) --editable '.[dev]'
+	$(PIP) --no-deps $(TWINS)
 	touch $(READY)
 
 clean:
