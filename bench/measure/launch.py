@@ -60,6 +60,7 @@ class Launch:
         python = case.backend.python or sys.executable
         environment = {k: v for k, v in os.environ.items() if k not in SCRUBBED}
         environment |= {"OMP_NUM_THREADS": str(case.settings.threads), "PYTHONUNBUFFERED": "1"}
+        environment |= {"OPENBLAS_NUM_THREADS": "1"}  # NumPy computes only the canary, on one core
         try:
             # A session of its own: Ctrl-C reaches the parent alone, which then ends its workers in order.
             self._process = subprocess.Popen(

@@ -3,6 +3,7 @@
     {"do": "load", "artifact": ..., "backend": ..., "options": ..., "settings": ..., "cores": ...}
     {"do": "warm", "ms": 100, "min": 5, "block_ms": 50, "block_min": 5}
     {"do": "block", "n": 12}
+    {"do": "reload"}
     {"do": "inspect"}
     {"do": "close"}
 
@@ -21,6 +22,7 @@ import signal
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from bench.case import Settings
 from bench.errors import BenchError, OutOfMemory, Unsupported, clip
 from bench.export import artifact as artifacts
 from bench.measure import covariates
+from bench.measure.canary import Canary
 from bench.measure.loop import time_block
 
 
@@ -51,10 +54,11 @@ class Worker:
                 f"pip install 'isoflops[{backend.extra}]'" if backend.extra else "install it",
             ) from error
         imported = time.perf_counter_ns()
-        self.session = backend.load(self.artifact, settings, request["options"])
+        self.load_session = partial(backend.load, self.artifact, settings, request["options"])
+        self.session = self.load_session()
         loaded = time.perf_counter_ns()
-        self.clock = getattr(self.session, "clock", time.perf_counter_ns)
-        self.device_ns = device_clock(self.session)
+        self.canary = Canary()
+        self._read_clocks()
         (first, second), _ = time_block(self.session.infer, 2, self.clock, self.device_ns)
         outputs, (_, reference) = self.session.outputs(), self.artifact.reference()
         return {
@@ -67,6 +71,20 @@ class Worker:
             "parity_rel_l2": relative_l2(outputs, reference),
             "parity_top1": top1_agrees(outputs, reference),
         }
+
+    def reload(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Load the model anew in this process, so that its memory lands elsewhere, and run three inferences."""
+        self.session.close()
+        begin = time.perf_counter_ns()
+        self.session = self.load_session()
+        loaded = time.perf_counter_ns()
+        self._read_clocks()
+        time_block(self.session.infer, 3, self.clock, self.device_ns)
+        return {"load_ns": loaded - begin}
+
+    def _read_clocks(self) -> None:
+        self.clock = getattr(self.session, "clock", time.perf_counter_ns)
+        self.device_ns = device_clock(self.session)
 
     def warm(self, request: dict[str, Any]) -> dict[str, Any]:
         """Warm up by time and number, then say how many inferences make a block.
@@ -82,11 +100,13 @@ class Worker:
 
     def block(self, request: dict[str, Any]) -> dict[str, Any]:
         """Time one block."""
+        canary = [self.canary.read()]
         before = covariates.read(self.cores)
         latencies, host = time_block(self.session.infer, request["n"], self.clock, self.device_ns)
         after = covariates.read(self.cores)
+        canary.append(self.canary.read())
         answer: dict[str, Any] = {"latency_ns": latencies, "covariates": covariates.difference(before, after)}
-        answer["start_ns"] = before["wall_ns"]
+        answer |= {"start_ns": before["wall_ns"], "canary": canary}
         if host is not None:
             answer["host_ns"] = host
         return answer
@@ -154,7 +174,7 @@ def main() -> int:
     os.dup2(2, 1)
     _look_after_the_machine()
     worker = Worker()
-    actions = {name: getattr(worker, name) for name in ("load", "warm", "block", "inspect", "close")}
+    actions = {name: getattr(worker, name) for name in ("load", "reload", "warm", "block", "inspect", "close")}
     for line in sys.stdin:
         try:
             request = json.loads(line)

@@ -1,0 +1,143 @@
+"""``bench ab``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli._print import FORMAT, print_records
+
+if TYPE_CHECKING:
+    from bench.case import Case
+    from bench.measure.pairs import Pair, PairProtocol
+    from bench.stats.verdict import Verdict
+
+EXIT = {"slower": 1, "inconclusive": 3}
+
+
+@click.command("ab")
+@click.argument("a")
+@click.argument("b")
+@click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="For a side that names none.")
+@click.option("--threads", type=int, default=1, show_default=True, help="For a side that says nothing else.")
+@click.option(
+    "--margin", type=click.FloatRange(0, 50), default=1.0, show_default=True, help="Percent that do not matter."
+)
+@click.option("--gate", is_flag=True, help="Confirm `slower` on fresh pairs alone before failing.")
+@click.option("--pairs", type=click.IntRange(5, 1000), help="At most.  [default: 30]")
+@click.option("--budget", type=click.FloatRange(1), metavar="SECONDS", help="For the comparison.  [default: 100]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
+@click.option("--output", type=click.Path(path_type=Path), help="Raw pairs; default: results/DATE/ab.csv's samples.")
+@FORMAT
+def command(
+    a: str,
+    b: str,
+    backend: str,
+    threads: int,
+    margin: float,
+    gate: bool,
+    pairs: int | None,
+    budget: float | None,
+    seed: int,
+    output: Path | None,
+    format: str,
+) -> None:
+    """Compare two cases in pairs of fresh processes that take turns, and give a verdict.
+
+    A and B are MODEL[@BACKEND][@threads=N][@batch=N][@resolution=N], e.g. shufflenetv2@openvino or
+    net.onnx@onnxruntime:python=/old/bin/python. The ratio is B's latency over A's. The exit code is 0 when B is not
+    slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
+    """
+    from bench.measure.pairs import PairProtocol, collect
+    from bench.stats.verdict import decide
+
+    protocol = PairProtocol(seed=seed)
+    if pairs is not None:
+        protocol = replace(protocol, most=pairs, first=min(protocol.first, pairs))
+    if budget is not None:
+        protocol = replace(protocol, budget_s=budget)
+    case_a, case_b = (side(text, backend, threads) for text in (a, b))
+    path = output or Path("results", datetime.now(UTC).date().isoformat(), "ab.csv")
+    found = _collect(case_a, case_b, protocol, path, 0)
+    verdict = decide([pair.log_ratio for pair in found], margin / 100)
+    confirmed = None
+    if gate and verdict.verdict == "slower":
+        click.echo("slower: confirming on fresh pairs", err=True)
+        fresh = collect(case_a, case_b, replace(protocol, first=20, most=max(20, protocol.most)), done=len(found))
+        verdict = decide([pair.log_ratio for pair in fresh], margin / 100)
+        confirmed = verdict.verdict == "slower"
+        found = fresh
+    _show(case_a, case_b, verdict, found, confirmed, format)
+    raise click.exceptions.Exit(EXIT.get(verdict.verdict, 0))
+
+
+def side(text: str, backend: str, threads: int) -> Case:
+    """Read one side; SpecError or whatever its parts raise."""
+    from bench import backends as registry
+    from bench import zoo
+    from bench.case import Settings, cross
+    from bench.errors import SpecError, clip
+
+    model, *rest = text.split("@")
+    settings = Settings(threads=threads)
+    for part in rest:
+        key, equals, value = part.partition("=")
+        if equals and key in ("threads", "batch", "resolution"):
+            if not value.isdigit():
+                raise SpecError(f"{clip(part)!r} is not {key}=NUMBER", "write e.g. @threads=2")
+            settings = replace(settings, **{key: int(value)})
+        else:
+            backend = part
+    plan = cross(
+        [zoo.resolve(model)],
+        [registry.resolve(backend)],
+        (settings.threads,),
+        (settings.batch,),
+        (settings.resolution,),
+    )
+    case: Case = plan.cases[0]
+    return case
+
+
+def _collect(a: Case, b: Case, protocol: PairProtocol, path: Path, done: int) -> list[Pair]:
+    from rich.console import Console
+
+    from bench import records
+    from bench.measure.pairs import collect
+    from bench.stats.verdict import half_width
+
+    records.prepare(path)
+    console = Console(stderr=True)
+    seen: list[float] = []
+
+    def told(pair: Pair) -> None:
+        seen.append(pair.log_ratio)
+        identity = {"a": a.identity(), "b": b.identity(), "seed": protocol.seed}
+        records.append_samples(path, [identity | pair.raw | {"log_ratio": pair.log_ratio}])
+        if console.is_terminal:  # a line per pair: a spinner would wake the parent during a block
+            width = half_width(seen)
+            precision = f", ±{width:.2%}" if width < 10 else ""
+            console.print(f"pair {len(seen)} of at most {protocol.most}{precision}", end="\r", highlight=False)
+
+    return collect(a, b, protocol, told, done)
+
+
+def _show(a: Case, b: Case, verdict: Verdict, pairs: list[Pair], confirmed: bool | None, format: str) -> None:
+    import statistics
+
+    latency = [statistics.median(pair.latency_ns[i] for pair in pairs) / 1e6 for i in (0, 1)]
+    record = {"a": str(a), "b": str(b), "a_ms": round(latency[0], 4), "b_ms": round(latency[1], 4)}
+    record |= asdict(verdict) | ({"confirmed": confirmed} if confirmed is not None else {})
+    if format != "table":
+        print_records([record], format)
+        return
+    click.echo(f"A  {latency[0]:9.3f} ms  {a}")
+    click.echo(f"B  {latency[1]:9.3f} ms  {b}")
+    change = f"{verdict.ratio - 1:+.2%}, 95% interval {verdict.lo - 1:+.2%} to {verdict.hi - 1:+.2%}"
+    click.echo(f"B is {verdict.verdict} ({change}, {verdict.pairs} pairs)")
+    if verdict.verdict == "inconclusive":
+        click.echo(f"a slowdown of {verdict.detectable:.1%} would have been seen; more --pairs or --budget see less")

@@ -1,0 +1,26 @@
+"""``bench doctor``."""
+
+from __future__ import annotations
+
+import click
+
+from bench.cli._print import FORMAT, print_records
+
+
+@click.command("doctor")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads to be measured with.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@FORMAT
+def command(threads: int, as_json: bool, format: str) -> None:
+    """Say what in this machine will spoil a measurement, and what to do about it.
+
+    The exit code is 1 if anything is bad (a warning is no failure).
+    """
+    from dataclasses import asdict
+
+    from bench.measure.doctor import examine
+
+    symptoms = examine(threads=threads)
+    print_records([asdict(symptom) for symptom in symptoms], "json" if as_json else format)
+    if any(symptom.state == "bad" for symptom in symptoms):
+        raise click.exceptions.Exit(1)

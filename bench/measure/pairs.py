@@ -1,0 +1,158 @@
+"""A against B: pairs of fresh processes that are alive together and take turns in short blocks.
+
+Inside a pair everything is reduced to one number, the median over quads of the log-ratio of block medians; a quad is
+ABBA or BAAB at random, so that a linear drift cancels. The model is loaded anew between quads where the backend's
+processes differ more by where a load puts its memory than by anything else.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from bench.backends.base import PARITY_TOLERANCE
+from bench.case import Case
+from bench.errors import MeasureError, Unsupported
+from bench.export import ensure
+from bench.measure.environment import usable_cores
+from bench.measure.launch import Launch
+from bench.measure.rows import asked_precision
+from bench.stats.verdict import half_width
+
+
+@dataclass(frozen=True, slots=True)
+class PairProtocol:
+    """How many pairs, and what is in one. Stops by precision of the log-ratio, never by its verdict."""
+
+    first: int = 10
+    step: int = 5
+    most: int = 30
+    half_width: float = 0.0075
+    quads: int = 8
+    block_ms: float = 30.0
+    block_min_inferences: int = 5
+    warmup_ms: float = 60.0
+    budget_s: float = 100.0
+    timeout_s: float = 120.0
+    reload: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One pair: its log-ratio (B over A, of latencies), that of each quad, and every block as the worker told it."""
+
+    number: int
+    log_ratio: float
+    quads: tuple[float, ...]
+    latency_ns: tuple[float, float]
+    raw: dict[str, Any]
+
+
+def run(a: Case, b: Case, protocol: PairProtocol, done: int = 0, cores: list[int] | None = None) -> Iterator[Pair]:
+    """Measure one pair after another, for as long as the caller asks; `done` pairs of the schedule were made before.
+
+    Raises:
+        MeasureError: a side cannot be measured, or what ran is not what was asked.
+    """
+    folders = [ensure(case, protocol.seed).folder for case in (a, b)]
+    usable = cores or usable_cores()
+    threads = max(a.settings.threads, b.settings.threads)
+    if threads > len(usable):
+        raise Unsupported(f"{threads} threads on {len(usable)} cores", "measure with fewer threads")
+    number = done
+    checked = False
+    while True:
+        order = random.Random(f"{protocol.seed}/{number}")
+        yield _pair((a, b), folders, usable, protocol, number, order, check=not checked)
+        checked = True
+        number += 1
+
+
+def enough(log_ratios: list[float], protocol: PairProtocol, spent_s: float) -> bool:
+    """Tell whether to stop: precise enough, at the limit, or out of budget; asked only at the agreed numbers."""
+    n = len(log_ratios)
+    if n >= protocol.most or (spent_s >= protocol.budget_s and n >= protocol.first):
+        return True
+    due = n >= protocol.first and (n - protocol.first) % protocol.step == 0
+    return due and half_width(log_ratios) < protocol.half_width
+
+
+def collect(
+    a: Case, b: Case, protocol: PairProtocol, told: Callable[[Pair], None] = lambda pair: None, done: int = 0
+) -> list[Pair]:
+    """Measure as many pairs as the protocol asks for."""
+    begin = time.monotonic()
+    pairs: list[Pair] = []
+    for pair in run(a, b, protocol, done):
+        pairs.append(pair)
+        told(pair)
+        if enough([p.log_ratio for p in pairs], protocol, time.monotonic() - begin):
+            break
+    return pairs
+
+
+def _pair(
+    cases: tuple[Case, Case],
+    folders: list[str],
+    usable: list[int],
+    protocol: PairProtocol,
+    number: int,
+    order: random.Random,
+    check: bool,
+) -> Pair:
+    with ExitStack() as stack:
+        launches: dict[int, Launch] = {}
+        loaded: dict[int, dict[str, Any]] = {}
+        warmed: dict[int, dict[str, Any]] = {}
+        for side in order.sample((0, 1), 2):
+            launches[side] = stack.enter_context(Launch(cases[side], protocol.timeout_s))
+            loaded[side] = launches[side].load(folders[side], usable[-cases[side].settings.threads :])
+            warmed[side] = launches[side].ask(
+                "warm",
+                ms=protocol.warmup_ms,
+                min=3,
+                block_ms=protocol.block_ms,
+                block_min=protocol.block_min_inferences,
+            )
+        n = max(protocol.block_min_inferences, min(w["n"] for w in warmed.values()))
+        blocks: list[dict[str, Any]] = []
+        quads = []
+        for quad in range(protocol.quads):
+            if quad and protocol.reload:
+                for side in order.sample((0, 1), 2):
+                    launches[side].ask("reload")
+            turns = order.choice(((0, 1, 1, 0), (1, 0, 0, 1)))
+            medians: tuple[list[float], list[float]] = ([], [])
+            for side in turns:
+                block = launches[side].ask("block", n=n)
+                blocks.append(block | {"quad": quad, "side": "AB"[side]})
+                medians[side].append(math.log(statistics.median(block["latency_ns"])))
+            quads.append(statistics.fmean(medians[1]) - statistics.fmean(medians[0]))
+        if check:
+            for side in (0, 1):
+                _check(cases[side], loaded[side], launches[side].ask("inspect"))
+    sides = [[ns for block in blocks if block["side"] == s for ns in block["latency_ns"]] for s in "AB"]
+    raw = {"pair": number, "loaded": [loaded[0], loaded[1]], "n": n, "blocks": blocks}
+    middle = (statistics.median(sides[0]), statistics.median(sides[1]))
+    return Pair(number, statistics.median(quads), tuple(quads), middle, raw)
+
+
+def _check(case: Case, loaded: dict[str, Any], inspected: dict[str, Any]) -> None:
+    """Refuse to compare what did not run as asked or computes something else."""
+    effective = inspected["effective"]
+    asked = asked_precision(case, ensure(case))
+    if effective["precision"] != asked:
+        raise MeasureError(f"{case} ran in {effective['precision']}, not in {asked}", "ask for what runs")
+    tolerance = PARITY_TOLERANCE.get(asked, PARITY_TOLERANCE["fp32"])
+    if not loaded["parity_rel_l2"] <= tolerance:
+        raise MeasureError(
+            f"the output of {case} is off by {loaded['parity_rel_l2']:.2g} (relative L2)",
+            "a wrong network has no speed",
+        )

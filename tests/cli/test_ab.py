@@ -1,0 +1,72 @@
+"""`bench ab` on scripted latencies: the verdict, the exit code, what is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import records
+from tests.conftest import Bench, one_line_error
+
+FEW = ("--pairs", 5)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict", "code"),
+    [
+        ("fake", "fake", "equivalent", 0),
+        ("fake", "fake:latency_ms=1.05", "slower", 1),
+        ("fake", "fake:latency_ms=0.95", "faster", 0),
+        ("fake:latency_ms=0.5", "fake:launch_cv=0.5", "inconclusive", 3),
+    ],
+)
+def test_verdict_and_exit_code(bench: Bench, tiny: Path, a: str, b: str, verdict: str, code: int) -> None:
+    result = bench("ab", f"{tiny}@{a}", f"{tiny}@{b}", *FEW, "--format", "json", "--output", "r.csv")
+    (record,) = json.loads(result.stdout)
+    assert (record["verdict"], result.returncode) == (verdict, code), result.stderr
+    assert record["pairs"] == 5
+    pairs = list(records.read_samples(tiny.parent / "r.csv"))
+    assert [pair["pair"] for pair in pairs] == [0, 1, 2, 3, 4]
+    assert {block["side"] for block in pairs[0]["blocks"]} == {"A", "B"}
+    assert len({len(block["latency_ns"]) for block in pairs[0]["blocks"]}) == 1  # equal numbers on both sides
+
+
+def test_order_inside_a_quad_is_abba_or_baab(bench: Bench, tiny: Path) -> None:
+    bench("ab", f"{tiny}@fake", f"{tiny}@fake", *FEW, "--output", "r.csv")
+    seen = set()
+    for pair in records.read_samples(tiny.parent / "r.csv"):
+        for quad in range(8):
+            seen.add("".join(block["side"] for block in pair["blocks"] if block["quad"] == quad))
+    assert seen == {"ABBA", "BAAB"}
+
+
+def test_a_gate_confirms_on_fresh_pairs(bench: Bench, tiny: Path) -> None:
+    result = bench("ab", f"{tiny}@fake", f"{tiny}@fake:latency_ms=1.1", *FEW, "--gate", "--format", "json")
+    (record,) = json.loads(result.stdout)
+    assert record["confirmed"] is True
+    assert record["pairs"] == 20
+    assert result.returncode == 1
+
+
+def test_a_side_may_have_its_own_settings(bench: Bench, tiny: Path) -> None:
+    result = bench("ab", f"{tiny}@fake@resolution=16", f"{tiny}@fake:latency_ms=2", *FEW)
+    assert "slower" in result.stdout
+    assert "2.000 ms" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("b", "says"),
+    [("nothing", "bench list models"), ("{tiny}@fke", "did you mean fake"), ("{tiny}@fake@threads=x", "threads=2")],
+)
+def test_mistakes_are_one_line(bench: Bench, tiny: Path, b: str, says: str) -> None:
+    result = bench("ab", f"{tiny}@fake", b.format(tiny=tiny), *FEW)
+    assert says in one_line_error(result)
+
+
+@pytest.mark.parametrize(("b", "says"), [("fake:effective=bf16", "ran in bf16"), ("fake:error=1", "wrong network")])
+def test_what_is_not_comparable_is_not_compared(bench: Bench, tiny: Path, b: str, says: str) -> None:
+    result = bench("ab", f"{tiny}@fake", f"{tiny}@{b}", *FEW)
+    assert result.returncode == 1
+    assert says in one_line_error(result)
