@@ -8,6 +8,8 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with its exit code: 0 fine, 1 a case failed, 2 wrong usage, 3 inconclusive."""
+    import signal
+
     import click
 
     from bench.cli import cli
@@ -15,6 +17,8 @@ def main() -> None:
 
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    # A cancelled CI job says SIGTERM: it ends as orderly as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(arguments, prog_name="bench", standalone_mode=False)
         sys.stdout.flush()

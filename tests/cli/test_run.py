@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -103,7 +105,8 @@ def test_a_bad_case_does_not_cost_the_good_ones(bench: Bench, tiny: Path, tmp_pa
     assert "Traceback" not in result.stderr
 
 
-def start(tiny: Path, folder: Path, *backends: str) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def started(tiny: Path, folder: Path, *backends: str) -> Iterator[subprocess.Popen[str]]:
     options = [part for backend in backends for part in ("--backend", backend)]
     command = [
         sys.executable,
@@ -118,7 +121,15 @@ def start(tiny: Path, folder: Path, *backends: str) -> subprocess.Popen[str]:
         "--launches",
         "3",
     ]
-    return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # A test run in the background ignores SIGINT, and its children would inherit that.
+    restore = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=folder, stderr=pipe, stdout=pipe, text=True, preexec_fn=restore)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_for(path: Path, rows: int) -> None:
@@ -129,12 +140,13 @@ def wait_for(path: Path, rows: int) -> None:
     raise AssertionError(f"{path} never got {rows} rows")
 
 
-def test_ctrl_c_loses_no_finished_row(tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_loses_no_finished_row(tiny: Path, tmp_path: Path, asked: signal.Signals) -> None:
     many = [f"fake:latency_ms={i}" for i in range(1, 10)]  # two groups: the first is finished before the second begins
-    process = start(tiny, tmp_path, *many, "fake:fail=hang,fail_at=3")
-    wait_for(tmp_path / "r.csv", 3)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    with started(tiny, tmp_path, *many, "fake:fail=hang,fail_at=3") as process:
+        wait_for(tmp_path / "r.csv", 3)
+        process.send_signal(asked)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted: " in stderr
     assert "--resume goes on" in stderr
@@ -145,10 +157,10 @@ def test_ctrl_c_loses_no_finished_row(tiny: Path, tmp_path: Path) -> None:
 
 def test_a_parent_that_is_killed_leaves_rows_and_no_worker(tiny: Path, tmp_path: Path) -> None:
     many = [f"fake:latency_ms={i}" for i in range(1, 10)]
-    process = start(tiny, tmp_path, *many, "fake:fail=hang,fail_at=3")
-    wait_for(tmp_path / "r.csv", 3)
-    process.kill()
-    process.communicate()
+    with started(tiny, tmp_path, *many, "fake:fail=hang,fail_at=3") as process:
+        wait_for(tmp_path / "r.csv", 3)
+        process.kill()
+        process.communicate()
     for _ in range(100):
         if not workers_of(process.pid):
             break
