@@ -5,6 +5,8 @@ Figure 3 (c, d) and Table 5; the large networks of Table 6, which the appendix d
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -31,28 +33,31 @@ class Unit(nn.Module):
     """The unit of Figure 3 (c) at stride 1, of Figure 3 (d) where the shape changes.
 
     Input ``[N, inp, H, W]``, output ``[N, out, H / stride, W / stride]``. At stride 1 half of the channels pass
-    untouched (guideline G4: fewer element-wise operations); where the shape changes, both halves are computed from all
-    channels. Appendix, Figure 2: (a) `residual` adds the branch's input before its last ReLU, where it has the shape;
-    (b, c) `se` weighs the branch before that sum, or without one after the ReLU, as in the authors' code. SE has half
-    as many neurons as the unit has channels (appendix, Table 2).
+    untouched (guideline G4: fewer element-wise operations). Where the shape changes, both parts are computed from all
+    channels; the shortcut keeps their number and the branch adds the rest, as in the authors' code
+    (ShuffleNet-Series): only so do the complexities of Table 5 come out. With `half_shortcut` each part gives half, as
+    in torchvision. Appendix, Figure 2: (a) `residual` adds the branch's input before its last ReLU, where it has the
+    shape; (b, c) `se` weighs the branch before that sum, or without one after the ReLU, as in the authors' code. SE has
+    half as many neurons as the unit has channels (appendix, Table 2).
     """
 
-    def __init__(self, inp: int, out: int, stride: int, residual: bool, se: bool) -> None:
+    def __init__(self, inp: int, out: int, stride: int, residual: bool, se: bool, half_shortcut: bool = False) -> None:
         super().__init__()
         half = out // 2
         self.splits = stride == 1 and inp == out
+        kept = half if self.splits or half_shortcut else inp
         self.residual = residual and self.splits
         if not self.splits:
             self.shortcut = nn.Sequential(
-                ConvBN(inp, inp, 3, stride, groups=inp, activation=None), ConvBN(inp, half, activation=relu)
+                ConvBN(inp, inp, 3, stride, groups=inp, activation=None), ConvBN(inp, kept, activation=relu)
             )
         layers: list[nn.Module] = [
             ConvBN(half if self.splits else inp, half, activation=relu),
             ConvBN(half, half, 3, stride, groups=half, activation=None),
-            ConvBN(half, half, activation=None if self.residual else relu),
+            ConvBN(half, out - kept, activation=None if self.residual else relu),
         ]
         if se:
-            layers.append(SqueezeExcite(half, half))
+            layers.append(SqueezeExcite(out - kept, half))
         self.branch = nn.Sequential(*layers)
         self.relu = relu()
 
@@ -107,13 +112,15 @@ class ShuffleNetV2(nn.Module):
     Input ``[N, 3, H, W]``, output ``[N, classes]``.
     """
 
-    def __init__(self, width: float, depth: int, residual: bool, se: bool, classes: int = 1000) -> None:
+    def __init__(
+        self, width: float, depth: int, residual: bool, se: bool, half_shortcut: bool, classes: int = 1000
+    ) -> None:
         super().__init__()
         if depth == 0:
             (*outs, last), repeats = CHANNELS[width], REPEATS
         else:
             (outs, repeats), last = LARGE[depth], LAST[depth]
-        unit = Unit164 if depth == 164 else Unit
+        unit = Unit164 if depth == 164 else partial(Unit, half_shortcut=half_shortcut)
         stem = STEM[depth]
         self.stem = nn.Sequential(
             *(ConvBN(i, o, 3, 2 if i == 3 else 1, activation=relu) for i, o in zip((3, *stem), stem, strict=False))
@@ -136,8 +143,8 @@ class ShuffleNetV2(nn.Module):
         return self.classifier(global_pool(self.conv5(self.stages(self.pool(self.stem(x))))))
 
 
-def build(width: float, depth: int, residual: bool, se: bool) -> ShuffleNetV2:
+def build(width: float, depth: int, residual: bool, se: bool, half_shortcut: bool) -> ShuffleNetV2:
     """Build ShuffleNet V2 at a width of Table 5 (depth 0), or one of the large networks of Table 6."""
     if depth and width != 1.0:
         raise ParameterError(f"shufflenetv2: depth={depth} comes in one width", "leave width out")
-    return ShuffleNetV2(width, depth, residual, se)
+    return ShuffleNetV2(width, depth, residual, se, half_shortcut)
