@@ -17,7 +17,7 @@ COMMANDS = {
     "ab": "Compare two cases in pairs of fresh processes that take turns, and give a verdict.",
     "cache": "Show or empty the cache of exported models.",
     "doctor": "Say what in this machine will spoil a measurement, and what to do about it.",
-    "list": "List models, backends or targets.",
+    "list": "List models, backends, suites or targets.",
     "models": "List the networks of the zoo: parameters and multiply-adds, counted here and as published.",
     "run": "Measure models on backends and append a row for each case.",
     "schema": "Print every column of a result row: type, unit, meaning.",

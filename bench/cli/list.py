@@ -10,11 +10,11 @@ from bench.cli._print import FORMAT, print_records
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["models", "backends", "targets"]))
+@click.argument("what", type=click.Choice(["models", "backends", "suites", "targets"]))
 @FORMAT
 def command(what: str, format: str) -> None:
-    """List models, backends or targets."""
-    print_records({"models": models, "backends": backends, "targets": targets}[what](), format)
+    """List models, backends, suites or targets."""
+    print_records({"models": models, "backends": backends, "suites": suites, "targets": targets}[what](), format)
 
 
 def models() -> list[dict[str, Any]]:
@@ -50,6 +50,16 @@ def backends() -> list[dict[str, Any]]:
         there = "yes" if registry.installed(backend) else f"pip install 'isoflops[{backend.extra}]'"
         rows.append({"backend": name, "runtime": backend.title, "installed": there, "options": "; ".join(options)})
     return rows
+
+
+def suites() -> list[dict[str, Any]]:
+    """Return every suite that comes with the program."""
+    from bench.suite import shipped
+
+    return [
+        {"suite": name, "title": s.title, "models": len(s.models), "backends": " ".join(s.backends)}
+        for name, s in shipped().items()
+    ]
 
 
 def targets() -> list[dict[str, Any]]:

@@ -14,16 +14,17 @@ from bench.cli._print import FORMAT, print_records
 if TYPE_CHECKING:
     from bench.case import Case, Plan
     from bench.records import Row
+    from bench.suite import Suite
 
 
 @click.command("run", no_args_is_help=True)
-@click.option("--model", "models", multiple=True, required=True, metavar="SPEC", help="What to measure; repeatable.")
+@click.option("--model", "models", multiple=True, metavar="SPEC", help="What to measure; repeatable.")
 @click.option(
-    "--backend", "backends", multiple=True, default=["onnxruntime"], show_default=True, metavar="SPEC",
-    help="What to run it on; repeatable.",
-)  # fmt: skip
-@click.option("--threads", multiple=True, type=int, default=[1], show_default=True, help="Repeatable.")
-@click.option("--batch", multiple=True, type=int, default=[1], show_default=True, help="Repeatable.")
+    "--suite", metavar="NAME", help="Models, backends, settings from a suite (bench list suites) or TOML file."
+)
+@click.option("--backend", "backends", multiple=True, metavar="SPEC", help="Repeatable.  [default: onnxruntime]")
+@click.option("--threads", multiple=True, type=int, help="Repeatable.  [default: 1]")
+@click.option("--batch", multiple=True, type=int, help="Repeatable.  [default: 1]")
 @click.option("--resolution", multiple=True, type=int, help="Side of the input in pixels; default: the paper's.")
 @click.option("--target", default="local", show_default=True, help="A name (bench list targets) or a TOML file.")
 @click.option("--output", type=click.Path(path_type=Path), help="CSV to append to; default: results/DATE/TARGET.csv.")
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @FORMAT
 def command(
     models: tuple[str, ...],
+    suite: str | None,
     backends: tuple[str, ...],
     threads: tuple[int, ...],
     batch: tuple[int, ...],
@@ -62,16 +64,18 @@ def command(
     from bench.case import Protocol, cross
 
     here = targets.resolve(target)
+    base = _suite(suite, models)
+    launches, budget = launches or base.launches, budget or base.budget
     given = {"launches": launches, "budget_s": budget, "timeout_s": timeout, "seed": seed}
     changed: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     if launches is not None:
         changed["max_launches"] = max(launches, Protocol().max_launches)
     plan = cross(
-        [zoo.resolve(text) for text in models],
-        [registry.resolve(_with_python(text, here.python)) for text in backends],
-        threads,
-        batch,
-        resolution or (None,),
+        [zoo.resolve(text) for text in models or base.models],
+        [registry.resolve(_with_python(text, here.python)) for text in backends or base.backends],
+        threads or base.threads,
+        batch or base.batch,
+        resolution or base.resolution or (None,),
         here.name,
         Protocol(**changed),
     )
@@ -84,6 +88,18 @@ def command(
     _show(sorted(rows, key=lambda row: order.index(row.case_id)), format, path)
     if any(row.status not in records.MEASURED for row in rows):
         raise click.exceptions.Exit(1)
+
+
+def _suite(name: str | None, models: tuple[str, ...]) -> Suite:
+    """Return the suite, or one that is nothing but the program's defaults."""
+    from bench import suite
+    from bench.errors import UsageError
+
+    if name is not None:
+        return suite.resolve(name)
+    if not models:
+        raise UsageError("nothing to measure", "give --model SPEC or --suite NAME")
+    return suite.Suite("", models)
 
 
 def measure(plan: Plan, cores: list[int], path: Path, skip: set[str]) -> list[Row]:

@@ -1,0 +1,86 @@
+"""Suites: a plan that is worth a name, one TOML each, shipped in ``bench/suites/`` or a person's own."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UnknownName, UsageError, clip
+
+EXAMPLE = 'e.g. models = ["shufflenetv2"]; bench/suites/quick.toml is an example'
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Models, backends and settings whose cross product is measured; an option of the command line wins.
+
+    `launches` and `budget` (seconds per case) are None where the suite leaves them to the program.
+    """
+
+    title: str
+    models: tuple[str, ...]
+    backends: tuple[str, ...] = ("onnxruntime",)
+    threads: tuple[int, ...] = (1,)
+    batch: tuple[int, ...] = (1,)
+    resolution: tuple[int, ...] = ()
+    launches: int | None = None
+    budget: float | None = None
+
+
+LISTS = {"models": str, "backends": str, "threads": int, "batch": int, "resolution": int}
+
+
+@cache
+def shipped() -> dict[str, Suite]:
+    """Return the suites that come with the program, by name."""
+    folder = files("bench").joinpath("suites")
+    found = {e.name[:-5]: read(e.name, e.read_text("utf-8")) for e in folder.iterdir() if e.name.endswith(".toml")}
+    return dict(sorted(found.items()))
+
+
+def resolve(text: str) -> Suite:
+    """Return the suite of that name, or the one in that TOML file.
+
+    Raises:
+        UnknownName, UsageError: there is none, or the file does not say what a suite must.
+    """
+    if text.endswith(".toml"):
+        try:
+            return read(text, Path(text).read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"the suite file {clip(text)} cannot be read: {error}", "check the path") from error
+    if text not in shipped():
+        raise UnknownName("suite", text, shipped(), "bench list suites")
+    return shipped()[text]
+
+
+def read(where: str, text: str) -> Suite:
+    """Read and check the text of a suite file; what its specs name is checked when the plan is made."""
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{clip(where)} is not valid TOML: {error}", EXAMPLE) from error
+    known = {f.name for f in fields(Suite)}
+    for key, value in data.items():
+        if key not in known:
+            raise UnknownName(f"key of a suite (in {clip(where)})", key, known)
+        if key in LISTS:
+            data[key] = _list(where, key, value, LISTS[key])
+        elif key in ("launches", "budget") and (
+            isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0
+        ):
+            raise UsageError(f"{clip(where)}: {key} must be a number above zero", EXAMPLE)
+    if not data.get("models"):
+        raise UsageError(f"{clip(where)} names no models", EXAMPLE)
+    return Suite(**{"title": Path(where).stem} | data)
+
+
+def _list(where: str, key: str, value: Any, kind: type) -> tuple[Any, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, kind) and not isinstance(v, bool) for v in value):
+        noun = "texts" if kind is str else "whole numbers"
+        raise UsageError(f"{clip(where)}: {key} must be a list of {noun}", EXAMPLE)
+    return tuple(value)
