@@ -15,6 +15,7 @@ from bench.errors import UnknownName
 # The summary stands here too, so that `bench --help` need not import the commands; a test compares the two.
 COMMANDS = {
     "cache": "Show or empty the cache of exported models.",
+    "export": "Write a model as an ONNX file, with its reference outputs beside it.",
     "list": "List models, backends or targets.",
     "models": "List the networks of the zoo: parameters and multiply-adds, counted here and as published.",
     "run": "Measure models on backends and append a row for each case.",

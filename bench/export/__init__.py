@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from typing import Any
 
 from bench import cache
 from bench.case import Case
-from bench.errors import ArtifactError, BenchError, MissingExtra, OutOfMemory
+from bench.errors import ArtifactError, BenchError, MissingExtra, OutOfMemory, clip
 from bench.export.artifact import Artifact, load
 from bench.export.key import key_of, recipe
 
@@ -82,9 +83,10 @@ def _export(made_from: dict[str, Any], draft: Path) -> None:
         return
     name = made_from["model"]["canonical"]
     if child.returncode in (-9, 137):
-        raise OutOfMemory(f"exporting {name} was killed", "it probably ran out of memory; try a smaller batch")
+        raise OutOfMemory(f"exporting {clip(name)} was killed", "it probably ran out of memory; try a smaller batch")
+    died = f"died of {signal.Signals(-child.returncode).name}" if child.returncode < 0 else "failed"
     raise _told(child.stdout) or ArtifactError(
-        f"exporting {name} failed: {_last_line(child.stderr)}", "run again with --debug for the whole story"
+        f"exporting {clip(name)} {died}: {_last_line(child.stderr)}", "run again with --debug for the whole story"
     ) from RuntimeError(child.stderr[-8000:])
 
 
@@ -99,4 +101,4 @@ def _told(stdout: str) -> BenchError | None:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "the process died without a word"
+    return clip(lines[-1], 300) if lines else "the process died without a word"

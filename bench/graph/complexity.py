@@ -55,16 +55,20 @@ class Complexity:
         return sum(node.macs for node in self.nodes)
 
 
-def count(model: onnx.ModelProto) -> Complexity:
-    """Count the MACs of an ONNX model with static shapes.
+def infer(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with the shape of every tensor that can be inferred."""
+    import onnx
+
+    return onnx.shape_inference.infer_shapes(model, data_prop=True)
+
+
+def count(model: onnx.ModelProto, inferred: onnx.ModelProto | None = None) -> Complexity:
+    """Count the MACs of an ONNX model with static shapes; `inferred` is what `infer` made of it, if that is at hand.
 
     A node whose inputs are all constant is not counted: every runtime computes it once, when it loads.
     A node whose shapes cannot be inferred is listed as uncounted.
     """
-    import onnx
-
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    graph = inferred.graph
+    graph = (inferred or infer(model)).graph
     shapes = _shapes(graph)
     constant = {i.name for i in graph.initializer} | {i.values.name for i in graph.sparse_initializer}
     nodes: list[MacNode] = []
@@ -78,7 +82,7 @@ def count(model: onnx.ModelProto) -> Complexity:
             continue
         try:
             found = _count_node(node, shapes)
-        except KeyError:
+        except (KeyError, IndexError):
             uncounted.append(node.op_type)
             continue
         if found is not None:
