@@ -67,10 +67,10 @@ def key_of(recipe: dict[str, Any]) -> str:
 def source_hash(kind: str, source: str) -> str:
     """Hash the code that builds a model: its file, and the files beside it that it imports, transitively."""
     exporter = Path(__file__).parent
-    code = [exporter / "child.py", exporter / "build.py"]
+    folder = Path(str(files("bench.models")))
+    code = [exporter / "child.py", exporter / "build.py", folder / "weights.py"]
     if kind == "zoo":
-        folder = Path(str(files("bench.models")))
-        code += [folder / "weights.py", *reachable(folder / f"{source}.py")]
+        code += reachable(folder / f"{source}.py")
     elif kind == "python":
         code += reachable(Path(source.rpartition(":")[0]).resolve())
     digest = hashlib.sha256()

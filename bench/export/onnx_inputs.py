@@ -22,16 +22,16 @@ IMAGE_SIDE, SEQUENCE = 224, 128  # what a hint proposes for a dynamic axis
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input as the file declares it; `dims` is None where not even the rank is declared."""
+    """An input as the file declares it."""
 
     name: str
     dtype: str
-    dims: tuple[Dim, ...] | None
+    dims: tuple[Dim, ...]
 
     @property
     def dynamic(self) -> bool:
         """Whether the file leaves an axis open."""
-        return self.dims is None or not all(isinstance(d, int) for d in self.dims)
+        return not all(isinstance(d, int) for d in self.dims)
 
 
 def declared(model: Any, name: str) -> list[Input]:
@@ -62,7 +62,7 @@ def settle(inputs: list[Input], given: Shapes, name: str, batch: int, resolution
             raise UnknownName(f"input of {name}", asked, [clip(n) for n in known])
     symbols: dict[str, int] = {}
     for one in inputs:
-        if one.name in shapes and one.dims is not None:
+        if one.name in shapes:
             _bind(one, shapes[one.name], symbols, name)
     settled, missing = [], []
     for one in inputs:
@@ -86,7 +86,7 @@ def bound_symbols(inputs: list[Input], settled: list[TensorInfo]) -> dict[str, i
     """Return what length each named dynamic axis has got."""
     symbols: dict[str, int] = {}
     for one, info in zip(inputs, settled, strict=True):
-        symbols |= {d: side for d, side in zip(one.dims or (), info.shape, strict=False) if isinstance(d, str)}
+        symbols |= {d: side for d, side in zip(one.dims, info.shape, strict=True) if isinstance(d, str)}
     return symbols
 
 
@@ -122,8 +122,6 @@ def _declared(value: Any, name: str) -> Input:
         what = kind.lower() if value.type.HasField("tensor_type") else "no tensor"
         offered = ", ".join((FLOATS | INTEGERS).values())
         raise ArtifactError(f"{called} is {what}", f"inputs of these types can be run: {offered}")
-    if not tensor.HasField("shape"):
-        return Input(value.name, (FLOATS | INTEGERS)[kind], None)
     axes = tensor.shape.dim
     dims: list[Dim] = [int(a.dim_value) if a.HasField("dim_value") else a.dim_param or None for a in axes]
     numbers = [d for d in dims if isinstance(d, int)]
@@ -134,7 +132,6 @@ def _declared(value: Any, name: str) -> Input:
 
 def _bind(one: Input, shape: tuple[int, ...], symbols: dict[str, int], name: str) -> None:
     """Check a given shape against the declared one, and note the lengths of its named axes."""
-    assert one.dims is not None
     fits = len(shape) == len(one.dims)
     for dim, side in zip(one.dims, shape, strict=False):
         fits &= side == (symbols.setdefault(dim, side) if isinstance(dim, str) else dim or side)
@@ -149,23 +146,20 @@ def _bind(one: Input, shape: tuple[int, ...], symbols: dict[str, int], name: str
 
 
 def _static(one: Input, symbols: dict[str, int]) -> tuple[int, ...] | None:
-    if one.dims is None:
-        return None
     sides = [symbols.get(d) if isinstance(d, str) else d for d in one.dims]
     return None if None in sides else tuple(s for s in sides if s is not None)
 
 
 def _proposal(one: Input, symbols: dict[str, int], batch: int, resolution: int | None) -> str:
     """Write a shape that fits the declared one and is probably sensible."""
-    dims: tuple[Dim, ...] = one.dims if one.dims is not None else (None,) * 4
     sides = []
-    for axis, dim in enumerate(dims):
+    for axis, dim in enumerate(one.dims):
         if isinstance(dim, int):
             guess = dim
         elif axis == 0:
             guess = batch
-        elif len(dims) == 4:
-            channels = axis == 1 and not isinstance(dims[3], int)
+        elif len(one.dims) == 4:
+            channels = axis == 1 and not isinstance(one.dims[3], int)
             guess = 3 if channels else resolution or IMAGE_SIDE
         else:
             guess = SEQUENCE
@@ -174,6 +168,4 @@ def _proposal(one: Input, symbols: dict[str, int], batch: int, resolution: int |
 
 
 def _written(one: Input) -> str:
-    if one.dims is None:
-        return "of any rank"
     return "x".join(clip(str(d), 30) if d is not None else "?" for d in one.dims) or "a scalar"

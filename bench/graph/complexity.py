@@ -32,7 +32,8 @@ UNCOUNTED = frozenset(
 class MacNode:
     """A node that multiplies and accumulates.
 
-    `weight` is the shape of its second operand as stored, `group` the number of groups of a convolution.
+    `weight` is the shape of its second operand as stored, empty where a product has two activations (attention);
+    `group` is the number of groups of a convolution.
     """
 
     name: str
@@ -81,7 +82,7 @@ def count(model: onnx.ModelProto, inferred: onnx.ModelProto | None = None) -> Co
             uncounted.append(node.op_type)
             continue
         try:
-            found = _count_node(node, shapes)
+            found = _count_node(node, shapes, constant)
         except (KeyError, IndexError):
             uncounted.append(node.op_type)
             continue
@@ -90,7 +91,7 @@ def count(model: onnx.ModelProto, inferred: onnx.ModelProto | None = None) -> Co
     return Complexity(tuple(nodes), tuple(sorted(set(uncounted))))
 
 
-def _count_node(node: onnx.NodeProto, shapes: dict[str, Shape]) -> MacNode | None:
+def _count_node(node: onnx.NodeProto, shapes: dict[str, Shape], constant: set[str]) -> MacNode | None:
     op = node.op_type
     attributes = {a.name: a for a in node.attribute}
     name = node.name or node.output[0]
@@ -104,7 +105,8 @@ def _count_node(node: onnx.NodeProto, shapes: dict[str, Shape]) -> MacNode | Non
         return MacNode(name, op, prod(shapes[node.input[0]]) * prod(weight[1:]), weight, group)
     if op in PRODUCTS:
         left, right = (shapes[node.input[i]] for i in PRODUCTS[op])
-        return MacNode(name, op, prod(shapes[node.output[0]]) * left[-1], right)
+        stored = any(node.input[i] in constant for i in PRODUCTS[op])
+        return MacNode(name, op, prod(shapes[node.output[0]]) * left[-1], right if stored else ())
     if op == "Gemm":
         left, right = shapes[node.input[0]], shapes[node.input[1]]
         transposed = "transA" in attributes and attributes["transA"].i
