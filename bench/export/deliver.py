@@ -29,16 +29,15 @@ def deliver(artifact: Artifact, output: Path, force: bool) -> list[Path]:
     Raises:
         OutputError: a file is there already and `force` is not set, is the model itself, or cannot be written.
     """
-    sources = {output: artifact.path}
-    sources |= {output.parent / location: artifact.path.parent / location for location in artifact.data}
+    data = {output.parent / location: artifact.path.parent / location for location in artifact.data}
+    # Beside the model that it was made from, a static copy shares the data that is there.
+    sources = {output: artifact.path} | {t: s for t, s in data.items() if not (t.exists() and t.samefile(s))}
     npz = beside(output)
     _refuse((*sources, npz), force)
-    for target, source in sources.items():
-        # A hard link of the cache to the person's own data is that data, too.
-        if target.exists() and target.samefile(source):
-            raise OutputError(f"{clip(str(target))} is the model's own file", "choose another --output")
-    if npz in sources:
-        raise OutputError(f"{clip(npz.name)} is external data of the model", "choose another --output")
+    if output.exists() and output.samefile(artifact.path):
+        raise OutputError(f"{clip(str(output))} is the model's own file", "choose another --output")
+    if {output, npz} & set(data):
+        raise OutputError(f"{clip(output.name)} or its reference is data of the model", "choose another --output")
     inputs, outputs = artifact.reference()
     reference = Reference(inputs, outputs, [o.name for o in artifact.outputs], artifact.reference_by, artifact.params)
     try:

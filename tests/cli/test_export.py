@@ -85,6 +85,19 @@ def test_external_data_is_delivered(tmp_path: Path) -> None:
     assert export.ensure(case(target)).macs == TINY_MACS
 
 
+def test_a_static_copy_shares_the_data_that_is_there(tmp_path: Path) -> None:
+    dynamic = tmp_path / "net.onnx"
+    onnx.save(tiny_model(batch="N"), dynamic, save_as_external_data=True, location="net.data", size_threshold=0)
+    data = (tmp_path / "net.data").read_bytes()
+    target = tmp_path / "static.onnx"
+    paths = delivered(dynamic, target, "x=1x3x16x16")
+    assert [p.name for p in paths] == ["static.onnx", "static.reference.npz"]
+    assert (tmp_path / "net.data").read_bytes() == data
+    assert export.ensure(case(target)).macs == TINY_MACS
+    with pytest.raises(OutputError, match="data of the model"):
+        delivered(dynamic, tmp_path / "net.data", "x=1x3x16x16", force=True)
+
+
 def test_nothing_is_overwritten(tiny: Path) -> None:
     with pytest.raises(OutputError, match="there already"):
         delivered(tiny, tiny)
