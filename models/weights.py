@@ -20,6 +20,7 @@ SMALLEST_NORMAL = torch.finfo(torch.float32).tiny
 MAX_SUBNORMAL_SHARE = 1e-3
 STD_RANGE = (1e-3, 1e3)
 CALIBRATION_BATCH = 4
+LEVELLED = (1e-6, 1e6)  # what lies further off is no matter of weights any more
 
 
 @torch.no_grad()
@@ -84,7 +85,7 @@ def level(model: nn.Module, x: Tensor) -> None:
 
     def scale(module: nn.Module, _: Any, output: Tensor) -> Tensor | None:
         std = float(output.std()) if output.numel() > 1 else 0.0
-        if module in done or not (math.isfinite(std) and std > 0):
+        if module in done or not LEVELLED[0] <= std <= LEVELLED[1]:
             return None
         done.add(module)  # a layer that is used twice is scaled at its first use
         for parameter in (module.weight, module.bias):

@@ -31,7 +31,8 @@ def deliver(artifact: Artifact, output: Path, force: bool) -> list[Path]:
     """
     data = {output.parent / location: artifact.path.parent / location for location in artifact.data}
     # Beside the model that it was made from, a static copy shares the data that is there.
-    sources = {output: artifact.path} | {t: s for t, s in data.items() if not (t.exists() and t.samefile(s))}
+    own = {Path(stamp.path).resolve() for stamp in artifact.stamps}
+    sources = {output: artifact.path} | {t: s for t, s in data.items() if t.resolve() not in own}
     npz = beside(output)
     _refuse((*sources, npz), force)
     if output.exists() and output.samefile(artifact.path):

@@ -5,7 +5,6 @@ Everything that reads the file happens in the export process, so that a hostile 
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -90,7 +89,12 @@ def _image(settled: list[TensorInfo], recipe: dict[str, Any], name: str) -> tupl
 def _static_copy(
     model: Any, settled: list[TensorInfo], symbols: dict[str, int], path: Path, locations: tuple[str, ...], draft: Path
 ) -> Path:
-    """Write the model with static inputs, and its external data beside it without copying where that can be."""
+    """Write the model with static inputs, and a copy of its external data beside it.
+
+    The copy cannot be spared: runtimes refuse a symbolic link that leaves the folder, and a hard link would make
+    ``onnx.checker`` refuse the person's own file from then on. Who has no room for it exports the model once, beside
+    its data.
+    """
     import onnx
 
     shapes = {info.name: info.shape for info in settled}
@@ -112,20 +116,13 @@ def _static_copy(
     copy = draft / "static" / path.name
     copy.parent.mkdir()
     onnx.save(model, copy)
+    if path.name in locations:
+        raise ArtifactError(f"{clip(path.name)} is both model and data", "export it again")
     for location in locations:
-        _place(path.parent / location, copy.parent / location)
+        target = copy.parent / location
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path.parent / location, target)
     return copy
-
-
-def _place(source: Path, target: Path) -> None:
-    """Give `source` a second name (a symbolic link would lead out of the folder, which runtimes refuse), or copy it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except FileExistsError as error:
-        raise ArtifactError(f"{clip(source.name)} is both model and data", "export it again") from error
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)
 
 
 def _count(model: Any, name: str) -> Any:

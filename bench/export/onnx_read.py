@@ -46,7 +46,8 @@ def read(path: Path, name: str) -> tuple[Any, tuple[str, ...]]:
     try:
         onnx.checker.check_model(str(path))
     except Exception as error:  # its errors share no base class
-        raise ArtifactError(f"{name} is not a valid ONNX model: {first_line(error)}", AGAIN) from error
+        hint = "put a copy in the place of the link" if " link" in str(error) else AGAIN
+        raise ArtifactError(f"{name} is not a valid ONNX model: {first_line(error)}", hint) from error
     return model, tuple(sorted(locations))
 
 

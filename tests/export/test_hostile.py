@@ -173,6 +173,15 @@ def test_external_data_that_is_not_whole(tmp_path: Path, entries: dict[str, obje
     assert says in refused(path)
 
 
+def test_linked_data_is_said_to_be(tmp_path: Path) -> None:
+    path = external(tmp_path, location="w.bin")
+    (tmp_path / "w.bin").write_bytes(bytes(48))
+    os.link(tmp_path / "w.bin", tmp_path / "other.bin")
+    with pytest.raises(ArtifactError) as caught:
+        ensure(path)
+    assert "copy" in caught.value.hint
+
+
 def test_a_file_of_more_than_protobuf_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "big.onnx"
     with path.open("wb") as handle:
