@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bench.errors import ParameterError
+from bench.errors import ParameterError, clip
 from bench.parameter import Value, show
+from bench.shapes import Shapes
+from bench.shapes import show as show_shapes
 from bench.zoo import ModelRef
 
 
@@ -19,11 +21,19 @@ class Settings:
     """What of a case is the person's choice, whatever the model and the backend.
 
     `resolution` is the side of the square input in pixels; None leaves it to the model (its card, or its ONNX file).
+    `shapes` are those of an ONNX file's inputs, by name, where the person gave them.
     """
 
     threads: int = 1
     batch: int = 1
     resolution: int | None = None
+    shapes: Shapes = ()
+
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> Settings:
+        """Make settings of what `dataclasses.asdict` and JSON made of them."""
+        shapes = tuple((str(name), tuple(dims)) for name, dims in data.get("shapes", ()))
+        return cls(**data | {"shapes": shapes})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +103,15 @@ class Case:
     def identity(self) -> dict[str, Any]:
         """What makes this case this case."""
         settings = asdict(self.settings) | {"resolution": self.resolution}
+        if not self.settings.shapes:
+            del settings["shapes"]
         return {"model": self.model.canonical, "backend": self.backend.canonical, "target": self.target} | settings
 
     def __str__(self) -> str:
         extras = [f"threads={self.settings.threads}"] if self.settings.threads != 1 else []
         extras += [f"batch={self.settings.batch}"] if self.settings.batch != 1 else []
         extras += [f"resolution={self.settings.resolution}"] if self.settings.resolution else []
+        extras += [show_shapes(self.settings.shapes)] if self.settings.shapes else []
         return " ".join([self.model.canonical, "on", self.backend.canonical, *extras])
 
 
@@ -118,8 +131,17 @@ def cross(
     resolutions: Sequence[int | None] = (None,),
     target: str = "local",
     protocol: Protocol | None = None,
+    shapes: Shapes = (),
 ) -> Plan:
-    """Make the plan that is the cross product of its arguments; equal cases are measured once."""
+    """Make the plan that is the cross product of its arguments; equal cases are measured once.
+
+    `shapes` go to every model; each must be an ONNX file.
+    """
+    for model in models:
+        if shapes and model.kind != "onnx":
+            raise ParameterError(
+                f"--shape is for ONNX files, and {clip(model.canonical)} is none", "--batch and --resolution shape it"
+            )
     for name, values in (("threads", threads), ("batch", batches)):
         for value in values:
             if not 1 <= value <= 4096:
@@ -129,6 +151,6 @@ def cross(
             raise ParameterError(f"--resolution {side} is not a number from 8 to 4096", "224 is most papers' choice")
     cases: dict[str, Case] = {}
     for model, backend, batch, resolution, thread in itertools.product(models, backends, batches, resolutions, threads):
-        case = Case(model, backend, Settings(thread, batch, resolution), target)
+        case = Case(model, backend, Settings(thread, batch, resolution, shapes), target)
         cases.setdefault(case.id, case)
     return Plan(tuple(cases.values()), protocol or Protocol())

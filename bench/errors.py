@@ -113,6 +113,12 @@ class OutOfMemory(MeasureError):
     status = "oom"
 
 
+def first_line(error: BaseException, width: int = 200) -> str:
+    """Return the first line that an exception from outside says, or its type where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return clip(lines[0], width) if lines else type(error).__name__
+
+
 def clip(text: str, width: int = 80) -> str:
     """Shorten text from outside to `width` characters, without control characters, for a one-line message."""
     clean = "".join(c if c.isprintable() else "?" for c in text)

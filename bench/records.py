@@ -51,6 +51,7 @@ class Row:
     threads_effective: int | None = column("", "threads that computed, read back from the runtime")
     batch: int | None = column("images", "batch size")
     resolution: int | None = column("pixels", "side of the square input; empty if the input is no square image")
+    shapes: str | None = column("", "shapes of inputs that --shape gave to an ONNX file, as NAME=1x3x224x224")
     target: str = column("", "the target that measured", "local")
     arch: str | None = column("", "instruction set architecture")
     cpu: str | None = column("", "CPU model name")

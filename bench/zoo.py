@@ -137,6 +137,8 @@ def _resolution(text: str, family: str, default: int) -> int:
 
 
 def _existing(path: str) -> str:
+    if Path(path).is_dir():
+        raise ArtifactError(f"{clip(path)} is a folder, not a file", "name the model file that is in it")
     if not Path(path).is_file():
         raise ArtifactError(f"there is no file {clip(path)}", "check the path; a zoo name has no ending")
     return path

@@ -20,6 +20,7 @@ SMALLEST_NORMAL = torch.finfo(torch.float32).tiny
 MAX_SUBNORMAL_SHARE = 1e-3
 STD_RANGE = (1e-3, 1e3)
 CALIBRATION_BATCH = 4
+LEVELLED = (1e-6, 1e6)  # what lies further off is no matter of weights any more
 
 
 @torch.no_grad()
@@ -45,12 +46,17 @@ def initialise(model: nn.Module, seed: int) -> None:
         bias = getattr(module, "bias", None)
         if isinstance(bias, nn.Parameter) and not isinstance(module, _BatchNorm):
             normal(bias, 0.05)
+    # What is left and constant (the scale of a LayerNorm or of a whole branch, which may begin at 1e-6, a position
+    # bias of zeros) would let a runtime drop what it is applied to, and nobody would notice.
+    for parameter in model.parameters():
+        if parameter.is_floating_point() and parameter.numel() and bool((parameter == parameter.flatten()[0]).all()):
+            normal(parameter, *((0.1, 1.0) if parameter.flatten()[0] else (0.05, 0.0)))
 
 
 @torch.no_grad()
 def calibrate(model: nn.Module, shape: tuple[int, ...], seed: int) -> None:
-    """Set the running statistics of every BatchNorm from one pass over seeded noise of `shape`."""
-    norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
+    """Set the running statistics of every BatchNorm from one pass over seeded noise of `shape`, at least 4 images."""
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_var is not None]
     if not norms:
         return
     generator = torch.Generator().manual_seed(seed + 1)
@@ -67,6 +73,33 @@ def calibrate(model: nn.Module, shape: tuple[int, ...], seed: int) -> None:
         # A channel that is constant over the pass would be blown up by 1 / sqrt(eps).
         norm.running_var.clamp_(min=1e-3)
     model.eval()
+
+
+@torch.no_grad()
+def level(model: nn.Module, x: Tensor) -> None:
+    """Scale every convolution and linear layer so that its output has unit variance on `x` (Mishkin and Matas 2016).
+
+    For networks that He's initialisation does not keep level: without normalisation, as re-parameterised ones are.
+    """
+    done: set[nn.Module] = set()
+
+    def scale(module: nn.Module, _: Any, output: Tensor) -> Tensor | None:
+        std = float(output.std()) if output.numel() > 1 else 0.0
+        if module in done or not LEVELLED[0] <= std <= LEVELLED[1]:
+            return None
+        done.add(module)  # a layer that is used twice is scaled at its first use
+        for parameter in (module.weight, module.bias):
+            if isinstance(parameter, nn.Parameter):
+                parameter.div_(std)
+        return output / std
+
+    layers = [m for m in model.modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear))]
+    hooks = [layer.register_forward_hook(scale) for layer in layers]
+    try:
+        model(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class _Audit(TorchDispatchMode):

@@ -40,7 +40,7 @@ class OnnxRuntimeSession:
         # The calling thread computes too, so a pool of n has n - 1 threads of its own.
         self._threads = after - before + 1 if before else settings.threads
         inputs, _ = artifact.reference()
-        self._inputs = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(x)) for x in inputs]
+        self._inputs = [ort.OrtValue.ortvalue_from_numpy(np.asarray(x, order="C")) for x in inputs]
         self._outputs = [
             ort.OrtValue.ortvalue_from_numpy(np.empty(info.shape, info.dtype)) for info in artifact.outputs
         ]

@@ -45,7 +45,7 @@ class OpenVinoSession:
             "ENABLE_HYPER_THREADING": True,
             "CPU_DENORMALS_OPTIMIZATION": False,
             "CACHE_DIR": "",
-            "INFERENCE_PRECISION_HINT": PRECISIONS[artifact.precision if asked == "model" else asked],
+            "INFERENCE_PRECISION_HINT": PRECISIONS.get(artifact.precision if asked == "model" else asked, "f32"),
         }
         if asked in ("model", "fp32") and artifact.precision == "fp32":
             config["EXECUTION_MODE_HINT"] = "ACCURACY"  # on ARM the other mode turns fast math on
@@ -61,10 +61,10 @@ class OpenVinoSession:
             ) from error
         self._request = self._compiled.create_infer_request()
         inputs, _ = artifact.reference()
-        self._inputs = [np.ascontiguousarray(x) for x in inputs]
+        self._inputs = [np.asarray(x, order="C") for x in inputs]
         self._outputs: list[Array] = [np.empty(info.shape, info.dtype) for info in artifact.outputs]
-        for i, x in enumerate(self._inputs):
-            self._request.set_input_tensor(i, ov.Tensor(x, shared_memory=True))
+        for info, x in zip(artifact.inputs, self._inputs, strict=True):
+            self._request.set_tensor(info.name, ov.Tensor(x, shared_memory=True))
         for i, y in enumerate(self._outputs):
             self._request.set_output_tensor(i, ov.Tensor(y, shared_memory=True))
         start, wait = self._request.start_async, self._request.wait

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -89,7 +89,8 @@ def side(text: str, backend: str, threads: int) -> Case:
         if equals and key in ("threads", "batch", "resolution"):
             if not value.isdigit():
                 raise SpecError(f"{clip(part)!r} is not {key}=NUMBER", "write e.g. @threads=2")
-            settings = replace(settings, **{key: int(value)})
+            changed: dict[str, Any] = {key: int(value)}
+            settings = replace(settings, **changed)
         else:
             backend = part
     plan = cross(

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 @click.option("--threads", multiple=True, type=int, help="Repeatable.  [default: 1]")
 @click.option("--batch", multiple=True, type=int, help="Repeatable.  [default: 1]")
 @click.option("--resolution", multiple=True, type=int, help="Side of the input in pixels; default: the paper's.")
+@click.option(
+    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
+)
 @click.option("--target", default="local", show_default=True, help="A name (bench list targets) or a TOML file.")
 @click.option("--output", type=click.Path(path_type=Path), help="CSV to append to; default: results/DATE/TARGET.csv.")
 @click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
@@ -43,6 +46,7 @@ def command(
     threads: tuple[int, ...],
     batch: tuple[int, ...],
     resolution: tuple[int, ...],
+    shapes: tuple[str, ...],
     target: str,
     output: Path | None,
     resume: bool,
@@ -60,6 +64,7 @@ def command(
     """
     from bench import backends as registry
     from bench import records, zoo
+    from bench import shapes as shape_texts
     from bench import target as targets
     from bench.case import Protocol, cross
 
@@ -78,6 +83,7 @@ def command(
         resolution or base.resolution or (None,),
         here.name,
         Protocol(**changed),
+        shape_texts.parse(shapes),
     )
     path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{here.name}.csv")
     records.prepare(path)

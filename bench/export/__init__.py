@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,9 +18,12 @@ from typing import Any
 
 from bench import cache
 from bench.case import Case
-from bench.errors import ArtifactError, BenchError, MissingExtra, OutOfMemory
+from bench.errors import ArtifactError, BenchError, MissingExtra, OutOfMemory, clip
 from bench.export.artifact import Artifact, load
 from bench.export.key import key_of, recipe
+
+# An export of a very large model takes minutes; a model whose loop never ends takes forever.
+TIMEOUT_S = 1800
 
 
 def ensure(case: Case, seed: int = 0, on_export: Callable[[], None] = lambda: None) -> Artifact:
@@ -70,21 +74,31 @@ def _whole(final: Path) -> Artifact | None:
 
 def _export(made_from: dict[str, Any], draft: Path) -> None:
     environment = os.environ | {"PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
-    child = subprocess.run(
-        [sys.executable, "-m", "bench.export.child", str(draft)],
-        input=json.dumps(made_from),
-        capture_output=True,
-        text=True,
-        env=environment,
-        errors="replace",
-    )
+    name = made_from["model"]["canonical"]
+    # -P: a person's bench.py or onnx.py in the current folder must not stand in for ours.
+    command = [sys.executable, "-P", "-m", "bench.export.child", str(draft)]
+    try:
+        child = subprocess.run(
+            command,
+            input=json.dumps(made_from),
+            capture_output=True,
+            text=True,
+            env=environment,
+            errors="replace",
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ArtifactError(
+            f"exporting {clip(name)} took more than {TIMEOUT_S // 60} minutes and was ended",
+            "does the model ever return?",
+        ) from error
     if child.returncode == 0 and draft.joinpath("artifact.json").exists():
         return
-    name = made_from["model"]["canonical"]
     if child.returncode in (-9, 137):
-        raise OutOfMemory(f"exporting {name} was killed", "it probably ran out of memory; try a smaller batch")
+        raise OutOfMemory(f"exporting {clip(name)} was killed", "it probably ran out of memory; try a smaller batch")
+    died = f"died of {signal.Signals(-child.returncode).name}" if child.returncode < 0 else "failed"
     raise _told(child.stdout) or ArtifactError(
-        f"exporting {name} failed: {_last_line(child.stderr)}", "run again with --debug for the whole story"
+        f"exporting {clip(name)} {died}: {_last_line(child.stderr)}", "run again with --debug for the whole story"
     ) from RuntimeError(child.stderr[-8000:])
 
 
@@ -99,4 +113,4 @@ def _told(stdout: str) -> BenchError | None:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "the process died without a word"
+    return clip(lines[-1], 300) if lines else "the process died without a word"

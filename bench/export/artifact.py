@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.errors import ArtifactError
 
-FORMAT = 1  # raise it when the content of the folder changes its meaning
+FORMAT = 2  # raise it when the content of the folder changes its meaning
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,29 @@ class MacOp:
 
 
 @dataclass(frozen=True)
+class Stamp:
+    """A file of the person's that the artifact depends on, besides the ONNX file: by size and time of last change."""
+
+    path: str
+    bytes: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """Look at a file."""
+        found = os.stat(path)
+        return cls(str(path), found.st_size, found.st_mtime_ns)
+
+
+@dataclass(frozen=True)
 class Artifact:
     """An exported model, addressed by the hash of what it was made from.
 
     The folder holds ``artifact.json``, ``reference.npz`` (inputs and outputs of the reference), ``model.onnx`` unless
-    the model was a person's ONNX file (then `onnx` is that file, in its place), and ``weights.pt`` where PyTorch
-    made it. `precision` is that of the weights. `macs` are multiply-accumulates of one inference at `batch`.
+    the model was a person's ONNX file (then `onnx` is that file, in its place, or a copy with static shapes), and
+    ``weights.pt`` where PyTorch made it. `data` are the files of external data, relative to the ONNX file's folder;
+    `sha256` covers them, too. `precision` is that of the weights. `macs` are multiply-accumulates of one inference at
+    `batch`.
     """
 
     folder: str
@@ -65,6 +82,8 @@ class Artifact:
     made_by: dict[str, str]
     seed: int
     source: str = ""
+    data: tuple[str, ...] = ()
+    stamps: tuple[Stamp, ...] = ()
     format: int = FORMAT
 
     @cached_property
@@ -91,7 +110,7 @@ class Artifact:
 
 
 def load(folder: Path) -> Artifact:
-    """Read an artifact and check that its ONNX file is the one it was made with (by size).
+    """Read an artifact and check that its files are those it was made with (by size, a person's also by time).
 
     Raises:
         ArtifactError: it is not there, not whole, or of another format.
@@ -100,20 +119,20 @@ def load(folder: Path) -> Artifact:
         data: dict[str, Any] = json.loads(folder.joinpath("artifact.json").read_text("utf-8"))
         if data["format"] != FORMAT:
             raise KeyError("format")
-        for key, record in (("inputs", TensorInfo), ("outputs", TensorInfo), ("mac_ops", MacOp)):
+        for key, record in (("inputs", TensorInfo), ("outputs", TensorInfo), ("mac_ops", MacOp), ("stamps", Stamp)):
             data[key] = tuple(record(**{k: _tupled(v) for k, v in row.items()}) for row in data[key])
-        artifact = Artifact(**data | {"folder": str(folder), "uncounted": tuple(data["uncounted"])})
+        artifact = Artifact(
+            **data | {"folder": str(folder), "uncounted": tuple(data["uncounted"]), "data": tuple(data["data"])}
+        )
         if artifact.path.stat().st_size != artifact.bytes:
             raise ValueError("size")
+        if any(Stamp.of(Path(stamp.path)) != stamp for stamp in artifact.stamps):
+            raise ValueError("external data")
+        for location in artifact.data:
+            artifact.path.parent.joinpath(location).stat()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"the artifact in {folder} is not whole", "`bench cache clear` removes it") from error
     return artifact
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal text."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _tupled(value: Any) -> Any:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
 
-from bench.errors import ArtifactError, MissingExtra, UnknownName, clip
+from bench.errors import ArtifactError, MissingExtra, UnknownName, clip, first_line
 
 
 def build_module(kind: str, source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
@@ -25,9 +26,9 @@ def build_module(kind: str, source: str, params: dict[str, Any]) -> tuple[Any, i
         module, resolution = BUILDERS[kind](source, params)
     except (ArtifactError, MissingExtra, UnknownName):
         raise
-    except Exception as error:  # a person's file can raise anything
+    except (Exception, SystemExit) as error:  # a person's file can raise anything
         raise ArtifactError(
-            f"building {source} failed: {type(error).__name__}: {clip(str(error), 200)}",
+            f"building {clip(source)} failed: {type(error).__name__}: {first_line(error)}",
             "call it in Python first: it must return an nn.Module",
         ) from error
     if not hasattr(module, "state_dict"):
@@ -43,17 +44,44 @@ def _python(source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
     path, _, name = source.rpartition(":")
     file = Path(path).resolve()
     sys.path.insert(0, str(file.parent))  # so that it finds its neighbours
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    # A file called torch.py or bench.py must not take the place of what is imported already.
+    called = file.stem if file.stem not in sys.modules else f"_{file.stem}_of_{file.parent.name}"
+    spec = importlib.util.spec_from_file_location(called, file)
     if spec is None or spec.loader is None:
         raise ArtifactError(f"{path} is not a Python file", "write file.py:function")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
+    sys.modules[called] = module
     spec.loader.exec_module(module)
     factory = getattr(module, name, None)
     if not callable(factory):
         functions = [n for n in vars(module) if callable(getattr(module, n)) and not n.startswith("_")]
         raise UnknownName(f"function in {clip(path)}", name, functions)
-    return factory(**{k: _literal(v) for k, v in params.items()}), getattr(factory, "resolution", None)
+    values = {k: _literal(v) for k, v in params.items()}
+    _check_call(factory, values, source)
+    resolution = getattr(factory, "resolution", None)
+    if resolution is not None and (not isinstance(resolution, int) or resolution < 1):
+        raise ArtifactError(f"{clip(source)}.resolution is {clip(str(resolution))}", "it is a number of pixels")
+    return factory(**values), resolution
+
+
+def _check_call(factory: Any, values: dict[str, Any], source: str) -> None:
+    """Say in a spec's words which arguments a factory lacks, or does not take."""
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # of some built-in functions nothing is known
+        return
+    try:
+        signature.bind(**values)
+    except TypeError as error:
+        lacking = [
+            p.name
+            for p in signature.parameters.values()
+            if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in values
+        ]
+        takes = (
+            f"write {clip(source)}:{','.join(f'{n}=VALUE' for n in lacking)}" if lacking else f"it takes {signature}"
+        )
+        raise ArtifactError(f"{clip(source)}: {first_line(error)}", clip(takes, 200)) from error
 
 
 def _timm(source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
@@ -73,11 +101,34 @@ def _torchvision(source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
 
 
 def _library(name: str) -> Any:
+    """Import a library; timm imports torchvision, so both may meet its compiled part."""
+    package = name.partition(".")[0]
     try:
-        return importlib.import_module(name)
+        try:
+            return importlib.import_module(name)
+        except RuntimeError:
+            _declare_compiled_operators()
+            return importlib.import_module(name)
+    except RuntimeError as error:
+        raise ArtifactError(
+            f"{package} cannot be imported: {first_line(error)}", f"reinstall {package} for the torch that is here"
+        ) from error
     except ImportError as error:
-        package = name.partition(".")[0]
         raise ArtifactError(f"{package} cannot be imported: {error}", f"pip install {package}") from error
+
+
+def _declare_compiled_operators() -> None:
+    """Declare the operators of torchvision's compiled part, which does not load beside a torch it was not built for.
+
+    Importing torchvision registers shapes for them, so they must exist; no classification network runs them.
+    """
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for operator in ("nms", "qnms"):
+        if not hasattr(torch.ops.torchvision, operator):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _declared.append(library)
 
 
 def _literal(text: str) -> Any:
@@ -87,4 +138,5 @@ def _literal(text: str) -> Any:
         return {"true": True, "false": False}.get(text, text)
 
 
+_declared: list[Any] = []  # torch forgets a library that nobody holds
 BUILDERS = {"zoo": _zoo, "python": _python, "timm": _timm, "torchvision": _torchvision}

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.case import Case
-from bench.export.artifact import FORMAT, sha256_of
+from bench.export import reference
+from bench.export.artifact import FORMAT
+from bench.export.digest import sha256_of
 
 OPSET = 20
 
@@ -34,8 +36,11 @@ def recipe(case: Case, seed: int) -> dict[str, Any]:
     ref = case.model
     if ref.kind == "onnx":
         made_by = versions("onnxruntime", "onnx")
-        source = sha256_of(Path(ref.source))
-        path = str(Path(ref.source).resolve())
+        file = Path(ref.source).resolve()
+        source, path = sha256_of(file), str(file)
+        carried = reference.beside(file)
+        if carried.exists():
+            source += " " + sha256_of(carried)
     else:
         made_by = versions("torch", "onnxscript", "onnx", "numpy", *(ref.kind,) * (ref.kind in ("timm", "torchvision")))
         source = source_hash(ref.kind, ref.source)
@@ -46,6 +51,7 @@ def recipe(case: Case, seed: int) -> dict[str, Any]:
         "path": path,
         "batch": case.settings.batch,
         "resolution": case.resolution,
+        "shapes": case.settings.shapes,
         "seed": seed,
         "opset": OPSET,
         "source": source,
@@ -61,10 +67,10 @@ def key_of(recipe: dict[str, Any]) -> str:
 def source_hash(kind: str, source: str) -> str:
     """Hash the code that builds a model: its file, and the files beside it that it imports, transitively."""
     exporter = Path(__file__).parent
-    code = [exporter / "child.py", exporter / "build.py"]
+    folder = Path(str(files("bench.models")))
+    code = [exporter / "child.py", exporter / "build.py", folder / "weights.py"]
     if kind == "zoo":
-        folder = Path(str(files("bench.models")))
-        code += [folder / "weights.py", *reachable(folder / f"{source}.py")]
+        code += reachable(folder / f"{source}.py")
     elif kind == "python":
         code += reachable(Path(source.rpartition(":")[0]).resolve())
     digest = hashlib.sha256()
@@ -75,7 +81,7 @@ def source_hash(kind: str, source: str) -> str:
 
 @cache
 def reachable(start: Path) -> tuple[Path, ...]:
-    """Return `start` and every Python file that it imports from its own folder, directly or not."""
+    """Return `start` and every Python file that it imports from around it, directly or not (rather one too many)."""
     found: set[Path] = set()
     todo = [start]
     while todo:
@@ -88,8 +94,12 @@ def reachable(start: Path) -> tuple[Path, ...]:
         except (SyntaxError, ValueError):
             continue  # the export says what is wrong with it
         for name in _imported(tree):
-            neighbour = start.parent.joinpath(*name.split("."))
-            todo += [neighbour.with_suffix(".py"), neighbour / "__init__.py"]
+            parts = name.split(".")
+            # Absolute imports begin at the folder of `start`, relative ones at that of the file, or above it.
+            for folder in {start.parent, path.parent, path.parent.parent}:
+                for n in range(1, len(parts) + 1):  # a.b runs a/__init__.py, too
+                    neighbour = folder.joinpath(*parts[:n])
+                    todo += [neighbour.with_suffix(".py"), neighbour / "__init__.py"]
     return tuple(sorted(found))
 
 

@@ -1,108 +1,84 @@
-"""A person's ONNX file becomes an artifact: checked, counted, given an input, run once without optimisation.
+"""A person's ONNX file becomes an artifact: checked, counted, given inputs, run once without optimisation.
 
 Everything that reads the file happens in the export process, so that a hostile file can at most end that.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.errors import ArtifactError, clip
-from bench.export.artifact import Artifact, MacOp, TensorInfo, sha256_of
-from bench.graph.complexity import count
+from bench.errors import ArtifactError, clip, first_line
+from bench.export import onnx_inputs, reference
+from bench.export.artifact import Artifact, MacOp, Stamp, TensorInfo
+from bench.export.digest import sha256_with_data
+from bench.export.onnx_read import check_sizes, lighten, read
+from bench.graph.complexity import count, infer
+
+Arrays = list[np.ndarray[Any, Any]]
 
 
 def examine(recipe: dict[str, Any], draft: Path) -> None:
-    """Write the artifact of an ONNX file into `draft`; the file itself stays where it is.
+    """Write the artifact of an ONNX file into `draft`.
+
+    The file stays where it is, unless it has dynamic axes: then `draft` gets a copy with the given shapes.
 
     Raises:
-        ArtifactError: it is not a valid ONNX model with one static float input, or does not run.
+        ArtifactError: it is not a valid ONNX model of numeric tensors, its shapes are not static, or it does not run.
     """
     path = Path(recipe["path"])
-    name = clip(recipe["model"]["canonical"])
-    model = _read(path, name)
-    info = _input(model, name)
-    batch, resolution = _shape(info, recipe, name)
-    generator = np.random.default_rng(recipe["seed"] + 2)
-    x = generator.standard_normal(info.shape, dtype=np.float32).astype(info.dtype)
-    outputs, reference_by = _run(path, info.name, x, name)
-    arrays = {f"output_{i}": y for i, (_, y) in enumerate(outputs)}
-    np.savez(draft / "reference.npz", allow_pickle=False, input_0=x, **arrays)
-    complexity = count(model)
+    name = clip(Path(recipe["model"]["source"]).name)
+    model, locations = read(path, name)
+    inputs = onnx_inputs.declared(model, name)
+    given = tuple((n, tuple(dims)) for n, dims in recipe["shapes"])
+    settled = onnx_inputs.settle(inputs, given, name, recipe["batch"], recipe["resolution"])
+    batch, resolution = _image(settled, recipe, name)
+    place = path
+    if any(one.dynamic for one in inputs):
+        place = _static_copy(model, settled, onnx_inputs.bound_symbols(inputs, settled), path, locations, draft)
+    own = sha256_with_data(path, path.parent, locations)
+    digest = own if place == path else sha256_with_data(place, path.parent, locations)
+    precision, params = _precision(model), _parameters(model)
+    lighten(model)
+    complexity = _count(model, name)
+    carried = reference.find(path, own, settled, name)
+    if carried is None:
+        carried = _run(place, settled, recipe["seed"], name)
+        carried.params = params
+    carried.save(draft / "reference.npz")
     Artifact(
         folder="",
         model=recipe["model"]["canonical"],
         kind="onnx",
-        onnx=str(path),
-        sha256=sha256_of(path),
-        bytes=path.stat().st_size,
-        inputs=(info,),
-        outputs=tuple(TensorInfo(n, str(y.dtype), y.shape) for n, y in outputs),
+        onnx=str(place if place == path else place.relative_to(draft)),
+        sha256=digest,
+        bytes=place.stat().st_size,
+        inputs=tuple(settled),
+        outputs=carried.output_infos(),
         batch=batch,
         resolution=resolution,
-        precision=_precision(model),
+        precision=precision,
         macs=complexity.macs,
-        params=_parameters(model),
+        params=carried.params,
         mac_ops=tuple(MacOp(n.name, n.op, n.macs, n.weight, n.group) for n in complexity.nodes),
         uncounted=complexity.uncounted,
-        reference_by=reference_by,
+        reference_by=carried.by,
         made_by=recipe["made_by"],
         seed=recipe["seed"],
+        data=locations,
+        stamps=tuple(Stamp.of(path.parent / location) for location in locations),
     ).save(draft)
 
 
-def _read(path: Path, name: str) -> Any:
-    """Read the graph without its external data, and let onnx check the whole (external data stays in its folder)."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load(path, load_external_data=False)
-        if not model.graph.node:
-            raise ArtifactError(f"{name} is not an ONNX model, or has no nodes", "export it again")
-        onnx.checker.check_model(str(path))
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{name} is not a readable ONNX file", "it may be truncated; export it again") from error
-    except (onnx.checker.ValidationError, ValueError, OSError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ArtifactError(f"{name} is not a valid ONNX model: {clip(first, 200)}", "export it again") from error
-    return model
-
-
-def _input(model: Any, name: str) -> TensorInfo:
-    from onnx import TensorProto, helper
-
-    constants = {i.name for i in model.graph.initializer}
-    inputs = [i for i in model.graph.input if i.name not in constants]
-    if len(inputs) != 1:
-        names = clip(", ".join(i.name for i in inputs)) or "none"
-        raise ArtifactError(f"{name} has {len(inputs)} inputs ({names})", "models with exactly one input can be run")
-    tensor = inputs[0].type.tensor_type
-    dims = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
-    if any(not d or d < 1 for d in dims):
-        shape = "x".join(str(d.dim_value or clip(d.dim_param) or "?") for d in tensor.shape.dim)
-        raise ArtifactError(
-            f"{name}: the input {clip(inputs[0].name)} has the dynamic shape {shape}",
-            "fix it first: python -m onnxruntime.tools.make_dynamic_shape_fixed --input_name "
-            f"{clip(inputs[0].name)} --input_shape 1,3,224,224 in.onnx out.onnx",
-        )
-    if tensor.elem_type not in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE):
-        kind = TensorProto.DataType.Name(tensor.elem_type).lower()
-        raise ArtifactError(
-            f"{name}: the input {clip(inputs[0].name)} is {kind}", "models with a float input can be run"
-        )
-    dtype = str(helper.tensor_dtype_to_np_dtype(tensor.elem_type))
-    return TensorInfo(inputs[0].name, dtype, tuple(int(d) for d in dims if d))
-
-
-def _shape(info: TensorInfo, recipe: dict[str, Any], name: str) -> tuple[int, int | None]:
-    """Return batch and resolution of the file, if they are what was asked for."""
-    batch = info.shape[0] if info.shape else 1
-    square = len(info.shape) == 4 and info.shape[2] == info.shape[3]
-    resolution = info.shape[3] if square else None
+def _image(settled: list[TensorInfo], recipe: dict[str, Any], name: str) -> tuple[int, int | None]:
+    """Read batch and resolution off the first image (else the first input), if they are what was asked for."""
+    first = next((i for i in settled if len(i.shape) == 4), settled[0])
+    batch = first.shape[0] if first.shape else 1
+    square = len(first.shape) == 4 and first.shape[2] == first.shape[3]
+    resolution = first.shape[3] if square else None
     for what, asked, there in (("batch", recipe["batch"], batch), ("resolution", recipe["resolution"], resolution)):
         default = 1 if what == "batch" else None
         if asked not in (default, there):
@@ -110,23 +86,92 @@ def _shape(info: TensorInfo, recipe: dict[str, Any], name: str) -> tuple[int, in
     return batch, resolution
 
 
-def _run(path: Path, input_name: str, x: Any, name: str) -> tuple[list[tuple[str, Any]], str]:
-    """Run the model in ONNX Runtime with every optimisation off: the reference of a model that has no other."""
+def _static_copy(
+    model: Any, settled: list[TensorInfo], symbols: dict[str, int], path: Path, locations: tuple[str, ...], draft: Path
+) -> Path:
+    """Write the model with static inputs, and a copy of its external data beside it.
+
+    The copy cannot be spared: runtimes refuse a symbolic link that leaves the folder, and a hard link would make
+    ``onnx.checker`` refuse the person's own file from then on. Who has no room for it exports the model once, beside
+    its data.
+    """
+    import onnx
+
+    shapes = {info.name: info.shape for info in settled}
+    for value in model.graph.input:
+        if value.name in shapes:
+            tensor = value.type.tensor_type
+            tensor.ClearField("shape")
+            tensor.shape.SetInParent()  # a scalar has a shape, too: the empty one
+            for side in shapes[value.name]:
+                tensor.shape.dim.add().dim_value = side
+    for value in (*model.graph.output, *model.graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.HasField("dim_param"):
+                symbol = axis.dim_param
+                axis.ClearField("dim_param")
+                if symbol in symbols:
+                    axis.dim_value = symbols[symbol]
+    # A folder of its own: the name of external data is the file's choice, and must not meet a file of ours.
+    copy = draft / "static" / path.name
+    copy.parent.mkdir()
+    onnx.save(model, copy)
+    if path.name in locations:
+        raise ArtifactError(f"{clip(path.name)} is both model and data", "export it again")
+    for location in locations:
+        target = copy.parent / location
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path.parent / location, target)
+    return copy
+
+
+def _count(model: Any, name: str) -> Any:
+    try:
+        inferred = infer(model)
+        complexity = count(model, inferred)
+    except Exception as error:  # the graph may be anything
+        raise ArtifactError(f"{name}: its shapes do not fit: {first_line(error)}", "export it again") from error
+    check_sizes(inferred, name)
+    return complexity
+
+
+def _run(path: Path, inputs: list[TensorInfo], seed: int, name: str) -> reference.Reference:
+    """Run the model in ONNX Runtime with every optimisation off: the reference of a model that has no other.
+
+    A model that fails on integers of 0 and 1, or gives no finite numbers (a mask of zeros), is run on ones instead.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
+    drawn = "integer inputs are 0 and 1, or all 1; " if onnx_inputs.has_integers(inputs) else ""
+    hint = f"{drawn}ONNX Runtime must be able to run it"
     try:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        names = [o.name for o in session.get_outputs()]
-        outputs = [np.asarray(y) for y in session.run(names, {input_name: x})]
     except Exception as error:  # onnxruntime's own exceptions share no base class
-        first = str(error).strip().splitlines()[0]
         raise ArtifactError(
-            f"{name} does not run: {clip(first, 200)}", "ONNX Runtime must be able to run it"
+            f"{name} does not load: {first_line(error)}", "ONNX Runtime must be able to run it"
         ) from error
-    return list(zip(names, outputs, strict=True)), f"onnxruntime {ort.__version__}, unoptimised"
+    names = [o.name for o in session.get_outputs()]
+    for ones in (False, True) if drawn else (False,):
+        x = onnx_inputs.draw(inputs, seed, ones)
+        failure: Exception | None = None
+        try:
+            y = [np.asarray(a) for a in session.run(names, {i.name: a for i, a in zip(inputs, x, strict=True)})]
+        except Exception as error:
+            failure = error
+            continue
+        for output, array in zip(names, y, strict=True):
+            if array.dtype.kind not in "fiub":
+                raise ArtifactError(
+                    f"{name}: the output {clip(output)} is no tensor of numbers", "cut it off the model"
+                )
+        if all(np.isfinite(a).all() for a in y):
+            return reference.Reference(x, y, names, f"onnxruntime {ort.__version__}, unoptimised")
+    if failure is not None:
+        raise ArtifactError(f"{name} does not run: {first_line(failure)}", hint) from failure
+    raise ArtifactError(f"{name} gives NaN or infinity, which nothing can be compared with", hint)
 
 
 def _precision(model: Any) -> str:
@@ -134,7 +179,7 @@ def _precision(model: Any) -> str:
     from onnx import TensorProto
 
     names = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16", TensorProto.BFLOAT16: "bf16"}
-    names |= dict.fromkeys((TensorProto.INT8, TensorProto.UINT8), "int8")
+    names |= {TensorProto.DOUBLE: "fp64"} | dict.fromkeys((TensorProto.INT8, TensorProto.UINT8), "int8")
     elements: dict[str, int] = {}
     for tensor in model.graph.initializer:
         if tensor.data_type in names:

@@ -32,7 +32,8 @@ UNCOUNTED = frozenset(
 class MacNode:
     """A node that multiplies and accumulates.
 
-    `weight` is the shape of its second operand as stored, `group` the number of groups of a convolution.
+    `weight` is the shape of its second operand as stored, empty where a product has two activations (attention);
+    `group` is the number of groups of a convolution.
     """
 
     name: str
@@ -55,16 +56,20 @@ class Complexity:
         return sum(node.macs for node in self.nodes)
 
 
-def count(model: onnx.ModelProto) -> Complexity:
-    """Count the MACs of an ONNX model with static shapes.
+def infer(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with the shape of every tensor that can be inferred."""
+    import onnx
+
+    return onnx.shape_inference.infer_shapes(model, data_prop=True)
+
+
+def count(model: onnx.ModelProto, inferred: onnx.ModelProto | None = None) -> Complexity:
+    """Count the MACs of an ONNX model with static shapes; `inferred` is what `infer` made of it, if that is at hand.
 
     A node whose inputs are all constant is not counted: every runtime computes it once, when it loads.
     A node whose shapes cannot be inferred is listed as uncounted.
     """
-    import onnx
-
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    graph = inferred.graph
+    graph = (inferred or infer(model)).graph
     shapes = _shapes(graph)
     constant = {i.name for i in graph.initializer} | {i.values.name for i in graph.sparse_initializer}
     nodes: list[MacNode] = []
@@ -77,8 +82,8 @@ def count(model: onnx.ModelProto) -> Complexity:
             uncounted.append(node.op_type)
             continue
         try:
-            found = _count_node(node, shapes)
-        except KeyError:
+            found = _count_node(node, shapes, constant)
+        except (KeyError, IndexError):
             uncounted.append(node.op_type)
             continue
         if found is not None:
@@ -86,7 +91,7 @@ def count(model: onnx.ModelProto) -> Complexity:
     return Complexity(tuple(nodes), tuple(sorted(set(uncounted))))
 
 
-def _count_node(node: onnx.NodeProto, shapes: dict[str, Shape]) -> MacNode | None:
+def _count_node(node: onnx.NodeProto, shapes: dict[str, Shape], constant: set[str]) -> MacNode | None:
     op = node.op_type
     attributes = {a.name: a for a in node.attribute}
     name = node.name or node.output[0]
@@ -100,7 +105,8 @@ def _count_node(node: onnx.NodeProto, shapes: dict[str, Shape]) -> MacNode | Non
         return MacNode(name, op, prod(shapes[node.input[0]]) * prod(weight[1:]), weight, group)
     if op in PRODUCTS:
         left, right = (shapes[node.input[i]] for i in PRODUCTS[op])
-        return MacNode(name, op, prod(shapes[node.output[0]]) * left[-1], right)
+        stored = any(node.input[i] in constant for i in PRODUCTS[op])
+        return MacNode(name, op, prod(shapes[node.output[0]]) * left[-1], right if stored else ())
     if op == "Gemm":
         left, right = shapes[node.input[0]], shapes[node.input[1]]
         transposed = "transA" in attributes and attributes["transA"].i

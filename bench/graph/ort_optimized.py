@@ -41,7 +41,7 @@ def operators(model: Any, artifact: Artifact) -> list[Operator]:
             shape, precision = weights.get(node.input[index], ((), ""))
             group = next((a.i for a in node.attribute if a.name == "group"), 1)
             candidates = source[_key(kind, shape, group)]
-            opaque = not candidates
+            opaque = not (candidates or _is_normalisation(layout, shape))
             if candidates:
                 match = candidates.pop(0)
                 macs = match.macs
@@ -72,6 +72,14 @@ def _key(kind: str, weight: tuple[int, ...], group: int) -> Key:
     if group > 1 and inp == 1 and out == group:
         return (kind, "depthwise", _up(out), weight[2:])
     return (kind, group, _up(out), _up(inp), weight[2:])
+
+
+def _is_normalisation(layout: str, weight: tuple[int, ...]) -> bool:
+    """Tell whether a convolution that the source does not have is a BatchNorm that was not folded into one.
+
+    The NCHWc transformer turns those into a depthwise 1x1 convolution, to stay in its layout.
+    """
+    return layout == "nchwc" and len(weight) == 4 and weight[1:] == (1, 1, 1)
 
 
 def _up(channels: int) -> int:

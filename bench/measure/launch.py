@@ -64,7 +64,7 @@ class Launch:
         try:
             # A session of its own: Ctrl-C reaches the parent alone, which then ends its workers in order.
             self._process = subprocess.Popen(
-                [python, "-m", "bench.measure.worker"],
+                [python, "-P", "-m", "bench.measure.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bench
+from bench import shapes
 from bench.backends.base import PARITY_TOLERANCE
 from bench.case import Case, Protocol
 from bench.errors import BenchError
@@ -113,6 +114,7 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
         "threads": case.settings.threads,
         "batch": case.settings.batch,
         "resolution": case.resolution,
+        "shapes": shapes.show(case.settings.shapes) or None,
         "target": case.target,
         "arch": environment.arch,
         "cpu": environment.cpu,

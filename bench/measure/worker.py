@@ -44,7 +44,7 @@ class Worker:
         self.cores = pin(request["cores"])
         self.artifact = artifacts.load(Path(request["artifact"]))
         backend = backends.get(request["backend"])
-        settings = Settings(**request["settings"])
+        settings = Settings.read(request["settings"])
         begin = time.perf_counter_ns()
         try:
             backend.import_runtime()

@@ -158,7 +158,6 @@ def bad_files() -> dict[str, bytes]:
         "text": b"this is a letter, not a network\n" * 20,
         "cyclic": cyclic.SerializeToString(),
         "dynamic": tiny_model(batch="N").SerializeToString(),
-        "two inputs": tiny_model(inputs=2).SerializeToString(),
     }
 
 

@@ -1,0 +1,45 @@
+"""``bench export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("export", no_args_is_help=True)
+@click.argument("model")
+@click.option("--output", required=True, type=click.Path(path_type=Path), metavar="FILE.onnx", help="What to write.")
+@click.option("--batch", type=int, default=1, show_default=True)
+@click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
+@click.option(
+    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and input.")
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def command(
+    model: str, output: Path, batch: int, resolution: int | None, shapes: tuple[str, ...], seed: int, force: bool
+) -> None:
+    """Write a model as an ONNX file, with its reference outputs beside it.
+
+    FILE.reference.npz holds inputs and the outputs that they must give. Carry both files to a device without PyTorch:
+    `bench run --model FILE.onnx` there compares its outputs with PyTorch's.
+    """
+    from bench import backends, zoo
+    from bench import shapes as shape_texts
+    from bench.case import cross
+    from bench.export import ensure
+    from bench.export.deliver import check_output, deliver
+
+    plan = cross(
+        [zoo.resolve(model)],
+        [backends.resolve("fake")],
+        batches=(batch,),
+        resolutions=(resolution,),
+        shapes=shape_texts.parse(shapes),
+    )
+    check_output(output, force)
+    artifact = ensure(plan.cases[0], seed, lambda: click.echo("exporting", err=True))
+    for path in deliver(artifact, output, force):
+        click.echo(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
+    click.echo(f"{artifact.macs / 1e6:.1f} M MACs, {artifact.params / 1e6:.2f} M parameters, {artifact.reference_by}")

@@ -1,0 +1,171 @@
+"""The inputs of an ONNX file: their static shapes, given with ``--shape`` where axes are dynamic, and their data."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from bench.errors import ArtifactError, UnknownName, clip
+from bench.export.artifact import TensorInfo
+from bench.export.onnx_read import LARGEST_BYTES, bits
+from bench.shapes import Shapes
+
+Dim = int | str | None  # an axis: its length, the name of a dynamic one, or a dynamic one without a name
+FLOATS = {"FLOAT": "float32", "FLOAT16": "float16", "DOUBLE": "float64"}
+INTEGERS = {"INT64": "int64", "INT32": "int32", "INT16": "int16", "INT8": "int8", "UINT8": "uint8", "BOOL": "bool"}
+IMAGE_SIDE, SEQUENCE = 224, 128  # what a hint proposes for a dynamic axis
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input as the file declares it."""
+
+    name: str
+    dtype: str
+    dims: tuple[Dim, ...]
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the file leaves an axis open."""
+        return not all(isinstance(d, int) for d in self.dims)
+
+
+def declared(model: Any, name: str) -> list[Input]:
+    """Return the inputs that are no weights, in the model's order.
+
+    Raises:
+        ArtifactError: there is none, or one is no tensor of numbers, or has an impossible axis.
+    """
+    constants = {i.name for i in model.graph.initializer} | {i.values.name for i in model.graph.sparse_initializer}
+    found = [_declared(value, name) for value in model.graph.input if value.name not in constants]
+    if not found:
+        raise ArtifactError(f"{name} has no inputs: there is nothing to compute", "export it with its inputs")
+    return found
+
+
+def settle(inputs: list[Input], given: Shapes, name: str, batch: int, resolution: int | None) -> list[TensorInfo]:
+    """Give every input a static shape. `batch` and `resolution` only make the hint fit.
+
+    A dynamic axis that has the same name in several inputs needs to be given for one of them.
+
+    Raises:
+        ArtifactError: a dynamic axis is not given, or what is given does not fit.
+        UnknownName: a given input is not there.
+    """
+    shapes, known = dict(given), [i.name for i in inputs]
+    for asked in shapes:
+        if asked not in known:
+            raise UnknownName(f"input of {name}", asked, [clip(n) for n in known])
+    symbols: dict[str, int] = {}
+    for one in inputs:
+        if one.name in shapes:
+            _bind(one, shapes[one.name], symbols, name)
+    settled, missing = [], []
+    for one in inputs:
+        shape = shapes.get(one.name) or _static(one, symbols)
+        if shape is None:
+            missing.append(f"--shape {shlex.quote(clip(one.name) + '=' + _proposal(one, symbols, batch, resolution))}")
+        else:
+            settled.append(TensorInfo(one.name, one.dtype, shape))
+    if missing:
+        open_ones = ", ".join(f"{clip(i.name)} is {_written(i)}" for i in inputs if i.dynamic)
+        raise ArtifactError(
+            f"{name} has dynamic axes: {clip(open_ones, 200)}", "give shapes, e.g. " + " ".join(missing)
+        )
+    size = sum(prod(i.shape) * np.dtype(i.dtype).itemsize for i in settled)
+    if size > LARGEST_BYTES:
+        raise ArtifactError(f"the inputs of {name} take {size / 2**30:.3g} GiB", "2 GiB is the limit; check the shapes")
+    return settled
+
+
+def bound_symbols(inputs: list[Input], settled: list[TensorInfo]) -> dict[str, int]:
+    """Return what length each named dynamic axis has got."""
+    symbols: dict[str, int] = {}
+    for one, info in zip(inputs, settled, strict=True):
+        symbols |= {d: side for d, side in zip(one.dims, info.shape, strict=True) if isinstance(d, str)}
+    return symbols
+
+
+def draw(inputs: list[TensorInfo], seed: int, ones: bool = False) -> list[Any]:
+    """Draw data: standard normal numbers, and 0 or 1 for integers and truth values (only 1 with `ones`).
+
+    0 and 1 are in the range of every vocabulary, mask and index; few models take larger numbers on trust.
+    """
+    generator = np.random.default_rng(seed + 2)
+    arrays = []
+    for info in inputs:
+        if info.dtype in FLOATS.values():
+            arrays.append(np.asarray(generator.standard_normal(info.shape, dtype=np.float32)).astype(info.dtype))
+        else:
+            low = 1 if ones else 0
+            arrays.append(np.asarray(generator.integers(low, 2, info.shape)).astype(info.dtype))
+    return arrays
+
+
+def has_integers(inputs: list[TensorInfo]) -> bool:
+    """Tell whether an input is drawn from 0 and 1."""
+    return any(info.dtype not in FLOATS.values() for info in inputs)
+
+
+def _declared(value: Any, name: str) -> Input:
+    from onnx import TensorProto
+
+    called = f"{name}: the input {clip(value.name)}"
+    tensor = value.type.tensor_type
+    bits(tensor.elem_type, name)  # there is such a type
+    kind = TensorProto.DataType.Name(tensor.elem_type)
+    if not value.type.HasField("tensor_type") or kind not in FLOATS | INTEGERS:
+        what = kind.lower() if value.type.HasField("tensor_type") else "no tensor"
+        offered = ", ".join((FLOATS | INTEGERS).values())
+        raise ArtifactError(f"{called} is {what}", f"inputs of these types can be run: {offered}")
+    axes = tensor.shape.dim
+    dims: list[Dim] = [int(a.dim_value) if a.HasField("dim_value") else a.dim_param or None for a in axes]
+    numbers = [d for d in dims if isinstance(d, int)]
+    if any(d < 1 for d in numbers):
+        raise ArtifactError(f"{called} claims an axis of {min(numbers)} elements", "export it again")
+    return Input(value.name, (FLOATS | INTEGERS)[kind], tuple(dims))
+
+
+def _bind(one: Input, shape: tuple[int, ...], symbols: dict[str, int], name: str) -> None:
+    """Check a given shape against the declared one, and note the lengths of its named axes."""
+    fits = len(shape) == len(one.dims)
+    for dim, side in zip(one.dims, shape, strict=False):
+        fits &= side == (symbols.setdefault(dim, side) if isinstance(dim, str) else dim or side)
+    if not fits:
+        said = "x".join(map(str, shape))
+        known = {s: n for s, n in symbols.items() if s in one.dims}
+        raise ArtifactError(
+            f"{name}: --shape {clip(one.name)}={said} does not fit {_written(one)}, which the file declares",
+            "numbers stay as they are, equal names have equal lengths"
+            + (f" ({clip(', '.join(f'{s} is {n}' for s, n in known.items()))})" if known else ""),
+        )
+
+
+def _static(one: Input, symbols: dict[str, int]) -> tuple[int, ...] | None:
+    sides = [symbols.get(d) if isinstance(d, str) else d for d in one.dims]
+    return None if None in sides else tuple(s for s in sides if s is not None)
+
+
+def _proposal(one: Input, symbols: dict[str, int], batch: int, resolution: int | None) -> str:
+    """Write a shape that fits the declared one and is probably sensible."""
+    sides = []
+    for axis, dim in enumerate(one.dims):
+        if isinstance(dim, int):
+            guess = dim
+        elif axis == 0:
+            guess = batch
+        elif len(one.dims) == 4:
+            channels = axis == 1 and not isinstance(one.dims[3], int)
+            guess = 3 if channels else resolution or IMAGE_SIDE
+        else:
+            guess = SEQUENCE
+        sides.append(symbols.get(dim, guess) if isinstance(dim, str) else guess)
+    return "x".join(map(str, sides))
+
+
+def _written(one: Input) -> str:
+    return "x".join(clip(str(d), 30) if d is not None else "?" for d in one.dims) or "a scalar"
