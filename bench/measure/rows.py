@@ -96,7 +96,7 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
     if found is None or found.lo_ns is None:
         return "noisy", "one launch gives no interval"
     if found.half_width > protocol.tolerance:
-        return "noisy", f"the 95% interval is +-{found.half_width:.1%}, wider than {protocol.tolerance:.0%}"
+        return "noisy", f"the 95% interval is ±{found.half_width:.2%}, wider than {protocol.tolerance:.0%}"
     return "ok", ""
 
 
