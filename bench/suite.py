@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UnknownName, UsageError, clip
+from bench import toml_files
+from bench.errors import UsageError, clip
 
 EXAMPLE = 'e.g. models = ["shufflenetv2"]; bench/suites/quick.toml is an example'
 
@@ -37,9 +37,7 @@ LISTS = {"models": str, "backends": str, "threads": int, "batch": int, "resoluti
 @cache
 def shipped() -> dict[str, Suite]:
     """Return the suites that come with the program, by name."""
-    folder = files("bench").joinpath("suites")
-    found = {e.name[:-5]: read(e.name, e.read_text("utf-8")) for e in folder.iterdir() if e.name.endswith(".toml")}
-    return dict(sorted(found.items()))
+    return toml_files.shipped(files("bench").joinpath("suites"), read)
 
 
 def resolve(text: str) -> Suite:
@@ -48,31 +46,16 @@ def resolve(text: str) -> Suite:
     Raises:
         UnknownName, UsageError: there is none, or the file does not say what a suite must.
     """
-    if text.endswith(".toml"):
-        try:
-            return read(text, Path(text).read_text("utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the suite file {clip(text)} cannot be read: {error}", "check the path") from error
-    if text not in shipped():
-        raise UnknownName("suite", text, shipped(), "bench list suites")
-    return shipped()[text]
+    return toml_files.resolve("suite", text, shipped(), read)
 
 
 def read(where: str, text: str) -> Suite:
     """Read and check the text of a suite file; what its specs name is checked when the plan is made."""
-    try:
-        data: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{clip(where)} is not valid TOML: {error}", EXAMPLE) from error
-    known = {f.name for f in fields(Suite)}
+    data = toml_files.parse("suite", where, text, [f.name for f in fields(Suite)], EXAMPLE)
     for key, value in data.items():
-        if key not in known:
-            raise UnknownName(f"key of a suite (in {clip(where)})", key, known)
         if key in LISTS:
             data[key] = _list(where, key, value, LISTS[key])
-        elif key in ("launches", "budget") and (
-            isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0
-        ):
+        elif key in ("launches", "budget") and not (type(value) in (int, float) and value > 0):
             raise UsageError(f"{clip(where)}: {key} must be a number above zero", EXAMPLE)
     if not data.get("models"):
         raise UsageError(f"{clip(where)} names no models", EXAMPLE)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
-from typing import Any
 
-from bench.errors import UnknownName, UsageError, clip
+from bench import toml_files
+from bench.errors import UsageError
 
 REACHES = ("local",)
+EXAMPLE = "targets/local.toml is an example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +27,7 @@ class Target:
 @cache
 def shipped() -> dict[str, Target]:
     """Return the targets that come with the program, by name."""
-    folder = files("bench.targets")
-    found = [_read(e.name, e.read_text("utf-8")) for e in folder.iterdir() if e.name.endswith(".toml")]
-    return {target.name: target for target in sorted(found, key=lambda t: t.name)}
+    return toml_files.shipped(files("bench.targets"), read)
 
 
 def resolve(text: str) -> Target:
@@ -39,27 +36,17 @@ def resolve(text: str) -> Target:
     Raises:
         UnknownName, UsageError: there is none, or the file does not say what a target must.
     """
-    if text.endswith(".toml"):
-        try:
-            return _read(text, Path(text).read_text("utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the target file {clip(text)} cannot be read: {error}", "check the path") from error
-    if text not in shipped():
-        raise UnknownName("target", text, shipped(), "bench list targets")
-    return shipped()[text]
+    return toml_files.resolve("target", text, shipped(), read)
 
 
-def _read(where: str, text: str) -> Target:
-    try:
-        data: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where} is not valid TOML: {error}", "targets/local.toml is an example") from error
-    known = {f.name: f.type for f in fields(Target)}
-    for key in data:
-        if key not in known:
-            raise UnknownName(f"key of a target (in {where})", key, known)
+def read(where: str, text: str) -> Target:
+    """Read and check the text of a target file."""
+    data = toml_files.parse("target", where, text, [f.name for f in fields(Target)], EXAMPLE)
     if not isinstance(data.get("name"), str):
         raise UsageError(f"{where} gives no name", 'write name = "..."')
+    for key in ("reach", "python", "notes"):
+        if not isinstance(data.get(key, ""), str):
+            raise UsageError(f"{where}: {key} must be a text", EXAMPLE)
     if data.get("reach", "local") not in REACHES:
         raise UsageError(f"{where}: reach = {data['reach']!r} is not offered", f"reach is one of {', '.join(REACHES)}")
     cores = data.get("cores", [])

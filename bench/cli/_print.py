@@ -35,4 +35,5 @@ def print_records(records: Sequence[dict[str, Any]], format: str) -> None:
             table.add_column(key, overflow="fold")
         for record in records:
             table.add_row(*("" if v is None else escape(str(v)) for v in record.values()))
-        Console(highlight=False).print(table)
+        # A file or a pipe has no width: nothing is folded there.
+        Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
