@@ -132,14 +132,18 @@ class Torch:
 def _set_precision(tf32: bool) -> None:
     """Switch every reduced-precision shortcut off, or TF32 on CUDA on.
 
-    CUDA convolutions are TF32 by default. The older ``allow_tf32`` flags must not be touched beside these.
+    CUDA convolutions are TF32 by default. The older ``allow_tf32`` flags are set first, to the same: torch 2.13 has
+    parts that ask for them (``torch.export``), and raises where the two ways disagree.
     """
     import torch
 
     torch.backends.cudnn.benchmark = False
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
     cuda = "tf32" if tf32 else "ieee"
     torch.backends.cuda.matmul.fp32_precision = cuda
     torch.backends.cudnn.conv.fp32_precision = cuda
+    torch.backends.cudnn.rnn.fp32_precision = cuda
     torch.backends.mkldnn.matmul.fp32_precision = "ieee"
     torch.backends.mkldnn.conv.fp32_precision = "ieee"
 

@@ -126,7 +126,23 @@ def test_no_cuda_is_said() -> None:
         load("torch:device=cuda", SMALL)
 
 
+@pytest.mark.parametrize("tf32", [False, True])
+def test_torchs_two_ways_to_tell_precision_agree(tf32: bool) -> None:
+    """Else torch raises wherever one of its own parts asks in the older way."""
+    torch = pytest.importorskip("torch")
+    from bench.backends.torch import _set_precision
+
+    try:
+        _set_precision(tf32)
+        assert torch.backends.cudnn.allow_tf32 is tf32
+        assert torch.backends.cuda.matmul.allow_tf32 is tf32
+        assert torch.get_float32_matmul_precision() == ("high" if tf32 else "highest")
+    finally:
+        _set_precision(False)
+
+
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_torch_compiles() -> None:
     session, artifact = load("torch:compile=true", SMALL)
     session.infer()
