@@ -118,22 +118,18 @@ def samples_path(output: Path) -> Path:
 
 
 def prepare(output: Path) -> None:
-    """Make sure, before anything is measured, that rows can be appended to `output`.
+    """Make sure, before anything is measured, that rows and samples can be appended to `output`.
 
     Raises:
         OutputError: it cannot be written, or holds something else than rows of this schema.
     """
-    if output.suffix != ".csv":
-        raise OutputError(f"{output} does not end in .csv", "name the result file something.csv")
+    prepare_samples(output)
     if output.exists() and not output.is_file():
         raise OutputError(f"{output} is no regular file", "choose another --output")
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
         with output.open("a+", encoding="utf-8", newline="") as handle:
             handle.seek(0)
             header = handle.readline(1 << 16).strip()
-        with samples_path(output).open("ab"):
-            pass
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error.strerror}", "choose another --output") from error
     if header and header != ",".join(COLUMNS):
@@ -141,6 +137,18 @@ def prepare(output: Path) -> None:
             f"{output} holds other columns than schema {SCHEMA_VERSION}",
             "choose another --output; `bench schema` lists them",
         )
+
+
+def prepare_samples(output: Path) -> None:
+    """Make sure that raw samples can be appended beside `output`, which need not exist; OutputError if not."""
+    if output.suffix != ".csv":
+        raise OutputError(f"{output} does not end in .csv", "name the result file something.csv")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with samples_path(output).open("ab"):
+            pass
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror}", "choose another --output") from error
 
 
 def append(output: Path, row: Row) -> None:

@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("aa.csv"))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    records.prepare(args.output)
+    records.prepare_samples(args.output)
     for spec in args.sides:
         ratios = record(spec, args.pairs, args.output, args.seed)
         print(spec)

@@ -31,7 +31,7 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @click.option("--pairs", type=click.IntRange(5, 1000), help="At most.  [default: 30]")
 @click.option("--budget", type=click.FloatRange(1), metavar="SECONDS", help="For the comparison.  [default: 100]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
-@click.option("--output", type=click.Path(path_type=Path), help="Raw pairs; default: results/DATE/ab.csv's samples.")
+@click.option("--output", type=click.Path(path_type=Path), help="NAME.csv; raw pairs go to NAME.samples.jsonl.gz.")
 @FORMAT
 def command(
     a: str,
@@ -52,7 +52,7 @@ def command(
     net.onnx@onnxruntime:python=/old/bin/python. The ratio is B's latency over A's. The exit code is 0 when B is not
     slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
     """
-    from bench.measure.pairs import PairProtocol, collect
+    from bench.measure.pairs import PairProtocol
     from bench.stats.verdict import decide
 
     protocol = PairProtocol(seed=seed)
@@ -67,7 +67,8 @@ def command(
     confirmed = None
     if gate and verdict.verdict == "slower":
         click.echo("slower: confirming on fresh pairs", err=True)
-        fresh = collect(case_a, case_b, replace(protocol, first=20, most=max(20, protocol.most)), done=len(found))
+        again = replace(protocol, first=20, most=max(20, protocol.most))
+        fresh = _collect(case_a, case_b, again, path, len(found))
         verdict = decide([pair.log_ratio for pair in fresh], margin / 100)
         confirmed = verdict.verdict == "slower"
         found = fresh
@@ -111,7 +112,7 @@ def _collect(a: Case, b: Case, protocol: PairProtocol, path: Path, done: int) ->
     from bench.measure.pairs import collect
     from bench.stats.verdict import half_width
 
-    records.prepare(path)
+    records.prepare_samples(path)
     console = Console(stderr=True)
     seen: list[float] = []
 

@@ -29,6 +29,7 @@ def test_verdict_and_exit_code(bench: Bench, tiny: Path, a: str, b: str, verdict
     assert record["pairs"] == 5
     pairs = list(records.read_samples(tiny.parent / "r.csv"))
     assert [pair["pair"] for pair in pairs] == [0, 1, 2, 3, 4]
+    assert not (tiny.parent / "r.csv").exists()  # pairs are no rows
     assert {block["side"] for block in pairs[0]["blocks"]} == {"A", "B"}
     assert len({len(block["latency_ns"]) for block in pairs[0]["blocks"]}) == 1  # equal numbers on both sides
 
@@ -43,10 +44,12 @@ def test_order_inside_a_quad_is_abba_or_baab(bench: Bench, tiny: Path) -> None:
 
 
 def test_a_gate_confirms_on_fresh_pairs(bench: Bench, tiny: Path) -> None:
-    result = bench("ab", f"{tiny}@fake", f"{tiny}@fake:latency_ms=1.1", *FEW, "--gate", "--format", "json")
+    sides = (f"{tiny}@fake", f"{tiny}@fake:latency_ms=1.1")
+    result = bench("ab", *sides, *FEW, "--gate", "--format", "json", "--output", "r.csv")
     (record,) = json.loads(result.stdout)
     assert record["confirmed"] is True
     assert record["pairs"] == 20
+    assert [p["pair"] for p in records.read_samples(tiny.parent / "r.csv")] == list(range(25))
     assert result.returncode == 1
 
 
