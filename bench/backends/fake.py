@@ -6,6 +6,7 @@ everything above the runtimes stand on it; its rows say ``fake`` and cannot be m
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -20,7 +21,7 @@ from bench.parameter import Parameter, Value
 
 
 class FakeSession:
-    """Plays latencies: `latency_ms`, multiplied in each launch by a factor of spread `launch_cv`."""
+    """Plays latencies: `latency_ms`, multiplied in each launch by a lognormal factor of spread `launch_cv`."""
 
     def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
         self._options = options
@@ -30,7 +31,7 @@ class FakeSession:
         self._now_ns = 0
         self._count = 0
         wobble = random.Random(os.getpid()).gauss(0.0, 1.0) * float(options["launch_cv"])
-        self._latency_ns = round(float(options["latency_ms"]) * 1e6 * (1.0 + wobble))
+        self._latency_ns = max(1, round(float(options["latency_ms"]) * 1e6 * math.exp(wobble)))
 
     def clock(self) -> int:
         """Return the scripted time in ns."""

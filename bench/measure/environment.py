@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from bench.errors import Unsupported
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -55,6 +57,20 @@ def usable_cores() -> list[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
+
+
+def pick_cores(threads: int, allowed: list[int] | None = None) -> list[int]:
+    """Return as many cores to measure on as there are threads: the last of `allowed`, or of all usable ones.
+
+    Raises:
+        Unsupported: there are fewer cores than threads.
+    """
+    cores = allowed or usable_cores()
+    if threads > len(cores):
+        raise Unsupported(
+            f"{threads} threads on {len(cores)} cores", "threads that share a core only get in each other's way"
+        )
+    return cores[-threads:]
 
 
 def cpuinfo(text: str) -> dict[str, str]:

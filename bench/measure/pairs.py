@@ -16,13 +16,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from bench.backends.base import PARITY_TOLERANCE
 from bench.case import Case
-from bench.errors import MeasureError, Unsupported
+from bench.errors import MeasureError
 from bench.export import ensure
-from bench.measure.environment import usable_cores
+from bench.export.artifact import Artifact
+from bench.measure.environment import pick_cores
 from bench.measure.launch import Launch
-from bench.measure.rows import asked_precision
+from bench.measure.rows import fault_of
 from bench.stats.verdict import half_width
 
 
@@ -61,16 +61,13 @@ def run(a: Case, b: Case, protocol: PairProtocol, done: int = 0, cores: list[int
     Raises:
         MeasureError: a side cannot be measured, or what ran is not what was asked.
     """
-    folders = [ensure(case, protocol.seed).folder for case in (a, b)]
-    usable = cores or usable_cores()
-    threads = max(a.settings.threads, b.settings.threads)
-    if threads > len(usable):
-        raise Unsupported(f"{threads} threads on {len(usable)} cores", "measure with fewer threads")
+    artifacts = [ensure(case, protocol.seed) for case in (a, b)]
+    pinned = [pick_cores(case.settings.threads, cores) for case in (a, b)]
     number = done
     checked = False
     while True:
         order = random.Random(f"{protocol.seed}/{number}")
-        yield _pair((a, b), folders, usable, protocol, number, order, check=not checked)
+        yield _pair((a, b), artifacts, pinned, protocol, number, order, check=not checked)
         checked = True
         number += 1
 
@@ -100,8 +97,8 @@ def collect(
 
 def _pair(
     cases: tuple[Case, Case],
-    folders: list[str],
-    usable: list[int],
+    artifacts: list[Artifact],
+    pinned: list[list[int]],
     protocol: PairProtocol,
     number: int,
     order: random.Random,
@@ -113,7 +110,7 @@ def _pair(
         warmed: dict[int, dict[str, Any]] = {}
         for side in order.sample((0, 1), 2):
             launches[side] = stack.enter_context(Launch(cases[side], protocol.timeout_s))
-            loaded[side] = launches[side].load(folders[side], usable[-cases[side].settings.threads :])
+            loaded[side] = launches[side].load(artifacts[side].folder, pinned[side])
             warmed[side] = launches[side].ask(
                 "warm",
                 ms=protocol.warmup_ms,
@@ -137,22 +134,17 @@ def _pair(
             quads.append(statistics.fmean(medians[1]) - statistics.fmean(medians[0]))
         if check:
             for side in (0, 1):
-                _check(cases[side], loaded[side], launches[side].ask("inspect"))
+                _check(cases[side], artifacts[side], loaded[side], launches[side].ask("inspect"))
     sides = [[ns for block in blocks if block["side"] == s for ns in block["latency_ns"]] for s in "AB"]
     raw = {"pair": number, "loaded": [loaded[0], loaded[1]], "n": n, "blocks": blocks}
     middle = (statistics.median(sides[0]), statistics.median(sides[1]))
     return Pair(number, statistics.median(quads), tuple(quads), middle, raw)
 
 
-def _check(case: Case, loaded: dict[str, Any], inspected: dict[str, Any]) -> None:
-    """Refuse to compare what did not run as asked or computes something else."""
-    effective = inspected["effective"]
-    asked = asked_precision(case, ensure(case))
-    if effective["precision"] != asked:
-        raise MeasureError(f"{case} ran in {effective['precision']}, not in {asked}", "ask for what runs")
-    tolerance = PARITY_TOLERANCE.get(asked, PARITY_TOLERANCE["fp32"])
-    if not loaded["parity_rel_l2"] <= tolerance:
-        raise MeasureError(
-            f"the output of {case} is off by {loaded['parity_rel_l2']:.2g} (relative L2)",
-            "a wrong network has no speed",
-        )
+def _check(case: Case, artifact: Artifact, loaded: dict[str, Any], inspected: dict[str, Any]) -> None:
+    """Refuse to compare what would not get a valid row."""
+    fault = fault_of(case, artifact, loaded["parity_rel_l2"], inspected)
+    if fault is not None:
+        status, reason = fault
+        hint = "a wrong network has no speed" if status in ("mismatch", "failed") else "ask for what runs"
+        raise MeasureError(f"{case}: {reason}", hint)

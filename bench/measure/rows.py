@@ -75,7 +75,24 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
         return state.error.status, state.error.message + hint
     assert state.artifact is not None
     assert state.inspected is not None
-    artifact, inspected, effective = state.artifact, state.inspected, state.inspected["effective"]
+    parity = max(launch.loaded["parity_rel_l2"] for launch in state.launches)
+    fault = fault_of(state.case, state.artifact, parity, state.inspected)
+    if fault is not None:
+        return fault
+    found = state.headline()
+    if found is None or found.lo_ns is None:
+        return "noisy", "one launch gives no interval"
+    if found.half_width > protocol.tolerance:
+        return "noisy", f"the 95% interval is ±{found.half_width:.2%}, wider than {protocol.tolerance:.0%}"
+    return "ok", ""
+
+
+def fault_of(case: Case, artifact: Artifact, parity: float, inspected: dict[str, Any]) -> tuple[str, str] | None:
+    """Return status and reason if what ran is not what was asked, or computes something else; None if all is well.
+
+    `parity` is the worst relative L2 error of the output, `inspected` the worker's answer to ``inspect``.
+    """
+    effective = inspected["effective"]
     known = not inspected["opaque"] and not artifact.uncounted
     if known and inspected["macs_executed"] < artifact.macs:
         return "failed", (
@@ -83,21 +100,15 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
             "part of the network was folded away"
         )
     tolerance = PARITY_TOLERANCE.get(effective["precision"], PARITY_TOLERANCE["fp32"])
-    parity = max(launch.loaded["parity_rel_l2"] for launch in state.launches)
     if not parity <= tolerance:
         return "mismatch", f"relative L2 error {parity:.2g} against {artifact.reference_by}; {tolerance:g} is allowed"
-    asked = asked_precision(state.case, artifact)
+    asked = asked_precision(case, artifact)
     if effective["precision"] != asked:
         return "downgraded", f"ran in {effective['precision']}, not in {asked}"
-    threads = state.case.settings.threads
+    threads = case.settings.threads
     if effective["device"] == "cpu" and effective["threads"] != threads:
         return "downgraded", f"ran with {effective['threads']} threads, not with {threads}"
-    found = state.headline()
-    if found is None or found.lo_ns is None:
-        return "noisy", "one launch gives no interval"
-    if found.half_width > protocol.tolerance:
-        return "noisy", f"the 95% interval is ±{found.half_width:.2%}, wider than {protocol.tolerance:.0%}"
-    return "ok", ""
+    return None
 
 
 def build_row(state: CaseState, protocol: Protocol, environment: Environment, run_id: str) -> Row:

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.case import Case, Plan
-from bench.errors import BenchError, Unsupported
+from bench.errors import BenchError
 from bench.export import ensure
-from bench.measure.environment import local, usable_cores
+from bench.measure.environment import local, pick_cores
 from bench.measure.launch import Launch
 from bench.measure.rounds import groups, shuffled
 from bench.measure.rows import CaseState, LaunchRecord, build_row
@@ -64,11 +64,7 @@ class Runner:
     def _prepare(self, state: CaseState) -> None:
         state.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            threads, there = state.case.settings.threads, len(self.cores or usable_cores())
-            if threads > there:
-                raise Unsupported(
-                    f"{threads} threads on {there} cores", "threads that share a core only get in each other's way"
-                )
+            pick_cores(state.case.settings.threads, self.cores)  # before an export that would be for nothing
             state.artifact = ensure(state.case, self.plan.protocol.seed, lambda: self.observer.exporting(state.case))
         except BenchError as error:
             state.error = error
@@ -106,7 +102,7 @@ class Runner:
     def _load(self, launch: Launch, state: CaseState, wave: int) -> LaunchRecord:
         assert state.artifact is not None
         self.observer.step(state.case, wave, "loading")
-        cores = (self.cores or usable_cores())[-state.case.settings.threads :]
+        cores = pick_cores(state.case.settings.threads, self.cores)
         record = LaunchRecord(launch.load(state.artifact.folder, cores))
         state.launches.append(record)
         return record

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from bench import records
+from bench.cli.ab import command
+from bench.measure.pairs import Pair
 from tests.conftest import Bench, one_line_error
 
 FEW = ("--pairs", 5)
@@ -19,7 +22,6 @@ FEW = ("--pairs", 5)
         ("fake", "fake", "equivalent", 0),
         ("fake", "fake:latency_ms=1.05", "slower", 1),
         ("fake", "fake:latency_ms=0.95", "faster", 0),
-        ("fake:latency_ms=0.5", "fake:launch_cv=0.5", "inconclusive", 3),
     ],
 )
 def test_verdict_and_exit_code(bench: Bench, tiny: Path, a: str, b: str, verdict: str, code: int) -> None:
@@ -32,6 +34,17 @@ def test_verdict_and_exit_code(bench: Bench, tiny: Path, a: str, b: str, verdict
     assert not (tiny.parent / "r.csv").exists()  # pairs are no rows
     assert {block["side"] for block in pairs[0]["blocks"]} == {"A", "B"}
     assert len({len(block["latency_ns"]) for block in pairs[0]["blocks"]}) == 1  # equal numbers on both sides
+
+
+def test_inconclusive_has_a_code_of_its_own(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On pairs that are given: random ones would be conclusive once in a hundred runs."""
+    wild = [Pair(i, ratio, (ratio,), (1e6, 1e6), {}) for i, ratio in enumerate((0.4, -0.3, 0.1, -0.5, 0.3))]
+    monkeypatch.setattr("bench.measure.pairs.collect", lambda *_: wild)
+    result = CliRunner().invoke(
+        command, [f"{tiny}@fake", f"{tiny}@fake", "--format", "json", "--output", str(tmp_path / "r.csv")]
+    )
+    (record,) = json.loads(result.stdout)
+    assert (record["verdict"], result.exit_code) == ("inconclusive", 3)
 
 
 def test_order_inside_a_quad_is_abba_or_baab(bench: Bench, tiny: Path) -> None:

@@ -10,27 +10,16 @@ import torch
 from bench.models.weights import initialise
 from torch import nn
 
-# Importing torchvision registers shape functions for these two operators, which do not exist where its compiled
-# part does not load (a wheel built for another PyTorch). Its networks need neither.
-COMPILED_OPS = ("nms", "qnms")
+from bench.export.build import _declare_compiled_operators
+
 Order = Callable[[dict[str, torch.Tensor]], list[str]]
-_declared: list[torch.library.Library] = []
-
-
-def _declare_compiled_ops() -> None:
-    if _declared:
-        return
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for op in COMPILED_OPS:
-        library.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _declared.append(library)
 
 
 def _import(name: str) -> Any:
     try:
         return pytest.importorskip(name, reason=f"{name} is not installed")
     except RuntimeError:  # the operators are missing
-        _declare_compiled_ops()
+        _declare_compiled_operators()
         return pytest.importorskip(name, reason=f"{name} is not installed")
 
 
