@@ -46,7 +46,7 @@ class Protocol:
     """
 
     launches: int = 5
-    max_launches: int = 12
+    max_launches: int = 40
     tolerance: float = 0.02
     rounds: int = 4
     block_ms: float = 50.0

@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.errors import OutputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 GZIP_MEMBER = b"\x1f\x8b\x08"
 STATUSES = ("ok", "noisy", "mismatch", "downgraded", "failed", "crashed", "timeout", "oom", "unsupported")
 MEASURED = ("ok", "noisy")  # what `--resume` need not measure again, and what leaves with exit code 0
@@ -59,16 +59,17 @@ class Row:
     cpu_id: str | None = column("", "family, model, stepping (x86), or implementer and part (ARM)")
     cores: str | None = column("", "cores that the worker was pinned to")
     hypervisor: str | None = column("", "vendor of the virtual machine, empty on bare metal")
+    emulated: bool | None = column("", "whether the CPU is emulated; such a row is never ok")
     os: str | None = column("", "operating system and kernel")
     macs: int | None = column("MACs", "multiply-accumulates of one inference (what papers call FLOPs)")
     flops: int | None = column("FLOPs", "2 x macs")
     macs_executed: int | None = column("MACs", "multiply-accumulates of the graph that the runtime really ran")
     macs_padded: int | None = column("MACs", "the same with channels padded to the runtime's block, where it tells")
     params: int | None = column("", "number of parameters")
-    latency_ms: float | None = column("ms", "headline: geometric mean over launches of the median of each")
+    latency_ms: float | None = column("ms", "headline: geometric mean of the launches' medians, at the usual speed")
     latency_lo_ms: float | None = column("ms", "lower end of the headline's 95% interval over launches")
     latency_hi_ms: float | None = column("ms", "upper end of the headline's 95% interval over launches")
-    p50_ms: float | None = column("ms", "median of all samples")
+    p50_ms: float | None = column("ms", "median of the samples that count, at whatever speed the machine had")
     p90_ms: float | None = column("ms", "90th percentile; empty below 64 samples")
     p99_ms: float | None = column("ms", "99th percentile; empty below 662 samples")
     min_ms: float | None = column("ms", "fastest sample")
@@ -76,12 +77,15 @@ class Row:
     first_ms: float | None = column("ms", "first inference after loading, median over launches")
     second_ms: float | None = column("ms", "second inference, median over launches")
     load_ms: float | None = column("ms", "loading and compiling the model, median over launches")
+    compile_ms: float | None = column("ms", "the part of load_ms in which the runtime compiled, where it can be told")
     import_ms: float | None = column("ms", "importing the runtime, median over launches")
     peak_rss_mb: float | None = column("MiB", "peak resident memory of the worker, maximum over launches")
     gmacs_per_s: float | None = column("GMACs/s", "macs / latency_ms")
-    samples: int | None = column("", "timed inferences")
-    blocks: int | None = column("", "blocks they came in")
-    launches: int | None = column("", "fresh processes they came from: the unit of evidence")
+    samples: int | None = column("", "timed inferences that count")
+    blocks: int | None = column("", "blocks that were measured, in all")
+    launches: int | None = column("", "fresh processes that count: the unit of evidence")
+    machine_speed: float | None = column("", "speed of the machine while it measured; 1 is its usual quiet speed")
+    set_aside: float | None = column("", "share of the blocks that do not count, because the machine was disturbed")
     steal_ms: float | None = column("ms", "time the hypervisor took from the cores while blocks ran, in all")
     involuntary_switches: int | None = column("", "times the worker was put off its core while blocks ran, in all")
     parity_rel_l2: float | None = column("", "relative L2 error of the output against the reference, worst launch")

@@ -32,6 +32,7 @@ class FakeSession:
         self._count = 0
         wobble = random.Random(os.getpid()).gauss(0.0, 1.0) * float(options["launch_cv"])
         self._latency_ns = max(1, round(float(options["latency_ms"]) * 1e6 * math.exp(wobble)))
+        self.canary = FakeCanary(float(options["slowness"]), int(options["disturb_every"]))
 
     def clock(self) -> int:
         """Return the scripted time in ns."""
@@ -42,7 +43,8 @@ class FakeSession:
         self._count += 1
         if self._count == self._options["fail_at"]:
             misbehave(str(self._options["fail"]))
-        self._now_ns += self._latency_ns
+        slow = self.canary.slowness**self.canary.slope * (2 if self.canary.disturbed else 1)
+        self._now_ns += round(self._latency_ns * slow)
 
     def outputs(self) -> list[Array]:
         """Return the reference outputs plus the `error` option."""
@@ -60,6 +62,35 @@ class FakeSession:
         """Do nothing."""
 
 
+class FakeCanary:
+    """Reads `slowness` times a microsecond, and half as much again around every `disturb_every`-th block."""
+
+    identity = "scripted"
+    slope = 0.65
+
+    def __init__(self, slowness: float, disturb_every: int) -> None:
+        self.slowness = slowness
+        self.disturbed = False
+        self._every = disturb_every
+        self._blocks = 0
+
+    def before(self) -> dict[str, float]:
+        """Begin a block."""
+        self._blocks += 1
+        self.disturbed = bool(self._every) and self._blocks % self._every == 0
+        return self._read()
+
+    def after(self) -> dict[str, float]:
+        """End a block."""
+        found = self._read()
+        self.disturbed = False
+        return found
+
+    def _read(self) -> dict[str, float]:
+        factor = self.slowness * (1.5 if self.disturbed else 1.0)
+        return {"gemm_ns": 1000.0 * factor, "copy_ns": 100000.0}
+
+
 class Fake:
     """The scripted backend."""
 
@@ -70,6 +101,8 @@ class Fake:
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("latency_ms", 1.0, range=(1e-6, 1e6)),
         Parameter("launch_cv", 0.0, range=(0.0, 1.0), help="spread between launches"),
+        Parameter("slowness", 1.0, range=(0.1, 10.0), help="of the scripted machine"),
+        Parameter("disturb_every", 0, help="every how many blocks a neighbour doubles the latency; 0 is never"),
         Parameter("error", 0.0, help="added to every output"),
         Parameter("effective", "fp32", help="precision that is claimed to have run"),
         Parameter("macs_share", 1.0, help="share of the MACs that is claimed to have run"),

@@ -6,6 +6,7 @@ Timed as ``start_async`` and ``wait`` of one infer request whose input and outpu
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from math import prod
 from typing import Any, ClassVar
@@ -51,7 +52,10 @@ class OpenVinoSession:
             config["EXECUTION_MODE_HINT"] = "ACCURACY"  # on ARM the other mode turns fast math on
         try:
             core = ov.Core()
-            self._compiled = core.compile_model(core.read_model(str(artifact.path)), "CPU", config)
+            model = core.read_model(str(artifact.path))
+            begin = time.perf_counter_ns()
+            self._compiled = core.compile_model(model, "CPU", config)
+            self.compile_ns = time.perf_counter_ns() - begin
         except Exception as error:  # RuntimeError and plain C++ exceptions
             lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             if "bad_alloc" in str(error):

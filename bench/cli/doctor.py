@@ -10,17 +10,22 @@ from bench.cli._print import FORMAT, print_records
 @click.command("doctor")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads to be measured with.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--forget", is_flag=True, help="Forget the usual speed of this machine, and learn it anew.")
 @FORMAT
-def command(threads: int, as_json: bool, format: str) -> None:
+def command(threads: int, as_json: bool, forget: bool, format: str) -> None:
     """Say what in this machine will spoil a measurement, and what to do about it.
 
     The exit code is 1 if anything is bad (a warning is no failure).
     """
     from dataclasses import asdict
 
-    from bench.measure.doctor import examine
+    from bench.measure import quiet
+    from bench.measure.doctor import examine, usual_speed
+    from bench.measure.environment import local
 
-    symptoms = examine(threads=threads)
+    if forget:
+        quiet.forget(local())
+    symptoms = [*examine(threads=threads), usual_speed(quiet.known(local()))]
     print_records([asdict(symptom) for symptom in symptoms], "json" if as_json else format)
     if any(symptom.state == "bad" for symptom in symptoms):
         raise click.exceptions.Exit(1)

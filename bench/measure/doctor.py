@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.measure.environment import emulated
+
 ROOT = Path("/")
 
 
@@ -157,11 +159,13 @@ def cores(root: Path, threads: int) -> list[Symptom]:
     return [Symptom("cores", "ok", f"{usable} usable")]
 
 
-def emulated(root: Path = ROOT) -> bool:
-    """Tell whether this process runs under qemu-user or on a machine emulated without hardware support."""
-    if "qemu" in _read(root / "proc/self/maps")[:20000] or "/qemu-" in _read(root / "proc/self/auxv"):
-        return True
-    return re.search(r"^model name\s*:\s*QEMU (TCG|Virtual)", _read(root / "proc/cpuinfo"), re.MULTILINE) is not None
+def usual_speed(known: dict[str, int]) -> Symptom:
+    """A machine whose usual speed is not known cannot be told to be slow today."""
+    if not known:
+        hint = "the first runs take their own speed as usual; measure once when the machine is quiet"
+        return Symptom("usual speed", "unknown", "never measured here", hint)
+    found = ", ".join(f"{n} launches beside {key.split()[0]}" for key, n in sorted(known.items()))
+    return Symptom("usual speed", "ok", found)
 
 
 Check = Callable[[Path, int], list[Symptom]]

@@ -52,6 +52,13 @@ def local() -> Environment:
     )
 
 
+def emulated(root: Path = Path("/")) -> bool:
+    """Tell whether this process runs under qemu-user, or on a machine emulated without hardware support."""
+    if "qemu" in _read(root / "proc/self/maps")[:20000] or "/qemu-" in _read(root / "proc/self/auxv"):
+        return True
+    return re.search(r"^model name\s*:\s*QEMU (TCG|Virtual)", _read(root / "proc/cpuinfo"), re.MULTILINE) is not None
+
+
 def usable_cores() -> list[int]:
     """Return the cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
@@ -123,7 +130,7 @@ def _os_name() -> str:
     return match.group(1) if match else platform.system()
 
 
-def _read(path: str) -> str:
+def _read(path: str | Path) -> str:
     try:
         return Path(path).read_text("utf-8", errors="replace")
     except OSError:

@@ -96,8 +96,12 @@ class Launch:
         result: dict[str, Any] = answer["ok"]
         return result
 
+    def choose(self, threads: int, allowed: Sequence[int]) -> dict[str, Any]:
+        """Ask which cores are quietest; an empty list allows all. The answer has `cores` and `emulated`."""
+        return self.ask("choose", threads=threads, allowed=list(allowed))
+
     def load(self, artifact: str, cores: Sequence[int]) -> dict[str, Any]:
-        """Ask the worker to load the case."""
+        """Ask the worker to load the case, on these cores, or wherever the system likes if there are none."""
         return self.ask(
             "load",
             artifact=artifact,

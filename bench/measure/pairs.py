@@ -21,6 +21,7 @@ from bench.errors import MeasureError
 from bench.export import ensure
 from bench.export.artifact import Artifact
 from bench.measure.environment import pick_cores
+from bench.measure.evidence import fullest, theft
 from bench.measure.launch import Launch
 from bench.measure.rows import fault_of
 from bench.stats.verdict import half_width
@@ -62,12 +63,13 @@ def run(a: Case, b: Case, protocol: PairProtocol, done: int = 0, cores: list[int
         MeasureError: a side cannot be measured, or what ran is not what was asked.
     """
     artifacts = [ensure(case, protocol.seed) for case in (a, b)]
-    pinned = [pick_cores(case.settings.threads, cores) for case in (a, b)]
+    for case in (a, b):
+        pick_cores(case.settings.threads, cores)  # say at once that there are too few
     number = done
     checked = False
     while True:
         order = random.Random(f"{protocol.seed}/{number}")
-        yield _pair((a, b), artifacts, pinned, protocol, number, order, check=not checked)
+        yield _pair((a, b), artifacts, cores or [], protocol, number, order, check=not checked)
         checked = True
         number += 1
 
@@ -98,7 +100,7 @@ def collect(
 def _pair(
     cases: tuple[Case, Case],
     artifacts: list[Artifact],
-    pinned: list[list[int]],
+    allowed: list[int],
     protocol: PairProtocol,
     number: int,
     order: random.Random,
@@ -108,9 +110,12 @@ def _pair(
         launches: dict[int, Launch] = {}
         loaded: dict[int, dict[str, Any]] = {}
         warmed: dict[int, dict[str, Any]] = {}
+        cores: list[int] = []
+        most = max(case.settings.threads for case in cases)
         for side in order.sample((0, 1), 2):
             launches[side] = stack.enter_context(Launch(cases[side], protocol.timeout_s))
-            loaded[side] = launches[side].load(artifacts[side].folder, pinned[side])
+            cores = cores or launches[side].choose(most, allowed)["cores"]  # both sides run on the same
+            loaded[side] = launches[side].load(artifacts[side].folder, cores[-cases[side].settings.threads :])
             warmed[side] = launches[side].ask(
                 "warm",
                 ms=protocol.warmup_ms,
@@ -127,18 +132,30 @@ def _pair(
                     launches[side].ask("reload")
             turns = order.choice(((0, 1, 1, 0), (1, 0, 0, 1)))
             medians: tuple[list[float], list[float]] = ([], [])
+            begin = len(blocks)
             for side in turns:
                 block = launches[side].ask("block", n=n)
                 blocks.append(block | {"quad": quad, "side": "AB"[side]})
                 medians[side].append(math.log(statistics.median(block["latency_ns"])))
-            quads.append(statistics.fmean(medians[1]) - statistics.fmean(medians[0]))
+            quads.append((statistics.fmean(medians[1]) - statistics.fmean(medians[0]), blocks[begin:]))
         if check:
             for side in (0, 1):
                 _check(cases[side], artifacts[side], loaded[side], launches[side].ask("inspect"))
     sides = [[ns for block in blocks if block["side"] == s for ns in block["latency_ns"]] for s in "AB"]
     raw = {"pair": number, "loaded": [loaded[0], loaded[1]], "n": n, "blocks": blocks}
     middle = (statistics.median(sides[0]), statistics.median(sides[1]))
-    return Pair(number, statistics.median(quads), tuple(quads), middle, raw)
+    ratios = tuple(ratio for ratio, _ in quads)
+    return Pair(number, statistics.median(undisturbed(quads)), ratios, middle, raw)
+
+
+def undisturbed(quads: list[tuple[float, list[dict[str, Any]]]]) -> list[float]:
+    """Return the log-ratios of the quads in which nothing took the cores; of all, where fewer than half are left.
+
+    A quad goes as a whole, so neither side gains, and for what surrounded it, never for its own latencies.
+    """
+    full = {side: fullest([b for _, blocks in quads for b in blocks if b["side"] == side]) for side in "AB"}
+    left = [ratio for ratio, blocks in quads if not any(theft(b, full[b["side"]]) for b in blocks)]
+    return left if 2 * len(left) >= len(quads) else [ratio for ratio, _ in quads]
 
 
 def _check(case: Case, artifact: Artifact, loaded: dict[str, Any], inspected: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,9 @@ from bench.backends.base import PARITY_TOLERANCE
 from bench.case import Case, Protocol
 from bench.errors import BenchError
 from bench.export.artifact import Artifact
+from bench.measure import quiet
 from bench.measure.environment import Environment
+from bench.measure.evidence import Evidence, Usual, weigh
 from bench.records import Row
 from bench.stats.summary import Headline, headline, percentile
 
@@ -26,10 +29,6 @@ class LaunchRecord:
     blocks: list[dict[str, Any]] = field(default_factory=list)
     peak_rss_bytes: int | None = None
 
-    def samples(self) -> list[int]:
-        """Return all latencies in ns."""
-        return [ns for block in self.blocks for ns in block["latency_ns"]]
-
 
 @dataclass
 class CaseState:
@@ -42,21 +41,44 @@ class CaseState:
     inspected: dict[str, Any] | None = None
     error: BenchError | None = None
     spent_s: float = 0.0
+    usual: Usual | None = None
+
+    def evidence(self) -> Evidence:
+        """Return what counts of the launches so far."""
+        return weigh([launch.blocks for launch in self.launches], self.usual)
 
     def headline(self) -> Headline | None:
-        """Summarise the launches that brought samples, if there are any."""
-        series = [launch.samples() for launch in self.launches]
-        return headline(series) if any(series) else None
+        """Summarise the launches that count, if there is any sample."""
+        found = self.evidence()
+        return headline(found.launches, found.slowness) if found.launches else None
 
     def wants_more(self, protocol: Protocol) -> bool:
-        """Tell whether another launch is due: too few yet, or not sure enough within the limits."""
+        """Tell whether another launch is due: too few that count yet, or not sure enough within the limits.
+
+        How sure it is, is asked at 5, 8, 12, 18, 27 ... launches and not at each, because who asks more often stops
+        more often by chance.
+        """
         done = len(self.launches)
         if self.error is not None or done >= protocol.max_launches:
             return False
         if self.spent_s >= protocol.budget_s and done >= min(3, protocol.launches):
             return False
+        evidence = self.evidence()
+        counting, due = len(evidence.launches) if evidence.sound else 0, protocol.launches
+        while due < counting:
+            due = math.ceil(1.5 * due)
         found = self.headline()
-        return done < protocol.launches or found is None or found.half_width > protocol.tolerance
+        return counting < due or found is None or found.half_width > protocol.tolerance
+
+    def learn(self, environment: Environment, record: LaunchRecord) -> None:
+        """Remember the machine's speed beside this launch for later runs; what is scripted is no machine."""
+        if not any(block.get("scripted") for block in record.blocks):
+            quiet.remember(environment, self.case.backend.name, record.loaded["canary"], record.blocks)
+
+    def recall(self, environment: Environment, record: LaunchRecord) -> None:
+        """Take the machine's usual speed from earlier runs, once, so that all launches meet the same measure."""
+        if self.usual is None and len(self.launches) == 1:
+            self.usual = quiet.recall(environment, self.case.backend.name, record.loaded["canary"])
 
 
 def asked_precision(case: Case, artifact: Artifact) -> str:
@@ -79,11 +101,17 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
     fault = fault_of(state.case, state.artifact, parity, state.inspected)
     if fault is not None:
         return fault
-    found = state.headline()
-    if found is None or found.lo_ns is None:
+    if any(launch.loaded.get("emulated") for launch in state.launches):
+        return "noisy", "the CPU is emulated: this latency says nothing about any device"
+    found, evidence = state.headline(), state.evidence()
+    if found is None or not evidence.sound:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in evidence.aside.items())
+        return "noisy", f"not one launch was undisturbed ({reasons} blocks); `bench doctor` may know why"
+    if found.lo_ns is None:
         return "noisy", "one launch gives no interval"
     if found.half_width > protocol.tolerance:
-        return "noisy", f"the 95% interval is ±{found.half_width:.2%}, wider than {protocol.tolerance:.0%}"
+        speed = "" if 0.95 < found.speed < 1.05 else f"; the machine ran at {found.speed:.0%} of its usual speed"
+        return "noisy", f"the 95% interval is ±{found.half_width:.2%}, wider than {protocol.tolerance:.0%}{speed}"
     return "ok", ""
 
 
@@ -178,11 +206,14 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         return {}
     loaded = [launch.loaded for launch in state.launches]
     blocks = [block for launch in state.launches for block in launch.blocks]
-    samples = [ns for launch in state.launches for ns in launch.samples()]
+    evidence = state.evidence()
+    samples = [ns for launch in evidence.launches for ns in launch]
     host = [ns for block in blocks for ns in block.get("host_ns", ())]
     rss = [launch.peak_rss_bytes for launch in state.launches if launch.peak_rss_bytes]
     values: dict[str, Any] = {
-        "launches": sum(bool(launch.blocks) for launch in state.launches),
+        "launches": len(evidence.launches),
+        "set_aside": evidence.share_aside,
+        "emulated": any(row.get("emulated") for row in loaded),
         "blocks": len(blocks),
         "samples": len(samples),
         "cores": " ".join(map(str, loaded[-1]["cores"])),
@@ -194,6 +225,8 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
     }
     for name, key in (("first", "first_ns"), ("second", "second_ns"), ("load", "load_ns"), ("import", "import_ns")):
         values[f"{name}_ms"] = statistics.median(row[key] for row in loaded) / 1e6
+    compiled = [row["compile_ns"] for row in loaded if row.get("compile_ns") is not None]
+    values["compile_ms"] = statistics.median(compiled) / 1e6 if compiled else None
     found = state.headline()
     if found is None:
         return values
@@ -203,6 +236,7 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         "latency_ms": found.latency_ns / 1e6,
         "latency_lo_ms": found.lo_ns / 1e6 if found.lo_ns else None,
         "latency_hi_ms": found.hi_ns / 1e6 if found.hi_ns else None,
+        "machine_speed": found.speed,
         "min_ms": min(samples) / 1e6,
         "host_ms": statistics.median(host) / 1e6 if host else None,
     }

@@ -17,11 +17,14 @@ from typing import Any
 from bench.case import Case, Plan
 from bench.errors import BenchError
 from bench.export import ensure
-from bench.measure.environment import local, pick_cores
+from bench.measure.environment import Environment, local, pick_cores
+from bench.measure.evidence import weigh
 from bench.measure.launch import Launch
 from bench.measure.rounds import groups, shuffled
 from bench.measure.rows import CaseState, LaunchRecord, build_row
 from bench.records import Row
+
+WAIT_S = 1.0
 
 
 @dataclass
@@ -41,11 +44,11 @@ class Runner:
     cores: list[int] = field(default_factory=list)
     observer: Observer = field(default_factory=Observer)
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    environment: Environment = field(default_factory=local)
 
     def run(self) -> Iterator[Row]:
         """Measure every case and yield its row, whatever becomes of it."""
         protocol = self.plan.protocol
-        environment = local()
         for group in groups(len(self.plan.cases), protocol.live):
             states = [CaseState(self.plan.cases[i]) for i in group]
             waiting = list(range(len(states)))
@@ -55,11 +58,12 @@ class Runner:
             while waiting:
                 live = [i for i in waiting if states[i].wants_more(protocol)]
                 for i in sorted(set(waiting) - set(live)):
-                    yield build_row(states[i], protocol, environment, self.run_id)
+                    yield build_row(states[i], protocol, self.environment, self.run_id)
                 waiting = live
                 if live:
                     self._wave([states[i] for i in shuffled(live, protocol.seed, group.start, wave)], wave)
                     wave += 1
+                    self._wait([states[i] for i in live])
 
     def _prepare(self, state: CaseState) -> None:
         state.started_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -89,6 +93,7 @@ class Runner:
                                 block = launch.ask("block", n=record.warmed["n"])
                                 record.blocks.append(block | {"round": turn})
                 for i, (launch, record) in alive.items():
+                    states[i].learn(self.environment, record)
                     if states[i].error is None:
                         with _on_account_of(states[i]):
                             if states[i].inspected is None:
@@ -99,12 +104,21 @@ class Runner:
             finally:
                 self.observer.samples([self._raw(states[i], record, wave) for i, (_, record) in alive.items()])
 
+    def _wait(self, states: list[CaseState]) -> None:
+        """Give a neighbour time to leave, when the last launches of all cases were disturbed from end to end."""
+        found = [weigh([s.launches[-1].blocks], s.usual) for s in states if s.launches and s.error is None]
+        if found and not any(e.sound for e in found):
+            time.sleep(WAIT_S)
+            for state in states:
+                state.spent_s += WAIT_S
+
     def _load(self, launch: Launch, state: CaseState, wave: int) -> LaunchRecord:
         assert state.artifact is not None
         self.observer.step(state.case, wave, "loading")
-        cores = pick_cores(state.case.settings.threads, self.cores)
-        record = LaunchRecord(launch.load(state.artifact.folder, cores))
+        chosen = launch.choose(state.case.settings.threads, self.cores)
+        record = LaunchRecord(launch.load(state.artifact.folder, chosen["cores"]) | {"emulated": chosen["emulated"]})
         state.launches.append(record)
+        state.recall(self.environment, record)
         return record
 
     def _warm(self, launch: Launch, record: LaunchRecord, state: CaseState, wave: int) -> None:

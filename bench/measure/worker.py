@@ -1,5 +1,6 @@
 """The worker: one fresh process per launch, JSON lines in on stdin and out on stdout.
 
+    {"do": "choose", "threads": 1, "allowed": [0, 1]}
     {"do": "load", "artifact": ..., "backend": ..., "options": ..., "settings": ..., "cores": ...}
     {"do": "warm", "ms": 100, "min": 5, "block_ms": 50, "block_min": 5}
     {"do": "block", "n": 12}
@@ -32,12 +33,19 @@ from bench.case import Settings
 from bench.errors import BenchError, OutOfMemory, Unsupported, clip
 from bench.export import artifact as artifacts
 from bench.measure import covariates
-from bench.measure.canary import Canary
+from bench.measure.canary import Canary, Probe
+from bench.measure.cores import quietest
+from bench.measure.environment import emulated, usable_cores
 from bench.measure.loop import time_block
 
 
 class Worker:
     """One launch of one case: it answers one request after another, in the order of a launch."""
+
+    def choose(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Pick the quietest of the allowed cores (all usable ones, if the list is empty), and say what is emulated."""
+        allowed = request["allowed"] or usable_cores()
+        return {"cores": quietest(request["threads"], allowed), "emulated": emulated()}
 
     def load(self, request: dict[str, Any]) -> dict[str, Any]:
         """Import the runtime, load the artifact, run the first two inferences, compare the output."""
@@ -57,7 +65,7 @@ class Worker:
         self.load_session = partial(backend.load, self.artifact, settings, request["options"])
         self.session = self.load_session()
         loaded = time.perf_counter_ns()
-        self.canary = Canary()
+        self.canary: Probe = getattr(self.session, "canary", None) or Canary()
         self._read_clocks()
         (first, second), _ = time_block(self.session.infer, 2, self.clock, self.device_ns)
         outputs, (_, reference) = self.session.outputs(), self.artifact.reference()
@@ -66,6 +74,8 @@ class Worker:
             "cores": self.cores,
             "import_ns": imported - begin,
             "load_ns": loaded - imported,
+            "compile_ns": getattr(self.session, "compile_ns", None),
+            "canary": self.canary.identity,
             "first_ns": first,
             "second_ns": second,
             "parity_rel_l2": relative_l2(outputs, reference),
@@ -100,13 +110,13 @@ class Worker:
 
     def block(self, request: dict[str, Any]) -> dict[str, Any]:
         """Time one block."""
-        canary = [self.canary.read()]
+        canary = [self.canary.before()]
         before = covariates.read(self.cores)
         latencies, host = time_block(self.session.infer, request["n"], self.clock, self.device_ns)
         after = covariates.read(self.cores)
-        canary.append(self.canary.read())
+        canary.append(self.canary.after())
         answer: dict[str, Any] = {"latency_ns": latencies, "covariates": covariates.difference(before, after)}
-        answer |= {"start_ns": before["wall_ns"], "canary": canary}
+        answer |= {"start_ns": before["wall_ns"], "canary": canary, "scripted": hasattr(self.session, "canary")}
         if host is not None:
             answer["host_ns"] = host
         return answer
@@ -174,7 +184,8 @@ def main() -> int:
     os.dup2(2, 1)
     _look_after_the_machine()
     worker = Worker()
-    actions = {name: getattr(worker, name) for name in ("load", "reload", "warm", "block", "inspect", "close")}
+    names = ("choose", "load", "reload", "warm", "block", "inspect", "close")
+    actions = {name: getattr(worker, name) for name in names}
     for line in sys.stdin:
         try:
             request = json.loads(line)

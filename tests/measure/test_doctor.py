@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.doctor import CHECKS, Symptom, emulated, examine
+from bench.measure.doctor import CHECKS, Symptom, examine
+from bench.measure.environment import emulated
 from tests.conftest import Bench
 
 
@@ -70,7 +71,7 @@ def test_an_emulator_is_recognised(tmp_path: Path) -> None:
 
 def test_the_command(bench: Bench) -> None:
     found = json.loads(bench("doctor", "--json").stdout)
-    assert len(found) == len(CHECKS)
+    assert len(found) == len(CHECKS) + 1
     assert {row["state"] for row in found} <= {"ok", "warning", "bad", "unknown"}
     too_many = bench("doctor", "--threads", 4096)
     assert too_many.returncode == 1

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.summary import SAMPLES_FOR, headline, percentile
+from bench.stats.summary import SAMPLES_FOR, SLOPE, headline, percentile
 
 positive = st.floats(min_value=1e2, max_value=1e10)
 launches = st.lists(st.lists(positive, min_size=1, max_size=9), min_size=2, max_size=8)
@@ -52,6 +52,52 @@ def test_the_interval_covers() -> None:
         assert found.hi_ns is not None
         hits += found.lo_ns <= 1e6 <= found.hi_ns
     assert 0.93 <= hits / trials <= 0.97
+
+
+@pytest.mark.parametrize("sd", [0.005, 0.012, 0.025, 0.04])
+def test_the_interval_covers_although_the_run_stops_when_it_is_narrow(sd: float) -> None:
+    """Asked at 5, 8, 12, 18, 27 and 40 launches whether it is within 2%, as a run does."""
+    rng = np.random.default_rng(2)
+    trials, hits = 1500, 0
+    for _ in range(trials):
+        medians = rng.lognormal(0.0, sd, size=(40, 1)) * 1e6
+        for n in (5, 8, 12, 18, 27, 40):
+            found = headline(medians[:n])
+            if found.half_width <= 0.02:
+                break
+        hits += bool(found.lo_ns and found.hi_ns and found.lo_ns <= 1e6 <= found.hi_ns)
+    assert 0.925 <= hits / trials <= 0.975
+
+
+@pytest.mark.parametrize("slope_sd", [0.0, 0.2])
+def test_the_interval_covers_where_the_clock_moves(slope_sd: float) -> None:
+    """Slopes as the prior expects them, a clock that is up to 15% slow for whole runs and wanders by 3% in a run."""
+    rng = np.random.default_rng(3)
+    trials, hits, naive = 1500, 0, 0
+    for _ in range(trials):
+        slope = rng.normal(SLOPE, slope_sd)
+        slow = rng.uniform(0.0, 0.15) + rng.normal(0.0, 0.03, size=6)
+        medians = 1e6 * np.exp(slope * slow + rng.normal(0.0, 0.012, size=6))
+        found, raw = headline(medians[:, None], slow), headline(medians[:, None])
+        hits += bool(found.lo_ns and found.hi_ns and found.lo_ns <= 1e6 <= found.hi_ns)
+        naive += bool(raw.lo_ns and raw.hi_ns and raw.lo_ns <= 1e6 <= raw.hi_ns)
+    assert hits / trials >= 0.93
+    assert naive / trials < 0.6
+
+
+@given(launches, st.floats(min_value=-0.2, max_value=0.2))
+def test_slowness_that_never_changes_is_bridged_by_the_prior_alone(series: list[list[float]], slow: float) -> None:
+    plain, told = headline(series), headline(series, [slow] * len(series))
+    assert told.latency_ns == pytest.approx(plain.latency_ns * math.exp(-SLOPE * slow))
+    assert told.half_width >= plain.half_width * (1 - 1e-9)
+    assert told.speed == pytest.approx(math.exp(-slow))
+
+
+@given(st.lists(st.floats(-0.2, 0.2), min_size=3, max_size=20), st.floats(0.1, 0.9), st.floats(1e3, 1e9))
+def test_a_slope_that_is_there_is_found(slow: list[float], slope: float, base: float) -> None:
+    found = headline([[base * math.exp(slope * s)] for s in slow], slow)
+    bridged = abs(statistics.fmean(slow))
+    assert abs(math.log(found.latency_ns / base)) <= abs(slope - SLOPE) * bridged + 1e-9
 
 
 def test_one_launch_has_no_interval() -> None:

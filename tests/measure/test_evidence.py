@@ -1,0 +1,158 @@
+"""Blocks are set aside for what surrounded them, never for their own latencies."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import backends, zoo
+from bench.case import Protocol, cross
+from bench.measure.environment import Environment, local
+from bench.measure.evidence import LOST_SHARE, Usual, fault, reading, usual, weigh
+from bench.measure.pairs import undisturbed
+from bench.measure.runner import Runner
+from bench.records import Row
+
+QUIET = Usual(1000.0, 50000.0)
+
+
+def block(latency: int = 10, share: float = 1.0, gemm: float = 1000.0, copy: float = 50000.0, **more: Any):
+    counters = {"wall_ns": 1e7, "cpu_ns": 1e7 * share} | more
+    canary = [{"gemm_ns": gemm}, {"gemm_ns": gemm, "copy_ns": copy}]
+    return {"latency_ns": [latency] * 5, "covariates": counters, "canary": canary}
+
+
+@pytest.mark.parametrize(
+    ("disturbed", "reason"),
+    [
+        (block(), ""),
+        (block(latency=10**9), ""),
+        (block(share=0.8), "shared"),
+        (block(steal_ms=10), "stolen"),
+        (block(throttled=1), "throttled"),
+        (block(gemm=1300.0), "slow"),
+        (block(copy=90000.0), "memory"),
+        (block(gemm=1200.0, copy=70000.0, steal_ms=0, throttled=0), ""),
+    ],
+)
+def test_every_disturbance_has_its_name(disturbed: dict[str, Any], reason: str) -> None:
+    assert fault(disturbed, QUIET, 1.0) == reason
+
+
+def test_the_cpu_share_is_held_against_the_fullest_block_of_the_case() -> None:
+    two_threads = [[block(share=1.9), block(share=1.88)], [block(share=1.5), block(share=1.91)]]
+    found = weigh(two_threads, QUIET)
+    assert found.aside == {"shared": 1, "alone": 1}  # a launch with one block left does not count
+    assert len(found.launches) == 1
+    assert found.share_aside == 0.5
+
+
+def test_where_cpu_time_says_nothing_it_is_not_asked() -> None:
+    on_a_gpu = block(share=0.2) | {"host_ns": [1]}
+    scripted = block(share=0.2) | {"scripted": True}
+    assert weigh([[on_a_gpu, on_a_gpu], [scripted, scripted]], QUIET).aside == {}
+
+
+def test_a_case_that_was_disturbed_throughout_keeps_everything_and_says_so() -> None:
+    found = weigh([[block(7, gemm=2000.0)] * 2, [block(9, gemm=2000.0)] * 2], QUIET)
+    assert not found.sound
+    assert [sum(launch) for launch in found.launches] == [70, 90]
+    assert (found.share_aside, found.aside) == (1.0, {"slow": 4})
+
+
+def test_nothing_measured_is_no_evidence() -> None:
+    assert weigh([[], []], None).launches == []
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=4, max_size=4), st.lists(st.booleans(), min_size=4, max_size=4))
+def test_latencies_have_no_say(latencies: list[int], bad: list[bool]) -> None:
+    def aside(values: list[int]) -> dict[str, int]:
+        blocks = [block(v, gemm=2000.0 if b else 1000.0) for v, b in zip(values, bad, strict=True)]
+        return weigh([blocks[:2], blocks[2:]], QUIET).aside
+
+    assert aside(latencies) == aside([1, 1, 1, 1])
+
+
+def test_slowness_is_the_log_of_the_canary_over_the_usual() -> None:
+    found = weigh([[block(gemm=1100.0)] * 2], QUIET)
+    assert found.slowness == [pytest.approx(math.log(1.1))]
+
+
+def test_the_usual_speed_is_a_low_quantile_and_not_the_minimum() -> None:
+    readings = [Usual(float(g), 1.0) for g in [500, *[1000] * 30, *[1500] * 69]]
+    assert usual(readings).gemm_ns == 1000
+    assert reading(block(gemm=7.0)).gemm_ns == 7.0
+
+
+def test_pairs_lose_a_disturbed_quad_as_a_whole() -> None:
+    calm, robbed = block() | {"side": "A"}, block(share=0.5) | {"side": "B"}
+    other = block() | {"side": "B"}
+    quads = [(0.0, [calm, other]), (0.7, [calm, robbed]), (0.1, [calm, other])]
+    assert undisturbed(quads) == [0.0, 0.1]
+    assert undisturbed([(0.0, [calm, other]), (0.7, [calm, robbed]), (0.8, [calm, robbed])]) == [0.0, 0.7, 0.8]
+
+
+def scripted(tiny: Path, spec: str, protocol: Protocol) -> Row:
+    plan = cross([zoo.resolve(str(tiny))], [backends.resolve(spec)], protocol=protocol)
+    (row,) = Runner(plan).run()
+    return row
+
+
+def test_blocks_beside_a_neighbour_do_not_count(tiny: Path) -> None:
+    row = scripted(tiny, "fake:latency_ms=2,disturb_every=3", Protocol(launches=3, rounds=4))
+    assert row.latency_ms == pytest.approx(2.0)
+    assert row.set_aside == pytest.approx(0.25)
+    assert (row.status, row.blocks, row.machine_speed) == ("ok", 12, pytest.approx(1.0))
+
+
+def test_a_neighbour_that_never_leaves_is_said(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.measure import rows
+
+    known = Usual(1000.0, 100000.0)
+    monkeypatch.setattr(rows.quiet, "recall", lambda *_: known)
+    row = scripted(tiny, "fake:disturb_every=1", Protocol(launches=3, rounds=2, budget_s=0.5))
+    assert row.status == "noisy"
+    assert "not one launch was undisturbed (6 slow blocks)" in row.error
+    assert row.latency_ms == pytest.approx(2.0)
+    assert row.set_aside == 1.0
+
+
+def test_a_slow_machine_is_told_for_its_usual_speed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.measure import rows
+
+    monkeypatch.setattr(rows.quiet, "recall", lambda *_: Usual(1000.0, 100000.0))
+    row = scripted(tiny, "fake:latency_ms=2,slowness=1.02", Protocol(launches=3, rounds=2))
+    assert row.latency_ms == pytest.approx(2.0)
+    assert row.p50_ms == pytest.approx(2 * 1.02**0.65, rel=1e-4)
+    assert (row.machine_speed, row.status) == (pytest.approx(1 / 1.02), "ok")
+    slower = scripted(tiny, "fake:latency_ms=2,slowness=1.2", Protocol(launches=3, rounds=2, max_launches=4))
+    assert slower.latency_ms == pytest.approx(2.0)
+    assert slower.status == "noisy"  # too far from the usual speed to be sure of the slope
+    assert "the machine ran at 83% of its usual speed" in slower.error
+
+
+def test_an_emulated_cpu_is_never_ok(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.measure.launch import Launch
+
+    choose = Launch.choose
+    monkeypatch.setattr(Launch, "choose", lambda *a: choose(*a) | {"emulated": True})
+    row = scripted(tiny, "fake", Protocol(launches=3, rounds=1))
+    assert (row.status, row.emulated) == ("noisy", True)
+    assert "emulated" in row.error
+
+
+def test_lost_time_is_measured_on_a_real_core(tiny: Path) -> None:
+    """A quiet block of a real runtime on one thread uses its core from end to end, or nearly."""
+    plan = cross([zoo.resolve(str(tiny))], [backends.resolve("onnxruntime")], protocol=Protocol(launches=1))
+    raw: list[dict[str, Any]] = []
+    runner = Runner(plan)
+    runner.observer.samples = raw.extend
+    list(runner.run())
+    shares = [b["covariates"]["cpu_ns"] / b["covariates"]["wall_ns"] for r in raw for b in r["blocks"]]
+    assert 0 < max(shares) <= 1 + LOST_SHARE
+    assert isinstance(local(), Environment)
