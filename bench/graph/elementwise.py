@@ -1,0 +1,104 @@
+"""Element-wise operations of a node: everything that is no multiply-accumulate, in a unit of its own.
+
+One operation is one addition, multiplication, division, comparison or elementary function (exp, tanh, erf, sqrt) on
+one element. Moving an element is none. The tables below say how many an operator has; `docs/inspect.md` prints them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+from bench.graph.classes import CLASSES, CONVOLUTIONS, FAMILIES, OpClass
+
+Shape = tuple[int, ...]
+
+# Operations per element of the first output.
+PER_OUTPUT = {
+    **dict.fromkeys("Relu ThresholdedRelu Tanh Hardmax Cast CastLike BitCast Mod Where".split(), 1),
+    **dict.fromkeys("Clip Relu6 LeakyRelu PRelu".split(), 2),  # two comparisons; a comparison and a product
+    **dict.fromkeys("Softplus Softsign Shrink".split(), 3),
+    **dict.fromkeys("Sigmoid HardSigmoid Elu".split(), 4),  # negate, exp, add, divide; multiply, add, clip
+    **dict.fromkeys("HardSwish Swish Silu QuickGelu Selu Celu Mish Gelu".split(), 5),
+    "FastGelu": 9,  # of tanh; also Gelu with approximate=tanh
+    "BatchNormalization": 2,  # scale and shift: mean and variance are folded into them
+    **dict.fromkeys("LayerNormalization InstanceNormalization GroupNormalization".split(), 7),
+    # mean 1; subtract, square, sum 3; times 1 / sigma, scale, shift 3
+    "MeanVarianceNormalization": 5,
+    **dict.fromkeys("RMSNormalization SimplifiedLayerNormalization".split(), 4),  # square, sum, two products
+    "LpNormalization": 3,
+    **dict.fromkeys("Softmax LogSoftmax".split(), 5),  # maximum, subtract, exp, sum, divide
+    **dict.fromkeys("QuantizeLinear DequantizeLinear".split(), 2),
+    "DynamicQuantizeLinear": 4,
+    "QLinearAdd": 1,
+    "QLinearMul": 1,
+    "CumSum": 1,
+    "CumProd": 1,
+}
+# Operations per element of the first input.
+PER_INPUT = {
+    **dict.fromkeys("GlobalAveragePool GlobalMaxPool ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd".split(), 1),
+    **dict.fromkeys("ArgMax ArgMin ReduceLogSum QLinearGlobalAveragePool TopK".split(), 1),
+    **dict.fromkeys("ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSumExp GlobalLpPool".split(), 2),
+}
+# Operators that combine any number of operands, one operation for each after the first.
+VARIADIC = {"Sum", "Mean", "Min", "Max"}
+WINDOWS = {"MaxPool", "AveragePool", "LpPool", "QLinearAveragePool", "NhwcMaxPool"}
+# Neighbours along one axis that an interpolation weighs and sums; the nearest neighbour is only moved.
+NEIGHBOURS = {"nearest": 0, "linear": 2, "bilinear": 2, "cubic": 4}
+ONE = {name for name, c in CLASSES.items() if c in (OpClass.ADD, OpClass.MULTIPLY, OpClass.ELEMENTWISE)}
+WITH_BIAS = {**{op: 2 for op in CONVOLUTIONS}, "QLinearConv": 8, "ConvTranspose": 2, "Gemm": 2, "FusedGemm": 2}
+UNKNOWN = {"RotaryEmbedding", "MaxRoiPool", "RoiAlign", "Compress"}
+
+
+def elementwise_ops(
+    op: str, attributes: Mapping[str, Any], inputs: Sequence[Shape | None], outputs: Sequence[Shape]
+) -> int | None:
+    """Return the number of element-wise operations of a node, None where that is not known.
+
+    `inputs` are the shapes of its inputs (None: left out or unknown), `outputs` those of its outputs.
+
+    A bias is one addition per output; pooling is one operation per element of the window and output.
+    """
+    size = prod(outputs[0])
+    data = inputs[0] if inputs else None
+    if op in WITH_BIAS:
+        position = WITH_BIAS[op]
+        bias = len(inputs) > position and inputs[position] is not None
+        return size * (bias + _activation(attributes))
+    if op == "Gelu" and attributes.get("approximate") == "tanh":
+        return size * PER_OUTPUT["FastGelu"]
+    if op in WINDOWS:
+        return size * prod(attributes["kernel_shape"])
+    if op in VARIADIC:
+        return size * max(len(inputs) - 1, int(op == "Mean"))
+    if op == "LRN":
+        return size * (int(attributes["size"]) + 5)  # square; sum; times alpha / size, add, power, divide
+    if op in ("Resize", "Upsample"):
+        return _resize(attributes, data, outputs[0])
+    if op in PER_OUTPUT:
+        return size * PER_OUTPUT[op]
+    if op in PER_INPUT:
+        return prod(data) * PER_INPUT[op] if data is not None else None
+    if op in UNKNOWN:
+        return None
+    if op in ONE:
+        return size
+    op_class = CLASSES.get(op, OpClass.OTHER)
+    return 0 if op_class is OpClass.MATMUL or FAMILIES.get(op_class) == "data movement" else None
+
+
+def _activation(attributes: Mapping[str, Any]) -> int:
+    """Return the operations per element of the activation that is fused into an operator of ONNX Runtime."""
+    return PER_OUTPUT.get(str(attributes.get("activation", "")), 0)
+
+
+def _resize(attributes: Mapping[str, Any], before: Shape | None, after: Shape) -> int | None:
+    neighbours = NEIGHBOURS.get(str(attributes.get("mode", "nearest")))
+    if before is None or neighbours is None:
+        return None
+    if not neighbours:
+        return 0
+    resized = sum(a != b for a, b in zip(before, after, strict=True))
+    return prod(after) * int(neighbours**resized) if resized else 0
