@@ -17,10 +17,25 @@ if TYPE_CHECKING:
 
 # Operators whose other inputs are settings (axes, sizes, bounds), not data.
 FIRST_INPUT = frozenset(
-    "Slice Pad Resize Upsample Expand Tile Split Clip TopK CumSum CumProd Trilu OneHot CenterCropPad".split()
+    (
+        "Slice",
+        "Pad",
+        "Resize",
+        "Upsample",
+        "Expand",
+        "Tile",
+        "Split",
+        "Clip",
+        "TopK",
+        "CumSum",
+        "CumProd",
+        "Trilu",
+        "OneHot",
+        "CenterCropPad",
+    )
 )
 # Operators that read of their first input no more than they write.
-PARTIAL = frozenset("Slice Gather GatherElements GatherND Compress".split())
+PARTIAL = frozenset(("Slice", "Gather", "GatherElements", "GatherND", "Compress"))
 
 
 def data_inputs(node: onnx.NodeProto) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from bench.graph.access import bytes_of, data_inputs, read_elements
+from bench.graph.access import bytes_of, read_elements
 from bench.graph.classes import CLASSES, CONVOLUTIONS, OpClass, classify
 from bench.graph.complexity import STANDARD, Unknown, count_node
 from bench.graph.elementwise import elementwise_ops

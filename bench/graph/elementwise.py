@@ -14,22 +14,27 @@ from bench.graph.classes import CLASSES, CONVOLUTIONS, FAMILIES, OpClass
 
 Shape = tuple[int, ...]
 
+
+def _each(operations: int, names: str) -> dict[str, int]:
+    return dict.fromkeys(names.split(), operations)
+
+
 # Operations per element of the first output.
 PER_OUTPUT = {
-    **dict.fromkeys("Relu ThresholdedRelu Tanh Hardmax Cast CastLike BitCast Mod Where".split(), 1),
-    **dict.fromkeys("Clip Relu6 LeakyRelu PRelu".split(), 2),  # two comparisons; a comparison and a product
-    **dict.fromkeys("Softplus Softsign Shrink".split(), 3),
-    **dict.fromkeys("Sigmoid HardSigmoid Elu".split(), 4),  # negate, exp, add, divide; multiply, add, clip
-    **dict.fromkeys("HardSwish Swish Silu QuickGelu Selu Celu Mish Gelu".split(), 5),
+    **_each(1, "Relu ThresholdedRelu Tanh Hardmax Cast CastLike BitCast Mod Where"),
+    **_each(2, "Clip Relu6 LeakyRelu PRelu"),  # two comparisons; a comparison and a product
+    **_each(3, "Softplus Softsign Shrink"),
+    **_each(4, "Sigmoid HardSigmoid Elu"),  # negate, exp, add, divide; multiply, add, clip
+    **_each(5, "HardSwish Swish Silu QuickGelu Selu Celu Mish Gelu"),
     "FastGelu": 9,  # of tanh; also Gelu with approximate=tanh
     "BatchNormalization": 2,  # scale and shift: mean and variance are folded into them
-    **dict.fromkeys("LayerNormalization InstanceNormalization GroupNormalization".split(), 7),
+    **_each(7, "LayerNormalization InstanceNormalization GroupNormalization"),
     # mean 1; subtract, square, sum 3; times 1 / sigma, scale, shift 3
     "MeanVarianceNormalization": 5,
-    **dict.fromkeys("RMSNormalization SimplifiedLayerNormalization".split(), 4),  # square, sum, two products
+    **_each(4, "RMSNormalization SimplifiedLayerNormalization"),  # square, sum, two products
     "LpNormalization": 3,
-    **dict.fromkeys("Softmax LogSoftmax".split(), 5),  # maximum, subtract, exp, sum, divide
-    **dict.fromkeys("QuantizeLinear DequantizeLinear".split(), 2),
+    **_each(5, "Softmax LogSoftmax"),  # maximum, subtract, exp, sum, divide
+    **_each(2, "QuantizeLinear DequantizeLinear"),
     "DynamicQuantizeLinear": 4,
     "QLinearAdd": 1,
     "QLinearMul": 1,
@@ -38,9 +43,9 @@ PER_OUTPUT = {
 }
 # Operations per element of the first input.
 PER_INPUT = {
-    **dict.fromkeys("GlobalAveragePool GlobalMaxPool ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd".split(), 1),
-    **dict.fromkeys("ArgMax ArgMin ReduceLogSum QLinearGlobalAveragePool TopK".split(), 1),
-    **dict.fromkeys("ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSumExp GlobalLpPool".split(), 2),
+    **_each(1, "GlobalAveragePool GlobalMaxPool ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd"),
+    **_each(1, "ArgMax ArgMin ReduceLogSum QLinearGlobalAveragePool TopK"),
+    **_each(2, "ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSumExp GlobalLpPool"),
 }
 # Operators that combine any number of operands, one operation for each after the first.
 VARIADIC = {"Sum", "Mean", "Min", "Max"}
@@ -48,7 +53,7 @@ WINDOWS = {"MaxPool", "AveragePool", "LpPool", "QLinearAveragePool", "NhwcMaxPoo
 # Neighbours along one axis that an interpolation weighs and sums; the nearest neighbour is only moved.
 NEIGHBOURS = {"nearest": 0, "linear": 2, "bilinear": 2, "cubic": 4}
 ONE = {name for name, c in CLASSES.items() if c in (OpClass.ADD, OpClass.MULTIPLY, OpClass.ELEMENTWISE)}
-WITH_BIAS = {**{op: 2 for op in CONVOLUTIONS}, "QLinearConv": 8, "ConvTranspose": 2, "Gemm": 2, "FusedGemm": 2}
+WITH_BIAS = {**dict.fromkeys(CONVOLUTIONS, 2), "QLinearConv": 8, "ConvTranspose": 2, "Gemm": 2, "FusedGemm": 2}
 UNKNOWN = {"RotaryEmbedding", "MaxRoiPool", "RoiAlign", "Compress"}
 
 
@@ -70,7 +75,7 @@ def elementwise_ops(
     if op == "Gelu" and attributes.get("approximate") == "tanh":
         return size * PER_OUTPUT["FastGelu"]
     if op in WINDOWS:
-        return size * prod(attributes["kernel_shape"])
+        return size * int(prod(attributes["kernel_shape"]))
     if op in VARIADIC:
         return size * max(len(inputs) - 1, int(op == "Mean"))
     if op == "LRN":

@@ -83,7 +83,9 @@ class Lifetimes:
             size = sum(self._bytes(name) for name in live)
             if size > best.bytes:
                 shapes = {name: self.reading.shapes[name] for name in live if name not in self.inner}
-                best = LiveSet(size, sum(map(prod, shapes.values())), node.name or node.output[0], tuple(shapes.values()))
+                best = LiveSet(
+                    size, sum(map(prod, shapes.values())), node.name or node.output[0], tuple(shapes.values())
+                )
             live = {name for name in live if last[name] > i}
         return best
 
