@@ -18,6 +18,7 @@ COMMANDS = {
     "cache": "Show or empty the cache of exported models.",
     "doctor": "Say what in this machine will spoil a measurement, and what to do about it.",
     "export": "Write a model as an ONNX file, with its reference outputs beside it.",
+    "inspect": "Count MACs, memory access, parameters and live memory of a model, node by node.",
     "list": "List models, backends, suites or targets.",
     "models": "List the networks of the zoo: parameters and multiply-adds, counted here and as published.",
     "run": "Measure models on backends and append a row for each case.",

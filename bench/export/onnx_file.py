@@ -16,7 +16,8 @@ from bench.export import onnx_inputs, reference
 from bench.export.artifact import Artifact, MacOp, Stamp, TensorInfo
 from bench.export.digest import sha256_with_data
 from bench.export.onnx_read import check_sizes, lighten, read
-from bench.graph.complexity import count, infer
+from bench.graph.complexity import count
+from bench.graph.reading import infer
 
 Arrays = list[np.ndarray[Any, Any]]
 
@@ -35,13 +36,13 @@ def examine(recipe: dict[str, Any], draft: Path) -> None:
     inputs = onnx_inputs.declared(model, name)
     given = tuple((n, tuple(dims)) for n, dims in recipe["shapes"])
     settled = onnx_inputs.settle(inputs, given, name, recipe["batch"], recipe["resolution"])
-    batch, resolution = _image(settled, recipe, name)
+    batch, resolution = image_of(settled, recipe, name)
     place = path
     if any(one.dynamic for one in inputs):
         place = _static_copy(model, settled, onnx_inputs.bound_symbols(inputs, settled), path, locations, draft)
     own = sha256_with_data(path, path.parent, locations)
     digest = own if place == path else sha256_with_data(place, path.parent, locations)
-    precision, params = _precision(model), _parameters(model)
+    precision, params = _precision(model), parameters(model)
     lighten(model)
     complexity = _count(model, name)
     carried = reference.find(path, own, settled, name)
@@ -73,7 +74,7 @@ def examine(recipe: dict[str, Any], draft: Path) -> None:
     ).save(draft)
 
 
-def _image(settled: list[TensorInfo], recipe: dict[str, Any], name: str) -> tuple[int, int | None]:
+def image_of(settled: list[TensorInfo], recipe: dict[str, Any], name: str) -> tuple[int, int | None]:
     """Read batch and resolution off the first image (else the first input), if they are what was asked for."""
     first = next((i for i in settled if len(i.shape) == 4), settled[0])
     batch = first.shape[0] if first.shape else 1
@@ -97,6 +98,22 @@ def _static_copy(
     """
     import onnx
 
+    make_static(model, settled, symbols)
+    # A folder of its own: the name of external data is the file's choice, and must not meet a file of ours.
+    copy = draft / "static" / path.name
+    copy.parent.mkdir()
+    onnx.save(model, copy)
+    if path.name in locations:
+        raise ArtifactError(f"{clip(path.name)} is both model and data", "export it again")
+    for location in locations:
+        target = copy.parent / location
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path.parent / location, target)
+    return copy
+
+
+def make_static(model: Any, settled: list[TensorInfo], symbols: dict[str, int]) -> None:
+    """Write the shapes of the inputs, and the lengths of named axes, into a model in place."""
     shapes = {info.name: info.shape for info in settled}
     for value in model.graph.input:
         if value.name in shapes:
@@ -112,17 +129,6 @@ def _static_copy(
                 axis.ClearField("dim_param")
                 if symbol in symbols:
                     axis.dim_value = symbols[symbol]
-    # A folder of its own: the name of external data is the file's choice, and must not meet a file of ours.
-    copy = draft / "static" / path.name
-    copy.parent.mkdir()
-    onnx.save(model, copy)
-    if path.name in locations:
-        raise ArtifactError(f"{clip(path.name)} is both model and data", "export it again")
-    for location in locations:
-        target = copy.parent / location
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path.parent / location, target)
-    return copy
 
 
 def _count(model: Any, name: str) -> Any:
@@ -188,7 +194,7 @@ def _precision(model: Any) -> str:
     return max(elements, key=lambda k: elements[k]) if elements else "fp32"
 
 
-def _parameters(model: Any) -> int:
+def parameters(model: Any) -> int:
     """Count the elements of all numeric weights; integer tensors are shapes and indices unless they are 8 bits."""
     from onnx import TensorProto
 

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from bench.graph.reading import Reading, Shape, attributes_of, infer, read_graph
 
 if TYPE_CHECKING:
     import onnx
 
-Shape = tuple[int, ...]
-
 # Position of the data and of the weight among the inputs.
 CONVOLUTIONS = {"Conv": (0, 1), "ConvInteger": (0, 1), "QLinearConv": (0, 3)}
 PRODUCTS = {"MatMul": (0, 1), "MatMulInteger": (0, 1), "QLinearMatMul": (0, 3)}
+# Operators of ONNX Runtime that compute what one of the above does, and an activation.
+FUSED = {"FusedConv": "Conv", "FusedMatMul": "MatMul", "FusedGemm": "Gemm"}
 # Operators that multiply and accumulate but are not counted: named, never skipped silently.
 UNCOUNTED = frozenset(
     (
-        *("Einsum", "LSTM", "GRU", "RNN", "Attention", "MultiHeadAttention", "GroupQueryAttention"),
-        *("DeformConv", "MatMulNBits", "If", "Loop", "Scan"),
+        *("LSTM", "GRU", "RNN", "Attention", "MultiHeadAttention", "GroupQueryAttention", "LinearAttention"),
+        *("DeformConv", "MatMulNBits", "CausalConvWithState", "If", "Loop", "Scan", "DFT", "STFT", "Det"),
     )
 )
+STANDARD = ("", "ai.onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,69 +59,101 @@ class Complexity:
         return sum(node.macs for node in self.nodes)
 
 
-def infer(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with the shape of every tensor that can be inferred."""
-    import onnx
-
-    return onnx.shape_inference.infer_shapes(model, data_prop=True)
-
-
 def count(model: onnx.ModelProto, inferred: onnx.ModelProto | None = None) -> Complexity:
     """Count the MACs of an ONNX model with static shapes; `inferred` is what `infer` made of it, if that is at hand.
 
     A node whose inputs are all constant is not counted: every runtime computes it once, when it loads.
-    A node whose shapes cannot be inferred is listed as uncounted.
+    A node whose shapes cannot be inferred is listed as uncounted, and so is one of a domain that is not known.
     """
-    graph = (inferred or infer(model)).graph
-    shapes = _shapes(graph)
-    constant = {i.name for i in graph.initializer} | {i.values.name for i in graph.sparse_initializer}
+    reading = read_graph(inferred or infer(model))
     nodes: list[MacNode] = []
-    uncounted: list[str] = []
-    for node in graph.node:
-        if all(name in constant for name in node.input if name):
-            constant |= set(node.output)
-            continue
-        if node.op_type in UNCOUNTED:
-            uncounted.append(node.op_type)
-            continue
+    uncounted: set[str] = set()
+    for node in reading.nodes:
         try:
-            found = _count_node(node, shapes, constant)
-        except (KeyError, IndexError):
-            uncounted.append(node.op_type)
+            found = count_node(node, reading)
+        except Unknown:
+            uncounted.add(node.op_type)
             continue
         if found is not None:
             nodes.append(found)
-    return Complexity(tuple(nodes), tuple(sorted(set(uncounted))))
+    return Complexity(tuple(nodes), tuple(sorted(uncounted)))
 
 
-def _count_node(node: onnx.NodeProto, shapes: dict[str, Shape], constant: set[str]) -> MacNode | None:
-    op = node.op_type
-    attributes = {a.name: a for a in node.attribute}
-    name = node.name or node.output[0]
+class Unknown(Exception):
+    """A node's MACs cannot be told from the graph."""
+
+
+def count_node(node: onnx.NodeProto, reading: Reading) -> MacNode | None:
+    """Count one node; None where it has no MACs by definition.
+
+    Raises:
+        Unknown: the operator may have MACs that are not counted, or its shapes are not known.
+    """
+    if node.op_type in UNCOUNTED or not (node.domain in STANDARD or node.domain.startswith("com.microsoft")):
+        raise Unknown(node.op_type)
+    try:
+        return _count(node, FUSED.get(node.op_type, node.op_type), reading)
+    except (KeyError, IndexError, ValueError) as error:
+        raise Unknown(node.op_type) from error
+
+
+def _count(node: onnx.NodeProto, op: str, reading: Reading) -> MacNode | None:
+    shapes, name = reading.shapes, node.name or node.output[0]
+    attributes = attributes_of(node)
+    group = int(attributes.get("group", 1))
     if op in CONVOLUTIONS:
         weight = shapes[node.input[CONVOLUTIONS[op][1]]]
-        group = attributes["group"].i if "group" in attributes else 1
         return MacNode(name, op, prod(shapes[node.output[0]]) * prod(weight[1:]), weight, group)
     if op == "ConvTranspose":
         weight = shapes[node.input[1]]
-        group = attributes["group"].i if "group" in attributes else 1
         return MacNode(name, op, prod(shapes[node.input[0]]) * prod(weight[1:]), weight, group)
     if op in PRODUCTS:
         left, right = (shapes[node.input[i]] for i in PRODUCTS[op])
-        stored = any(node.input[i] in constant for i in PRODUCTS[op])
-        return MacNode(name, op, prod(shapes[node.output[0]]) * left[-1], right if stored else ())
+        stored = any(node.input[i] in reading.constants for i in PRODUCTS[op])
+        shared = left[_shared_axis(attributes, len(left))]
+        return MacNode(name, op, prod(shapes[node.output[0]]) * shared, right if stored else ())
     if op == "Gemm":
         left, right = shapes[node.input[0]], shapes[node.input[1]]
-        transposed = "transA" in attributes and attributes["transA"].i
-        return MacNode(name, op, prod(shapes[node.output[0]]) * left[0 if transposed else 1], right)
+        return MacNode(name, op, prod(shapes[node.output[0]]) * left[0 if attributes.get("transA") else 1], right)
+    if op == "Einsum" and len(node.input) > 1:
+        return MacNode(name, op, einsum_macs(attributes["equation"], [shapes[i] for i in node.input]), ())
     return None
 
 
-def _shapes(graph: onnx.GraphProto) -> dict[str, Shape]:
-    """Return every tensor's static shape; a tensor with an unknown dimension is left out."""
-    shapes: dict[str, Shape] = {i.name: tuple(i.dims) for i in graph.initializer}
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        tensor = value.type.tensor_type
-        if tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim):
-            shapes.setdefault(value.name, tuple(d.dim_value for d in tensor.shape.dim))
-    return shapes
+def _shared_axis(attributes: dict[str, Any], rank: int) -> int:
+    """Say which axis of a product's left operand is summed over; ``FusedMatMul`` may have it transposed."""
+    if attributes.get("transBatchA"):
+        return 0 if attributes.get("transA") else -1
+    return -2 if attributes.get("transA") and rank > 1 else -1
+
+
+def einsum_macs(equation: str, operands: list[Shape]) -> int:
+    """Count the MACs of an ``Einsum`` of two operands: the product of the lengths of all its indices.
+
+    An index of one operand alone that the output does not have is summed over first, as PyTorch does, and costs none.
+
+    Raises:
+        ValueError: there are more than two operands (the cost depends on the order), or the equation does not fit.
+    """
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(operands) != 2 or len(terms) != 2:
+        raise ValueError("not two operands")
+    lengths: dict[str, int] = {}
+    spelled = []
+    for term, shape in zip(terms, operands, strict=True):
+        letters = [c for c in term.replace("...", "") if c]
+        rest = len(shape) - len(letters)
+        # Axes under an ellipsis are named by their distance from its end: they broadcast from the right.
+        ellipsis = [f"...{i}" for i in range(rest, 0, -1)] if "..." in term else []
+        cut = len(term.partition("...")[0])
+        names = letters[:cut] + ellipsis + letters[cut:]
+        for index, length in zip(names, shape, strict=True):
+            lengths[index] = max(length, lengths.get(index, 1))
+        spelled.append(set(names))
+    shared = spelled[0] & spelled[1]
+    if arrow:
+        kept = {i for i in lengths if (i.startswith("...") and "..." in right) or i in right}
+    else:
+        kept = {i for i in lengths if i.startswith("...") or left.count(i) == 1}
+    return prod(n for index, n in lengths.items() if index in shared | kept)

@@ -13,10 +13,11 @@ from typing import Any
 
 from bench.backends.base import Operator
 from bench.export.artifact import Artifact, MacOp
-from bench.graph.complexity import CONVOLUTIONS, PRODUCTS, UNCOUNTED
+from bench.graph.complexity import CONVOLUTIONS, FUSED, PRODUCTS, UNCOUNTED
 
 BLOCK = 16
-FUSED = {"FusedConv": "Conv", "FusedMatMul": "MatMul", "FusedGemm": "Gemm", "NhwcFusedConv": "Conv"}
+KINDS = FUSED | {"NhwcFusedConv": "Conv"}
+OPAQUE = UNCOUNTED | {"Einsum"}  # its MACs are in the source's count, but it is matched with no node of it
 Key = tuple[Any, ...]
 
 
@@ -31,10 +32,10 @@ def operators(model: Any, artifact: Artifact) -> list[Operator]:
     weights = {t.name: (tuple(t.dims), _precision(t.data_type)) for t in model.graph.initializer}
     found = []
     for node in model.graph.node:
-        kind = FUSED.get(node.op_type, node.op_type)
+        kind = KINDS.get(node.op_type, node.op_type)
         layout = "nchwc" if node.domain.endswith("nchwc") else ""
         macs = padded = None
-        precision, opaque = "", kind in UNCOUNTED
+        precision, opaque = "", kind in OPAQUE
         shapes: tuple[tuple[int, ...], ...] = ()
         if kind in (*CONVOLUTIONS, *PRODUCTS, "Gemm", "ConvTranspose"):
             index = (CONVOLUTIONS | PRODUCTS).get(kind, (0, 1))[1]

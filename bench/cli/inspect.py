@@ -1,0 +1,92 @@
+"""``bench inspect``."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from bench.cli._print import FORMAT, print_records
+
+DEFAULT_TOP = 10
+
+
+@click.command("inspect", no_args_is_help=True)
+@click.argument("model")
+@click.option("--batch", type=int, default=1, show_default=True)
+@click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
+@click.option(
+    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
+)
+@click.option("--depth", type=click.IntRange(1), metavar="N", help="Sum nodes by module, N names deep.")
+@click.option(
+    "--sort",
+    type=click.Choice(["macs", "ops", "params", "bytes", "graph"]),
+    help="Costliest first, or in the graph's order.  [default: macs; csv and json: graph]",
+)
+@click.option("--top", type=click.IntRange(1), metavar="N", help="Nodes to print.  [default: 10; csv and json: all]")
+@FORMAT
+def command(
+    model: str,
+    batch: int,
+    resolution: int | None,
+    shapes: tuple[str, ...],
+    depth: int | None,
+    sort: str | None,
+    top: int | None,
+    format: str,
+) -> None:
+    """Count MACs, memory access, parameters and live memory of a model, node by node.
+
+    From the ONNX graph alone: nothing is measured and no weight is read. Memory access is what each node reads and
+    writes. An operator that cannot be counted is named. What each count means: docs/inspect.md.
+    """
+    from bench import backends, zoo
+    from bench import shapes as shape_texts
+    from bench.case import cross
+    from bench.export.graph_of import graph_of
+    from bench.graph.summary import by_module, node_record, order, summarise
+
+    plan = cross(
+        [zoo.resolve(model)],
+        [backends.resolve("fake")],
+        batches=(batch,),
+        resolutions=(resolution,),
+        shapes=shape_texts.parse(shapes),
+    )
+    found = graph_of(plan.cases[0], on_export=lambda: click.echo("exporting", err=True))
+    inputs = {one.name: one.shape for one in found.inputs}
+    summary = summarise(found.inferred, plan.cases[0].model.canonical, inputs, found.params)
+    nodes = summary.graph.nodes
+    rows = by_module(nodes, depth) if depth else [node_record(node) for node in nodes]
+    key = sort or ("macs" if format == "table" else "graph")
+    shown = order(rows, None if key == "graph" else key, top or (DEFAULT_TOP if format == "table" else None))
+    if format == "json":
+        json.dump(summary.record(shown), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    elif format == "csv":
+        print_records([{k: _cell(v) for k, v in row.items()} for row in shown], "csv")
+        for line in _remarks(summary.graph.uncounted):
+            click.echo(line, err=True)
+    else:
+        from rich.console import Console
+
+        from bench.report.inspect_table import show
+
+        # A file or a pipe has no width: nothing is folded there.
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+        show(summary, shown, len(rows), key, console)
+
+
+def _cell(value: object) -> object:
+    """Write shapes as ``1x3x224x224``, several of them with spaces between."""
+    if not isinstance(value, list):
+        return value
+    if value and isinstance(value[0], list):
+        return " ".join(str(_cell(shape)) for shape in value)
+    return "x".join(map(str, value))
+
+
+def _remarks(uncounted: tuple[str, ...]) -> list[str]:
+    return [f"not counted: {', '.join(uncounted)}"] if uncounted else []

@@ -1,0 +1,74 @@
+"""The ONNX graph of any model, with static shapes and without its weights, for counting: nothing is run.
+
+A person's ONNX file is read, not run, so that a model which no runtime here can run is counted, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.case import Case
+from bench.errors import ArtifactError, clip, first_line
+from bench.export import ensure
+from bench.export.artifact import TensorInfo
+
+
+@dataclass(frozen=True)
+class ModelGraph:
+    """A model that went through shape inference, and what is known of it: inputs, and the `params` of a result row."""
+
+    inferred: Any
+    inputs: tuple[TensorInfo, ...]
+    params: int
+
+
+def graph_of(case: Case, seed: int = 0, on_export: Callable[[], None] = lambda: None) -> ModelGraph:
+    """Return the graph of a case's model, exported now if PyTorch makes it and the cache does not have it.
+
+    Raises:
+        ArtifactError: the model cannot be exported or read, or its shapes are not static.
+        MissingExtra: PyTorch or its exporter is needed and not installed.
+    """
+    if case.model.kind == "onnx":
+        return _of_file(case)
+    import onnx
+
+    from bench.export.onnx_read import lighten
+
+    artifact = ensure(case, seed, on_export)
+    model = onnx.load(artifact.path, load_external_data=False)
+    lighten(model)
+    return ModelGraph(_inferred(model, case.model.canonical), artifact.inputs, artifact.params)
+
+
+def _of_file(case: Case) -> ModelGraph:
+    from bench.export import onnx_inputs, reference
+    from bench.export.digest import sha256_with_data
+    from bench.export.onnx_file import image_of, make_static, parameters
+    from bench.export.onnx_read import lighten, read
+
+    path = Path(case.model.source).resolve()
+    name, settings = clip(path.name), case.settings
+    model, locations = read(path, name)
+    declared = onnx_inputs.declared(model, name)
+    settled = onnx_inputs.settle(declared, settings.shapes, name, settings.batch, settings.resolution)
+    image_of(settled, {"batch": settings.batch, "resolution": settings.resolution}, name)
+    params = parameters(model)
+    if reference.beside(path).exists():  # it says how many the network had in PyTorch, where BatchNorm is not folded
+        carried = reference.find(path, sha256_with_data(path, path.parent, locations), settled, name)
+        params = carried.params if carried else params
+    lighten(model)
+    make_static(model, settled, onnx_inputs.bound_symbols(declared, settled))
+    return ModelGraph(_inferred(model, name), tuple(settled), params)
+
+
+def _inferred(model: Any, name: str) -> Any:
+    from bench.graph.reading import infer
+
+    try:
+        return infer(model)
+    except Exception as error:  # the graph may be anything
+        raise ArtifactError(f"{name}: its shapes do not fit: {first_line(error)}", "export it again") from error
