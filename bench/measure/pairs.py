@@ -34,7 +34,7 @@ class PairProtocol:
     first: int = 10
     step: int = 5
     most: int = 30
-    half_width: float = 0.0075
+    half_width: float = 0.004
     quads: int = 8
     block_ms: float = 30.0
     block_min_inferences: int = 5
