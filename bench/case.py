@@ -21,13 +21,15 @@ class Settings:
     """What of a case is the person's choice, whatever the model and the backend.
 
     `resolution` is the side of the square input in pixels; None leaves it to the model (its card, or its ONNX file).
-    `shapes` are those of an ONNX file's inputs, by name, where the person gave them.
+    `shapes` are those of an ONNX file's inputs, by name, where the person gave them. `pace_ms` starts an inference on
+    a schedule; None starts it when the last one has ended.
     """
 
     threads: int = 1
     batch: int = 1
     resolution: int | None = None
     shapes: Shapes = ()
+    pace_ms: float | None = None
 
     @classmethod
     def read(cls, data: dict[str, Any]) -> Settings:
@@ -105,12 +107,15 @@ class Case:
         settings = asdict(self.settings) | {"resolution": self.resolution}
         if not self.settings.shapes:
             del settings["shapes"]
+        if self.settings.pace_ms is None:
+            del settings["pace_ms"]
         return {"model": self.model.canonical, "backend": self.backend.canonical, "target": self.target} | settings
 
     def __str__(self) -> str:
         extras = [f"threads={self.settings.threads}"] if self.settings.threads != 1 else []
         extras += [f"batch={self.settings.batch}"] if self.settings.batch != 1 else []
         extras += [f"resolution={self.settings.resolution}"] if self.settings.resolution else []
+        extras += [f"pace={self.settings.pace_ms:g}ms"] if self.settings.pace_ms else []
         extras += [show_shapes(self.settings.shapes)] if self.settings.shapes else []
         return " ".join([self.model.canonical, "on", self.backend.canonical, *extras])
 
@@ -132,6 +137,7 @@ def cross(
     target: str = "local",
     protocol: Protocol | None = None,
     shapes: Shapes = (),
+    paces: Sequence[float | None] = (None,),
 ) -> Plan:
     """Make the plan that is the cross product of its arguments; equal cases are measured once.
 
@@ -150,7 +156,8 @@ def cross(
         if side is not None and not 8 <= side <= 4096:
             raise ParameterError(f"--resolution {side} is not a number from 8 to 4096", "224 is most papers' choice")
     cases: dict[str, Case] = {}
-    for model, backend, batch, resolution, thread in itertools.product(models, backends, batches, resolutions, threads):
-        case = Case(model, backend, Settings(thread, batch, resolution, shapes), target)
+    axes = itertools.product(models, backends, batches, resolutions, threads, paces)
+    for model, backend, batch, resolution, thread, pace in axes:
+        case = Case(model, backend, Settings(thread, batch, resolution, shapes, pace), target)
         cases.setdefault(case.id, case)
     return Plan(tuple(cases.values()), protocol or Protocol())

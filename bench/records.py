@@ -52,6 +52,7 @@ class Row:
     batch: int | None = column("images", "batch size")
     resolution: int | None = column("pixels", "side of the square input; empty if the input is no square image")
     shapes: str | None = column("", "shapes of inputs that --shape gave to an ONNX file, as NAME=1x3x224x224")
+    pace_ms: float | None = column("ms", "one inference started every so often; empty: as soon as the last has ended")
     target: str = column("", "the target that measured", "local")
     arch: str | None = column("", "instruction set architecture")
     cpu: str | None = column("", "CPU model name")

@@ -46,6 +46,10 @@ class FakeSession:
         slow = self.canary.slowness**self.canary.slope * (2 if self.canary.disturbed else 1)
         self._now_ns += round(self._latency_ns * slow)
 
+    def sleep(self, seconds: float) -> None:
+        """Let the scripted time pass."""
+        self._now_ns += round(seconds * 1e9)
+
     def outputs(self) -> list[Array]:
         """Return the reference outputs plus the `error` option."""
         return self._outputs

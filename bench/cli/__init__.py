@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": "Say what in this machine will spoil a measurement, and what to do about it.",
     "export": "Write a model as an ONNX file, with its reference outputs beside it.",
     "inspect": "Count MACs, memory access, parameters and live memory of a model, node by node.",
+    "lab": "Prove on this machine how often `bench` is wrong, how small a change it finds, and how well it repeats.",
     "list": "List models, backends, suites or targets.",
     "models": "List the networks of the zoo: parameters and multiply-adds, counted here and as published.",
     "run": "Measure models on backends and append a row for each case.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 @click.option(
     "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
 )
+@click.option(
+    "--pace", "paces", multiple=True, metavar="33ms|none", help="Start an inference on a schedule; repeatable."
+)
 @click.option("--target", default="local", show_default=True, help="A name (bench list targets) or a TOML file.")
 @click.option("--output", type=click.Path(path_type=Path), help="CSV to append to; default: results/DATE/TARGET.csv.")
 @click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
@@ -47,6 +51,7 @@ def command(
     batch: tuple[int, ...],
     resolution: tuple[int, ...],
     shapes: tuple[str, ...],
+    paces: tuple[str, ...],
     target: str,
     output: Path | None,
     resume: bool,
@@ -84,6 +89,7 @@ def command(
         here.name,
         Protocol(**changed),
         shape_texts.parse(shapes),
+        [pace(text) for text in paces] or (None,),
     )
     path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{here.name}.csv")
     records.prepare(path)
@@ -94,6 +100,23 @@ def command(
     _show(sorted(rows, key=lambda row: order.index(row.case_id)), format, path)
     if any(row.status not in records.MEASURED for row in rows):
         raise click.exceptions.Exit(1)
+
+
+def pace(text: str) -> float | None:
+    """Read ``33ms``, ``0.5s``, ``30hz`` or ``none`` as the time between two starts in ms; UsageError otherwise."""
+    from bench.errors import UsageError, clip
+
+    if text == "none":
+        return None
+    match = re.fullmatch(r"([0-9.]+) ?(ms|s|hz)", text.lower())
+    try:
+        number = float(match[1]) if match else 0.0
+        found = {"ms": number, "s": number * 1000, "hz": 1000 / number}[match[2]] if match else 0.0
+    except (ValueError, ZeroDivisionError):
+        found = 0.0
+    if not 0.001 <= found <= 60_000:
+        raise UsageError(f"--pace {clip(text)!r} is no time between two inferences", "write 33ms, 0.5s, 30hz or none")
+    return found
 
 
 def _suite(name: str | None, models: tuple[str, ...]) -> Suite:

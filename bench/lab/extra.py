@@ -87,7 +87,7 @@ def tune(wanted: float, effect: Callable[[int], float], start: int = 4 * STEP, t
 def _shapes(model: object) -> dict[str, tuple[int | None, ...]]:
     from onnx import shape_inference
 
-    inferred = shape_inference.infer_shapes(model, data_prop=True)  # type: ignore[arg-type]
+    inferred = shape_inference.infer_shapes(model, data_prop=True)
     values = [*inferred.graph.input, *inferred.graph.value_info]
     return {
         v.name: tuple(d.dim_value if d.HasField("dim_value") else None for d in v.type.tensor_type.shape.dim)

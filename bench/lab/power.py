@@ -74,7 +74,8 @@ def record(
         identity = {"name": name, "wanted": wanted, "hidden": hidden, "extra_macs": macs, "a": case.identity()}
         found = {"pair": pair.number, "log_ratio": pair.log_ratio, "quads": pair.quads, "latency_ns": pair.latency_ns}
         times = [block["start_ns"] for block in pair.raw["blocks"]]
-        records.append_samples(output, [identity | found | {"start_ns": times[0], "end_ns": times[-1]}])
+        blocks = [[b["side"], b["quad"], b["latency_ns"]] for b in pair.raw["blocks"]]
+        records.append_samples(output, [identity | found | {"start_ns": times[0], "blocks": blocks}])
         told(f"{name} +{wanted:.0%}", done)
 
 
@@ -86,6 +87,18 @@ def _effect(case: Case, hidden: int, protocol: PairProtocol, told: Callable[[str
         found.append(next(measuring).log_ratio)
         told(f"tuning with {hidden} channels, {statistics.median(found):+.2%}", i + 1)
     return trimmed_interval(found, 0.95)[0]
+
+
+def launches(output: Path, name: str, wanted: float) -> tuple[list[Any], list[Any], list[float]]:
+    """Return the block means of either side, pair by pair, and the log-ratios: what `bench.lab.rules` judges."""
+    sides: tuple[list[Any], list[Any]] = ([], [])
+    ratios = []
+    for r in _records(output):
+        if r["name"] == name and r["wanted"] == wanted and "blocks" in r:
+            ratios.append(r["log_ratio"])
+            for side, found in zip("AB", sides, strict=True):
+                found.append(np.array([statistics.fmean(ns) for which, _, ns in r["blocks"] if which == side]))
+    return *sides, ratios
 
 
 def series(output: Path) -> list[Series]:

@@ -70,9 +70,9 @@ def usual(readings: Sequence[Usual]) -> Usual:
 
 
 def cpu_share(block: dict[str, Any]) -> float | None:
-    """Return CPU time over wall time of a block, or None where that says nothing (scripted, or not on the CPU)."""
+    """Return CPU time over wall time of a block, or None where that says nothing (scripted, paced, not on the CPU)."""
     counters = block["covariates"]
-    if block.get("scripted") or "host_ns" in block or not counters.get("wall_ns"):
+    if block.get("scripted") or "host_ns" in block or "late_ns" in block or not counters.get("wall_ns"):
         return None
     return float(counters["cpu_ns"] / counters["wall_ns"])
 

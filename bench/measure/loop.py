@@ -41,6 +41,39 @@ def time_block(
             gc.enable()
 
 
+def time_paced(
+    infer: Callable[[], None],
+    n: int,
+    pace_ns: int,
+    clock: Clock = time.perf_counter_ns,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[list[int], list[int]]:
+    """Start an inference every `pace_ns`, as a camera would, and sleep in between, so that the core may go idle.
+
+    Returns the latencies in ns, counted from the intended start, and how late each inference really started. One that
+    takes longer than the pace delays the next, and the delay counts: nothing is left out because the loop was busy
+    (coordinated omission, as wrk2 avoids it).
+    """
+    latencies, late = [0] * n, [0] * n
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        first = clock() + pace_ns
+        for i in range(n):
+            intended = first + i * pace_ns
+            wait = intended - clock()
+            if wait > 0:
+                sleep(wait / 1e9)
+            begin = clock()
+            infer()
+            latencies[i] = clock() - intended
+            late[i] = begin - intended
+        return latencies, late
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def overhead_ns(n: int = 20000) -> float:
     """Return the median latency in ns that the loop reports for a session that does nothing."""
     latencies = sorted(time_block(lambda: None, n)[0])

@@ -154,6 +154,7 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
         "batch": case.settings.batch,
         "resolution": case.resolution,
         "shapes": shapes.show(case.settings.shapes) or None,
+        "pace_ms": case.settings.pace_ms,
         "target": case.target,
         "arch": environment.arch,
         "cpu": environment.cpu,

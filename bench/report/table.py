@@ -17,6 +17,7 @@ def table(rows: Sequence[Row]) -> Table:
     """Lay rows out; columns that say the same of every row (one thread, one batch) are left out."""
     show_threads = len({row.threads for row in rows}) > 1
     show_shape = len({(row.batch, row.resolution) for row in rows}) > 1
+    show_pace = any(row.pace_ms for row in rows)
     result = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("model", "backend"):
         longest = max((len(getattr(row, name)) for row in rows), default=0)
@@ -25,6 +26,8 @@ def table(rows: Sequence[Row]) -> Table:
         result.add_column("threads", justify="right")
     if show_shape:
         result.add_column("input", justify="right")
+    if show_pace:
+        result.add_column("pace", justify="right")
     for name in ("M MACs", "latency ms", "95%", "GMAC/s"):
         result.add_column(name, justify="right", no_wrap=True)
     result.add_column("ran", no_wrap=True)
@@ -36,6 +39,8 @@ def table(rows: Sequence[Row]) -> Table:
             cells.append(str(row.threads))
         if show_shape:
             cells.append(f"{row.batch}x{row.resolution or '?'}")
+        if show_pace:
+            cells.append(f"{row.pace_ms:g} ms" if row.pace_ms else "none")
         cells += [
             _number(row.macs, 1e-6, 1),
             _number(row.latency_ms, 1, 3),

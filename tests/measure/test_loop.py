@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from bench.measure.loop import overhead_ns, time_block
+from bench.measure.loop import overhead_ns, time_block, time_paced
 
 
 class Scripted:
@@ -56,3 +56,16 @@ def test_the_loop_costs_little_beside_a_function_call() -> None:
 
     thousand_ns = sorted(time_block(thousand, 200)[0])[100]
     assert overhead_ns(2000) < thousand_ns / 20
+
+
+def test_a_paced_latency_counts_from_the_intended_start() -> None:
+    session = Scripted([3, 25, 4, 4, 4])
+
+    def sleep(seconds: float) -> None:
+        session.now += round(seconds * 1e9) + 1  # it wakes a little late
+
+    latencies, late = time_paced(session.infer, 5, 10, lambda: session.now, sleep)
+    # The second starts on time and takes 25, so the third starts 16 late and the fourth 10; only then it is caught up.
+    assert latencies == [4, 26, 20, 14, 8]
+    assert late == [1, 1, 16, 10, 4]
+    assert session.collecting == [False] * 5
