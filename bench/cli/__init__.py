@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "Write a model as an ONNX file, with its reference outputs beside it.",
     "list": "List models, backends, suites or targets.",
     "models": "List the networks of the zoo: parameters and multiply-adds, counted here and as published.",
+    "profile": "Say where the time of an inference goes, operator by operator.",
     "run": "Measure models on backends and append a row for each case.",
     "schema": "Print every column of a result row: type, unit, meaning.",
 }
