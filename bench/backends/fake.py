@@ -11,12 +11,14 @@ import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from typing import ClassVar
 
 from bench.backends.base import Array, Effective, Operator, parameters
+from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator
 from bench.case import Settings
 from bench.errors import Unsupported
-from bench.export.artifact import Artifact
+from bench.export.artifact import Artifact, MacOp
 from bench.parameter import Parameter, Value
 
 
@@ -26,7 +28,7 @@ class FakeSession:
     def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
         self._options = options
         self._outputs = [a + options["error"] for a in artifact.reference()[1]]
-        self._macs = artifact.macs
+        self._macs, self._mac_ops = artifact.macs, artifact.mac_ops
         self._threads = settings.threads
         self._now_ns = 0
         self._count = 0
@@ -62,6 +64,10 @@ class FakeSession:
         """Claim one operator with the artifact's MACs, scaled by the option `macs_share`."""
         return [Operator("all", "Fake", macs=int(self._macs * float(self._options["macs_share"])))]
 
+    def profiler(self) -> FakeProfiler:
+        """Claim the artifact's nodes, each with its share of MACs in the latency."""
+        return FakeProfiler(self._mac_ops, self._latency_ns, float(self._options["profiler_us"]) * 1e3)
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -95,6 +101,35 @@ class FakeCanary:
         return {"gemm_ns": 1000.0 * factor, "copy_ns": 100000.0}
 
 
+class FakeProfiler:
+    """Plays a profile: a tenth of the latency is between operators; each event costs `delta_ns` inside its time."""
+
+    def __init__(self, mac_ops: Sequence[MacOp], latency_ns: int, delta_ns: float) -> None:
+        self._ops, self._latency_ns, self._delta_ns = mac_ops, latency_ns, delta_ns
+        self._count = 0
+
+    def block(self, n: int) -> list[int]:
+        """Take the latency and the profiler's cost, without taking time."""
+        self._count += n
+        return [self._latency_ns + round(self._delta_ns * len(self._ops))] * n
+
+    def read(self) -> RawProfile:
+        """Share the latency out by MACs."""
+        total = sum(op.macs for op in self._ops) or 1
+        operators = tuple(
+            TimedOperator(
+                name=op.name,
+                kind=op.op,
+                raw_ns=[0.9 * self._latency_ns * op.macs / total + self._delta_ns] * self._count,
+                origins=(op.name,),
+                weight=op.weight,
+                group=op.group,
+            )
+            for op in self._ops
+        )
+        return RawProfile(operators, ProfilerCost(self._delta_ns, self._delta_ns, 0.0, 1.0))
+
+
 class Fake:
     """The scripted backend."""
 
@@ -110,6 +145,7 @@ class Fake:
         Parameter("error", 0.0, help="added to every output"),
         Parameter("effective", "fp32", help="precision that is claimed to have run"),
         Parameter("macs_share", 1.0, help="share of the MACs that is claimed to have run"),
+        Parameter("profiler_us", 2.0, range=(0.0, 1e6), help="what profiling adds to each operator"),
         Parameter("fail", "none", choices=("none", "crash", "kill", "hang", "memory", "noise", "raise")),
         Parameter("fail_at", 0, help="the inference at which to fail"),
     )

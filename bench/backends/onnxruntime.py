@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.backends.base import Array, Effective, Operator, parameters
+from bench.backends.ort_profile import OrtProfiler
 from bench.case import Settings
 from bench.errors import OutOfMemory, Unsupported, clip
 from bench.export.artifact import Artifact
@@ -35,7 +36,7 @@ class OnnxRuntimeSession:
         self._artifact, self._settings, self._options = artifact, settings, options
         self._operators: list[Operator] | None = None
         before = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
-        self._session = self._load()
+        self._session = self._load(str(artifact.path))
         after = len(os.listdir("/proc/self/task")) if before else 0
         # The calling thread computes too, so a pool of n has n - 1 threads of its own.
         self._threads = after - before + 1 if before else settings.threads
@@ -44,15 +45,19 @@ class OnnxRuntimeSession:
         self._outputs = [
             ort.OrtValue.ortvalue_from_numpy(np.empty(info.shape, info.dtype)) for info in artifact.outputs
         ]
-        self._binding = self._session.io_binding()
-        for info, value in zip(artifact.inputs, self._inputs, strict=True):
-            self._binding.bind_ortvalue_input(info.name, value)
-        for info, value in zip(artifact.outputs, self._outputs, strict=True):
-            self._binding.bind_ortvalue_output(info.name, value)
+        self._binding = self._bind(self._session)
         run, binding = self._session.run_with_iobinding, self._binding
         self.infer = lambda: run(binding)  # bound once: an attribute look-up per call is not the network's time
 
-    def _load(self, optimized: Path | None = None) -> Any:
+    def _bind(self, session: Any) -> Any:
+        binding = session.io_binding()
+        for info, value in zip(self._artifact.inputs, self._inputs, strict=True):
+            binding.bind_ortvalue_input(info.name, value)
+        for info, value in zip(self._artifact.outputs, self._outputs, strict=True):
+            binding.bind_ortvalue_output(info.name, value)
+        return binding
+
+    def _load(self, model: str | bytes, optimized: Path | None = None, profile: Path | None = None) -> Any:
         import onnxruntime as ort
 
         so = ort.SessionOptions()
@@ -67,8 +72,11 @@ class OnnxRuntimeSession:
         so.log_severity_level = 4 if optimized else 3
         if optimized:
             so.optimized_model_filepath = str(optimized)
+        if profile:
+            so.enable_profiling = True
+            so.profile_file_prefix = str(profile)
         try:
-            return ort.InferenceSession(str(self._artifact.path), so, providers=["CPUExecutionProvider"])
+            return ort.InferenceSession(model, so, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions share no base class
             first = str(error).strip().splitlines()[0]
             if "memory" in first.lower():
@@ -110,9 +118,13 @@ class OnnxRuntimeSession:
 
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             path = Path(folder, "optimized.onnx")
-            self._load(path)
+            self._load(str(self._artifact.path), path)
             self._operators = ort_optimized.operators(onnx.load(path, load_external_data=False), self._artifact)
         return self._operators
+
+    def profiler(self) -> OrtProfiler:
+        """Load a profiled twin on the same buffers; see `bench.backends.profiling`."""
+        return OrtProfiler(str(self._artifact.path), self._load, self._bind, (self._inputs, self._outputs))
 
     def close(self) -> None:
         """Drop the session and its buffers."""

@@ -12,6 +12,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from bench.backends.base import Array, Effective, Operator, parameters
+from bench.backends.ov_profile import OvProfiler
 from bench.case import Settings
 from bench.errors import OutOfMemory, Unsupported, clip
 from bench.export.artifact import Artifact
@@ -33,7 +34,6 @@ class OpenVinoSession:
 
     def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
         import numpy as np
-        import openvino as ov
 
         asked = str(options["precision"])
         # Everything that changes a result silently is set. Left alone, this plugin runs bf16 wherever the CPU can,
@@ -50,12 +50,9 @@ class OpenVinoSession:
         }
         if asked in ("model", "fp32") and artifact.precision == "fp32":
             config["EXECUTION_MODE_HINT"] = "ACCURACY"  # on ARM the other mode turns fast math on
+        self._artifact, self._config = artifact, config
         try:
-            core = ov.Core()
-            model = core.read_model(str(artifact.path))
-            begin = time.perf_counter_ns()
-            self._compiled = core.compile_model(model, "CPU", config)
-            self.compile_ns = time.perf_counter_ns() - begin
+            self._compiled, self.compile_ns = self._compile(config)
         except Exception as error:  # RuntimeError and plain C++ exceptions
             lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             if "bad_alloc" in str(error):
@@ -63,21 +60,34 @@ class OpenVinoSession:
             raise Unsupported(
                 f"openvino cannot load the model: {clip(lines[-1], 200)}", "run again with --debug for the whole story"
             ) from error
-        self._request = self._compiled.create_infer_request()
         inputs, _ = artifact.reference()
         self._inputs = [np.asarray(x, order="C") for x in inputs]
         self._outputs: list[Array] = [np.empty(info.shape, info.dtype) for info in artifact.outputs]
-        for info, x in zip(artifact.inputs, self._inputs, strict=True):
-            self._request.set_tensor(info.name, ov.Tensor(x, shared_memory=True))
+        self._request, self.infer = self._bind(self._compiled)
+
+    def _compile(self, config: dict[str, Any]) -> tuple[Any, int]:
+        import openvino as ov
+
+        core = ov.Core()
+        model = core.read_model(str(self._artifact.path))
+        begin = time.perf_counter_ns()
+        return core.compile_model(model, "CPU", config), time.perf_counter_ns() - begin
+
+    def _bind(self, compiled: Any) -> tuple[Any, Callable[[], None]]:
+        import openvino as ov
+
+        request = compiled.create_infer_request()
+        for info, x in zip(self._artifact.inputs, self._inputs, strict=True):
+            request.set_tensor(info.name, ov.Tensor(x, shared_memory=True))
         for i, y in enumerate(self._outputs):
-            self._request.set_output_tensor(i, ov.Tensor(y, shared_memory=True))
-        start, wait = self._request.start_async, self._request.wait
+            request.set_output_tensor(i, ov.Tensor(y, shared_memory=True))
+        start, wait = request.start_async, request.wait
 
         def infer() -> None:
             start()
             wait()
 
-        self.infer = infer
+        return request, infer
 
     def outputs(self) -> list[Array]:
         """Return the bound outputs."""
@@ -110,6 +120,11 @@ class OpenVinoSession:
             live |= {node.get_friendly_name()} if alive else set()
             found.append(_operator(node, alive))
         return found
+
+    def profiler(self) -> OvProfiler:
+        """Compile a twin with counters; see `bench.backends.profiling`."""
+        compiled, _ = self._compile(self._config | {"PERF_COUNT": True})
+        return OvProfiler(compiled, *self._bind(compiled), NAMES, (self._inputs, self._outputs))
 
     def close(self) -> None:
         """Drop the request and the compiled model."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bench.backends.base import Array, Effective, Operator, parameters
+from bench.backends.torch_profile import TorchProfiler
 from bench.case import Settings
 from bench.errors import OutOfMemory, Unsupported, clip
 from bench.export.artifact import Artifact
@@ -99,6 +100,19 @@ class TorchSession:
             self._module(*self._inputs)
         total = counter.get_flop_counts().get("Global", {})
         return [Operator(str(op), str(op).rpartition(".")[2], macs=flops // 2) for op, flops in total.items()]
+
+    def profiler(self) -> TorchProfiler:
+        """Profile this very module; see `bench.backends.profiling`."""
+        import torch
+
+        run, inputs, cuda = self._run, self._inputs, self._device.type == "cuda"
+
+        def infer() -> None:  # of its own, because the session may be closed first
+            run(*inputs)
+            if cuda:
+                torch.cuda.synchronize()
+
+        return TorchProfiler(infer, cuda)
 
     def close(self) -> None:
         """Drop the module."""

@@ -22,6 +22,7 @@ COMMANDS = {
     "lab": "Prove on this machine how often `bench` is wrong, how small a change it finds, and how well it repeats.",
     "list": "List models, backends, suites or targets.",
     "models": "List the networks of the zoo: parameters and multiply-adds, counted here and as published.",
+    "profile": "Say where the time of an inference goes, operator by operator.",
     "run": "Measure models on backends and append a row for each case.",
     "schema": "Print every column of a result row: type, unit, meaning.",
 }

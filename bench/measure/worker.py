@@ -6,6 +6,7 @@
     {"do": "block", "n": 12}
     {"do": "reload"}
     {"do": "inspect"}
+    {"do": "profile", "rounds": 4, "n": 10, "twin_first": false}
     {"do": "close"}
 
 Each is answered by one line: ``{"ok": ...}``, or ``{"error": ..., "hint": ..., "status": ...}`` after which the worker
@@ -32,7 +33,7 @@ from bench.backends.base import device_clock, relative_l2, top1_agrees
 from bench.case import Settings
 from bench.errors import BenchError, OutOfMemory, Unsupported, clip
 from bench.export import artifact as artifacts
-from bench.measure import covariates
+from bench.measure import covariates, profiling
 from bench.measure.canary import Canary, Probe
 from bench.measure.cores import quietest
 from bench.measure.environment import emulated, usable_cores
@@ -92,6 +93,7 @@ class Worker:
         begin = time.perf_counter_ns()
         self.session = self.load_session()
         loaded = time.perf_counter_ns()
+        self.canary = getattr(self.session, "canary", None) or self.canary
         self._read_clocks()
         time_block(self.session.infer, 3, self.clock, self.device_ns)
         return {"load_ns": loaded - begin}
@@ -160,6 +162,16 @@ class Worker:
             "opaque": sorted({op.kind for op in operators if op.opaque}),
         }
 
+    def profile(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Let unprofiled and profiled blocks take turns; answer with raw numbers.
+
+        With `twin_first` the session is loaded anew after its profiled twin: memory favours what was loaded first.
+        """
+        profiler = profiling.start(self.session)
+        if request["twin_first"]:
+            self.reload({})
+        return profiling.profile(self.session, profiler, request["rounds"], request["n"], self.clock, self.device_ns)
+
     def close(self, _: dict[str, Any]) -> dict[str, Any]:
         """Let go of the session."""
         self.session.close()
@@ -205,7 +217,7 @@ def main() -> int:
     os.dup2(2, 1)
     _look_after_the_machine()
     worker = Worker()
-    names = ("choose", "load", "reload", "warm", "block", "inspect", "close")
+    names = ("choose", "load", "reload", "warm", "block", "inspect", "profile", "close")
     actions = {name: getattr(worker, name) for name in names}
     for line in sys.stdin:
         try:

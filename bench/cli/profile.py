@@ -1,0 +1,178 @@
+"""``bench profile``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli._print import FORMAT, print_records
+
+if TYPE_CHECKING:
+    from bench.case import Case
+    from bench.profile.combine import Profile
+    from bench.profile.run import ProfileProtocol
+
+
+@click.command("profile")
+@click.argument("model")
+@click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="What runs it.")
+@click.option("--threads", type=int, default=1, show_default=True)
+@click.option("--batch", type=int, default=1, show_default=True)
+@click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
+@click.option(
+    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
+)
+@click.option("--launches", type=click.IntRange(1, 100), default=3, show_default=True, help="Fresh processes.")
+@click.option("--loads", type=click.IntRange(1, 20), default=3, show_default=True, help="Of the model, in each launch.")
+@click.option("--inferences", type=click.IntRange(1, 1000), help="Per block, at most.  [default: 25]")
+@click.option("--top", type=click.IntRange(0), default=10, show_default=True, help="Costliest operators in the table.")
+@click.option(
+    "--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="Per answer of a worker.  [default: 120]"
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and input.")
+@click.option("--output", type=click.Path(path_type=Path), help="JSON file for the raw times of every inference.")
+@FORMAT
+def command(
+    model: str,
+    backend: str,
+    threads: int,
+    batch: int,
+    resolution: int | None,
+    shapes: tuple[str, ...],
+    launches: int,
+    loads: int,
+    inferences: int | None,
+    top: int,
+    timeout: float | None,
+    seed: int,
+    output: Path | None,
+    format: str,
+) -> None:
+    """Say where the time of an inference goes, operator by operator.
+
+    The operators are those of the runtime's own fused graph, led back to the nodes of the source graph. What the
+    runtime's profiler costs is measured and taken out; operators and residual add up to the unprofiled latency.
+    Classes follow Figure 2 of the ShuffleNet V2 paper. CSV has a row for each operator and one for the residual.
+    """
+    from bench import backends as registry
+    from bench import shapes as shape_texts
+    from bench import zoo
+    from bench.case import cross
+    from bench.profile.run import ProfileProtocol
+
+    plan = cross(
+        [zoo.resolve(model)],
+        [registry.resolve(backend)],
+        (threads,),
+        (batch,),
+        (resolution,),
+        shapes=shape_texts.parse(shapes),
+    )
+    protocol = ProfileProtocol(launches=launches, loads=loads, seed=seed)
+    if inferences is not None:
+        protocol = replace(protocol, most=inferences, least=min(inferences, protocol.least))
+    if timeout is not None:
+        protocol = replace(protocol, timeout_s=timeout)
+    if output is not None:
+        _prepare(output)
+    _show(_measure(plan.cases[0], protocol, output), format, top)
+
+
+def _prepare(path: Path) -> None:
+    """Fail before an hour of measuring, not after."""
+    from bench.errors import OutputError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}", "give --output a path that can be written"
+        ) from error
+
+
+def _measure(case: Case, protocol: ProfileProtocol, output: Path | None) -> Profile:
+    import json
+
+    from rich.console import Console
+
+    from bench.profile.combine import combine
+    from bench.profile.run import measure
+
+    console = Console(stderr=True)
+
+    def told(number: int) -> None:
+        if console.is_terminal:  # a line per launch: a spinner would wake the parent during a block
+            console.print(f"launch {number} of {protocol.launches}", end="\r", highlight=False)
+
+    artifact, launches = measure(case, protocol, told)
+    if output is not None:
+        raw = {"case": case.identity(), "protocol": asdict(protocol), "launches": launches}
+        output.write_text(json.dumps(raw), "utf-8")
+    return combine(case, artifact, launches)
+
+
+def record(profile: Profile) -> dict[str, Any]:
+    """Return everything for JSON; times in ms and, for single operators, µs."""
+    return {
+        "model": profile.case.model.canonical,
+        "backend": profile.case.backend.canonical,
+        "threads": profile.case.settings.threads,
+        "batch": profile.case.settings.batch,
+        "resolution": profile.case.resolution,
+        "version": profile.effective["version"],
+        "precision": profile.effective["precision"],
+        "launches": profile.launches,
+        "latency_ms": profile.latency_ms,
+        "latency_lo_ms": profile.latency_lo_ms,
+        "latency_hi_ms": profile.latency_hi_ms,
+        "operators_ms": profile.operators_ms,
+        "residual_ms": profile.residual_ms,
+        "profiler_overhead": asdict(profile.overhead),
+        "unaccounted_macs": profile.unaccounted_macs,
+        "groups": profile.groups(),
+        "classes": profile.classes(),
+        "operators": [op.record() for op in profile.operators],
+    }
+
+
+def _show(profile: Profile, format: str, top: int) -> None:
+    import json
+
+    if format == "json":
+        click.echo(json.dumps(record(profile), indent=1))
+    elif format == "csv":
+        rows = [_flat(op.record()) for op in profile.operators]
+        rows.append(dict.fromkeys(rows[0]) if rows else {"name": None, "time_us": None, "share": None})
+        share = round(profile.residual_ms / profile.latency_ms, 6)
+        rows[-1] |= {"name": "residual", "time_us": round(profile.residual_ms * 1e3, 3), "share": share}
+        print_records(rows, "csv")
+    else:
+        _print_table(profile, top)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Write shapes and lists of names as text."""
+    shapes = ["x".join(map(str, shape)) for shape in row["shapes_in"]]
+    lists = {"shapes_in": " ".join(shapes), "shape_out": "x".join(map(str, row["shape_out"]))}
+    return row | lists | {"sources": " ".join(row["sources"])}
+
+
+def _print_table(profile: Profile, top: int) -> None:
+    import sys
+
+    from rich.console import Console
+
+    from bench.profile import table
+
+    for line in table.header(profile):
+        click.echo(line)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+    console.print()
+    console.print(table.classes(profile))
+    if top:
+        console.print()
+        console.print(table.operators(profile, top))

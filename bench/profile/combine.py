@@ -1,0 +1,236 @@
+"""One record of several profiled launches.
+
+The launch is the unit of evidence: an operator's time is the mean over launches of the mean over each launch's loads,
+and its deviation is that between launches.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.backends.profiling import ProfilerCost
+from bench.case import Case
+from bench.errors import MeasureError
+from bench.export.artifact import Artifact, MacOp
+from bench.profile import source as sources
+from bench.profile.classes import CONVOLUTIONS, GROUP_OF, GROUPS, classify
+from bench.profile.correct import Corrected, correct, imprecise
+from bench.stats.summary import headline
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorTime:
+    """One executed operator: its time corrected for the profiler, and what it was.
+
+    `share` is of the latency, `sd_us` the deviation between launches. `sources` are nodes of the source graph, its
+    multiplying ones first. `precise` is false where the profiler's cost is too large beside it.
+    """
+
+    name: str
+    kind: str
+    class_: str
+    time_us: float
+    sd_us: float | None
+    share: float
+    raw_us: float
+    macs: int | None
+    padded_macs: int | None
+    gmacs_per_s: float | None
+    layout_in: str
+    layout_out: str
+    precision: str
+    implementation: str
+    shapes_in: tuple[tuple[int, ...], ...]
+    shape_out: tuple[int, ...]
+    sources: tuple[str, ...]
+    precise: bool
+
+    def record(self) -> dict[str, Any]:
+        """Return it for JSON and CSV, times rounded to a nanosecond."""
+        found = {("class" if k == "class_" else k): v for k, v in asdict(self).items()}
+        digits = {"time_us": 3, "sd_us": 3, "raw_us": 3, "share": 6, "gmacs_per_s": 3}
+        return {k: round(v, digits[k]) if k in digits and v is not None else v for k, v in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilerOverhead:
+    """What profiling cost and what was taken out: latency of profiled inferences, δ of an event, raw sum."""
+
+    profiled_ms: float
+    raw_operators_ms: float
+    delta_us: float
+    hot_us: float
+    cold_us: float
+    dispatch_us: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The profile of a case. `latency_ms` is unprofiled; operators and `residual_ms` add up to it."""
+
+    case: Case
+    effective: dict[str, Any]
+    launches: int
+    latency_ms: float
+    latency_lo_ms: float | None
+    latency_hi_ms: float | None
+    operators: tuple[OperatorTime, ...]
+    overhead: ProfilerOverhead
+    unaccounted_macs: int
+
+    @property
+    def operators_ms(self) -> float:
+        """Sum of the operators' corrected times."""
+        return math.fsum(op.time_us for op in self.operators) / 1e3
+
+    @property
+    def residual_ms(self) -> float:
+        """What of the latency no operator accounts for."""
+        return self.latency_ms - self.operators_ms
+
+    def classes(self) -> dict[str, dict[str, Any]]:
+        """Sum up per class, in the order of `bench.profile.classes.GROUPS`; those that do not occur are left out."""
+        return self._totals({op.class_ for op in self.operators}, lambda op: op.class_, GROUP_OF)
+
+    def groups(self) -> dict[str, dict[str, Any]]:
+        """Sum up per group of Figure 2 of the ShuffleNet V2 paper."""
+        present = {GROUP_OF[op.class_] for op in self.operators}
+        return self._totals(present, lambda op: GROUP_OF[op.class_], GROUPS)
+
+    def _totals(self, present: set[str], key: Any, order: Any) -> dict[str, dict[str, Any]]:
+        found = {}
+        for name in (n for n in order if n in present):
+            mine = [op for op in self.operators if key(op) == name]
+            time_us, macs = math.fsum(op.time_us for op in mine), sum(op.macs or 0 for op in mine)
+            found[name] = {
+                "operators": len(mine),
+                "time_ms": time_us / 1e3,
+                "share": time_us / 1e3 / self.latency_ms,
+                "macs": macs,
+                "gmacs_per_s": macs / time_us / 1e3 if macs and time_us else None,
+            }
+        return found
+
+
+def combine(case: Case, artifact: Artifact, launches: Sequence[dict[str, Any]]) -> Profile:
+    """Correct every load and make one record.
+
+    Raises:
+        MeasureError: the runtime made different graphs of one model.
+    """
+    first = launches[0]["loads"][0]["operators"]
+    loads = [[_correct(load, align(first, load["operators"])) for load in launch["loads"]] for launch in launches]
+    latency = headline([[statistics.fmean(c.unprofiled_ns for c in launch)] for launch in loads])
+    origins = sources.join(first, sources.read(artifact), artifact.mac_ops)
+    delta_ns = statistics.fmean(c.delta_ns for launch in loads for c in launch)
+    operators = tuple(
+        _operator(i, operator, origin, loads, latency.latency_ns, delta_ns)
+        for i, (operator, origin) in enumerate(zip(first, origins, strict=True))
+    )
+    costs = [load["cost"] for launch in launches for load in launch["loads"]]
+    flat = [c for launch in loads for c in launch]
+    overhead = ProfilerOverhead(
+        profiled_ms=statistics.fmean(c.profiled_ns for c in flat) / 1e6,
+        raw_operators_ms=statistics.fmean(sum(c.raw_ns) for c in flat) / 1e6,
+        delta_us=delta_ns / 1e3,
+        **{f"{key}_us": statistics.fmean(c[f"{key}_ns"] for c in costs) / 1e3 for key in ("hot", "cold", "dispatch")},
+    )
+    return Profile(
+        case=case,
+        effective=launches[0]["inspected"]["effective"],
+        launches=len(launches),
+        latency_ms=latency.latency_ns / 1e6,
+        latency_lo_ms=None if latency.lo_ns is None else latency.lo_ns / 1e6,
+        latency_hi_ms=None if latency.hi_ns is None else latency.hi_ns / 1e6,
+        operators=operators,
+        overhead=overhead,
+        unaccounted_macs=artifact.macs - sum(op.macs or 0 for op in operators),
+    )
+
+
+def align(first: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return another load's operators in the order of the first one's.
+
+    ONNX Runtime orders independent nodes anew in each load, OpenVINO numbers some names anew: so by order where
+    kinds and shapes agree in order, else by kind and name.
+
+    Raises:
+        MeasureError: they are not the same graph.
+    """
+
+    def shape(operator: dict[str, Any]) -> Any:
+        return operator["kind"], operator["weight"], operator["shape_out"]
+
+    if [shape(operator) for operator in other] == [shape(operator) for operator in first]:
+        return list(other)
+    waiting: dict[Any, list[dict[str, Any]]] = {}
+    for operator in other:
+        waiting.setdefault((operator["kind"], operator["name"]), []).append(operator)
+    found = []
+    for operator in first:
+        same = waiting.get((operator["kind"], operator["name"]))
+        if not same or len(other) != len(first):
+            raise MeasureError(
+                "the runtime made another graph of the same model in another load: nothing to average",
+                "profile a single load: --launches 1 --loads 1",
+            )
+        found.append(same.pop(0))
+    return found
+
+
+def _correct(load: dict[str, Any], operators: Sequence[dict[str, Any]]) -> Corrected:
+    return correct(
+        load["unprofiled_ns"],
+        load["profiled_ns"],
+        [operator["raw_ns"] for operator in operators],
+        [operator["events"] for operator in operators],
+        ProfilerCost(**load["cost"]),
+    )
+
+
+def _operator(
+    i: int,
+    operator: dict[str, Any],
+    origin: sources.Origin,
+    launches: list[list[Corrected]],
+    latency_ns: float,
+    delta_ns: float,
+) -> OperatorTime:
+    times = [statistics.fmean(c.corrected_ns[i] for c in launch) for launch in launches]
+    time_ns = statistics.fmean(times)
+    macs = sum(op.macs for op in origin.macs) if origin.macs else None
+    weight, group = tuple(operator["weight"]), operator["group"]
+    if origin.macs:
+        weight, group = origin.macs[0].weight, origin.macs[0].group
+    return OperatorTime(
+        name=operator["name"],
+        kind=operator["kind"],
+        class_=classify(operator["kind"], weight, group, origin.shuffles),
+        time_us=time_ns / 1e3,
+        sd_us=statistics.stdev(times) / 1e3 if len(times) > 1 else None,
+        share=time_ns / latency_ns,
+        raw_us=statistics.fmean(c.raw_ns[i] for launch in launches for c in launch) / 1e3,
+        macs=macs,
+        padded_macs=_padded(operator, origin.macs),
+        gmacs_per_s=macs / time_ns if macs and time_ns else None,
+        layout_in=operator["layout_in"],
+        layout_out=operator["layout_out"],
+        precision=operator["precision"],
+        implementation=operator["implementation"],
+        shapes_in=tuple(tuple(shape) for shape in operator["shapes_in"]),
+        shape_out=tuple(operator["shape_out"]),
+        sources=origin.nodes,
+        precise=not imprecise(time_ns, operator["events"], delta_ns),
+    )
+
+
+def _padded(operator: dict[str, Any], macs: tuple[MacOp, ...]) -> int | None:
+    """Return the MACs computed on the stored weight, where the runtime tells that weight and it may be padded."""
+    if len(macs) != 1 or operator["kind"] not in CONVOLUTIONS or operator["layout_out"] != "nchwc":
+        return None
+    stored, true = math.prod(operator["weight"]), math.prod(macs[0].weight)
+    return round(macs[0].macs * stored / true) if stored and true else None
