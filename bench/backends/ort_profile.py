@@ -18,7 +18,7 @@ from typing import Any
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator, middle
 from bench.errors import MeasureError
 from bench.graph.complexity import CONVOLUTIONS, PRODUCTS
-from bench.graph.ort_optimized import FUSED
+from bench.graph.ort_optimized import KINDS
 from bench.measure.loop import time_block
 
 WARMUP = 3
@@ -140,7 +140,7 @@ def _operator(
 ) -> TimedOperator:
     shapes_in, shapes_out = _shapes(args["input_type_shape"]), _shapes(args["output_type_shape"])
     in_block = node.domain.endswith("nchwc")
-    kind = FUSED.get(node.op_type, node.op_type)
+    kind = KINDS.get(node.op_type, node.op_type)
     weight: tuple[int, ...] = ()
     if kind in (*CONVOLUTIONS, *PRODUCTS, "Gemm", "ConvTranspose"):
         weight = weights.get(node.input[(CONVOLUTIONS | PRODUCTS).get(kind, (0, 1))[1]], ())

@@ -47,17 +47,17 @@ def measure(
         MeasureError: it cannot be measured or profiled, or what ran is not what was asked.
     """
     artifact = ensure(case, protocol.seed)
-    cores = pick_cores(case.settings.threads, None)
+    pick_cores(case.settings.threads)  # say at once that there are too few
     launches = []
     for number in range(protocol.launches):
-        launches.append(_launch(case, artifact, cores, protocol, number))
+        launches.append(_launch(case, artifact, protocol, number))
         told(number + 1)
     return artifact, launches
 
 
-def _launch(case: Case, artifact: Artifact, cores: list[int], protocol: ProfileProtocol, number: int) -> dict[str, Any]:
+def _launch(case: Case, artifact: Artifact, protocol: ProfileProtocol, number: int) -> dict[str, Any]:
     with Launch(case, protocol.timeout_s) as launch:
-        loaded = launch.load(artifact.folder, cores)
+        loaded = launch.load(artifact.folder, launch.choose(case.settings.threads, [])["cores"])
         warmed = launch.ask("warm", ms=protocol.warmup_ms, min=3, block_ms=protocol.block_ms, block_min=protocol.least)
         n = min(protocol.most, warmed["n"])
         found: dict[str, Any] = {"loaded": loaded, "n": n, "loads": []}
