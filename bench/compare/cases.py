@@ -36,6 +36,10 @@ class Jobs:
         """The jobs' names."""
         return tuple(self.rows["run_id"].astype(str))
 
+    def only(self, runs: Sequence[str]) -> Jobs:
+        """Return the rows of these jobs, in this order."""
+        return Jobs(self.rows.set_index(self.rows["run_id"].astype(str), drop=False).loc[list(runs)], self.refused)
+
     def of(self, column: str) -> tuple[str, ...]:
         """Return the distinct values of a column, sorted."""
         return tuple(sorted(set(self.rows[column].astype(str))))

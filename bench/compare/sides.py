@@ -162,7 +162,7 @@ def _backends(pairs: dict[tuple[str, ...], tuple[Jobs, Jobs]], options: Options)
         jobs = [_complete([pairs[key][i] for key in keys]) for i in (0, 1)]
         if len(keys) < 2 or not jobs[0] or not jobs[1]:
             continue
-        sides = [combine([_only(pairs[key][i], jobs[i]).side for key in keys]) for i in (0, 1)]
+        sides = [combine([pairs[key][i].only(jobs[i]).side for key in keys]) for i in (0, 1)]
         found = difference(sides[0], sides[1], options.job_sd)
         result.append(
             Compared(
@@ -185,10 +185,6 @@ def _backends(pairs: dict[tuple[str, ...], tuple[Jobs, Jobs]], options: Options)
 def _complete(cases: list[Jobs]) -> list[str]:
     """Return the jobs that have every case."""
     return [run for run in cases[0].runs if all(run in case.runs for case in cases)]
-
-
-def _only(jobs: Jobs, runs: list[str]) -> Jobs:
-    return Jobs(jobs.rows.set_index("run_id", drop=False).loc[runs])
 
 
 def _remarks(cases: list[Compared]) -> list[str]:

@@ -53,7 +53,7 @@ def pull_in(values: Array, sd: float) -> Array:
     """Pull values in to `CLIP` sd around the running median, which follows a step and ignores short excursions."""
     from scipy.ndimage import median_filter
 
-    centre = median_filter(values, size=min(WINDOW, len(values)), mode="nearest")
+    centre = median_filter(values, size=min(WINDOW, len(values)), mode="mirror")
     clipped: Array = np.clip(values, centre - CLIP * sd, centre + CLIP * sd)
     return clipped
 
@@ -98,7 +98,9 @@ def changes(values: Array, least: float = 0.02) -> list[Change]:
         inflation = _inflation(clipped - levels(clipped, starts))
         found = _changes(clipped, starts, inflation)
         strength = [
-            min(abs(c.log_ratio) / math.log1p(least), _z(c, sd * inflation) / (math.sqrt(PENALTY) - 1)) for c in found
+            min(abs(c.log_ratio) / math.log1p(least), _z(c, sd * inflation) / (math.sqrt(PENALTY) - 1))
+            * (c.lo > 0 or c.hi < 0)
+            for c in found
         ]
         weakest = int(np.argmin(strength))
         if strength[weakest] >= 1:
