@@ -18,9 +18,9 @@ EXAMPLE = 'e.g. models = ["shufflenetv2"]; bench/suites/quick.toml is an example
 class Suite:
     """Models, backends and settings whose cross product is measured; an option of the command line wins.
 
-    `launches` and `budget` (seconds per case) are None where the suite leaves them to the program. `reference` is a case,
-    ``MODEL[@BACKEND][@threads=N]``, that is measured with every run of the suite: `bench history` and `bench compare
-    --reference` divide by it.
+    `launches` and `budget` (seconds per case) are None where the suite leaves them to the program. `reference` is a
+    case, ``MODEL[@BACKEND][@threads=N]``, that is measured with every run of the suite: `bench history` and `bench
+    compare --reference` divide by it.
     """
 
     title: str

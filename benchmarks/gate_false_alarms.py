@@ -2,12 +2,12 @@
 
     python benchmarks/gate_false_alarms.py [--recorded results/xeon-vm-2core/aa.csv] [--draws 200]
 
-Nights are put together from recorded launches, as `bench run` would have: stretches of consecutive launches (so that what
-the machine did at that time stays together), at least 5, and up to 12 until the interval is within 2%; a night whose
-interval stays wider is noisy and does not count. BASE and NEW are different draws of such nights; in the second experiment
-one case of NEW is multiplied by 1.05. All launches of the recorded file are of one quarter of an hour, so what differs
-between nights beyond that is not in it: `--night-sd` adds it, simulated, per night, shared by the cases of a night, and
-printed as such.
+Nights are put together from recorded launches, as `bench run` would have: stretches of consecutive launches (so that
+what the machine did at that time stays together), at least 5, and up to 12 until the interval is within 2%; a night
+whose interval stays wider is noisy and does not count. BASE and NEW are different draws of such nights; in the second
+experiment one case of NEW is multiplied by 1.05. All launches of the recorded file are of one quarter of an hour, so
+what differs between nights beyond that is not in it: `--night-sd` adds it, simulated, per night, shared by the cases
+of a night, and printed as such.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def main() -> None:
             equal = experiment(launches, nights, args.draws, 0.0, night_sd, args.seed)
             slowed = experiment(launches, nights, args.draws, 0.05, night_sd, args.seed + 1)
             print(
-                f"  {nights:2} nights a side: equal: tripped {equal[1]} of {args.draws}, passed {equal[0]}, open {equal[2]};"
-                f" one case slower by 5%: tripped {slowed[1]}, passed {slowed[0]}, open {slowed[2]}",
+                f"  {nights:2} nights a side: equal: tripped {equal[1]} of {args.draws}, passed {equal[0]}, "
+                f"open {equal[2]}; one case slower by 5%: tripped {slowed[1]}, passed {slowed[0]}, open {slowed[2]}",
                 flush=True,
             )
 

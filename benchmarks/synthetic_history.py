@@ -2,10 +2,10 @@
 
     python benchmarks/synthetic_history.py --seeds 10
 
-Six targets, some of which share CPU models and get another one each night, sixty cases, missing nights, slow nights, noise
-that all cases of a night share (with slopes of their own) and noise that is each case's. Nothing here is a measurement: the
-rows test the analysis, and never leave the temporary folder. Printed for each seed: rows, seconds, planted changes found
-within three nights, and changes found that nobody planted.
+Six targets, some of which share CPU models and get another one each night, sixty cases, missing nights, slow nights,
+noise that all cases of a night share (with slopes of their own) and noise that is each case's. Nothing here is a
+measurement: the rows test the analysis, and never leave the temporary folder. Printed for each seed: rows, seconds,
+planted changes found within three nights, and changes found that nobody planted.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def names(cases: int) -> list[tuple[str, str]]:
 
 
 def plant(rng: np.random.Generator, shape: Shape) -> list[Planted]:
-    """Choose changes of 2 to 20% in either direction, at least a tenth of the time from the ends and from each other."""
+    """Choose changes of 2 to 20% either way, at least a tenth of the time from the ends and from each other."""
     least = shape.nights // 10
     found: list[Planted] = []
     while len(found) < shape.changes:

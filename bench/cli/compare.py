@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 AXES = ("target", "cpu", "backend", "threads")
 
 
-class Percent(click.ParamType):
+class Percent(click.ParamType):  # type: ignore[type-arg]  # generic in the stubs of newer clicks only
     """A number of percent, with or without its sign, as a share."""
 
     name = "percent"
@@ -61,9 +61,9 @@ def command(
     """Compare two sets of rows, or targets with each other, with an interval and a verdict per case.
 
     BASE and NEW are files, folders or quoted patterns of rows that `bench run` wrote. The ratio is NEW's latency over
-    BASE's, its interval that over jobs (runs); only ok rows on the same CPU are compared. With --gate the exit code is 0
-    when every case is shown to be slower by less, 1 when one is slower (its estimate at least half of it, and beyond the
-    margin at 99% over all cases), 3 when that remains open.
+    BASE's, its interval that over jobs (runs); only ok rows on the same CPU are compared. With --gate the exit code is
+    0 when every case is shown to be slower by less, 1 when one is slower (its estimate at least half of it, and beyond
+    the margin at 99% over all cases), 3 when that remains open.
     """
     from bench.errors import UsageError
 

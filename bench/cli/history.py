@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @click.argument("rows", nargs=-1, required=True, metavar="ROWS...")
 @click.option("--reference", metavar="MODEL@BACKEND", help="The frozen case; default: what a suite declares, else the "
               "most frequent.")  # fmt: skip
-@click.option("--least", type=Percent(0.1, 100), default="2%", show_default=True, metavar="PERCENT", help="Tell no less.")
+@click.option(
+    "--least", type=Percent(0.1, 100), default="2%", show_default=True, metavar="PERCENT", help="Tell no less."
+)
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Tell only what moved from that day on.")
 @click.option(
     "--format", type=click.Choice(["table", "csv", "json", "markdown"]), default="table", show_default=True,
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
 def command(rows: tuple[str, ...], reference: str | None, least: float, since: Any, format: str) -> None:
     """Find in years of nightly rows what moved, when, by how much, and what changed with it.
 
-    ROWS are files, folders or quoted patterns. A series is one case on one CPU model, whatever the label of the machine;
-    its values are latencies relative to a reference case of the same run. A change is told from the fifth night on. Needs
-    the extra `history`.
+    ROWS are files, folders or quoted patterns. A series is one case on one CPU model, whatever the label of the
+    machine; its values are latencies relative to a reference case of the same run. A change is told from the fifth
+    night on. Needs the extra `history`.
     """
     from dataclasses import replace
 

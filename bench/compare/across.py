@@ -1,7 +1,8 @@
 """``bench compare --across``: targets, CPUs, backends or numbers of threads side by side, case by case.
 
-Two machines are never paired: what is compared is what a job on one gives and what a job on the other gives, so the unit is
-the job. Between targets the ratio is that of two offerings, with whatever CPUs their jobs met, not of two architectures.
+Two machines are never paired: what is compared is what a job on one gives and what a job on the other gives, so the
+unit is the job. Between targets the ratio is that of two offerings, with whatever CPUs their jobs met, not of two
+architectures.
 """
 
 from __future__ import annotations
@@ -86,8 +87,8 @@ class _Cell:
 def across(rows: Rows, axis: str, job_sd: float) -> Across:
     """Hold every pair of levels of `axis` side by side.
 
-    The precision that was asked for is no part of the case here: a case that ran in another precision on the other level is
-    listed as not comparable, and never compared.
+    The precision that was asked for is no part of the case here: a case that ran in another precision on the other
+    level is listed as not comparable, and never compared.
 
     Raises:
         UsageError: the rows have one level only.
@@ -103,7 +104,9 @@ def across(rows: Rows, axis: str, job_sd: float) -> Across:
         case, level = key[: len(own)], " ".join(part for part in key[len(own) :] if part) or "unknown"
         by_level.setdefault(level, {})[case] = _Cell(jobs, shown[case], case)
     if len(by_level) < 2:
-        raise UsageError(f"all rows have one {axis}: {next(iter(by_level))}", "give rows of two, or choose another --across")
+        raise UsageError(
+            f"all rows have one {axis}: {next(iter(by_level))}", "give rows of two, or choose another --across"
+        )
     return _all_pairs(rows, axis, by_level, own, job_sd)
 
 
@@ -130,7 +133,9 @@ def _all_pairs(
             if alone:
                 incomparable.append(f"only on {here}, not on {there}: {'; '.join(alone)}")
     flips.sort(key=lambda f: -min(abs(f.on_a), abs(f.on_b)))
-    return Across(axis, tuple(beside), tuple(agreements), tuple(flips), tuple(incomparable), _notes(rows, axis, by_level))
+    return Across(
+        axis, tuple(beside), tuple(agreements), tuple(flips), tuple(incomparable), _notes(rows, axis, by_level)
+    )
 
 
 def as_dict_all(key: tuple[str, ...], names: Sequence[str]) -> dict[str, str]:
@@ -157,15 +162,27 @@ def _reason(left: Jobs, right: Jobs, a: str, b: str) -> str:
 
 
 def _beside(left: _Cell, right: _Cell, a: str, b: str, job_sd: float) -> Beside:
-    # Jobs that measured both, in turns, are pairs; only where there are none do two sets of jobs stand against each other.
+    # Jobs that measured both, in turns, are pairs; only where there are none do two sets of jobs stand against each
+    # other.
     both = [run for run in left.jobs.runs if run in right.jobs.runs]
-    sides = [(cell.jobs.only(both) if both else cell.jobs).side for cell in (left, right)]
-    compared = paired if both else difference
-    ms = [math.exp(side.mean) for side in sides]
-    macs = [float(cell.jobs.rows["macs"].iloc[-1]) for cell in (left, right)]
-    per_mac = [v * 1e9 / m if m > 0 else None for v, m in zip(ms, macs, strict=True)]
-    jobs = [len(side.logs) for side in sides]
-    return Beside(left.name, a, b, *ms, compared(*sides, job_sd), *per_mac, *jobs)
+    x, y = ((cell.jobs.only(both) if both else cell.jobs).side for cell in (left, right))
+    return Beside(
+        case=left.name,
+        a=a,
+        b=b,
+        a_ms=math.exp(x.mean),
+        b_ms=math.exp(y.mean),
+        found=(paired if both else difference)(x, y, job_sd),
+        a_ps_per_mac=_ps_per_mac(left, x.mean),
+        b_ps_per_mac=_ps_per_mac(right, y.mean),
+        a_jobs=len(x.logs),
+        b_jobs=len(y.logs),
+    )
+
+
+def _ps_per_mac(cell: _Cell, log_ms: float) -> float | None:
+    macs = float(cell.jobs.rows["macs"].iloc[-1])
+    return math.exp(log_ms) * 1e9 / macs if macs > 0 else None
 
 
 def _bounds(jobs: Jobs) -> tuple[float, float]:
@@ -180,7 +197,7 @@ def _bounds(jobs: Jobs) -> tuple[float, float]:
 
 
 def _flips(pairs: Sequence[tuple[_Cell, _Cell]], a: str, b: str, own: Sequence[str]) -> list[Flip]:
-    """Find the pairs of cases that differ in one thing and change places, their intervals clear of each other on both."""
+    """Find the pairs of cases that differ in one thing and change places, intervals clear of each other on both."""
     bounds = [(_bounds(left.jobs), _bounds(right.jobs)) for left, right in pairs]
     found = []
     for i, j in itertools.permutations(range(len(pairs)), 2):
@@ -204,7 +221,9 @@ def _notes(rows: Rows, axis: str, by_level: dict[str, dict[tuple[str, ...], _Cel
         jobs = {run for cell in cells.values() for run in cell.jobs.runs}
         cpus = {cpu for cell in cells.values() for cpu in cell.jobs.of("cpu")}
         versions = {f"{v}" for cell in cells.values() for v in cell.jobs.of("backend_version")}
-        notes.append(f"{level}: {len(jobs)} jobs; {', '.join(sorted(cpus)) or '-'}; runtime {', '.join(sorted(versions)) or '-'}")
+        notes.append(
+            f"{level}: {len(jobs)} jobs; {', '.join(sorted(cpus)) or '-'}; runtime {', '.join(sorted(versions)) or '-'}"
+        )
         if len(jobs) < 5 and axis in ("target", "cpu"):
             notes.append(f"{level}: fewer than 5 jobs; how much jobs differ is in part assumed (--job-sd)")
     return tuple(notes)

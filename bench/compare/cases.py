@@ -53,7 +53,7 @@ def label(case: dict[str, str]) -> str:
 
 
 def labels(cases: Sequence[dict[str, str]]) -> list[str]:
-    """Name cases so that no two have the same name: with resolution and precision where that is what sets them apart."""
+    """Name cases so that no two have the same name: with resolution and precision where only that differs."""
     names = [label(case) for case in cases]
     for name in ("resolution", "precision"):
         if len(set(names)) == len(names):
@@ -66,7 +66,11 @@ def labels(cases: Sequence[dict[str, str]]) -> list[str]:
 def machine(row: dict[str, str]) -> str:
     """Name a machine by its CPU; the identity stands beside the name, because virtual machines share names."""
     known = [row[name] for name in ("cpu", "cpu_id") if row[name]]
-    return f"{known[0]} ({known[1]})" if len(known) == 2 else "".join(known) or f"unknown {row['arch']} CPU".replace("  ", " ")
+    return (
+        f"{known[0]} ({known[1]})"
+        if len(known) == 2
+        else "".join(known) or f"unknown {row['arch']} CPU".replace("  ", " ")
+    )
 
 
 def group(frame: pd.DataFrame, keys: Iterable[str]) -> dict[tuple[str, ...], Jobs]:

@@ -1,10 +1,10 @@
 """``bench history``: which case moved on which CPU, when, by how much, and what changed with it.
 
-Latencies of different nights are not comparable: the machine behind a label changes, and its speed does. So a series holds
-one case on one CPU model, whatever the label, and its values are the logarithm of the case's latency over that of a frozen
-reference case in the same run. What then remains of a night's noise is the reference's own, and all cases of the run have
-it in common: a first pass finds the levels of every series, the median over cases of what is left is taken out of the run,
-and a second pass finds the changes.
+Latencies of different nights are not comparable: the machine behind a label changes, and its speed does. So a series
+holds one case on one CPU model, whatever the label, and its values are the logarithm of the case's latency over that
+of a frozen reference case in the same run. What then remains of a night's noise is the reference's own, and all cases
+of the run have it in common: a first pass finds the levels of every series, the median over cases of what is left is
+taken out of the run, and a second pass finds the changes.
 """
 
 from __future__ import annotations
@@ -88,14 +88,15 @@ def history(rows: Rows, reference_case: str | None = None, least: float = 0.02) 
     names = labels(cases)
     moved: list[Moved] = []
     lost = series = 0
-    for key, where in frame.groupby(list(MACHINE), observed=True, sort=False).indices.items():
-        at = where[ok[where]]
+    machines = frame.groupby(list(MACHINE), observed=True, sort=False).ngroup().to_numpy()
+    for number in range(int(machines.max()) + 1):
+        at = np.flatnonzero((machines == number) & ok)
         if not len(at):
             continue
         table = _Table(frame, at, numbers.to_numpy(), len(cases), days)
         ratios = table.logs - table.logs[:, [anchor]]
         lost += int(np.isnan(ratios[:, anchor]).sum())
-        shown = machine(dict(zip(MACHINE, map(str, key), strict=True)))
+        shown = machine({name: str(frame[name].iloc[at[0]]) for name in MACHINE})
         there = [c for c in range(len(cases)) if c != anchor and not np.isnan(ratios[:, c]).all()]
         series += len(there)
         for case, nights, change in _moves(ratios, there, least):
@@ -112,7 +113,8 @@ def history(rows: Rows, reference_case: str | None = None, least: float = 0.02) 
 
 
 class _Table:
-    """The ok rows of one CPU as a matrix of runs, in order of time, by cases: log latencies, NaN where there is none."""
+    """The ok rows of one CPU as a matrix of runs, in order of time, by cases: log latencies, NaN where there is
+    none."""
 
     def __init__(self, frame: pd.DataFrame, at: NDArray[np.intp], numbers: Array, cases: int, days: Array) -> None:
         runs = frame["run_id"].cat.codes.to_numpy()[at]
@@ -158,7 +160,9 @@ def _days(frame: pd.DataFrame) -> Array:
     days = np.where(times.isna(), np.nan, seconds / 86400)[frame["started_at"].cat.codes.to_numpy()]
     if np.isnan(days).any():
         wrong = str(frame["started_at"].iloc[int(np.argmax(np.isnan(days)))])
-        raise OutputError(f"a row has started_at {clip(wrong)!r}, which is no date", "history needs the date of each row")
+        raise OutputError(
+            f"a row has started_at {clip(wrong)!r}, which is no date", "history needs the date of each row"
+        )
     return np.asarray(days, dtype=np.float64)
 
 
@@ -217,7 +221,11 @@ def _crowds(moved: Sequence[Moved]) -> list[str]:
         crowds.setdefault((m.machine, m.first_after, m.ratio > 1), []).append(m)
     return [
         f"{len(crowd)} cases got {'slower' if slower else 'faster'} on {day} on {where}: "
-        + ("the reference changed too" if any(m.reference_changed for m in crowd) else "if all did, the reference moved")
+        + (
+            "the reference changed too"
+            if any(m.reference_changed for m in crowd)
+            else "if all did, the reference moved"
+        )
         for (where, day, slower), crowd in crowds.items()
         if len(crowd) >= FEWEST_CASES
     ]

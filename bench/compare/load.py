@@ -1,8 +1,8 @@
 """Many result files as one data frame: only the columns that are needed, a million rows in seconds.
 
-Files with the same header are joined as bytes and parsed at once: a parser that starts anew for each of thousands of small
-nightly files takes longer than all their rows. Whatever goes wrong is then looked for file by file, so that the message
-names the file and the line.
+Files with the same header are joined as bytes and parsed at once: a parser that starts anew for each of thousands of
+small nightly files takes longer than all their rows. Whatever goes wrong is then looked for file by file, so that the
+message names the file and the line.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
 
 from bench import records
 from bench.errors import OutputError, UsageError, clip
@@ -67,8 +69,8 @@ def find(source: str) -> list[Path]:
 def load(sources: Sequence[str]) -> Rows:
     """Read all rows of files, folders and patterns.
 
-    A file that was found in a folder and holds no result rows is passed over, and a note says so; one that was named must
-    hold some.
+    A file that was found in a folder and holds no result rows is passed over, and a note says so; one that was named
+    must hold some.
 
     Raises:
         UsageError: a source names nothing.
@@ -98,7 +100,9 @@ def load(sources: Sequence[str]) -> Rows:
     notes += [f"empty: {_names(empty)}"] if empty else []
     versions = sorted(frame["schema_version"].unique())
     if len(versions) > 1:
-        notes.append(f"rows of schema versions {', '.join(f'{v:g}' for v in versions)}; a missing column counts as empty")
+        notes.append(
+            f"rows of schema versions {', '.join(f'{v:g}' for v in versions)}; a missing column counts as empty"
+        )
     assert isinstance(frame, pd.DataFrame)
     return Rows(frame, tuple(notes))
 
@@ -124,13 +128,23 @@ def _parse(header: bytes, files: Sequence[tuple[Path, bytes]]) -> pd.DataFrame:
     rows = [body.count(b"\n") for _, body in files]
     # A job without a name is its file; lines and rows differ only in files that others wrote.
     if (frame["run_id"] == "").any() or sum(rows) != len(frame):
-        parts = [_frame(header, body).assign(file=str(path)) for path, body in files]
-        frame = _concat([part.astype({"file": "category"}) for part in parts if len(part)] or [frame])
-        if "file" in frame:
-            frame["run_id"] = frame["run_id"].astype(str).where(frame["run_id"] != "", frame["file"].astype(str))
-            frame = frame.drop(columns="file").astype({"run_id": "category"})
+        frame = _concat([_named(_frame(header, body), path) for path, body in files])
     _check(frame, [path for path, _ in files])
     return frame
+
+
+def _named(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Give rows without a run the file's name for one."""
+    run = frame["run_id"].astype(object)
+    frame["run_id"] = _categories(run.where(run != "", str(path)).to_numpy(dtype=object))
+    return frame
+
+
+def _categories(values: Any) -> pd.Categorical:
+    import pandas as pd
+
+    codes, categories = pd.factorize(values)
+    return pd.Categorical.from_codes(codes, categories=pd.Index(categories, dtype=object))
 
 
 def _frame(header: bytes, body: bytes) -> pd.DataFrame:
@@ -138,7 +152,8 @@ def _frame(header: bytes, body: bytes) -> pd.DataFrame:
 
     there = header.decode().split(",")
     texts, numbers = [c for c in TEXTS if c in there], [c for c in NUMBERS if c in there]
-    dtype: dict[str, Any] = dict.fromkeys(texts, "category") | dict.fromkeys(numbers, "float64")
+    # Not read as categories: pandas would take run 007 and a network named 1e3 for numbers.
+    dtype: dict[str, Any] = dict.fromkeys(texts, str) | dict.fromkeys(numbers, "float64")
     frame = pd.read_csv(
         io.BytesIO(header + b"\n" + body),
         usecols=[*texts, *numbers, "schema_version"],
@@ -146,14 +161,13 @@ def _frame(header: bytes, body: bytes) -> pd.DataFrame:
         keep_default_na=False,
         na_values={name: [""] for name in (*numbers, "schema_version")},
         skip_blank_lines=True,
-        index_col=False,
+        index_col=False,  # cells beyond the header are left alone, not taken for an index
     )
-    for name in texts:
-        if frame[name].isna().any():  # a row that ends early
-            frame[name] = frame[name].cat.add_categories([] if "" in frame[name].cat.categories else [""]).fillna("")
     for name in TEXTS:
-        if name not in there:
-            frame[name] = pd.Categorical.from_codes([0] * len(frame), categories=[""])
+        values = (
+            frame[name].fillna("").to_numpy(dtype=object) if name in there else np.full(len(frame), "", dtype=object)
+        )
+        frame[name] = _categories(values)
     for name in NUMBERS:
         if name not in there:
             frame[name] = math.nan
@@ -173,12 +187,14 @@ def _check(frame: pd.DataFrame, paths: Sequence[Path]) -> None:
 
 
 def _explain(paths: Sequence[Path], reason: str) -> NoReturn:
-    """Find the file and, if it can be told, the line that does not read; slow, and only done when something is wrong."""
+    """Find the file and, if it can be told, the line that does not read; slow, and only done when all is lost."""
     for path in paths:
         for number, row in enumerate(records.read(path), 2):
             usable = row.latency_ms is not None and 0 < row.latency_ms < math.inf
             if row.status not in records.STATUSES or (row.status == "ok" and not usable):
-                raise OutputError(f"{path}, line {number}: status {clip(row.status)!r}, latency_ms {row.latency_ms}", HINT)
+                raise OutputError(
+                    f"{path}, line {number}: status {clip(row.status)!r}, latency_ms {row.latency_ms}", HINT
+                )
     names = f"{paths[0]}" if len(paths) == 1 else f"one of {len(paths)} files in {paths[0].parent}"
     raise OutputError(f"{names} does not read: {clip(reason, 160)}", "repair the file or move it away")
 

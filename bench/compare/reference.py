@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.compare.cases import as_dict, labels
+from bench.compare.cases import labels
 from bench.compare.load import CASE, Rows
 from bench.errors import BenchError, UnknownName, UsageError, clip
 from bench.stats.jobs import within_variance
@@ -82,14 +82,18 @@ def relative(rows: Rows, text: str) -> Rows:
     numbers, cases = cases_of(frame)
     is_reference = (numbers == find(text, cases)).to_numpy()
     reference = frame[is_reference & (frame["status"] == "ok").to_numpy()].set_index("run_id")
-    by_run = reference[["latency_ms", "latency_lo_ms", "latency_hi_ms", "launches"]].reindex(frame["run_id"].astype(str))
+    by_run = reference[["latency_ms", "latency_lo_ms", "latency_hi_ms", "launches"]].reindex(
+        frame["run_id"].astype(str)
+    )
     result = frame.copy()
     result["latency_ms"] = frame["latency_ms"] / by_run["latency_ms"].to_numpy()
     result = _widen(result, frame, by_run)
     usable = by_run["latency_ms"].notna().to_numpy()
     lost = frame.loc[~usable, "run_id"].nunique()
     notes = [f"{lost} runs have no ok row of the reference and do not count"] if lost else []
-    return Rows(result[usable & ~is_reference], (*rows.notes, f"latencies are multiples of {text} in the same run", *notes))
+    return Rows(
+        result[usable & ~is_reference], (*rows.notes, f"latencies are multiples of {text} in the same run", *notes)
+    )
 
 
 def _widen(result: pd.DataFrame, frame: pd.DataFrame, by_run: pd.DataFrame) -> pd.DataFrame:

@@ -111,7 +111,9 @@ def conclusion(result: Comparison, threshold: float | None) -> list[str]:
     if not result.cases:
         return [f"gate {threshold:.1%}: inconclusive, nothing could be compared"]
     if tripped:
-        return [f"gate {threshold:.1%}: tripped by {len(tripped)} of {len(result.cases)} cases: {'; '.join(tripped[:5])}"]
+        return [
+            f"gate {threshold:.1%}: tripped by {len(tripped)} of {len(result.cases)} cases: {'; '.join(tripped[:5])}"
+        ]
     if opened or missed:
         why = [f"{len(opened)} of {len(result.cases)} cases could be slower by as much"] if opened else []
         why += [f"{len(missed)} cases of BASE have no verdict"] if missed else []

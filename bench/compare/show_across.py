@@ -84,7 +84,9 @@ def agreement(a: Agreement) -> str:
 
 def flip(f: Flip) -> str:
     """Say in a line which cases change places."""
-    return f"{f.first} is faster than {f.second} on {f.a} (by {percent(f.on_a)}) and slower on {f.b} ({percent(f.on_b)})"
+    return (
+        f"{f.first} is faster than {f.second} on {f.a} (by {percent(f.on_a)}) and slower on {f.b} ({percent(f.on_b)})"
+    )
 
 
 def _flips(flips: Sequence[Flip]) -> list[str]:

@@ -111,7 +111,7 @@ def labels_of(keys: list[tuple[str, ...]]) -> list[str]:
 def _reason(key: tuple[str, ...], base: dict[tuple[str, ...], Jobs], new: dict[tuple[str, ...], Jobs]) -> str | None:
     """Say why a case cannot be compared; None where it can."""
     case = key[: len(CASE)]
-    for here, there, side, other in ((base, new, "BASE", "NEW"), (new, base, "NEW", "BASE")):
+    for here, side, other in ((base, "BASE", "NEW"), (new, "NEW", "BASE")):
         if key not in here:
             machines = [machine(as_dict(k)) for k in here if k[: len(CASE)] == case]
             return f"another CPU in {side}: {clip_list(machines)}" if machines else f"only in {other}"
@@ -129,9 +129,7 @@ def clip_list(names: list[str]) -> str:
     return ", ".join(unique[:2]) + (f" and {len(unique) - 2} more" if len(unique) > 2 else "")
 
 
-def _compared(
-    name: str, key: tuple[str, ...], base: Jobs, new: Jobs, options: Options, comparisons: int
-) -> Compared:
+def _compared(name: str, key: tuple[str, ...], base: Jobs, new: Jobs, options: Options, comparisons: int) -> Compared:
     found = difference(base.side, new.side, options.job_sd)
     verdict = judge(found, options.margin, comparisons)
     case = as_dict(key)

@@ -1,8 +1,8 @@
 """Change points: when a series of nights moved to another level, and by how much.
 
-The segmentation is the optimal one under squared error with a fixed price per change (PELT: Killick, Fearnhead and Eckley,
-JASA 2012), from the library `ruptures`. What it needs to be trusted on latencies is added here: a noise level that changes
-do not inflate, outliers pulled in, changes too small or too short to act upon taken back.
+The segmentation is the optimal one under squared error with a fixed price per change (PELT: Killick, Fearnhead and
+Eckley, JASA 2012), from the library `ruptures`. What it needs to be trusted on latencies is added here: a noise level
+that changes do not inflate, outliers pulled in, changes too small or too short to act upon taken back.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from bench.errors import MissingExtra
 
 Array = NDArray[np.float64]
 
-# A change must pay for itself with this many noise variances: 6 standard errors. A quarter of a million nights and cases
-# then give less than one false change by chance, also where the noise level is estimated 15% too low.
+# A change must pay for itself with this many noise variances: 6 standard errors. A quarter of a million nights and
+# cases then give less than one false change by chance, also where the noise level is estimated 15% too low.
 PENALTY = 36.0
 MIN_NIGHTS = 5  # on either side; a change younger than that is not told yet
 QUIETEST = 0.002  # a noise level below this is taken for this: nothing is that steady for long
-CLIP = 4.0  # in noise standard deviations from the running median
+# In noise standard deviations from the running median: four bad nights of five then fall short of the price of a
+# change.
+CLIP = 3.0
 WINDOW = 9
 
 
@@ -53,6 +55,8 @@ def pull_in(values: Array, sd: float) -> Array:
     """Pull values in to `CLIP` sd around the running median, which follows a step and ignores short excursions."""
     from scipy.ndimage import median_filter
 
+    if not len(values):
+        return values
     centre = median_filter(values, size=min(WINDOW, len(values)), mode="mirror")
     clipped: Array = np.clip(values, centre - CLIP * sd, centre + CLIP * sd)
     return clipped
@@ -85,11 +89,13 @@ def levels(values: Array, starts: list[int]) -> Array:
 
 
 def changes(values: Array, least: float = 0.02) -> list[Change]:
-    """Find the changes of level of at least `least` (as a ratio minus one) in a series of log latencies, in time's order.
+    """Find the changes of level of at least `least` (as a ratio minus one) in a series of log latencies, in time's
+    order.
 
-    The interval of a change is Welch's, on the values between the neighbouring changes; a change is where it is because the
-    data say so there, so the interval is a little too narrow. A series whose neighbours resemble each other has fewer
-    independent values than it seems: standard errors grow with sqrt((1 + r) / (1 - r)), r the lag-1 autocorrelation.
+    The interval of a change is Welch's, on the values between the neighbouring changes; a change is where it is
+    because the data say so there, so the interval is a little too narrow. A series whose neighbours resemble each
+    other has fewer independent values than it seems: standard errors grow with sqrt((1 + r) / (1 - r)), r the lag-1
+    autocorrelation.
     """
     sd = max(noise(values), QUIETEST)
     clipped = pull_in(values, sd)

@@ -1,8 +1,8 @@
 """Two sides that were measured by several jobs each: the difference of their logarithms, and what may be said of it.
 
-A job (one `bench run`) is the unit. Jobs of one shared machine differ by more than their own intervals say: the clock, the
-neighbours and the host change between them. With few jobs that spread is unknown, so it is estimated from the jobs there
-are and from a prior worth `PRIOR_JOBS` degrees of freedom, each side for itself (moderated variance: Smyth 2004,
+A job (one `bench run`) is the unit. Jobs of one shared machine differ by more than their own intervals say: the clock,
+the neighbours and the host change between them. With few jobs that spread is unknown, so it is estimated from the jobs
+there are and from a prior worth `PRIOR_JOBS` degrees of freedom, each side for itself (moderated variance: Smyth 2004,
 Statistical Applications in Genetics and Molecular Biology 3, equation 4), and the two sides are compared by Welch's t.
 """
 
@@ -77,8 +77,8 @@ def difference(base: Side, new: Side, prior_sd: float = PRIOR_SD) -> Difference:
 def paired(base: Side, new: Side, prior_sd: float = PRIOR_SD) -> Difference:
     """Compare two sides that the same jobs measured, in the same order: what a job does to both cancels.
 
-    Student's t on the differences, with the same prior: a slow job slows two networks or two runtimes by different factors,
-    so the differences spread as well.
+    Student's t on the differences, with the same prior: a slow job slows two networks or two runtimes by different
+    factors, so the differences spread as well.
 
     Raises:
         ValueError: the numbers of jobs differ, or there is none.
@@ -93,10 +93,10 @@ def paired(base: Side, new: Side, prior_sd: float = PRIOR_SD) -> Difference:
 def judge(found: Difference, margin: float, comparisons: int = 1) -> str:
     """Give the verdict on NEW against BASE.
 
-    The rule of `bench.stats.verdict.decide`, but the 99% is that of all `comparisons` together (Bonferroni): among sixty
-    cases one in two tables would otherwise have a false verdict. With d = log(1 + margin): `slower` if the interval lies
-    above d, `faster` if below -d, `equivalent` if the 90% interval lies within max(log 1.02, 2 d) on both sides, `changed
-    below threshold` if the 99% interval excludes zero only, else `inconclusive`.
+    The rule of `bench.stats.verdict.decide`, but the 99% is that of all `comparisons` together (Bonferroni): of tables
+    with sixty equal cases every second would otherwise have a false verdict. With d = log(1 + margin): `slower` if the
+    interval lies above d, `faster` if below -d, `equivalent` if the 90% interval lies within max(log 1.02, 2 d) on both
+    sides, `changed below threshold` if the 99% interval excludes zero only, else `inconclusive`.
     """
     delta = math.log1p(margin)
     lo, hi = found.interval(decision_confidence(comparisons))
@@ -125,8 +125,8 @@ def detectable(found: Difference, margin: float, comparisons: int = 1) -> float:
 def gate(found: Difference, verdict: str, threshold: float) -> str:
     """Say what a gate at `threshold` does with one case: `tripped`, `passed` or `open`.
 
-    Tripped: the verdict is `slower` and the estimate is at least half the threshold, so that a slowdown of the threshold
-    itself is not missed every other time, and one that nobody asked about does not trip. Passed: a slowdown of
+    Tripped: the verdict is `slower` and the estimate is at least half the threshold, so that a slowdown of just the
+    threshold is not missed every other time, and one that nobody asked about does not trip. Passed: a slowdown of
     `threshold` is excluded at 95% (one-sided). Open: neither.
     """
     if verdict == "slower" and found.log_ratio >= math.log1p(threshold) / 2:
@@ -135,7 +135,7 @@ def gate(found: Difference, verdict: str, threshold: float) -> str:
 
 
 def within_variance(lo_ms: float, hi_ms: float, launches: float) -> float:
-    """Return the variance of a row's log latency that its own 95% interval over launches stands for, 0 if it has none."""
+    """Return the variance of a row's log latency that its 95% interval over launches stands for, 0 without one."""
     if not (0 < lo_ms <= hi_ms) or not math.isfinite(hi_ms):
         return 0.0
     from scipy.special import stdtrit
