@@ -98,6 +98,33 @@ def repeat(model: str, runs: int, quiet_runs: int, seed: int, output: Path, form
     print_records([_readable(line) if format == "table" else line for line in lines], format)
 
 
+@command.command("coverage")
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="CSV...")
+@FORMAT
+def coverage(results: tuple[Path, ...], format: str) -> None:
+    """Resample the recorded launches of earlier runs, and say how often a 95% interval covers what all of them say.
+
+    Takes the raw samples beside each CSV; cases with 20 launches that count, over all runs together.
+    """
+    from bench import records
+    from bench.lab.coverage import LEAST
+    from bench.lab.coverage import coverage as covered
+
+    cases: dict[str, list[Any]] = {}
+    for path in results:
+        for r in records.read_samples(path) if records.samples_path(path).exists() else ():
+            if r.get("blocks") and "gemm_ns" in r["blocks"][0]["canary"][0]:
+                cases.setdefault(f"{r['model']}@{r['backend']}", []).append(r["blocks"])
+    found = [{"case": name} | line for name, launches in cases.items() if (line := covered(launches)) is not None]
+    if not found:
+        from bench.errors import UsageError
+
+        raise UsageError(
+            f"no case has {LEAST} recorded launches that count", "measure with --launches 20, or more runs"
+        )
+    print_records([_readable(line) if format == "table" else line for line in found], format)
+
+
 def _told(what: str, n: int) -> None:
     click.echo(f"{what}: pair {n}", err=True)
 

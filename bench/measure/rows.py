@@ -17,7 +17,7 @@ from bench.measure import quiet
 from bench.measure.environment import Environment
 from bench.measure.evidence import Evidence, Usual, weigh
 from bench.records import Row
-from bench.stats.summary import Headline, headline, percentile
+from bench.stats.summary import Headline, confidence, headline, percentile
 
 
 @dataclass
@@ -42,6 +42,7 @@ class CaseState:
     error: BenchError | None = None
     spent_s: float = 0.0
     usual: Usual | None = None
+    first: int = 5
 
     def evidence(self) -> Evidence:
         """Return what counts of the launches so far."""
@@ -50,7 +51,9 @@ class CaseState:
     def headline(self) -> Headline | None:
         """Summarise the launches that count, if there is any sample."""
         found = self.evidence()
-        return headline(found.launches, found.slowness) if found.launches else None
+        if not found.launches:
+            return None
+        return headline(found.launches, found.slowness, confidence(len(found.launches), self.first))
 
     def wants_more(self, protocol: Protocol) -> bool:
         """Tell whether another launch is due: too few that count yet, or not sure enough within the limits.

@@ -50,7 +50,7 @@ class Runner:
         """Measure every case and yield its row, whatever becomes of it."""
         protocol = self.plan.protocol
         for group in groups(len(self.plan.cases), protocol.live):
-            states = [CaseState(self.plan.cases[i]) for i in group]
+            states = [CaseState(self.plan.cases[i], first=protocol.launches) for i in group]
             waiting = list(range(len(states)))
             for state in states:
                 self._prepare(state)

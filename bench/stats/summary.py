@@ -23,6 +23,16 @@ SLOPE, SLOPE_SD = 0.65, 0.2
 LEAST_SD = 0.005
 
 
+def confidence(launches: int, first: int) -> float:
+    """Return the confidence at which to compute an interval that is to cover 95%.
+
+    A run that stops as soon as its interval is narrow stops a little more often where chance made it narrow. Asked at
+    5, 8, 12, 18, 27 and 40 launches, a 95% interval of launches that differ by 3 or 4% covers 91.5%; computed at 96.5%
+    whenever it was asked for again, it covers 93 to 95% (`tests/stats/test_summary.py`).
+    """
+    return 0.95 if launches <= first else 0.965
+
+
 @dataclass(frozen=True, slots=True)
 class Headline:
     """The latency of a case in ns, with its 95% interval; the interval is None below two launches.
@@ -44,7 +54,7 @@ class Headline:
 
 
 def headline(
-    launches: Sequence[Sequence[float]], slowness: Sequence[float] | None = None, confidence: float = 0.95
+    launches: Sequence[Sequence[float]], slowness: Sequence[float] | None = None, level: float = 0.95
 ) -> Headline:
     """Summarise a case: geometric mean of the launch medians, Student t interval over launches on a log scale.
 
@@ -56,7 +66,7 @@ def headline(
     Args:
         launches: for each launch its latencies in ns, all positive.
         slowness: for each launch the log of the canary's time over the usual one; 0 is the usual speed.
-        confidence: of the interval.
+        level: confidence of the interval.
 
     Raises:
         ValueError: there is no sample, or one is not positive.
@@ -79,7 +89,7 @@ def headline(
     from scipy.special import stdtrit  # scipy.stats takes half a second to import
 
     variance = residual / n + distance**2 * slope_variance
-    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * math.sqrt(variance)
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * math.sqrt(variance)
     return Headline(math.exp(centre), math.exp(centre - half), math.exp(centre + half), speed)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.summary import SAMPLES_FOR, SLOPE, headline, percentile
+from bench.stats.summary import SAMPLES_FOR, SLOPE, confidence, headline, percentile
 
 positive = st.floats(min_value=1e2, max_value=1e10)
 launches = st.lists(st.lists(positive, min_size=1, max_size=9), min_size=2, max_size=8)
@@ -62,7 +62,7 @@ def test_the_interval_covers_although_the_run_stops_when_it_is_narrow(sd: float)
     for _ in range(trials):
         medians = rng.lognormal(0.0, sd, size=(40, 1)) * 1e6
         for n in (5, 8, 12, 18, 27, 40):
-            found = headline(medians[:n])
+            found = headline(medians[:n], level=confidence(n, 5))
             if found.half_width <= 0.02:
                 break
         hits += bool(found.lo_ns and found.hi_ns and found.lo_ns <= 1e6 <= found.hi_ns)
