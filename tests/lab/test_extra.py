@@ -22,7 +22,7 @@ def test_so_many_macs_more_and_another_output(tiny: Path, tmp_path: Path) -> Non
     onnx.checker.check_model(onnx.load(tmp_path / "slow.onnx"), full_check=True)
     x = np.random.default_rng(0).standard_normal((1, 3, 16, 16), dtype=np.float32)
     outputs = [
-        ort.InferenceSession(str(p), providers=["CPUExecutionProvider"]).run(None, {"input": x})[0]
+        ort.InferenceSession(str(p), providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
         for p in (tiny, tmp_path / "slow.onnx")
     ]
     assert np.isfinite(outputs[1]).all()
