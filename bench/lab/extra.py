@@ -63,7 +63,7 @@ def add_work(source: Path, hidden: int, output: Path, seed: int = 0) -> int:
     return 2 * batch * channels * hidden * height * width
 
 
-def tune(wanted: float, effect: Callable[[int], float], start: int = 4 * STEP, turns: int = 3) -> int:
+def tune(wanted: float, effect: Callable[[int], float], start: int = 16 * STEP, turns: int = 3) -> int:
     """Find the hidden channels whose extra work costs `wanted` (as a log-ratio), by asking for the `effect` of some.
 
     The cost is taken to be a straight line through what was asked last, because two convolutions have a cost of their

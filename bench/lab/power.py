@@ -26,7 +26,7 @@ from bench.stats.robust import trimmed_interval
 from bench.stats.verdict import decide
 
 FALSE = ("slower", "faster")
-TUNING_PAIRS = 8
+TUNING_PAIRS = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bench import backends, zoo
 from bench.case import Protocol, cross
 from bench.measure.environment import Environment, local
 from bench.measure.evidence import LOST_SHARE, Usual, fault, reading, usual, weigh
-from bench.measure.pairs import undisturbed
+from bench.measure.pairs import Quad, reduced, undisturbed
 from bench.measure.runner import Runner
 from bench.records import Row
 
@@ -92,9 +92,16 @@ def test_the_usual_speed_is_a_low_quantile_and_not_the_minimum() -> None:
 def test_pairs_lose_a_disturbed_quad_as_a_whole() -> None:
     calm, robbed = block() | {"side": "A"}, block(share=0.5) | {"side": "B"}
     other = block() | {"side": "B"}
-    quads = [(0.0, [calm, other]), (0.7, [calm, robbed]), (0.1, [calm, other])]
-    assert undisturbed(quads) == [0.0, 0.1]
-    assert undisturbed([(0.0, [calm, other]), (0.7, [calm, robbed]), (0.8, [calm, robbed])]) == [0.0, 0.7, 0.8]
+    quads = [Quad(0.0, 0, [calm, other]), Quad(0.7, 1, [calm, robbed]), Quad(0.1, 0, [calm, other])]
+    assert [quad.log_ratio for quad in undisturbed(quads)] == [0.0, 0.1]
+    mostly = [quads[0], quads[1], Quad(0.8, 1, [calm, robbed])]
+    assert undisturbed(mostly) == mostly
+
+
+def test_the_warm_position_cancels() -> None:
+    quads = [Quad(0.03 + warm * 0.01, first, []) for first, warm in ((0, -1), (1, 1), (0, -1), (0, -1), (1, 1))]
+    assert reduced(quads) == pytest.approx(0.03)
+    assert reduced(quads[:1]) == pytest.approx(0.02)
 
 
 def scripted(tiny: Path, spec: str, protocol: Protocol) -> Row:
