@@ -18,7 +18,9 @@ EXAMPLE = 'e.g. models = ["shufflenetv2"]; bench/suites/quick.toml is an example
 class Suite:
     """Models, backends and settings whose cross product is measured; an option of the command line wins.
 
-    `launches` and `budget` (seconds per case) are None where the suite leaves them to the program.
+    `launches` and `budget` (seconds per case) are None where the suite leaves them to the program. `reference` is a
+    case, ``MODEL[@BACKEND][@threads=N]``, that is measured with every run of the suite: `bench history` and `bench
+    compare --reference` divide by it.
     """
 
     title: str
@@ -29,8 +31,10 @@ class Suite:
     resolution: tuple[int, ...] = ()
     launches: int | None = None
     budget: float | None = None
+    reference: str = ""
 
 
+TEXTS = ("title", "reference")
 LISTS = {"models": str, "backends": str, "threads": int, "batch": int, "resolution": int}
 
 
@@ -57,6 +61,10 @@ def read(where: str, text: str) -> Suite:
             data[key] = _list(where, key, value, LISTS[key])
         elif key in ("launches", "budget") and not (type(value) in (int, float) and value > 0):
             raise UsageError(f"{clip(where)}: {key} must be a number above zero", EXAMPLE)
+        elif key in TEXTS and not (isinstance(value, str) and value):
+            raise UsageError(f"{clip(where)}: {key} must be a text", EXAMPLE)
+    if not isinstance(data.get("launches", 1), int):
+        raise UsageError(f"{clip(where)}: launches must be a whole number", EXAMPLE)
     if not data.get("models"):
         raise UsageError(f"{clip(where)} names no models", EXAMPLE)
     return Suite(**{"title": Path(where).stem} | data)

@@ -35,6 +35,9 @@ def test_the_zoo_suite_has_every_family_at_its_default() -> None:
         ('models = "shufflenetv2"', "list of texts"),
         ('models = ["a"]\nthreads = [1.5]', "list of whole numbers"),
         ('models = ["a"]\nbudget = -1', "above zero"),
+        ('models = ["a"]\nlaunches = 2.5', "whole number"),
+        ('models = ["a"]\nreference = 3', "reference must be a text"),
+        ('models = ["a"]\ntitle = ""', "title must be a text"),
         ('models = ["a"]\nbackend = ["openvino"]', "named 'backend'"),
     ],
 )
@@ -50,6 +53,30 @@ def test_an_option_wins_over_the_suite(bench: Bench, tiny: Path) -> None:
     assert row["latency_ms"] == pytest.approx(3)
     other = bench("run", "--suite", mine, "--backend", "fake:latency_ms=4", "--format", "json")
     assert [r["latency_ms"] for r in json.loads(other.stdout)] == [pytest.approx(4)]
+
+
+def test_the_nightly_suite_is_a_nights_work_and_has_its_reference() -> None:
+    found = suite.resolve("nightly")
+    cases = len(found.models) * len(found.backends) * len(found.threads)
+    assert 12 <= cases <= 20
+    assert cases * (found.budget or 60) <= 20 * 60
+    model, backend = found.reference.split("@")
+    assert model in found.models
+    assert backend in found.backends
+
+
+def test_a_reference_is_measured_with_every_run_of_its_suite(bench: Bench, tiny: Path) -> None:
+    """Once: also where it is among the cases already, and where the command line changes the models."""
+    mine = tiny.with_name("mine.toml")
+    text = f'models = ["{tiny}"]\nbackends = ["fake:latency_ms=3"]\nlaunches = 2\nbudget = 1\n'
+    mine.write_text(text + f'reference = "{tiny}@fake:latency_ms=7"\n')
+    rows = json.loads(bench("run", "--suite", mine, "--format", "json").stdout)
+    assert [r["latency_ms"] for r in rows] == [pytest.approx(7), pytest.approx(3)]
+    assert len({r["run_id"] for r in rows}) == 1
+    mine.write_text(text + f'reference = "{tiny}@fake:latency_ms=3"\n')
+    assert len(json.loads(bench("run", "--suite", mine, "--format", "json").stdout)) == 1
+    mine.write_text(text + 'reference = "nothing@fake"\n')
+    assert "bench list models" in one_line_error(bench("run", "--suite", mine))
 
 
 def test_mistakes_are_one_line(bench: Bench) -> None:

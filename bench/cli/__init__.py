@@ -16,8 +16,10 @@ from bench.errors import UnknownName
 COMMANDS = {
     "ab": "Compare two cases in pairs of fresh processes that take turns, and give a verdict.",
     "cache": "Show or empty the cache of exported models.",
+    "compare": "Compare two sets of rows, or targets with each other, with an interval and a verdict per case.",
     "doctor": "Say what in this machine will spoil a measurement, and what to do about it.",
     "export": "Write a model as an ONNX file, with its reference outputs beside it.",
+    "history": "Find in years of nightly rows what moved, when, by how much, and what changed with it.",
     "inspect": "Count MACs, memory access, parameters and live memory of a model, node by node.",
     "list": "List models, backends, suites or targets.",
     "models": "List the networks of the zoo: parameters and multiply-adds, counted here and as published.",

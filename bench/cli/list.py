@@ -57,7 +57,13 @@ def suites() -> list[dict[str, Any]]:
     from bench.suite import shipped
 
     return [
-        {"suite": name, "title": s.title, "models": len(s.models), "backends": " ".join(s.backends)}
+        {
+            "suite": name,
+            "title": s.title,
+            "models": len(s.models),
+            "backends": " ".join(s.backends),
+            "reference": s.reference,
+        }
         for name, s in shipped().items()
     ]
 

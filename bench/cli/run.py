@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bench.case import Case, Plan
     from bench.records import Row
     from bench.suite import Suite
+    from bench.target import Target
 
 
 @click.command("run", no_args_is_help=True)
@@ -85,6 +86,7 @@ def command(
         Protocol(**changed),
         shape_texts.parse(shapes),
     )
+    plan = _with_reference(plan, base.reference, here)
     path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{here.name}.csv")
     records.prepare(path)
     rows = [] if not resume else _valid_rows(path, plan)
@@ -162,6 +164,21 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str]) -> list[Ro
             f"{path} cannot be written any more: {error.strerror}", "make room and run the same command with --resume"
         ) from error
     return rows
+
+
+def _with_reference(plan: Plan, reference: str, here: Target) -> Plan:
+    """Add the case that a suite measures with everything, unless it is in the plan already."""
+    if not reference:
+        return plan
+    from dataclasses import replace
+
+    from bench import backends as registry
+    from bench.cli.ab import side
+
+    case = side(reference, "onnxruntime", 1)
+    backend = registry.resolve(_with_python(case.backend.canonical, here.python))
+    case = replace(case, target=here.name, backend=backend)
+    return plan if any(c.id == case.id for c in plan.cases) else replace(plan, cases=(case, *plan.cases))
 
 
 def _with_python(spec: str, python: str) -> str:

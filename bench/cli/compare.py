@@ -1,0 +1,97 @@
+"""``bench compare``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bench.compare.load import Rows
+
+AXES = ("target", "cpu", "backend", "threads")
+
+
+class Percent(click.ParamType):  # type: ignore[type-arg]  # generic in the stubs of newer clicks only
+    """A number of percent, with or without its sign, as a share."""
+
+    name = "percent"
+
+    def __init__(self, least: float, most: float) -> None:
+        self.least, self.most = least, most
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Turn ``5%`` or ``5`` into 0.05."""
+        if isinstance(value, float):
+            return value
+        try:
+            number = float(str(value).strip().removesuffix("%"))
+        except ValueError:
+            self.fail(f"{value!r} is not a number of percent, such as 5%", param, ctx)
+        if not self.least <= number <= self.most:
+            self.fail(f"{value} is not from {self.least:g}% to {self.most:g}%", param, ctx)
+        return number / 100
+
+
+@click.command("compare", no_args_is_help=True)
+@click.argument("rows", nargs=-1, required=True, metavar="BASE NEW | ROWS...")
+@click.option("--across", type=click.Choice(AXES), help="Instead of BASE and NEW: hold targets (or ...) side by side.")
+@click.option("--gate", type=Percent(0.1, 100), metavar="PERCENT", help="Leave with 1 if a case is slower by that.")
+@click.option(
+    "--margin", type=Percent(0, 50), default="1%", show_default=True, metavar="PERCENT", help="What does not matter."
+)
+@click.option("--reference", metavar="MODEL@BACKEND", help="Divide by this case of the same run first.")
+@click.option(
+    "--job-sd", type=Percent(0.01, 50), default="3%", show_default=True, metavar="PERCENT",
+    help="How much two jobs differ where the rows do not tell.",
+)  # fmt: skip
+@click.option(
+    "--format", type=click.Choice(["table", "csv", "json", "markdown"]), default="table", show_default=True,
+    help="On stdout; markdown is for a comment.",
+)  # fmt: skip
+def command(
+    rows: tuple[str, ...],
+    across: str | None,
+    gate: float | None,
+    margin: float,
+    reference: str | None,
+    job_sd: float,
+    format: str,
+) -> None:
+    """Compare two sets of rows, or targets with each other, with an interval and a verdict per case.
+
+    BASE and NEW are files, folders or quoted patterns of rows that `bench run` wrote. The ratio is NEW's latency over
+    BASE's, its interval that over jobs (runs); only ok rows on the same CPU are compared. With --gate the exit code is
+    0 when every case is shown to be slower by less, 1 when one is slower (its estimate at least half of it, and beyond
+    the margin at 99% over all cases), 3 when that remains open.
+    """
+    from bench.errors import UsageError
+
+    if across is not None:
+        if gate is not None:
+            raise UsageError("--gate goes with BASE and NEW, not with --across", "leave one of them out")
+        _across(rows, across, reference, job_sd, format)
+        return
+    if len(rows) != 2:
+        raise UsageError(f"{len(rows)} sets of rows given", "give BASE and NEW, or --across; quote patterns")
+    from bench.compare.show import print_comparison
+    from bench.compare.sides import Options, compare
+
+    result = compare(_load((rows[0],), reference), _load((rows[1],), reference), Options(margin, gate, job_sd))
+    print_comparison(result, gate, format)
+    raise click.exceptions.Exit(result.exit_code)
+
+
+def _load(sources: tuple[str, ...], reference: str | None) -> Rows:
+    from bench.compare.load import load
+    from bench.compare.reference import relative
+
+    found = load(sources)
+    return found if reference is None else relative(found, reference)
+
+
+def _across(rows: tuple[str, ...], axis: str, reference: str | None, job_sd: float, format: str) -> None:
+    from bench.compare.across import across
+    from bench.compare.show_across import print_across
+
+    print_across(across(_load(rows, reference), axis, job_sd), format)

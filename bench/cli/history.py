@@ -1,0 +1,102 @@
+"""``bench history``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.compare import Percent
+
+if TYPE_CHECKING:
+    from bench.compare.history import History, Moved
+
+
+@click.command("history", no_args_is_help=True)
+@click.argument("rows", nargs=-1, required=True, metavar="ROWS...")
+@click.option("--reference", metavar="MODEL@BACKEND", help="The frozen case; default: what a suite declares, else the "
+              "most frequent.")  # fmt: skip
+@click.option(
+    "--least", type=Percent(0.1, 100), default="2%", show_default=True, metavar="PERCENT", help="Tell no less."
+)
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Tell only what moved from that day on.")
+@click.option(
+    "--format", type=click.Choice(["table", "csv", "json", "markdown"]), default="table", show_default=True,
+    help="On stdout.",
+)  # fmt: skip
+def command(rows: tuple[str, ...], reference: str | None, least: float, since: Any, format: str) -> None:
+    """Find in years of nightly rows what moved, when, by how much, and what changed with it.
+
+    ROWS are files, folders or quoted patterns. A series is one case on one CPU model, whatever the label of the
+    machine; its values are latencies relative to a reference case of the same run. A change is told from the fifth
+    night on. Needs the extra `history`.
+    """
+    from dataclasses import replace
+
+    from bench.compare.history import history
+    from bench.compare.load import load
+
+    found = history(load(rows), reference, least)
+    if since is not None:
+        day = since.date().isoformat()
+        found = replace(found, moved=tuple(m for m in found.moved if m.first_after >= day))
+    _show(found, format)
+
+
+def _show(found: History, format: str) -> None:
+    import json
+    from dataclasses import asdict
+
+    from bench.cli._print import print_records
+
+    if format == "json":
+        records = [record(m) for m in found.moved]
+        click.echo(json.dumps(asdict(found) | {"moved": records}, indent=1))
+        return
+    remarks = [
+        f"{found.rows} rows, {found.runs} runs, {found.series} series from {found.first} to {found.last}, "
+        f"relative to {found.reference}",
+        *found.notes,
+    ]
+    if format == "csv":
+        print_records([record(m) for m in found.moved], "csv")
+        for line in remarks:
+            click.echo(line, err=True)
+        return
+    cells = [_cells(m) for m in found.moved]
+    if format == "markdown":
+        from bench.compare.show import markdown_table, markdown_text
+
+        lines = ["### What moved", "", *(markdown_table(cells) if cells else ["Nothing moved."]), ""]
+        click.echo("\n".join(lines + [f"- {markdown_text(line)}" for line in remarks]))
+        return
+    if cells:
+        print_records(cells, "table")
+    for line in remarks if cells else ["nothing moved", *remarks]:
+        click.echo(line)
+
+
+def record(m: Moved) -> dict[str, Any]:
+    """Return a change's fields, numbers at the precision that they bear."""
+    from dataclasses import asdict
+
+    numbers = {name: float(f"{getattr(m, name):.4g}") for name in ("ratio", "lo", "hi")}
+    return asdict(m) | numbers | {k: "; ".join(getattr(m, k)) for k in ("changed", "reference_changed")}
+
+
+def _cells(m: Moved) -> dict[str, str]:
+    from math import log
+
+    from bench.compare.show import percent
+
+    reference = tuple(f"reference's {text}" for text in m.reference_changed)
+    return {
+        "moved": m.first_after,
+        "last before": m.last_before,
+        "case": m.case,
+        "machine": m.machine,
+        "change": percent(log(m.ratio)),
+        "95%": f"{percent(log(m.lo))} to {percent(log(m.hi))}",
+        "nights": f"{m.nights_before}+{m.nights_after}",
+        "changed with it": "; ".join((*m.changed, *reference)),
+    }

@@ -1,0 +1,154 @@
+"""Two sides that were measured by several jobs each: the difference of their logarithms, and what may be said of it.
+
+A job (one `bench run`) is the unit. Jobs of one shared machine differ by more than their own intervals say: the clock,
+the neighbours and the host change between them. With few jobs that spread is unknown, so it is estimated from the jobs
+there are and from a prior worth `PRIOR_JOBS` degrees of freedom, each side for itself (moderated variance: Smyth 2004,
+Statistical Applications in Genetics and Molecular Biology 3, equation 4), and the two sides are compared by Welch's t.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# Jobs of ten launches, cut out of ten minutes of one shared machine, differ by a standard deviation of 1.8 to 2.6%
+# (results/xeon-vm-2core/aa.samples.jsonl.gz); three cases of two runs eight minutes apart by 1, 10 and 11%.
+# `python benchmarks/nightly_aa.py` measures it on a machine of one's own.
+PRIOR_SD = 0.03
+PRIOR_JOBS = 3
+FAMILY_ERROR = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Logarithms of one case's latency, one per job, and the variance of each that its own interval admits."""
+
+    logs: tuple[float, ...]
+    within: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean of the logarithms."""
+        return math.fsum(self.logs) / len(self.logs)
+
+    def variance(self, prior_sd: float) -> float:
+        """Return the variance of one job: what was seen and the prior, weighted by their degrees of freedom."""
+        n, within = len(self.logs), math.fsum(self.within) / len(self.within)
+        seen = float(np.var(self.logs, ddof=1)) if n > 1 else 0.0
+        moderated = (PRIOR_JOBS * (prior_sd**2 + within) + (n - 1) * seen) / (PRIOR_JOBS + n - 1)
+        return max(moderated, within)  # a job repeats no better than its own launches do
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """NEW minus BASE on the log scale, with standard error and degrees of freedom."""
+
+    log_ratio: float
+    error: float
+    df: float
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Return the ends of the two-sided interval, on the log scale."""
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(self.df, (1 + confidence) / 2)) * self.error
+        return self.log_ratio - half, self.log_ratio + half
+
+
+def difference(base: Side, new: Side, prior_sd: float = PRIOR_SD) -> Difference:
+    """Compare two sides: Welch's t on moderated variances, Satterthwaite's degrees of freedom.
+
+    Raises:
+        ValueError: a side has no job, or a logarithm is not finite.
+    """
+    if not base.logs or not new.logs or not np.isfinite([*base.logs, *new.logs]).all():
+        raise ValueError("each side needs a job, and logarithms must be finite")
+    parts = [(side.variance(prior_sd) / len(side.logs), PRIOR_JOBS + len(side.logs) - 1) for side in (base, new)]
+    total = parts[0][0] + parts[1][0]
+    if total == 0:
+        return Difference(new.mean - base.mean, 0.0, math.inf)
+    df = total**2 / sum(variance**2 / freedom for variance, freedom in parts)
+    return Difference(new.mean - base.mean, math.sqrt(total), df)
+
+
+def paired(base: Side, new: Side, prior_sd: float = PRIOR_SD) -> Difference:
+    """Compare two sides that the same jobs measured, in the same order: what a job does to both cancels.
+
+    Student's t on the differences, with the same prior: a slow job slows two networks or two runtimes by different
+    factors, so the differences spread as well.
+
+    Raises:
+        ValueError: the numbers of jobs differ, or there is none.
+    """
+    logs = tuple(n - b for b, n in zip(base.logs, new.logs, strict=True))
+    both = Side(logs, tuple(b + n for b, n in zip(base.within, new.within, strict=True)))
+    if not logs:
+        raise ValueError("there is no job that measured both")
+    return Difference(both.mean, math.sqrt(both.variance(prior_sd) / len(logs)), PRIOR_JOBS + len(logs) - 1)
+
+
+def judge(found: Difference, margin: float, comparisons: int = 1) -> str:
+    """Give the verdict on NEW against BASE.
+
+    The rule of `bench.stats.verdict.decide`, but the 99% is that of all `comparisons` together (Bonferroni): of tables
+    with sixty equal cases every second would otherwise have a false verdict. With d = log(1 + margin): `slower` if the
+    interval lies above d, `faster` if below -d, `equivalent` if the 90% interval lies within max(log 1.02, 2 d) on both
+    sides, `changed below threshold` if the 99% interval excludes zero only, else `inconclusive`.
+    """
+    delta = math.log1p(margin)
+    lo, hi = found.interval(decision_confidence(comparisons))
+    lo90, hi90 = found.interval(0.90)
+    same = max(math.log(1.02), 2 * delta)
+    if lo > delta:
+        return "slower"
+    if hi < -delta:
+        return "faster"
+    if -same < lo90 and hi90 < same:
+        return "equivalent"
+    return "changed below threshold" if lo > 0 or hi < 0 else "inconclusive"
+
+
+def decision_confidence(comparisons: int) -> float:
+    """Return the confidence of each interval with which all of them together hold at 99%."""
+    return 1 - FAMILY_ERROR / max(1, comparisons)
+
+
+def detectable(found: Difference, margin: float, comparisons: int = 1) -> float:
+    """Return the smallest slowdown (a ratio minus one) whose estimate would have been called slower."""
+    lo, hi = found.interval(decision_confidence(comparisons))
+    return math.expm1((hi - lo) / 2 + math.log1p(margin))
+
+
+def gate(found: Difference, verdict: str, threshold: float) -> str:
+    """Say what a gate at `threshold` does with one case: `tripped`, `passed` or `open`.
+
+    Tripped: the verdict is `slower` and the estimate is at least half the threshold, so that a slowdown of just the
+    threshold is not missed every other time, and one that nobody asked about does not trip. Passed: a slowdown of
+    `threshold` is excluded at 95% (one-sided). Open: neither.
+    """
+    if verdict == "slower" and found.log_ratio >= math.log1p(threshold) / 2:
+        return "tripped"
+    return "passed" if found.interval(0.90)[1] < math.log1p(threshold) else "open"
+
+
+def within_variance(lo_ms: float, hi_ms: float, launches: float) -> float:
+    """Return the variance of a row's log latency that its 95% interval over launches stands for, 0 without one."""
+    if not (0 < lo_ms <= hi_ms) or not math.isfinite(hi_ms):
+        return 0.0
+    from scipy.special import stdtrit
+
+    quantile = float(stdtrit(launches - 1, 0.975)) if launches > 1 else 1.96
+    return (math.log(hi_ms / lo_ms) / 2 / quantile) ** 2
+
+
+def combine(sides: Sequence[Side]) -> Side:
+    """Average cases job by job: every side must have the same jobs, in the same order.
+
+    What jobs have in common stays in; the variances that launches admit are independent between cases.
+    """
+    logs = np.array([side.logs for side in sides])
+    within = np.array([side.within for side in sides])
+    return Side(tuple(logs.mean(axis=0).tolist()), tuple((within.sum(axis=0) / len(sides) ** 2).tolist()))

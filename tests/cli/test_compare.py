@@ -1,0 +1,130 @@
+"""`bench compare` and `bench history` as a person meets them: what is printed, exit codes, mistakes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from bench.cli.compare import command as compare
+from bench.cli.history import command as history
+from bench.compare.show import markdown_text
+from tests.compare.rows import nights, row, write
+from tests.conftest import Bench, one_line_error
+
+STEADY = tuple(np.linspace(-0.004, 0.004, 8))
+HOSTILE = "a|b`c`<img src=x>[l](https://evil.example)@someone *x* _y_ #1\\"
+
+
+def run(command: object, *arguments: object) -> Result:
+    return CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> tuple[Path, Path]:
+    base, new = tmp_path / "base.csv", tmp_path / "new.csv"
+    for model, by in (("same", 0.0), ("worse", 0.08)):
+        nights(base, STEADY, model=model)
+        nights(new, [v + by for v in STEADY], model=model)
+    write(new, [row(model="fresh")])
+    return base, new
+
+
+@pytest.mark.parametrize(("gate", "code"), [((), 0), (("--gate", "5%"), 1), (("--gate", "50"), 0)])
+def test_exit_codes(sides: tuple[Path, Path], gate: tuple[str, ...], code: int) -> None:
+    assert run(compare, *sides, "--job-sd", "1%", *gate).exit_code == code
+    assert run(compare, *reversed(sides), "--job-sd", "1%").exit_code == 0
+
+
+def test_the_table_says_what_matters(sides: tuple[Path, Path]) -> None:
+    said = run(compare, *sides, "--job-sd", 1, "--gate", 5).stdout
+    assert "+8.3%" in said
+    assert "no verdict, only in NEW: fresh on onnxruntime" in said
+    assert "gate 5.0%: tripped by 1 of 2 cases: worse on onnxruntime" in said
+
+
+def test_json_and_csv(sides: tuple[Path, Path]) -> None:
+    found = json.loads(run(compare, *sides, "--job-sd", 1, "--gate", 5, "--format", "json").stdout)
+    assert [case["verdict"] for case in found["cases"]] == ["equivalent", "slower"]
+    assert [case["gate"] for case in found["cases"]] == ["passed", "tripped"]
+    assert found["gate"] == {"threshold": 0.05, "exit_code": 1}
+    assert found["cases"][1]["lo"] < found["cases"][1]["ratio"] == 1.0833 < found["cases"][1]["hi"]
+    table = list(csv.DictReader(io.StringIO(run(compare, *sides, "--format", "csv").stdout)))
+    assert [r["case"] for r in table] == ["same on onnxruntime", "worse on onnxruntime", "geometric mean of 2 cases"]
+
+
+def test_markdown_is_a_table_whatever_names_are(tmp_path: Path) -> None:
+    for name in ("base", "new"):
+        nights(tmp_path / f"{name}.csv", STEADY, model=HOSTILE)
+        nights(tmp_path / f"{name}.csv", STEADY, model="plain")
+    text = run(compare, tmp_path / "base.csv", tmp_path / "new.csv", "--format", "markdown").stdout
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == 5  # header, rule, two cases, one mean
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    assert "<img" not in text
+    assert "https://" not in text
+    assert "@someone" not in text
+    assert "\\`c\\`" in text
+
+
+def test_markdown_text_is_one_line() -> None:
+    assert "\n" not in markdown_text("a\nb\x1b[31m")
+
+
+def test_across_prints(tmp_path: Path) -> None:
+    nights(tmp_path / "x.csv", STEADY)
+    nights(tmp_path / "y.csv", STEADY, target="arm", cpu="N1", cpu_id="part=1")
+    for format in ("table", "csv", "json", "markdown"):
+        result = run(compare, tmp_path, "--across", "target", "--format", format)
+        assert result.exit_code == 0
+        assert "net on onnxruntime" in result.stdout
+    assert "order on arm and local, 1 cases" in run(compare, tmp_path, "--across", "target").stdout
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    logs = rng.normal(0, 0.003, 28)
+    nights(tmp_path / "a.csv", rng.normal(0, 0.003, 28), model="anchor")
+    nights(tmp_path / "a.csv", logs + np.where(np.arange(28) >= 14, 0.1, 0), model="x|y")
+    return tmp_path / "a.csv"
+
+
+def test_history_prints(step: Path) -> None:
+    (moved,) = json.loads(run(history, step, "--reference", "anchor", "--format", "json").stdout)["moved"]
+    assert (moved["case"], moved["first_after"]) == ("x|y on onnxruntime", "2026-03-15")
+    assert moved["ratio"] == pytest.approx(1.105, abs=0.005)
+    assert "2026-03-15" in run(history, step, "--reference", "anchor", "--format", "csv").stdout
+    assert "x\\|y" in run(history, step, "--reference", "anchor", "--format", "markdown").stdout
+    assert "56 rows, 28 runs" in run(history, step, "--reference", "anchor").stdout
+    assert "nothing moved" in run(history, step, "--reference", "anchor", "--since", "2026-03-20").stdout
+    assert "nothing moved" in run(history, step, "--reference", "anchor", "--least", "30%").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("compare", "a.csv"), "give BASE and NEW"),
+        (("compare", "a.csv", "b.csv"), "no result files in 'b.csv'"),
+        (("compare", "a.csv", "a.csv", "--across", "target", "--gate", "5"), "leave one of them out"),
+        (("compare", "a.csv", "--across", "cpu"), "all rows have one cpu"),
+        (("compare", "a.csv", "a.csv", "--reference", "nothing"), "no case in these rows named 'nothing'"),
+        (("history", "no/"), "no result files"),
+        (("history", "a.csv", "--reference", "x@openvino"), "no case in these rows"),
+    ],
+)
+def test_mistakes_are_one_line(bench: Bench, step: Path, arguments: tuple[str, ...], says: str) -> None:
+    result = bench(*arguments)
+    assert says in one_line_error(result)
+    assert result.returncode == 2
+
+
+def test_wrong_percent(bench: Bench, step: Path) -> None:
+    result = bench("compare", "a.csv", "a.csv", "--gate", "much")
+    assert result.returncode == 2
+    assert "'much' is not a number of percent" in result.stderr
