@@ -30,7 +30,12 @@ CACHE = cache.root() / "arm"
 RELEASE, PYTHON, GLIBC = "bookworm", "3.11", 36
 PACKAGES = "python3"
 FOR_TESTS = ("pytest>=8", "hypothesis>=6", "pyyaml")
-TOOLS = {"qemu-aarch64-static": "qemu-user-static", "debootstrap": "debootstrap", "dpkg-deb": "dpkg", "unshare": "util-linux"}
+TOOLS = {
+    "qemu-aarch64-static": "qemu-user-static",
+    "debootstrap": "debootstrap",
+    "dpkg-deb": "dpkg",
+    "unshare": "util-linux",
+}
 BINFMT = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
 
 # A Neoverse N1 as Linux shows it; enter.sh has the emulator emulate the same core, and a runtime that finds the two

@@ -75,7 +75,9 @@ def test_an_emulator_is_recognised(tmp_path: Path) -> None:
     assert emulated(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["QEMU TCG CPU version 2.5+", "QEMU Virtual CPU version 2.5+", "VirtualApple @ 2.50GHz"])
+@pytest.mark.parametrize(
+    "name", ["QEMU TCG CPU version 2.5+", "QEMU Virtual CPU version 2.5+", "VirtualApple @ 2.50GHz"]
+)
 def test_an_emulated_cpu_is_recognised_by_its_name(tmp_path: Path, name: str) -> None:
     machine(tmp_path, {"proc/cpuinfo": f"processor\t: 0\nmodel name\t: {name}\n"})
     assert emulated(tmp_path)
