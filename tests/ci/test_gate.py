@@ -113,6 +113,24 @@ def test_a_model_that_the_head_broke_fails_with_the_reason(checkouts: Path) -> N
     assert "error: " in done.stderr
 
 
+def test_this_projects_own_gate_exports_and_compares_both_sides(checkouts: Path) -> None:
+    """Its steps as they are, after installing; both sides are this program."""
+    wanted = ("export both", "gate")
+    found = [s for s in steps(GITHUB / "workflows/gate.yml") if s.raw.get("name") in wanted]
+    assert [s.raw["name"] for s in found] == list(wanted)
+    convolutions(checkouts / "net.onnx", 1)
+    run("true", checkouts)  # makes the shim
+    for side in ("base", "head"):
+        shutil.copytree(checkouts / ".bin", checkouts / side / ".venv/bin")
+    shutil.copytree(GITHUB, checkouts / "base/.github")
+    for step in found:
+        own = {k: v for k, v in step.env.items() if "${{" not in v}
+        done = run(step.script, checkouts, **{"NETWORK": "net.onnx", "BACKEND": "fake", "BUDGET": "1"} | own)
+        assert done.returncode == 0, done.stderr
+    assert "**B is equivalent**" in checkouts.joinpath("gate/verdict.md").read_text()
+    assert checkouts.joinpath("base/model.reference.npz").exists()
+
+
 @pytest.mark.slow
 def test_real_extra_work_is_found_on_a_real_runtime(checkouts: Path) -> None:
     """Twice the convolutions in ONNX Runtime; then the same network on both sides."""
