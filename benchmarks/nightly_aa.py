@@ -1,13 +1,13 @@
 """How much do equal nights of one machine differ, and does the gate keep still? Nights are recorded, then compared.
 
-    python benchmarks/nightly_aa.py --nights 14 --output nights/      # records the nights that are missing, then analyses
-    python benchmarks/nightly_aa.py --nights 0 --output nights/       # analyses what is there
+    python benchmarks/nightly_aa.py --nights 14 --output nights/   # records what is missing, then analyses
+    python benchmarks/nightly_aa.py --nights 0 --output nights/    # analyses what is there
 
-Every night is one `bench run` of a suite into `--output`/NIGHT.csv, `--pause` seconds after the last one (86400 makes them
-nights); a second call goes on where the first one stopped. Printed: the standard deviation of a case from night to night,
-alone and relative to the suite's reference, beside what the rows' own intervals would explain (the sd is what `bench
-compare --job-sd` assumes); and what `bench compare --gate 5%` says of nights drawn into two equal sides, and of the same
-with one case slowed by 5%.
+Every night is one `bench run` of a suite into `--output`/NIGHT.csv, `--pause` seconds after the last one (86400 makes
+them nights); a second call goes on where the first one stopped. Printed: the standard deviation of a case from night to
+night, alone and relative to the suite's reference, beside what the rows' own intervals would explain (the sd is what
+`bench compare --job-sd` assumes); and what `bench compare --gate 5%` says of nights drawn into two equal sides, and of
+the same with one network slowed by 5%.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ def record(output: Path, suite: str, nights: int, pause_s: float) -> None:
     """Measure the nights that are missing."""
     for night in range(nights):
         path = output / f"{night:04}.csv"
-        if path.exists() and path.stat().st_size:
+        if (output / f"{night + 1:04}.csv").exists():
             continue
-        subprocess.run([sys.executable, "-m", "bench", "run", "--suite", suite, "--output", path], check=False)
-        if night < nights - 1:
+        if night and not path.exists():
             time.sleep(pause_s)
+        # A night that was broken off is finished; one that is whole is left as it is.
+        command = [sys.executable, "-m", "bench", "run", "--suite", suite, "--output", path, "--resume"]
+        subprocess.run(command, check=False)
 
 
 def spread(rows: Rows) -> None:
@@ -91,7 +93,8 @@ def main() -> None:
         for slowed in (0.0, 0.05):
             passed, tripped, opened = gate(found, args.draws, slowed, 0)
             what = "one network slower by 5%" if slowed else "equal"
-            print(f"    {half} nights a side, {what}: tripped {tripped} of {args.draws}, passed {passed}, open {opened}")
+            said = f"tripped {tripped} of {args.draws}, passed {passed}, open {opened}"
+            print(f"    {half} nights a side, {what}: {said}")
 
 
 if __name__ == "__main__":

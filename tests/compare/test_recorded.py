@@ -1,4 +1,4 @@
-"""The gate on launches that were recorded: equal nights never trip it. `benchmarks/gate_false_alarms.py` has the figures."""
+"""The gate on recorded launches: equal nights never trip it. `benchmarks/gate_false_alarms.py` gives the figures."""
 
 from __future__ import annotations
 
