@@ -24,8 +24,8 @@ RUNTIMES = ("onnxruntime", "openvino")
 # What stands on neither PyTorch nor the tree of the project, and meets the machine or its runtimes.
 SUITE = (
     "tests/backends", "tests/graph", "tests/measure/test_cores.py", "tests/measure/test_doctor.py",
-    "tests/measure/test_environment.py", "tests/measure/test_loop.py", "tests/stats/test_verdict.py",
-    "tests/test_case.py", "tests/test_records.py", "tests/test_spec.py", "tests/test_suite.py", "tests/test_target.py",
+    "tests/measure/test_environment.py", "tests/measure/test_loop.py",
+    "tests/test_case.py", "tests/test_records.py", "tests/test_spec.py", "tests/test_target.py",
 )  # fmt: skip
 NEEDS_TORCH = "torch or real_network or threads_are_read_back"
 

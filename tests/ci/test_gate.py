@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +43,13 @@ def checkouts(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def gate(folder: Path, **env: str):
+def gate(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the step of the action, with what a runner would give it."""
     (step,) = [s for s in steps(GITHUB / "actions/gate/action.yml") if s.raw.get("id") == "gate"]
     given = {"MODEL": "net.onnx", "BACKEND": FAST, "THREADS": "1", "MARGIN": "1", "BUDGET": "1", "INCONCLUSIVE": "pass"}
     assert set(step.env) == set(given)
     runner = {"GITHUB_ACTION_PATH": str(SCRIPT.parent), "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
-    return run(step.script, folder, **given, **runner, GITHUB_OUTPUT=str(folder / "output.txt"), **env)
+    return run(step.script, folder, **given | runner | {"GITHUB_OUTPUT": str(folder / "output.txt")} | env)
 
 
 def test_a_slowed_head_fails_the_job_and_the_comment_says_why(checkouts: Path) -> None:
