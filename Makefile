@@ -9,7 +9,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test test-slow lint format docs docs-check clean
+.PHONY: run test test-slow test-arm lint format docs docs-check clean
 
 run: $(READY)
 	$(VENV)/bin/bench run --model shufflenetv2 --backend openvino
@@ -19,6 +19,11 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(VENV)/bin/python -m pytest --slow
+
+# Needs, on x86-64 Linux 6.7 or newer: apt-get install qemu-user-static debootstrap
+test-arm: $(READY)
+	$(VENV)/bin/python -m tests.arm.userland
+	$(VENV)/bin/python -m pytest --arm tests/arm
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

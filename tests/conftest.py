@@ -19,11 +19,13 @@ hypothesis.settings.load_profile("bench")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests that take minutes, too")
+    parser.addoption("--arm", action="store_true", help="run the tests in an emulated aarch64 userland, too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     skips = {
         "slow": None if config.getoption("--slow") else "takes minutes; run with --slow",
+        "arm": None if config.getoption("--arm") else "builds an emulated aarch64 userland; run with make test-arm",
         "gpu": None if _has_cuda(items) else "no CUDA device",
     }
     for item in items:

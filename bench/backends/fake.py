@@ -23,7 +23,7 @@ from bench.parameter import Parameter, Value
 
 
 class FakeSession:
-    """Plays latencies: `latency_ms`, multiplied in each launch by a lognormal factor of spread `launch_cv`."""
+    """Plays `latency_ms` plus `ps_per_mac` per MAC, times a lognormal factor of spread `launch_cv` in each launch."""
 
     def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
         self._options = options
@@ -33,7 +33,8 @@ class FakeSession:
         self._now_ns = 0
         self._count = 0
         wobble = random.Random(os.getpid()).gauss(0.0, 1.0) * float(options["launch_cv"])
-        self._latency_ns = max(1, round(float(options["latency_ms"]) * 1e6 * math.exp(wobble)))
+        latency_ns = float(options["latency_ms"]) * 1e6 + float(options["ps_per_mac"]) * artifact.macs / 1e3
+        self._latency_ns = max(1, round(latency_ns * math.exp(wobble)))
         self.canary = FakeCanary(float(options["slowness"]), int(options["disturb_every"]))
 
     def clock(self) -> int:
@@ -139,6 +140,7 @@ class Fake:
     extra: ClassVar[str] = ""
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("latency_ms", 1.0, range=(1e-6, 1e6)),
+        Parameter("ps_per_mac", 0.0, range=(0.0, 1e6), help="added to the latency for each multiply-accumulate"),
         Parameter("launch_cv", 0.0, range=(0.0, 1.0), help="spread between launches"),
         Parameter("slowness", 1.0, range=(0.1, 10.0), help="of the scripted machine"),
         Parameter("disturb_every", 0, help="every how many blocks a neighbour doubles the latency; 0 is never"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.cli._print import print_records
 
 if TYPE_CHECKING:
     from bench.case import Case
@@ -32,7 +32,10 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @click.option("--budget", type=click.FloatRange(1), metavar="SECONDS", help="For the comparison.  [default: 100]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
 @click.option("--output", type=click.Path(path_type=Path), help="NAME.csv; raw pairs go to NAME.samples.jsonl.gz.")
-@FORMAT
+@click.option(
+    "--format", type=click.Choice(["table", "csv", "json", "markdown"]), default="table", show_default=True,
+    help="On stdout; markdown is for a comment.",
+)  # fmt: skip
 def command(
     a: str,
     b: str,
@@ -134,8 +137,13 @@ def _show(a: Case, b: Case, verdict: Verdict, pairs: list[Pair], confirmed: bool
     latency = [statistics.median(pair.latency_ns[i] for pair in pairs) / 1e6 for i in (0, 1)]
     record = {"a": str(a), "b": str(b), "a_ms": round(latency[0], 4), "b_ms": round(latency[1], 4)}
     record |= asdict(verdict) | ({"confirmed": confirmed} if confirmed is not None else {})
-    if format != "table":
+    if format in ("csv", "json"):
         print_records([record], format)
+        return
+    if format == "markdown":
+        from bench.report.ab_markdown import markdown
+
+        click.echo(markdown((str(a), str(b)), latency, verdict, confirmed))
         return
     click.echo(f"A  {latency[0]:9.3f} ms  {a}")
     click.echo(f"B  {latency[1]:9.3f} ms  {b}")

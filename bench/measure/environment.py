@@ -53,10 +53,17 @@ def local() -> Environment:
 
 
 def emulated(root: Path = Path("/")) -> bool:
-    """Tell whether this process runs under qemu-user, or on a machine emulated without hardware support."""
-    if "qemu" in _read(root / "proc/self/maps")[:20000] or "/qemu-" in _read(root / "proc/self/auxv"):
+    """Tell whether this process runs under qemu-user or Rosetta, or on a machine emulated without hardware support."""
+    try:
+        # qemu-user answers for everything under /proc/self with what the guest would see there; the thread's own folder
+        # it leaves to the kernel, which names the program that really runs (qemu 7.2, seen).
+        program = os.readlink(root / "proc/thread-self/exe")
+    except OSError:
+        program = ""
+    if program.rpartition("/")[2].startswith("qemu-"):
         return True
-    return re.search(r"^model name\s*:\s*QEMU (TCG|Virtual)", _read(root / "proc/cpuinfo"), re.MULTILINE) is not None
+    names = r"^model name\s*:\s*(QEMU (TCG|Virtual)|VirtualApple)"
+    return re.search(names, _read(root / "proc/cpuinfo"), re.MULTILINE) is not None
 
 
 def usable_cores() -> list[int]:

@@ -86,3 +86,18 @@ def test_what_is_not_comparable_is_not_compared(bench: Bench, tiny: Path, b: str
     result = bench("ab", f"{tiny}@fake", f"{tiny}@{b}", *FEW)
     assert result.returncode == 1
     assert says in one_line_error(result)
+
+
+def test_markdown_is_for_a_comment(bench: Bench, tiny: Path) -> None:
+    """Names come from whoever opens the pull request: no markup of theirs gets through."""
+    evil = tiny.rename(tiny.with_name("x|<img src=y>[a](http:z)*b*`c`.onnx"))
+    slow = f"{evil}@fake:latency_ms=1.05"
+    result = bench("ab", f"{evil}@fake", slow, *FEW, "--gate", "--format", "markdown", "--output", "r.csv")
+    assert result.returncode == 1, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "### Latency, B against A"
+    assert lines[2].startswith("**B is 🔴 slower**: +5.0%, 95% interval +5.0% to +5.0%, 20 pairs")
+    assert lines[4:6] == ["|  | median ms | case |", "| --- | --- | --- |"]
+    assert [line.split(" | ")[:2] for line in lines[6:8]] == [["| A", "1"], ["| B", "1.05"]]
+    assert r"x\|&lt;img src=y&gt;\[a\](http:z)\*b\*\`c\`.onnx" in lines[6]
+    assert "fresh ones confirmed it" in lines[-1]

@@ -64,8 +64,22 @@ def test_what_cannot_be_seen_is_not_called_well(tmp_path: Path) -> None:
 
 
 def test_an_emulator_is_recognised(tmp_path: Path) -> None:
+    """By the program that really runs; in an emulator itself: tests/arm."""
     assert not emulated(tmp_path)
-    machine(tmp_path, {"proc/self/maps": "400000-401000 r-xp 00000000 00:00 0 /usr/bin/qemu-aarch64-static\n"})
+    program = tmp_path / "proc/thread-self/exe"
+    program.parent.mkdir(parents=True)
+    program.symlink_to("/home/qemu-users/bin/python3")
+    assert not emulated(tmp_path)
+    program.unlink()
+    program.symlink_to("/usr/bin/qemu-aarch64-static")
+    assert emulated(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["QEMU TCG CPU version 2.5+", "QEMU Virtual CPU version 2.5+", "VirtualApple @ 2.50GHz"]
+)
+def test_an_emulated_cpu_is_recognised_by_its_name(tmp_path: Path, name: str) -> None:
+    machine(tmp_path, {"proc/cpuinfo": f"processor\t: 0\nmodel name\t: {name}\n"})
     assert emulated(tmp_path)
 
 

@@ -1,0 +1,138 @@
+"""`bench` on aarch64: a network exported on x86-64 runs there without PyTorch, is right, and is never called fast."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import records
+from bench.backends.base import PARITY_TOLERANCE
+from bench.cli import COMMANDS
+from bench.records import Row
+from tests.arm import userland
+from tests.arm.userland import Userland
+
+pytestmark = pytest.mark.arm
+
+# 3.4 million MACs: the emulator is some 300 times slower than a core.
+NETWORK = "shufflenetv2:width=0.5,resolution=64"
+RUNTIMES = ("onnxruntime", "openvino")
+# What stands on neither PyTorch nor the tree of the project, and meets the machine or its runtimes.
+SUITE = (
+    "tests/backends", "tests/graph", "tests/measure/test_cores.py", "tests/measure/test_doctor.py",
+    "tests/measure/test_environment.py", "tests/measure/test_loop.py",
+    "tests/test_case.py", "tests/test_records.py", "tests/test_spec.py", "tests/test_target.py",
+)  # fmt: skip
+NEEDS_TORCH = "torch or real_network or threads_are_read_back"
+
+
+@pytest.fixture(scope="module")
+def arm() -> Userland:
+    lacking = userland.missing()
+    assert not lacking, lacking
+    return userland.build()
+
+
+@pytest.fixture(scope="module")
+def work(arm: Userland, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that both sides see: the project as pip installs it, and a network with its reference."""
+    folder = tmp_path_factory.mktemp("work")
+    userland.stage(folder)
+    here(folder, "export", NETWORK, "--output", "net.onnx")
+    for name in ("x86", "emulated"):
+        folder.joinpath(f"{name}.toml").write_text(f'name = "{name}"\n')
+    return folder
+
+
+def here(work: Path, *arguments: str) -> str:
+    """Run the command on this machine."""
+    done = subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=work, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def there(arm: Userland, work: Path, *command: str) -> str:
+    """Run a command in the userland."""
+    done = arm.run(work, *command)
+    assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def measurement(name: str) -> list[str]:
+    backends = [part for runtime in RUNTIMES for part in ("--backend", runtime)]
+    quick = ["--launches", "1", "--budget", "1", "--output", f"{name}.csv", "--target", f"{name}.toml"]
+    return ["run", "--model", "net.onnx", *backends, *quick]
+
+
+@pytest.fixture(scope="module")
+def emulated(arm: Userland, work: Path) -> list[Row]:
+    there(arm, work, "python3", "-m", "bench", *measurement("emulated"))
+    return records.read(work / "emulated.csv")
+
+
+@pytest.fixture(scope="module")
+def native(work: Path) -> list[Row]:
+    here(work, *measurement("x86"))
+    return records.read(work / "x86.csv")
+
+
+def test_a_carried_network_computes_the_same_on_both(emulated: list[Row], native: list[Row]) -> None:
+    """Both against PyTorch's outputs on the machine that exported: they travel with the file."""
+    assert [row.backend for row in emulated] == [row.backend for row in native] == list(RUNTIMES)
+    for row in (*emulated, *native):
+        assert row.parity_rel_l2 is not None
+        assert row.parity_rel_l2 < PARITY_TOLERANCE["fp32"]
+        assert row.parity_top1
+        assert "torch" in (row.parity_reference or "")
+        assert (row.precision_effective, row.threads_effective) == ("fp32", 1)
+    (digest,) = {row.artifact_sha256 for row in (*emulated, *native)}
+    assert digest
+    (macs,) = {(row.macs, row.macs_executed) for row in (*emulated, *native)}
+    assert macs[0] == macs[1]
+
+
+def test_an_emulated_row_says_so_and_is_never_ok(emulated: list[Row], native: list[Row]) -> None:
+    assert {(row.status, row.emulated) for row in emulated} == {("noisy", True)}
+    assert all("emulated" in (row.error or "") for row in emulated)
+    assert {row.emulated for row in native} == {False}
+
+
+def test_the_cpu_is_named(emulated: list[Row], native: list[Row]) -> None:
+    for row in emulated:
+        assert (row.arch, row.cpu, row.microarchitecture) == ("aarch64", "ARM Neoverse-N1", "neoverse_n1")
+        assert row.cpu_id == "implementer=0x41 part=0xd0c"
+        assert "Debian" in (row.os or "")
+    assert {row.arch for row in native} == {"x86_64"}
+
+
+def test_pytorch_is_not_there(arm: Userland, work: Path) -> None:
+    said = there(arm, work, "python3", "-c", "import importlib.util as u; print(u.find_spec('torch'))")
+    assert said.strip() == "None"
+
+
+def test_doctor_knows_an_emulator(arm: Userland, work: Path) -> None:
+    done = arm.run(work, "python3", "-m", "bench", "doctor", "--json")
+    assert done.returncode == 1, done.stderr
+    assert any("emulated" in row["hint"] and row["state"] == "bad" for row in json.loads(done.stdout))
+
+
+def test_the_suite_passes_there(arm: Userland, work: Path) -> None:
+    """The tests that need neither PyTorch nor the project's tree, on the runtimes' aarch64 builds."""
+    said = there(arm, work, "python3", "-m", "pytest", "-p", "no:cacheprovider", "-k", f"not ({NEEDS_TORCH})", *SUITE)
+    last = said.strip().splitlines()[-1]
+    passed = int(last.partition(" passed")[0].rpartition(" ")[2] or 0)
+    assert passed > 100, last
+
+
+def test_it_is_held_beside_x86_and_not_compared(work: Path, emulated: list[Row], native: list[Row]) -> None:
+    if "compare" not in COMMANDS:
+        pytest.skip("this version has no bench compare")
+    said = json.loads(here(work, "compare", "x86.csv", "emulated.csv", "--across", "target", "--format", "json"))
+    assert said["axis"] == "target"
+    assert said["cases"] == []  # no ratio: an emulator's latency is nobody's
+    for runtime in RUNTIMES:
+        assert any(runtime in line and "noisy on emulated" in line for line in said["incomparable"])
