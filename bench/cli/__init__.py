@@ -21,6 +21,7 @@ COMMANDS = {
     "inspect": "Count MACs, memory access, parameters and live memory of a model, node by node.",
     "list": "List models, backends, suites or targets.",
     "models": "List the networks of the zoo: parameters and multiply-adds, counted here and as published.",
+    "predict": "Predict the latency of a network on this machine without running it.",
     "roofline": "Measure the attainable peak and bandwidth of a runtime on this machine.",
     "run": "Measure models on backends and append a row for each case.",
     "schema": "Print every column of a result row: type, unit, meaning.",
