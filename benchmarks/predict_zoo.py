@@ -23,7 +23,7 @@ from bench import backends, zoo
 from bench.cli._print import print_records
 from bench.predict import train
 from bench.predict.features import macs, moved_bytes, simple
-from bench.predict.predictor import Predictor, calibrate, conformal, half_width, hidden_keys
+from bench.predict.predictor import Predictor, calibrate, half_width, hidden_keys
 from bench.predict.regressor import Roof
 from bench.predict.table import Network, Table, read
 from bench.suite import shipped
@@ -83,40 +83,38 @@ def report(table: Table, format: str) -> None:
     """Print the accuracy of every predictor, and each network's predictions."""
     networks = [n for n in table.networks.values() if n.latency_ns]
     truth = np.array([n.latency_ns for n in networks], dtype=float)
-    families = sorted({n.family for n in networks})
+    left_out = {row["network"]: row for row in calibrate(table)}
     found: dict[str, dict[str, float]] = {name: {} for name in ("timed", "unseen", *BASELINES)}
     inside: dict[str, list[bool]] = {"timed": [], "unseen": []}
-    for family in families:
+    for network in networks:
+        row = left_out[network.name]
+        # The interval comes from the errors of the other families.
+        others = [r for r in left_out.values() if r["family"] != network.family]
+        for mode, key, share in (("timed", "seen", 0.0), ("unseen", "unseen", row.get("share", 0.0))):
+            if key not in row:
+                unknown = Predictor(table, hidden_keys(table, network.family) if share else ()).sums(network).unknown
+                print(f"{mode}: {network.name} is not predicted: {'; '.join(unknown)}")
+                found[mode][network.name] = math.nan
+                continue
+            found[mode][network.name] = float(network.latency_ns or 1) * math.exp(row[key])
+            half = half_width(others, share)
+            inside[mode].append(half is not None and abs(row[key]) <= half)
+    for family in sorted({n.family for n in networks}):
         own = [n for n in networks if n.family == family]
-        hidden = hidden_keys(table, family)
-        # The interval is calibrated without this family, too: the table of the others, calibrated among themselves.
-        others = without(table, family)
-        others.calibration = calibrate(others)
-        for mode, keys in (("timed", set()), ("unseen", hidden)):
-            predictor = Predictor(table, keys, (family,))
-            for network in own:
-                prediction = predictor.predict(network)
-                if not prediction.complete:
-                    print(f"{mode}: {network.name}: not in the prediction: {'; '.join(prediction.sums.unknown)}")
-                found[mode][network.name] = prediction.latency_ns
-                half = half_width(others.calibration, prediction.sums.share_unseen)
-                error = abs(math.log(prediction.latency_ns / float(network.latency_ns or 1)))
-                inside[mode].append(half is not None and error <= half)
         for name, baseline in BASELINES.items():
             rows = baseline(table, [n for n in networks if n.family != family], own)
             found[name] |= {n.name: float(y) for n, y in zip(own, rows, strict=True)}
     again = [n for n in networks if n.again_ns]
     lines = [score("measured twice", np.array([n.again_ns for n in again]), np.array([n.latency_ns for n in again]))]
-    for name, values in found.items():
-        line = score(name, np.array([values[n.name] for n in networks]), truth)
-        line["in_90%_interval"] = f"{np.mean(inside[name]):.0%}" if name in inside else ""
-        lines.append(line)
-    lines[0]["in_90%_interval"] = ""
+    lines += [score(name, np.array([values[n.name] for n in networks]), truth) for name, values in found.items()]
+    for line in lines:
+        hits = inside.get(line["predictor"])
+        line["in_90%_interval"] = f"{np.mean(hits):.0%}" if hits else ""
     print_records(lines, format)
     print_records(
         [
             {
-                "network": n.name,
+                "network": n.name.replace(" batch=1 resolution=224", ""),
                 "measured_ms": round(float(n.latency_ns or 0) / 1e6, 3),
                 "again": f"{n.again_ns / n.latency_ns - 1:+.1%}" if n.again_ns and n.latency_ns else "",
                 **{name: f"{values[n.name] / float(n.latency_ns or 1) - 1:+.1%}" for name, values in found.items()},
@@ -127,9 +125,8 @@ def report(table: Table, format: str) -> None:
     )
     timed = sum(bool(t.runs) for t in table.timings.values())
     failed = sorted({t.kernel.op for t in table.timings.values() if t.failed})
-    print(f"{timed} kernels timed; could not be timed: {', '.join(failed) or 'none'}; law: {Predictor(table).terms}")
-    q = conformal([abs(r) for r in calibrate(table)["seen"]])
-    print(f"half of the 90% interval with all kernels timed: {q:.1%}" if q else "no interval")
+    print(f"{timed} kernels timed; could not be timed: {', '.join(failed) or 'none'}")
+    print(f"law of all networks (a, e, b ns, c ns): {', '.join(f'{x:.4g}' for x in Predictor(table).terms)}")
 
 
 def score(name: str, predicted: Any, truth: Any) -> dict[str, Any]:
@@ -147,12 +144,6 @@ def score(name: str, predicted: Any, truth: Any) -> dict[str, Any]:
         "mape": f"{error.mean():.1%}",
         "spearman": f"{float(spearmanr(predicted, truth).statistic):.3f}",
     }
-
-
-def without(table: Table, family: str) -> Table:
-    """Return the table without the networks of a family; its kernels stay timed."""
-    networks = {name: n for name, n in table.networks.items() if n.family != family}
-    return Table(table.context, table.timings, networks)
 
 
 def _relative(train_x: Any, train_y: Any, test_x: Any) -> Any:

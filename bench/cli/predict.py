@@ -103,28 +103,23 @@ def _trained(table: Table) -> str:
 
 
 def _show(found: list[tuple[Network, Prediction]], predictor: Predictor, format: str) -> None:
-    records = [_record(network, prediction, predictor, format) for network, prediction in found]
+    records = [_record(network, prediction, predictor) for network, prediction in found]
     if format != "table":
         print_records(records, format)
         return
-    for record in records:
-        record["unknown"] = record.pop("unknown").count(";") + 1 if record["unknown"] else 0
-    print_records([{k: "" if v is None else v for k, v in r.items()} for r in records], "table")
+    print_records([r | {"unknown": len(p.sums.unknown)} for r, (_, p) in zip(records, found, strict=True)], "table")
     for network, prediction in found:
         unknown = prediction.sums.unknown
         if unknown:
             more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
-            click.echo(
-                f"{network.name}: these operators are not in the prediction, which is too low: "
-                f"{'; '.join(unknown[:NAMED])}{more}"
-            )
+            named = "; ".join(unknown[:NAMED]) + more
+            click.echo(f"{network.name}: these operators are not in the prediction, which is too low: {named}")
         elif prediction.lo_ns is None:
-            click.echo(f"{network.name}: no interval: it takes 9 measured anchor networks")
+            click.echo(f"{network.name}: no interval, because too few anchor networks were measured (9 are enough)")
 
 
-def _record(network: Network, prediction: Prediction, predictor: Predictor, format: str) -> dict[str, Any]:
-    sums = prediction.sums
-    context = predictor.table.context
+def _record(network: Network, prediction: Prediction, predictor: Predictor) -> dict[str, Any]:
+    sums, context = prediction.sums, predictor.table.context
 
     def ms(value: float | None) -> float | None:
         return None if value is None else round(value / 1e6, 4)

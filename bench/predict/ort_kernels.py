@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.graph.classes import CLASSES, OpClass
 from bench.predict.kernel import BLOCKED, Kernel, cut
 
 FLOAT = 1
@@ -88,6 +89,8 @@ def infer_shapes(model: Any) -> tuple[dict[str, tuple[int, ...]], dict[str, int]
             scales = next(tuple(a.ints) for a in node.attribute if a.name == "scales")
             shapes[missing[0]] = tuple(s * k for s, k in zip(shapes[source], scales, strict=True))
             types[missing[0]] = FLOAT
+        elif CLASSES.get(node.op_type) is OpClass.ACTIVATION:  # also those that ONNX does not have
+            shapes[missing[0]], types[missing[0]] = shapes[source], types[source]
         else:
             _infer_one(node, model, shapes, types)
     return shapes, types

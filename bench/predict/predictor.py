@@ -28,6 +28,7 @@ PRIOR = (1.0, 0.5, 500.0, 5000.0)
 PRIOR_SD = (0.15, 0.4, 2000.0, 20000.0)
 BOUNDS = ((0.6, 0.0, -2000.0, 0.0), (1.6, 2.0, 20000.0, 500000.0))
 NOISE = 0.03  # relative spread of a network's latency around the law
+LEAST_SHARE = 0.02  # share of predicted time below which an error says nothing of the regressor
 ALIKE = 3  # timed kernels of one operator from which another of it may be predicted
 
 
@@ -182,31 +183,28 @@ def fit_law(rows: Array) -> Array:
     return np.asarray(found.x * scale, dtype=np.float64)
 
 
-def calibrate(table: Table, seed: int = 0, told: Any = lambda text: None) -> dict[str, Any]:
-    """Predict every measured network as if it had not been, and keep how wrong that was.
+def calibrate(table: Table, seed: int = 0, told: Any = lambda text: None) -> list[dict[str, Any]]:
+    """Predict every measured network as if it had not been, and say how wrong that was.
 
-    Once with its kernels timed (``seen``: log ratios), once with those that no other family has hidden (``unseen``:
-    log ratio and share of the time that was predicted). Families are left out whole.
+    One record each: `seen` is the log ratio of prediction to measurement with all its kernels timed, `unseen` with
+    those that only its family has hidden, `share` the part of the time that was predicted then. Families are left out
+    whole. A network with an unknown operator is left out.
     """
-    seen: list[float] = []
-    unseen: list[tuple[float, float]] = []
+    found = []
     measured = [n for n in table.networks.values() if n.latency_ns]
     for family in sorted({n.family for n in measured}):
         told(f"calibrating without {family}")
-        own = [n for n in measured if n.family == family]
         here = Predictor(table, (), (family,), seed)
         blind = Predictor(table, hidden_keys(table, family), (family,), seed)
-        for network in own:
-            for predictor, into in ((here, seen), (blind, unseen)):
-                found = predictor.predict(network)
-                if not found.complete:
-                    continue
-                residual = math.log(found.latency_ns / float(network.latency_ns or 1))
-                if into is seen:
-                    seen.append(residual)
-                else:
-                    unseen.append((residual, found.sums.share_unseen))
-    return {"seen": seen, "unseen": [list(pair) for pair in unseen]}
+        for network in (n for n in measured if n.family == family):
+            record: dict[str, Any] = {"network": network.name, "family": family}
+            for name, predictor in (("seen", here), ("unseen", blind)):
+                one = predictor.predict(network)
+                if one.complete:
+                    record[name] = math.log(one.latency_ns / float(network.latency_ns or 1))
+                    record["share"] = one.sums.share_unseen
+            found.append(record)
+    return found
 
 
 def hidden_keys(table: Table, family: str) -> set[str]:
@@ -216,17 +214,19 @@ def hidden_keys(table: Table, family: str) -> set[str]:
     return own - others
 
 
-def half_width(calibration: dict[str, Any], share_unseen: float) -> float | None:
+def half_width(calibration: Sequence[dict[str, Any]], share_unseen: float) -> float | None:
     """Return half the 90% interval of a log latency; None where too few networks were measured to tell.
 
-    Split conformal prediction: the quantile of the residuals that holds for one more network. The part of the time
-    that was predicted adds in proportion to its share, in squares.
+    Split conformal prediction: the quantile of the errors in `calibration` (see `calibrate`) that holds for one more
+    network. The part of the time that was predicted adds in proportion to its share, in squares.
     """
-    base = conformal([abs(r) for r in calibration.get("seen", ())])
+    base = conformal([abs(row["seen"]) for row in calibration if "seen" in row])
     if base is None:
         return None
     rates = [
-        math.sqrt(max(0.0, r * r - base * base)) / share for r, share in calibration.get("unseen", ()) if share > 0.02
+        math.sqrt(max(0.0, row["unseen"] ** 2 - base**2)) / row["share"]
+        for row in calibration
+        if "unseen" in row and row["share"] > LEAST_SHARE
     ]
     slope = conformal(rates) if share_unseen else 0.0
     return None if slope is None else math.hypot(base, slope * share_unseen)

@@ -19,7 +19,7 @@ def samples(folder: Path, number: int, seed: int = 0) -> list[Path]:
     import onnx
 
     rng = random.Random(seed)
-    paths = []
+    paths: list[Path] = []
     while number > 0:
         path = folder / f"sample-{len(paths)}.onnx"
         onnx.save(graph([convolution(rng) for _ in range(min(number, PER_GRAPH))]), path)

@@ -72,7 +72,10 @@ class Timing:
 
 @dataclass
 class Network:
-    """A network: the keys of its kernels in order, operators that could not be cut out, and its latency if measured."""
+    """A network: the keys of its kernels in order, operators that could not be cut out, and its latency if measured.
+
+    `again_ns` is a second measurement of the latency, for judging the first; `sha256` that of the ONNX file.
+    """
 
     name: str
     keys: tuple[str, ...]
@@ -80,6 +83,7 @@ class Network:
     macs: int = 0
     latency_ns: float | None = None
     again_ns: float | None = None
+    sha256: str = ""
     family: str = ""
 
 
@@ -90,7 +94,7 @@ class Table:
     context: Context
     timings: dict[str, Timing] = field(default_factory=dict)
     networks: dict[str, Network] = field(default_factory=dict)
-    calibration: dict[str, Any] = field(default_factory=dict)
+    calibration: list[dict[str, Any]] = field(default_factory=list)
     file: Path | None = None  # where it is kept, if not in the cache
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from bench.case import BackendRef, Plan, Protocol, cross
+from bench.case import BackendRef, Case, Plan, Protocol, cross
 from bench.errors import MeasureError, Unsupported
 from bench.export import ensure
 from bench.measure.environment import local
@@ -95,20 +95,26 @@ def plan_of(models: Sequence[ModelRef], backend: BackendRef, threads: int, batch
 
 
 def list_networks(table: Table, plan: Plan, backend: BackendRef, tell: Tell) -> None:
-    """Read the kernels of every network that the table does not have."""
-    todo = [case for case in plan.cases if name_of(case) not in table.networks]
-    artifacts = [ensure(case, on_export=lambda: tell("exporting")) for case in todo]
+    """Read the kernels of every network that the table does not have, or has with other weights."""
+    artifacts = {case.id: ensure(case, on_export=lambda: tell("exporting")) for case in plan.cases}
+    names = {case.id: name_of(case) for case in plan.cases}
+    todo = []
+    for case in plan.cases:
+        there = table.networks.get(names[case.id])
+        if there is None or there.lost or there.sha256 != artifacts[case.id].sha256:
+            todo.append(case)
     if not todo:
         return
     with PredictLaunch(backend, table.context.threads) as launch:
         launch.start()
-        for case, artifact in zip(todo, artifacts, strict=True):
+        for case in todo:
             tell(f"reading the graph of {case.model.canonical}")
+            artifact = artifacts[case.id]
             kernels, lost = launch.kernels_of(str(artifact.path))
             keys = tuple(table.add(kernels))
             family = case.model.source if case.model.kind == "zoo" else case.model.canonical
-            name = name_of(case)
-            table.networks[name] = Network(name, keys, lost, artifact.macs, family=family)
+            name = names[case.id]
+            table.networks[name] = Network(name, keys, lost, artifact.macs, sha256=artifact.sha256, family=family)
     table.save()
 
 
@@ -183,11 +189,8 @@ def time_networks(table: Table, plan: Plan, tell: Tell, deadline: float = float(
     return True
 
 
-def name_of(case: object) -> str:
+def name_of(case: Case) -> str:
     """Name a network with its input shape: the key of `Table.networks`."""
-    from bench.case import Case
-
-    assert isinstance(case, Case)
     shapes = f" {case.settings.shapes}" if case.settings.shapes else ""
     return f"{case.model.canonical} batch={case.settings.batch} resolution={case.resolution}{shapes}"
 

@@ -52,7 +52,7 @@ def test_the_law_of_a_machine_is_recovered() -> None:
 
 def test_a_family_whose_kernels_were_never_timed_is_predicted_from_the_others() -> None:
     table = machine()
-    known, blind, flops = [], [], []
+    known, blind, shares = [], [], []
     for family in ("f0", "f3", "f7"):
         keys = hidden_keys(table, family)
         assert keys
@@ -60,8 +60,8 @@ def test_a_family_whose_kernels_were_never_timed_is_predicted_from_the_others() 
         for network in (n for n in table.networks.values() if n.family == family):
             known.append(error(here, network))
             blind.append(error(there, network))
-            flops.append(network)
-            assert there.predict(network).sums.share_unseen > 0.05
+            shares.append(there.predict(network).sums.share_unseen)
+    assert np.mean(shares) > 0.1
     assert max(known) < 0.02
     assert np.mean(blind) < 0.10
     assert np.mean(known) < np.mean(blind)  # a lookup that did not look up would be no better
@@ -131,12 +131,12 @@ def test_a_conformal_quantile_is_a_score_or_nothing(scores: list[float]) -> None
 
 
 def test_what_was_not_timed_widens_the_interval() -> None:
-    calibration = {"seen": [0.01 * i for i in range(1, 11)], "unseen": [[0.2, 0.5]] * 10}
+    calibration = [{"seen": 0.01 * i, "unseen": 0.2, "share": 0.5} for i in range(1, 11)]
     widths = [half_width(calibration, share) for share in (0.0, 0.2, 0.5, 1.0)]
     assert widths[0] == pytest.approx(0.1)
     assert widths == sorted(w for w in widths if w is not None)
     assert widths[2] == pytest.approx(0.2)
-    assert half_width({"seen": [0.1] * 5}, 0.0) is None
+    assert half_width(calibration[:5], 0.0) is None
 
 
 def test_without_networks_the_law_is_the_prior() -> None:
@@ -151,7 +151,7 @@ def test_nothing_measured_is_said_with_what_to_do() -> None:
 
 def test_a_table_reads_as_it_was_written(tmp_path: Path) -> None:
     table = machine(families=2, alone=5)
-    table.calibration = {"seen": [0.1], "unseen": []}
+    table.calibration = [{"network": "f0-0", "family": "f0", "seen": 0.1}]
     table.file = tmp_path / "t.json.gz"
     table.save()
     found = read(table.file)
