@@ -1,9 +1,12 @@
 """From kernels to the latency of a network, with its interval.
 
-    latency = a * sum(hot) + e * sum(cold - hot) + b * kernels + c
+    latency = a * hot + g * crowded * hot + w * weights + o * others + b * kernels + c
 
-A kernel alone runs with its weights in the cache (hot) or without (cold); in a network it is somewhere between, and
-a runtime spends time between kernels. The four terms are fitted on networks that were measured end to end.
+`hot` is the sum of all kernels alone, over and over, with their operands in the cache. In a network they push each
+other's out: `crowded` rises from 0 to 1 with the bytes of all operands together. `weights` and `others` are what the
+kernels with and without weights take longer alone when cold. A run of one kernel alone has the overhead of a whole run,
+which a network has once: hence b is below what a dispatch takes, even below zero. The six terms are fitted on networks
+that were measured end to end.
 """
 
 from __future__ import annotations
@@ -17,16 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import ArtifactError, BenchError
+from bench.predict.features import moved_bytes, weight_bytes
 from bench.predict.kernel import Kernel
 from bench.predict.regressor import LEAST, Regressor
 from bench.predict.table import Network, Table
 
 Array = NDArray[np.float64]
 COVERAGE = 0.9
-# What is believed of (a, e, b in ns, c in ns) before any network was measured, how firmly, and what is possible.
-PRIOR = (1.0, 0.5, 500.0, 5000.0)
-PRIOR_SD = (0.15, 0.4, 2000.0, 20000.0)
-BOUNDS = ((0.6, 0.0, -2000.0, 0.0), (1.6, 2.0, 20000.0, 500000.0))
+# What is believed of (a, g, w, o, b in ns, c in ns) before any network was measured, how firmly, what is possible.
+PRIOR = (0.9, 0.2, 0.3, 0.3, -500.0, 2000.0)
+PRIOR_SD = (0.15, 0.15, 0.4, 0.4, 2000.0, 20000.0)
+BOUNDS = ((0.6, 0.0, 0.0, 0.0, -5000.0, 0.0), (1.6, 1.0, 2.0, 2.0, 20000.0, 500000.0))
+CROWD_BYTES = 8 << 20  # operands with which a network is half crowded: a few times a private cache
+WEIGHTY_BYTES = 16 << 10  # weights from which a cold kernel mostly waits for them
 NOISE = 0.03  # relative spread of a network's latency around the law
 LEAST_SHARE = 0.02  # share of predicted time below which an error says nothing of the regressor
 ALIKE = 3  # timed kernels of one operator from which another of it may be predicted
@@ -34,10 +40,16 @@ ALIKE = 3  # timed kernels of one operator from which another of it may be predi
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What the kernels of a network add up to, in ns; `unseen_ns` is the part that was predicted, not timed."""
+    """What the kernels of a network add up to, in ns.
+
+    `weights_ns` and `others_ns` are what they take longer when cold; `unseen_ns` is the part of `hot_ns` that was
+    predicted, not timed.
+    """
 
     hot_ns: float
-    extra_ns: float
+    weights_ns: float
+    others_ns: float
+    operand_bytes: int
     kernels: int
     unseen_ns: float
     unseen: int
@@ -50,7 +62,8 @@ class Sums:
 
     def row(self) -> list[float]:
         """The terms of the law."""
-        return [self.hot_ns, self.extra_ns, float(self.kernels), 1.0]
+        crowded = self.operand_bytes / (self.operand_bytes + CROWD_BYTES)
+        return [self.hot_ns, crowded * self.hot_ns, self.weights_ns, self.others_ns, float(self.kernels), 1.0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,8 @@ class Predictor:
         """Add the kernels of a network up."""
         kernels = [self.table.timings[key].kernel for key in network.keys]
         self._predict_missing([k for k in kernels if k.key not in self._timed])
-        hot = extra = unseen_ns = 0.0
+        hot = weights = others = unseen_ns = 0.0
+        operand_bytes = 0
         unseen, unknown = 0, list(network.lost)
         for kernel in kernels:
             if kernel.moves_nothing:
@@ -120,13 +134,17 @@ class Predictor:
                 unknown.append(kernel.label + (f" ({why})" if why else ""))
                 continue
             hot += h
-            extra += max(0.0, c - h)
-        return Sums(hot, extra, len(kernels), unseen_ns, unseen, tuple(unknown))
+            operand_bytes += moved_bytes(kernel)
+            if weight_bytes(kernel) > WEIGHTY_BYTES:
+                weights += max(0.0, c - h)
+            else:
+                others += max(0.0, c - h)
+        return Sums(hot, weights, others, operand_bytes, len(kernels), unseen_ns, unseen, tuple(unknown))
 
     def predict(self, network: Network) -> Prediction:
         """Predict a network's latency."""
         sums = self.sums(network)
-        latency = max(float(np.dot(self.terms, sums.row())), 1.0)
+        latency = max(float(np.dot(self.terms, sums.row())), 0.3 * sums.hot_ns, 1.0)  # b may be negative
         half = half_width(self.table.calibration, sums.share_unseen)
         if half is None or sums.unknown:
             return Prediction(latency, None, None, sums)
@@ -161,17 +179,16 @@ class Predictor:
 
     def _fit(self) -> Array:
         anchors = self.anchors()
-        rows, ones = [], []
+        rows = []
         for network in anchors:
             sums = self.sums(network)
             if not sums.unknown:
                 rows.append(np.array(sums.row()) / float(network.latency_ns or 1))
-                ones.append(1.0)
-        return fit_law(np.array(rows).reshape(-1, 4))
+        return fit_law(np.array(rows).reshape(-1, len(PRIOR)))
 
 
 def fit_law(rows: Array) -> Array:
-    """Return (a, e, b, c) by relative least squares under the prior and bounds; `rows` are terms over latencies."""
+    """Return (a, g, w, o, b, c) by relative least squares under the prior and bounds; `rows` are terms over latencies."""
     from scipy.optimize import lsq_linear
 
     strength = NOISE / np.array(PRIOR_SD)

@@ -10,10 +10,11 @@ from onnx import TensorProto, helper
 
 from bench.predict.features import macs, moved_bytes, weight_bytes
 from bench.predict.kernel import Kernel, cut
+from bench.predict.predictor import CROWD_BYTES
 from bench.predict.table import Context, Network, Table
 
 CONTEXT = Context("scripted", "1", 1, "none", "nowhere")
-LAW = (1.1, 0.7, 900.0, 8000.0)  # of hot, of cold - hot, per kernel, once
+LAW = (1.0, 0.3, 0.7, 900.0, 8000.0)  # of hot, of hot where crowded, of cold - hot, per kernel, once
 
 
 def conv(side: int, c_in: int, c_out: int, window: int = 1, group: int = 1, name: str = "n") -> Kernel:
@@ -72,7 +73,9 @@ def add(table: Table, name: str, kernels: list[Kernel], rng: random.Random, nois
     """Add a network and its latency by the law."""
     work = [k for k in kernels if not k.moves_nothing]
     hot, cold = sum(map(hot_ns, work)), sum(map(cold_ns, work))
-    latency = LAW[0] * hot + LAW[1] * (cold - hot) + LAW[2] * len(kernels) + LAW[3]
+    held = sum(map(moved_bytes, work))
+    crowded = LAW[1] * hot * held / (held + CROWD_BYTES)
+    latency = LAW[0] * hot + crowded + LAW[2] * (cold - hot) + LAW[3] * len(kernels) + LAW[4]
     network = Network(name, tuple(table.add(kernels)), latency_ns=latency * (1 + noise * rng.gauss(0, 1)))
     table.networks[name] = network
     return network
