@@ -188,7 +188,7 @@ class Predictor:
 
 
 def fit_law(rows: Array) -> Array:
-    """Return (a, g, w, o, b, c) by relative least squares under the prior and bounds; `rows` are terms over latencies."""
+    """Return (a, g, w, o, b, c) by relative least squares under prior and bounds; `rows` are terms over latencies."""
     from scipy.optimize import lsq_linear
 
     strength = NOISE / np.array(PRIOR_SD)

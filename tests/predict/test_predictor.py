@@ -26,7 +26,7 @@ from bench.predict.predictor import (
     ready,
 )
 from bench.predict.table import Network, Table, read
-from tests.predict.synthetic import CONTEXT, LAW, add, conv, draw, hot_ns, machine, view
+from tests.predict.synthetic import CONTEXT, LAW, add, cold_ns, conv, draw, hot_ns, machine, view
 
 
 def error(predictor: Predictor, network: Network) -> float:
@@ -37,18 +37,17 @@ def test_the_law_of_a_machine_is_recovered() -> None:
     table = machine()
     terms = Predictor(table).terms
     assert terms[0] + terms[1] == pytest.approx(LAW[0] + LAW[1], rel=0.05)
-    assert terms[2] == pytest.approx(LAW[2], abs=0.3)
     rng = random.Random(99)
     fresh = add(table, "fresh", [draw(rng) for _ in range(30)], rng)
     measured, fresh.latency_ns = fresh.latency_ns, None
     for kernel in (table.timings[key] for key in fresh.keys):
         kernel.runs = kernel.runs or [
-            {"hot_ns": hot_ns(kernel.kernel), "cold_ns": hot_ns(kernel.kernel), "gemm_ns": 1000.0}
+            {"hot_ns": hot_ns(kernel.kernel), "cold_ns": cold_ns(kernel.kernel), "gemm_ns": 1000.0}
         ]
     predicted = Predictor(table).predict(fresh)
     assert predicted.complete
     assert predicted.sums.unseen == 0
-    assert abs(math.log(predicted.latency_ns / float(measured or 1))) < 0.1
+    assert abs(math.log(predicted.latency_ns / float(measured or 1))) < 0.03
 
 
 def test_a_family_whose_kernels_were_never_timed_is_predicted_from_the_others() -> None:
