@@ -23,6 +23,8 @@ from bench.predict.kernel import Kernel
 from bench.stats.summary import SLOPE
 
 FORMAT = 1
+SLOW = 1.25  # times the canary's usual time from which a run was disturbed, as in `bench.measure.evidence`
+APART = 1.15  # times the fastest run of a kernel from which another was disturbed: nothing makes one faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,15 @@ class Timing:
         """Return its time with weights and large operands out of the private caches, at the usual speed."""
         return max(self._time("cold_ns", usual_gemm_ns), self.hot_ns(usual_gemm_ns))
 
+    def quiet_runs(self, usual_gemm_ns: float) -> list[dict[str, float]]:
+        """Return the runs that nothing disturbed: their canary was near the usual, and they agree with the fastest."""
+        calm = [run for run in self.runs if run["gemm_ns"] < SLOW * usual_gemm_ns]
+        fastest = min((run["hot_ns"] for run in calm), default=0.0)
+        return [run for run in calm if run["hot_ns"] < APART * fastest]
+
     def _time(self, what: str, usual_gemm_ns: float) -> float:
-        logs = [math.log(r[what]) - SLOPE * math.log(r["gemm_ns"] / usual_gemm_ns) for r in self.runs]
+        runs = self.quiet_runs(usual_gemm_ns) or self.runs
+        logs = [math.log(run[what]) - SLOPE * math.log(run["gemm_ns"] / usual_gemm_ns) for run in runs]
         return math.exp(statistics.median(logs))
 
 

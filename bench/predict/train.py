@@ -18,6 +18,7 @@ from bench.predict.predictor import calibrate
 from bench.predict.sampler import samples
 from bench.predict.table import Context, Network, Table, recall
 from bench.probe.launch import ProbeLaunch
+from bench.records import Row
 from bench.zoo import ModelRef
 
 # One network of most families: between them they have the operators of the zoo, and take little time.
@@ -26,10 +27,13 @@ ANCHORS = (
     "squeezenet:version=1.1", "ghostnetv1:width=0.5", "pplcnet", "resnet18", "efficientnet-b0", "igcv3",
 )  # fmt: skip
 PASSES = 2  # processes that each kernel is timed in
+SPARE = 2  # more runs for a kernel that was disturbed
 SAMPLED = 120  # made-up convolutions, for shapes that no anchor has
 BLOCK_MS, LEAST, COLD = 4.0, 4, 7
 SAVE_S = 5.0
 NETWORK = Protocol(launches=3, max_launches=3, rounds=3, block_ms=40.0, live=6, budget_s=30.0)
+ATTEMPTS = 3  # times that a network whose measurement was disturbed is tried
+WIDEST, MOST_ASIDE = 0.15, 0.7  # half-width of a 95% interval of 3 launches, and share of disturbed blocks, at most
 Tell = Callable[[str], None]
 
 
@@ -142,7 +146,15 @@ def time_kernels(
     """
     wanted = [t for key, t in table.timings.items() if only is None or key in only]
     for turn in range(passes):
-        todo = [t for t in wanted if not t.failed and not t.kernel.moves_nothing and len(t.runs) <= turn]
+        usual = table.usual_gemm_ns
+        todo = [
+            timing
+            for timing in wanted
+            if not timing.failed
+            and not timing.kernel.moves_nothing
+            and len(timing.quiet_runs(usual)) <= turn
+            and len(timing.runs) < passes + SPARE
+        ]
         done, saved = 0, time.monotonic()
         while done < len(todo):
             with PredictLaunch(backend, table.context.threads) as launch:
@@ -173,20 +185,33 @@ def time_kernels(
 
 def time_networks(table: Table, plan: Plan, tell: Tell, deadline: float = float("inf"), save: bool = True) -> bool:
     """Measure every network of the plan that has no latency yet; tell whether that was done before the deadline."""
-    todo = [case for case in plan.cases if table.networks[name_of(case)].latency_ns is None]
-    for i in range(0, len(todo), plan.protocol.live):
-        if time.monotonic() > deadline:
-            return False
-        group = Plan(tuple(todo[i : i + plan.protocol.live]), plan.protocol)
-        names = {case.id: name_of(case) for case in group.cases}
-        tell(f"networks: {i} of {len(todo)}")
-        for row in Runner(group).run():
-            if row.status not in ("ok", "noisy") or row.latency_ms is None:
-                raise MeasureError(f"{row.model} could not be measured: {row.error}", "leave it out of --anchor")
-            table.networks[names[row.case_id]].latency_ns = row.latency_ms * 1e6
-        if save:
-            table.save()
-    return True
+    for _ in range(ATTEMPTS):
+        todo = [case for case in plan.cases if table.networks[name_of(case)].latency_ns is None]
+        for i in range(0, len(todo), plan.protocol.live):
+            if time.monotonic() > deadline:
+                return False
+            group = Plan(tuple(todo[i : i + plan.protocol.live]), plan.protocol)
+            names = {case.id: name_of(case) for case in group.cases}
+            tell(f"networks: {i} of {len(todo)}")
+            for row in Runner(group).run():
+                if row.status not in ("ok", "noisy") or row.latency_ms is None:
+                    raise MeasureError(f"{row.model} could not be measured: {row.error}", "leave it out of --anchor")
+                if undisturbed(row):
+                    table.networks[names[row.case_id]].latency_ns = row.latency_ms * 1e6
+            if save:
+                table.save()
+    lost = [case.model.canonical for case in plan.cases if table.networks[name_of(case)].latency_ns is None]
+    if lost:
+        tell(f"the machine was never quiet enough for {', '.join(lost)}: run it again\n")
+    return not lost
+
+
+def undisturbed(row: Row) -> bool:
+    """Tell whether a network's latency is good enough to train on."""
+    if row.latency_ms is None or row.latency_lo_ms is None or row.latency_hi_ms is None:
+        return False
+    half = (row.latency_hi_ms - row.latency_lo_ms) / 2 / row.latency_ms
+    return half <= WIDEST and (row.set_aside or 0.0) < MOST_ASIDE
 
 
 def name_of(case: Case) -> str:
