@@ -13,6 +13,7 @@ from bench.predict import train
 from bench.predict.predictor import Predictor
 from bench.predict.sampler import samples
 from bench.predict.table import Table, read
+from bench.records import Row
 from tests.conftest import Bench, one_line_error
 from tests.predict.synthetic import CONTEXT, conv, view
 
@@ -57,7 +58,7 @@ def test_measuring_goes_on_where_it_stopped(tmp_path: Path, scripted: type[Scrip
     ref = backends.resolve("fake")
     table = Table(CONTEXT, file=tmp_path / "t.json.gz")
     keys = table.add([*(conv(7, 16 * i, 16) for i in range(1, 9)), view(8)])
-    table.timings[keys[0]].runs = [{"hot_ns": 1.0, "cold_ns": 1.0, "gemm_ns": 1.0}]
+    table.timings[keys[0]].runs = [{"hot_ns": 1000.0, "cold_ns": 2000.0, "gemm_ns": 1000.0}]
     assert not train.time_kernels(table, ref, quiet, deadline=0.0)  # no time at all
     assert scripted.asked == []
     assert train.time_kernels(table, ref, quiet, passes=2)
@@ -66,6 +67,27 @@ def test_measuring_goes_on_where_it_stopped(tmp_path: Path, scripted: type[Scrip
     scripted.asked.clear()
     assert train.time_kernels(table, ref, quiet, passes=2)
     assert scripted.asked == []
+
+
+def test_a_disturbed_kernel_is_timed_again_and_its_run_does_not_count(
+    tmp_path: Path, scripted: type[ScriptedLaunch]
+) -> None:
+    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    keys = table.add([conv(7, 16 * i, 16) for i in range(1, 9)])
+    table.timings[keys[0]].runs = [{"hot_ns": 1700.0, "cold_ns": 2700.0, "gemm_ns": 1000.0}]  # beside a neighbour
+    table.timings[keys[1]].runs = [{"hot_ns": 1000.0, "cold_ns": 2000.0, "gemm_ns": 1500.0}]  # at a slow moment
+    assert train.time_kernels(table, backends.resolve("fake"), quiet, passes=2)
+    assert [len(table.timings[k].runs) for k in keys[:3]] == [3, 3, 2]
+    assert all(table.timings[k].hot_ns(table.usual_gemm_ns) == pytest.approx(1000) for k in keys)
+
+
+@pytest.mark.parametrize(
+    ("half", "aside", "good"), [(0.02, 0.0, True), (0.05, 0.5, True), (0.3, 0.0, False), (0.02, 1.0, False)]
+)
+def test_a_network_that_was_disturbed_is_not_trained_on(half: float, aside: float, good: bool) -> None:
+    row = Row(latency_ms=2.0, latency_lo_ms=2 - 2 * half, latency_hi_ms=2 + 2 * half, set_aside=aside)
+    assert train.undisturbed(row) is good
+    assert not train.undisturbed(Row(latency_ms=2.0))
 
 
 def test_a_kernel_that_cannot_be_timed_costs_itself_alone(tmp_path: Path, scripted: type[ScriptedLaunch]) -> None:
