@@ -92,7 +92,11 @@ def report(table: Table, format: str) -> None:
         others = [r for r in left_out.values() if r["family"] != network.family]
         for mode, key, share in (("timed", "seen", 0.0), ("unseen", "unseen", row.get("share", 0.0))):
             if key not in row:
-                unknown = Predictor(table, hidden_keys(table, network.family) if share else ()).sums(network).unknown
+                unknown = (
+                    Predictor(table, hidden_keys(table, network.family) if mode == "unseen" else ())
+                    .sums(network)
+                    .unknown
+                )
                 print(f"{mode}: {network.name} is not predicted: {'; '.join(unknown)}")
                 found[mode][network.name] = math.nan
                 continue
@@ -132,17 +136,27 @@ def report(table: Table, format: str) -> None:
 def score(name: str, predicted: Any, truth: Any) -> dict[str, Any]:
     """Sum a predictor up."""
     if not len(truth):
-        return {"predictor": name, "networks": 0, "within_10%": "", "within_5%": "", "mape": "", "spearman": ""}
+        return {
+            "predictor": name,
+            "networks": 0,
+            "predicted": 0,
+            "within_10%": "",
+            "within_5%": "",
+            "mape": "",
+            "spearman": "",
+        }
     from scipy.stats import spearmanr
 
-    error = np.abs(predicted / truth - 1)
+    error = np.abs(predicted / truth - 1)  # NaN where there is no prediction: not within anything
+    given = ~np.isnan(error)
     return {
         "predictor": name,
         "networks": len(truth),
+        "predicted": int(given.sum()),
         "within_10%": f"{np.mean(error <= 0.1):.0%}",
         "within_5%": f"{np.mean(error <= 0.05):.0%}",
-        "mape": f"{error.mean():.1%}",
-        "spearman": f"{float(spearmanr(predicted, truth).statistic):.3f}",
+        "mape": f"{error[given].mean():.1%}",
+        "spearman": f"{float(spearmanr(predicted[given], truth[given]).statistic):.3f}",
     }
 
 

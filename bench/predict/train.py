@@ -145,16 +145,18 @@ def time_kernels(
     Tells whether that was done before the deadline.
     """
     wanted = [t for key, t in table.timings.items() if only is None or key in only]
-    for turn in range(passes):
+    for turn in range(passes + SPARE):
         usual = table.usual_gemm_ns
         todo = [
             timing
             for timing in wanted
             if not timing.failed
             and not timing.kernel.moves_nothing
-            and len(timing.quiet_runs(usual)) <= turn
+            and len(timing.quiet_runs(usual)) < min(turn + 1, passes)
             and len(timing.runs) < passes + SPARE
         ]
+        if turn >= passes and todo:
+            tell(f"kernels: {len(todo)} were disturbed, once more")
         done, saved = 0, time.monotonic()
         while done < len(todo):
             with PredictLaunch(backend, table.context.threads) as launch:
@@ -166,7 +168,7 @@ def time_kernels(
                             return False
                         timing = todo[done]
                         if done % 20 == 0:
-                            tell(f"kernels: pass {turn + 1} of {passes}, {done} of {len(todo)}")
+                            tell(f"kernels: pass {turn + 1}, {done} of {len(todo)}")
                         found = launch.time_kernel(timing.kernel)
                         done += 1
                         if "failed" in found:
