@@ -1,9 +1,10 @@
 """From kernels to the latency of a network, with its interval.
 
-    latency = a * hot + g * crowded * hot + w * weights + o * others + b * kernels + c
+    latency = a * hot + g * crowded + w * weights + o * others + b * kernels + c
 
 `hot` is the sum of all kernels alone, over and over, with their operands in the cache. In a network they push each
-other's out: `crowded` rises from 0 to 1 with the bytes of all operands together. `weights` and `others` are what the
+other's out: `crowded` is the part of `hot` that suffers from it, none of it in a tiny network, and nothing of a kernel
+whose own operands are too large for the cache anyway. `weights` and `others` are what the
 kernels with and without weights take longer alone when cold. A run of one kernel alone has the overhead of a whole run,
 which a network has once: hence b is below what a dispatch takes, even below zero. The six terms are fitted on networks
 that were measured end to end.
@@ -49,7 +50,7 @@ class Sums:
     hot_ns: float
     weights_ns: float
     others_ns: float
-    operand_bytes: int
+    crowded_ns: float
     kernels: int
     unseen_ns: float
     unseen: int
@@ -62,8 +63,7 @@ class Sums:
 
     def row(self) -> list[float]:
         """The terms of the law."""
-        crowded = self.operand_bytes / (self.operand_bytes + CROWD_BYTES)
-        return [self.hot_ns, crowded * self.hot_ns, self.weights_ns, self.others_ns, float(self.kernels), 1.0]
+        return [self.hot_ns, self.crowded_ns, self.weights_ns, self.others_ns, float(self.kernels), 1.0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Predictor:
         kernels = [self.table.timings[key].kernel for key in network.keys]
         self._predict_missing([k for k in kernels if k.key not in self._timed])
         hot = weights = others = unseen_ns = 0.0
-        operand_bytes = 0
+        parts: list[tuple[float, int]] = []
         unseen, unknown = 0, list(network.lost)
         for kernel in kernels:
             if kernel.moves_nothing:
@@ -134,12 +134,12 @@ class Predictor:
                 unknown.append(kernel.label + (f" ({why})" if why else ""))
                 continue
             hot += h
-            operand_bytes += moved_bytes(kernel)
+            parts.append((h, moved_bytes(kernel)))
             if weight_bytes(kernel) > WEIGHTY_BYTES:
                 weights += max(0.0, c - h)
             else:
                 others += max(0.0, c - h)
-        return Sums(hot, weights, others, operand_bytes, len(kernels), unseen_ns, unseen, tuple(unknown))
+        return Sums(hot, weights, others, crowded_ns(parts), len(kernels), unseen_ns, unseen, tuple(unknown))
 
     def predict(self, network: Network) -> Prediction:
         """Predict a network's latency."""
@@ -185,6 +185,17 @@ class Predictor:
             if not sums.unknown:
                 rows.append(np.array(sums.row()) / float(network.latency_ns or 1))
         return fit_law(np.array(rows).reshape(-1, len(PRIOR)))
+
+
+def crowded_ns(parts: Sequence[tuple[float, int]]) -> float:
+    """Return what of the hot times suffers from a crowded cache; `parts` are times in ns and bytes of the operands.
+
+    A kernel suffers in proportion to F / (F + B) * B / (B + f), with F bytes of operands in all, f of its own, and B
+    for `CROWD_BYTES`.
+    """
+    everything = sum(size for _, size in parts)
+    crowd = everything / (everything + CROWD_BYTES)
+    return sum(time_ns * crowd * CROWD_BYTES / (CROWD_BYTES + size) for time_ns, size in parts)
 
 
 def fit_law(rows: Array) -> Array:

@@ -20,6 +20,7 @@ from bench.predict.predictor import (
     Predictor,
     calibrate,
     conformal,
+    crowded_ns,
     fit_law,
     half_width,
     hidden_keys,
@@ -137,6 +138,14 @@ def test_what_was_not_timed_widens_the_interval() -> None:
     assert widths == sorted(w for w in widths if w is not None)
     assert widths[2] == pytest.approx(0.2)
     assert half_width(calibration[:5], 0.0) is None
+
+
+def test_a_cache_is_crowded_by_others_and_not_by_a_kernel_itself() -> None:
+    small, large = 1 << 12, 1 << 28
+    assert crowded_ns([(100.0, small)]) < 0.1
+    assert 90 < crowded_ns([(100.0, small), (0.0, large)]) < 100
+    assert crowded_ns([(100.0, large)]) < 5
+    assert crowded_ns([]) == 0
 
 
 def test_without_networks_the_law_is_the_prior() -> None:
