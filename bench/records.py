@@ -82,6 +82,8 @@ class Row:
     import_ms: float | None = column("ms", "importing the runtime, median over launches")
     peak_rss_mb: float | None = column("MiB", "peak resident memory of the worker, maximum over launches")
     gmacs_per_s: float | None = column("GMACs/s", "macs / latency_ms")
+    attainable_share: float | None = column("", "macs_executed / latency_ms, over the peak of `bench roofline`")
+    floor_ms: float | None = column("ms", "least latency that the roofline allows, by MACs and bytes of each operator")
     samples: int | None = column("", "timed inferences that count")
     blocks: int | None = column("", "blocks that were measured, in all")
     launches: int | None = column("", "fresh processes that count: the unit of evidence")

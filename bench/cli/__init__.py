@@ -25,6 +25,8 @@ COMMANDS = {
     "list": "List models, backends, suites or targets.",
     "models": "List the networks of the zoo: parameters and multiply-adds, counted here and as published.",
     "profile": "Say where the time of an inference goes, operator by operator.",
+    "predict": "Predict the latency of a network on this machine without running it.",
+    "roofline": "Measure the attainable peak and bandwidth of a runtime on this machine.",
     "run": "Measure models on backends and append a row for each case.",
     "schema": "Print every column of a result row: type, unit, meaning.",
 }

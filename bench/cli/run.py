@@ -230,11 +230,12 @@ def _show(rows: list[Row], format: str, path: Path) -> None:
         return
     from rich.console import Console
 
-    from bench.report.table import remarks, table
+    from bench.report.table import remarks, roofline_hint, table
 
     # A file or a pipe has no width: nothing is folded there.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(table(rows))
-    for line in remarks(rows):
-        click.echo(line)
+    for line in (*remarks(rows), roofline_hint(rows)):
+        if line:
+            click.echo(line)
     click.echo(f"rows: {path}")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from bench.case import Case
 from bench.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
@@ -52,6 +52,8 @@ STATUSES: dict[str, type[MeasureError]] = {
 class Launch:
     """One worker process for one case. Use as a context manager: it never outlives the block."""
 
+    module: ClassVar[str] = "bench.measure.worker"
+
     def __init__(self, case: Case, timeout_s: float) -> None:
         self.case = case
         self._timeout_s = timeout_s
@@ -64,7 +66,7 @@ class Launch:
         try:
             # A session of its own: Ctrl-C reaches the parent alone, which then ends its workers in order.
             self._process = subprocess.Popen(
-                [python, "-P", "-m", "bench.measure.worker"],
+                [python, "-P", "-m", self.module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -125,7 +127,7 @@ class Launch:
                 self._process.kill()
         self._process.wait()
 
-    def __enter__(self) -> Launch:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -17,6 +17,9 @@ from bench.measure import quiet
 from bench.measure.environment import Environment
 from bench.measure.evidence import Evidence, Usual, weigh
 from bench.records import Row
+from bench.roofline import store
+from bench.roofline.floor import floor_ns
+from bench.roofline.roof import LIMIT
 from bench.stats.summary import Headline, confidence, headline, percentile
 
 
@@ -148,6 +151,9 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
     """Make the row of a case that has ended, well or not."""
     status, error = judge(state, protocol)
     case = state.case
+    under_roof, above = _of_roofline(state, environment, status)
+    if above:
+        status, error = "failed", above
     values: dict[str, Any] = {
         "run_id": run_id,
         "case_id": case.id,
@@ -176,6 +182,7 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
     if state.inspected is not None:
         values |= _of_inspection(state.inspected)
     values |= _of_samples(state)
+    values |= under_roof
     if values.get("latency_ms") and values.get("macs"):
         values["gmacs_per_s"] = values["macs"] / values["latency_ms"] / 1e6
     return Row(**values)
@@ -205,6 +212,25 @@ def _of_inspection(inspected: dict[str, Any]) -> dict[str, Any]:
         "macs_executed": inspected["macs_executed"],
         "macs_padded": inspected["macs_padded"],
     }
+
+
+def _of_roofline(state: CaseState, environment: Environment, status: str) -> tuple[dict[str, Any], str]:
+    """Return the columns that follow from this machine's roofline, if it is known, and why the row is wrong, if so."""
+    found = state.headline()
+    if state.artifact is None or state.inspected is None or found is None:
+        return {}, ""
+    effective = state.inspected["effective"]
+    roof = store.recall(environment, state.case.backend.canonical, effective["version"], effective["threads"])
+    if roof is None or roof.precision != effective["precision"]:
+        return {}, ""
+    share = state.inspected["macs_executed"] / found.latency_ns / roof.peak_gmacs_per_s
+    values = {"attainable_share": share, "floor_ms": floor_ns(state.artifact.path, roof) / 1e6}
+    if share <= LIMIT or status not in ("ok", "noisy"):
+        return values, ""
+    return values, (
+        f"{share:.0%} of the attainable peak ({roof.peak_gmacs_per_s:.4g} GMAC/s) is impossible: work was folded away, "
+        "ran in less precision or was counted wrongly; or the roof is too low (`bench roofline --again`)"
+    )
 
 
 def _of_samples(state: CaseState) -> dict[str, Any]:

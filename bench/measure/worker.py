@@ -24,6 +24,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -213,12 +214,16 @@ def _look_after_the_machine() -> None:
 
 def main() -> int:
     """Serve requests until stdin ends or a request fails."""
+    worker = Worker()
+    names = ("choose", "load", "reload", "warm", "block", "inspect", "profile", "close")
+    return serve({name: getattr(worker, name) for name in names})
+
+
+def serve(actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> int:
+    """Answer one JSON line with another until stdin ends (0) or an action fails (1)."""
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     _look_after_the_machine()
-    worker = Worker()
-    names = ("choose", "load", "reload", "warm", "block", "inspect", "profile", "close")
-    actions = {name: getattr(worker, name) for name in names}
     for line in sys.stdin:
         try:
             request = json.loads(line)

@@ -28,7 +28,8 @@ def table(rows: Sequence[Row]) -> Table:
         result.add_column("input", justify="right")
     if show_pace:
         result.add_column("pace", justify="right")
-    for name in ("M MACs", "latency ms", "95%", "GMAC/s"):
+    show_peak = any(row.attainable_share is not None for row in rows)
+    for name in ("M MACs", "latency ms", "95%", "GMAC/s", *(("of peak",) if show_peak else ())):
         result.add_column(name, justify="right", no_wrap=True)
     result.add_column("ran", no_wrap=True)
     result.add_column("error", justify="right", no_wrap=True)
@@ -46,6 +47,7 @@ def table(rows: Sequence[Row]) -> Table:
             _number(row.latency_ms, 1, 3),
             interval(row),
             _number(row.gmacs_per_s, 1, 1),
+            *((_number(row.attainable_share, 100, 0) + "%",) if show_peak else ()),
             escape(row.precision_effective or "-"),
             "-" if row.parity_rel_l2 is None else f"{row.parity_rel_l2:.0e}",
             f"[{STYLES.get(row.status, 'bold red')}]{row.status}[/]",
@@ -64,6 +66,18 @@ def interval(row: Row) -> str:
 def remarks(rows: Sequence[Row]) -> list[str]:
     """Say in a line each why a row is not ``ok``."""
     return [f"{row.status}: {row.model} on {row.backend}: {row.error}" for row in rows if row.status != "ok"]
+
+
+def roofline_hint(rows: Sequence[Row]) -> str:
+    """Say how the columns that need a roofline are filled, where a measured row has them empty; else nothing."""
+    without = ("fake", "torch")  # scripted, and not offered
+    bare = [r for r in rows if r.latency_ms and r.attainable_share is None and not r.backend.startswith(without)]
+    if not bare:
+        return ""
+    threads = f" --threads {bare[0].threads}" if (bare[0].threads or 1) > 1 else ""
+    return (
+        f"attainable_share and floor_ms are empty until `bench roofline --backend {bare[0].backend}{threads}` has run"
+    )
 
 
 def _number(value: float | None, factor: float, digits: int) -> str:

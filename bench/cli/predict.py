@@ -1,0 +1,138 @@
+"""``bench predict``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli._print import FORMAT, print_records
+
+if TYPE_CHECKING:
+    from bench.predict.predictor import Prediction, Predictor
+    from bench.predict.table import Network, Table
+
+NAMED = 5  # unknown operators that are named in the line; all are in the JSON
+
+
+@click.command("predict", no_args_is_help=True)
+@click.argument("models", metavar="[MODEL]...", nargs=-1)
+@click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="Runtime and precision.")
+@click.option("--threads", type=click.IntRange(1, 4096), default=1, show_default=True)
+@click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True)
+@click.option("--train", is_flag=True, help="Measure what predictions need first; goes on where it stopped.")
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="SPEC",
+    help="Network to train on; repeatable.",
+)
+@click.option("--again", is_flag=True, help="With --train: forget what was measured here.")
+@click.option("--measure", is_flag=True, help="Time the kernels of MODEL that are not known yet, alone.")
+@FORMAT
+def command(
+    models: tuple[str, ...],
+    backend: str,
+    threads: int,
+    batch: int,
+    train: bool,
+    anchors: tuple[str, ...],
+    again: bool,
+    measure: bool,
+    format: str,
+) -> None:
+    """Predict the latency of a network on this machine without running it.
+
+    The runtime's own optimised graph is read; each of its kernels is looked up among those that were timed here, or
+    predicted from them. An operator that is neither is named, and the exit code is 3. Accuracy and method:
+    docs/predict.md.
+    """
+    from bench import backends as registry
+    from bench import zoo
+    from bench.errors import UsageError
+    from bench.predict import train as training
+    from bench.predict.predictor import Predictor, ready
+    from bench.predict.regressor import forest
+    from bench.predict.table import Table
+
+    ref = registry.resolve(backend)
+    training.refuse(ref)
+    forest(0)  # say at once that scikit-learn is missing
+    if not models and not train:
+        raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
+    refs = [zoo.resolve(text) for text in models]
+    table = Table(training.context(ref, threads)) if train and again else training.known(ref, threads)
+    if train:
+        training.train(table, ref, [zoo.resolve(a) for a in anchors or training.ANCHORS], _tell)
+        click.echo(_trained(table), err=True)
+    if not refs:
+        return
+    ready(table)
+    plan = training.plan_of(refs, ref, threads, batch)
+    training.list_networks(table, plan, ref, _tell)
+    if measure:
+        training.time_kernels(table, ref, _tell, only={k for c in plan.cases for k in _network(table, c).keys})
+    predictor = Predictor(table)
+    found = [(_network(table, case), predictor.predict(_network(table, case))) for case in plan.cases]
+    _show(found, predictor, format)
+    if not all(prediction.complete for _, prediction in found):
+        raise click.exceptions.Exit(3)
+
+
+def _network(table: Table, case: Any) -> Network:
+    from bench.predict.train import name_of
+
+    return table.networks[name_of(case)]
+
+
+def _tell(text: str) -> None:
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_terminal:
+        console.print(f"{text:70}", end="\r", highlight=False)
+
+
+def _trained(table: Table) -> str:
+    timed = sum(bool(t.runs) for t in table.timings.values())
+    measured = sum(n.latency_ns is not None for n in table.networks.values())
+    lost = sorted({t.kernel.op for t in table.timings.values() if t.failed})
+    failed = f"; could not be timed: {', '.join(lost)}" if lost else ""
+    return f"{timed} kernels timed alone, {measured} networks measured end to end{failed}: {table.context.path}"
+
+
+def _show(found: list[tuple[Network, Prediction]], predictor: Predictor, format: str) -> None:
+    records = [_record(network, prediction, predictor) for network, prediction in found]
+    if format != "table":
+        print_records(records, format)
+        return
+    print_records([r | {"unknown": len(p.sums.unknown)} for r, (_, p) in zip(records, found, strict=True)], "table")
+    for network, prediction in found:
+        unknown = prediction.sums.unknown
+        if unknown:
+            more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+            named = "; ".join(unknown[:NAMED]) + more
+            click.echo(f"{network.name}: these operators are not in the prediction, which is too low: {named}")
+        elif prediction.lo_ns is None:
+            click.echo(f"{network.name}: no interval, because too few anchor networks were measured (9 are enough)")
+
+
+def _record(network: Network, prediction: Prediction, predictor: Predictor) -> dict[str, Any]:
+    sums, context = prediction.sums, predictor.table.context
+
+    def ms(value: float | None) -> float | None:
+        return None if value is None else round(value / 1e6, 4)
+
+    return {
+        "model": network.name,
+        "backend": context.backend,
+        "threads": context.threads,
+        "predicted_ms": ms(prediction.latency_ns),
+        "lo_ms": ms(prediction.lo_ns),
+        "hi_ms": ms(prediction.hi_ns),
+        "kernels": sums.kernels,
+        "predicted_kernels": sums.unseen,
+        "predicted_share": round(sums.share_unseen, 3),
+        "unknown": "; ".join(sums.unknown),
+    }

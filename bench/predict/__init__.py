@@ -1,0 +1,1 @@
+"""Latency of a network without running it."""

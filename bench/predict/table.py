@@ -1,0 +1,168 @@
+"""What was measured for prediction on this machine: kernels alone, and networks end to end.
+
+One file per machine, backend spec, runtime version and thread count: a key never meets a measurement of another.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import math
+import os
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import cache
+from bench.errors import OutputError
+from bench.measure import quiet
+from bench.measure.environment import Environment
+from bench.predict.kernel import Kernel
+from bench.stats.summary import SLOPE
+
+FORMAT = 1
+SLOW = 1.25  # times the canary's usual time from which a run was disturbed, as in `bench.measure.evidence`
+APART = 1.15  # times the fastest run of a kernel from which another was disturbed: nothing makes one faster
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every measurement of a table has in common."""
+
+    backend: str
+    version: str
+    threads: int
+    isa: str
+    machine: str
+
+    @classmethod
+    def of(cls, environment: Environment, backend: str, version: str, threads: int) -> Context:
+        """Describe this machine with a runtime."""
+        machine = quiet.path(environment).stem
+        return cls(backend, version, threads, f"{environment.arch} {environment.microarchitecture}", machine)
+
+    @property
+    def path(self) -> Path:
+        """Where its table is kept."""
+        text = json.dumps([self.backend, self.version, self.threads, self.isa])
+        name = f"{self.machine}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json.gz"
+        return cache.folder("predict") / name
+
+
+@dataclass
+class Timing:
+    """One kernel: what it is, each time it was timed, and why it could not be, if so."""
+
+    kernel: Kernel
+    runs: list[dict[str, float]] = field(default_factory=list)
+    failed: str = ""
+
+    def hot_ns(self, usual_gemm_ns: float) -> float:
+        """Return its time with everything in the cache, told for the machine's usual speed."""
+        return self._time("hot_ns", usual_gemm_ns)
+
+    def cold_ns(self, usual_gemm_ns: float) -> float:
+        """Return its time with weights and large operands out of the private caches, at the usual speed."""
+        return max(self._time("cold_ns", usual_gemm_ns), self.hot_ns(usual_gemm_ns))
+
+    def quiet_runs(self, usual_gemm_ns: float) -> list[dict[str, float]]:
+        """Return the runs that nothing disturbed: their canary was near the usual, and they agree with the fastest."""
+        calm = [run for run in self.runs if run["gemm_ns"] < SLOW * usual_gemm_ns]
+        fastest = min((run["hot_ns"] for run in calm), default=0.0)
+        return [run for run in calm if run["hot_ns"] < APART * fastest]
+
+    def _time(self, what: str, usual_gemm_ns: float) -> float:
+        runs = self.quiet_runs(usual_gemm_ns) or self.runs
+        logs = [math.log(run[what]) - SLOPE * math.log(run["gemm_ns"] / usual_gemm_ns) for run in runs]
+        return math.exp(statistics.median(logs))
+
+
+@dataclass
+class Network:
+    """A network: the keys of its kernels in order, operators that could not be cut out, and its latency if measured.
+
+    `again_ns` is a second measurement of the latency, for judging the first; `sha256` that of the ONNX file.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    lost: tuple[str, ...] = ()
+    macs: int = 0
+    latency_ns: float | None = None
+    again_ns: float | None = None
+    sha256: str = ""
+    family: str = ""
+
+
+@dataclass
+class Table:
+    """All that was measured in one context."""
+
+    context: Context
+    timings: dict[str, Timing] = field(default_factory=dict)
+    networks: dict[str, Network] = field(default_factory=dict)
+    calibration: list[dict[str, Any]] = field(default_factory=list)
+    file: Path | None = None  # where it is kept, if not in the cache
+
+    @property
+    def usual_gemm_ns(self) -> float:
+        """The canary's time at the usual quiet speed: the lower quartile of what was met."""
+        met = sorted(run["gemm_ns"] for timing in self.timings.values() for run in timing.runs)
+        return met[len(met) // 4] if met else 1.0
+
+    def add(self, kernels: list[Kernel]) -> list[str]:
+        """Take kernels in and return their keys, in order."""
+        for kernel in kernels:
+            self.timings.setdefault(kernel.key, Timing(kernel))
+        return [kernel.key for kernel in kernels]
+
+    def save(self) -> None:
+        """Write the table, whole or not at all."""
+        data = {
+            "format": FORMAT,
+            "context": {name: getattr(self.context, name) for name in Context.__dataclass_fields__},
+            "timings": [
+                {"kernel": t.kernel.record(), "runs": t.runs, "failed": t.failed} for t in self.timings.values()
+            ],
+            "networks": [vars(network) for network in self.networks.values()],
+            "calibration": self.calibration,
+        }
+        file = self.file or self.context.path
+        draft = file.with_name(f".{file.name}.{os.getpid()}")
+        draft.write_bytes(gzip.compress(json.dumps(data, separators=(",", ":")).encode(), 6, mtime=0))
+        os.replace(draft, file)
+
+
+def recall(context: Context) -> Table:
+    """Return the table of a context, an empty one where there is none or it does not read."""
+    try:
+        found = read(context.path)
+    except OutputError:
+        return Table(context)
+    return found if found.context == context else Table(context)
+
+
+def read(path: Path) -> Table:
+    """Read a table.
+
+    Raises:
+        OutputError: it is not there, or is none.
+    """
+    try:
+        data: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+        if data["format"] != FORMAT:
+            raise ValueError("format")
+        table = Table(Context(**data["context"]))
+        for row in data["timings"]:
+            kernel = Kernel.read(row["kernel"])
+            table.timings[kernel.key] = Timing(kernel, row["runs"], row["failed"])
+        for row in data["networks"]:
+            tuples = {name: tuple(row[name]) for name in ("keys", "lost")}
+            network = Network(**row | tuples)
+            table.networks[network.name] = network
+        table.calibration = data["calibration"]
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"{path} holds no table of kernels", "`bench predict --train` makes one") from error
+    return table

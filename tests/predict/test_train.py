@@ -1,0 +1,143 @@
+"""What is measured for prediction: resumed, complete, and on ONNX Runtime itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from bench import backends, zoo
+from bench.errors import MeasureError, Unsupported
+from bench.predict import train
+from bench.predict.predictor import Predictor
+from bench.predict.sampler import samples
+from bench.predict.table import Table, read
+from bench.records import Row
+from tests.conftest import Bench, one_line_error
+from tests.predict.synthetic import CONTEXT, conv, view
+
+
+class ScriptedLaunch:
+    """Times kernels by a script: `dies` of one, fails at another, and remembers what it was asked."""
+
+    asked: ClassVar[list[str]] = []
+    dies = ""
+    refuses = ""
+
+    def __init__(self, *_: object) -> None: ...
+    def __enter__(self) -> ScriptedLaunch:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+    def start(self) -> list[int]:
+        return [0]
+
+    def time_kernel(self, kernel: Any) -> dict[str, Any]:
+        self.asked.append(kernel.key)
+        if kernel.key == self.dies:
+            raise MeasureError("the worker died")
+        if kernel.key == self.refuses:
+            return {"failed": "not implemented"}
+        return {"hot_ns": 1000.0, "cold_ns": 2000.0, "gemm_ns": 1000.0}
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedLaunch]:
+    monkeypatch.setattr(train, "PredictLaunch", ScriptedLaunch)
+    monkeypatch.setattr(ScriptedLaunch, "asked", [])
+    monkeypatch.setattr(ScriptedLaunch, "dies", "")
+    monkeypatch.setattr(ScriptedLaunch, "refuses", "")
+    return ScriptedLaunch
+
+
+def quiet(text: str) -> None: ...
+
+
+def test_measuring_goes_on_where_it_stopped(tmp_path: Path, scripted: type[ScriptedLaunch]) -> None:
+    ref = backends.resolve("fake")
+    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    keys = table.add([*(conv(7, 16 * i, 16) for i in range(1, 9)), view(8)])
+    table.timings[keys[0]].runs = [{"hot_ns": 1000.0, "cold_ns": 2000.0, "gemm_ns": 1000.0}]
+    assert not train.time_kernels(table, ref, quiet, deadline=0.0)  # no time at all
+    assert scripted.asked == []
+    assert train.time_kernels(table, ref, quiet, passes=2)
+    assert sorted(scripted.asked) == sorted([keys[0], *keys[1:8], *keys[1:8]])  # the view is never timed
+    assert all(len(t.runs) == 2 for t in read(table.file or tmp_path).timings.values() if not t.kernel.moves_nothing)
+    scripted.asked.clear()
+    assert train.time_kernels(table, ref, quiet, passes=2)
+    assert scripted.asked == []
+
+
+def test_a_disturbed_kernel_is_timed_again_and_its_run_does_not_count(
+    tmp_path: Path, scripted: type[ScriptedLaunch]
+) -> None:
+    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    keys = table.add([conv(7, 16 * i, 16) for i in range(1, 9)])
+    table.timings[keys[0]].runs = [{"hot_ns": 1700.0, "cold_ns": 2700.0, "gemm_ns": 1000.0}]  # beside a neighbour
+    table.timings[keys[1]].runs = [{"hot_ns": 1000.0, "cold_ns": 2000.0, "gemm_ns": 1500.0}]  # at a slow moment
+    assert train.time_kernels(table, backends.resolve("fake"), quiet, passes=2)
+    assert [len(table.timings[k].runs) for k in keys[:3]] == [3, 3, 2]
+    assert all(table.timings[k].hot_ns(table.usual_gemm_ns) == pytest.approx(1000) for k in keys)
+
+
+@pytest.mark.parametrize(
+    ("half", "aside", "good"), [(0.02, 0.0, True), (0.05, 0.5, True), (0.3, 0.0, False), (0.02, 1.0, False)]
+)
+def test_a_network_that_was_disturbed_is_not_trained_on(half: float, aside: float, good: bool) -> None:
+    row = Row(latency_ms=2.0, latency_lo_ms=2 - 2 * half, latency_hi_ms=2 + 2 * half, set_aside=aside)
+    assert train.undisturbed(row) is good
+    assert not train.undisturbed(Row(latency_ms=2.0))
+
+
+def test_a_kernel_that_cannot_be_timed_costs_itself_alone(tmp_path: Path, scripted: type[ScriptedLaunch]) -> None:
+    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    keys = table.add([conv(7, 16 * i, 16) for i in range(1, 7)])
+    scripted.dies, scripted.refuses = keys[2], keys[4]
+    assert train.time_kernels(table, backends.resolve("fake"), quiet, passes=1)
+    assert [bool(table.timings[k].runs) for k in keys] == [True, True, False, True, False, True]
+    assert table.timings[keys[2]].failed == "the worker died"
+    assert table.timings[keys[4]].failed == "not implemented"
+    scripted.asked.clear()
+    train.time_kernels(table, backends.resolve("fake"), quiet, passes=1)
+    assert scripted.asked == []  # and is not tried again
+
+
+def test_onnxruntime_gives_every_operator_it_runs_and_each_can_be_timed(tmp_path: Path, tiny: Path) -> None:
+    ref = backends.resolve("onnxruntime")
+    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    plan = train.plan_of([zoo.resolve(str(tiny))], ref, 1)
+    train.list_networks(table, plan, ref, quiet)
+    (network,) = table.networks.values()
+    kernels = [table.timings[key].kernel for key in network.keys]
+    assert network.lost == ()
+    assert sum("Conv" in k.op for k in kernels) == 3
+    assert sum(k.op == "Gemm" for k in kernels) == 1
+    assert train.time_kernels(table, ref, quiet, passes=1)
+    for timing in table.timings.values():
+        assert timing.failed == ""
+        assert timing.kernel.moves_nothing or timing.runs[0]["hot_ns"] > 0
+    assert Predictor(table).sums(network).unknown == ()
+
+
+def test_made_up_graphs_are_the_same_for_the_same_seed_and_give_kernels(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    first, again = (samples(tmp_path / folder, 40, 1) for folder in ("a", "b"))
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in again]
+    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    train.list_samples(table, backends.resolve("onnxruntime"), 10, seed=1)
+    assert sum("Conv" in t.kernel.op for t in table.timings.values()) >= 8
+
+
+def test_a_backend_that_cannot_be_predicted_says_so() -> None:
+    ref = backends.resolve("fake")
+    with pytest.raises(Unsupported, match="latency on fake cannot be predicted"):
+        train.refuse(ref)
+
+
+def test_the_command_says_what_is_missing(bench: Bench, tiny: Path, tmp_path: Path) -> None:
+    said = one_line_error(bench("predict", tiny, ISOFLOPS_CACHE=str(tmp_path / "empty")))
+    assert "nothing was measured for prediction on this machine" in said
+    assert "bench predict --train --backend onnxruntime" in said
+    assert "cannot be predicted" in one_line_error(bench("predict", tiny, "--backend", "torch"))
