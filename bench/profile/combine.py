@@ -97,7 +97,7 @@ class Profile:
         return self._totals({op.class_ for op in self.operators}, lambda op: op.class_, GROUP_OF)
 
     def groups(self) -> dict[str, dict[str, Any]]:
-        """Sum up per group of Figure 2 of the ShuffleNet V2 paper."""
+        """Sum up per family of classes."""
         present = {GROUP_OF[op.class_] for op in self.operators}
         return self._totals(present, lambda op: GROUP_OF[op.class_], GROUPS)
 
@@ -209,7 +209,7 @@ def _operator(
     return OperatorTime(
         name=operator["name"],
         kind=operator["kind"],
-        class_=classify(operator["kind"], weight, group, origin.shuffles),
+        class_=classify(_kind(operator), weight, group, origin.shuffles),
         time_us=time_ns / 1e3,
         sd_us=statistics.stdev(times) / 1e3 if len(times) > 1 else None,
         share=time_ns / latency_ns,
@@ -226,6 +226,12 @@ def _operator(
         sources=origin.nodes,
         precise=not imprecise(time_ns, operator["events"], delta_ns),
     )
+
+
+def _kind(operator: dict[str, Any]) -> str:
+    """Return the runtime's word for an operator, with the domain where ONNX Runtime has two of one name."""
+    name: str = operator["implementation"]
+    return name if name.startswith("com.microsoft.nchwc.") else str(operator["kind"])
 
 
 def _padded(operator: dict[str, Any], macs: tuple[MacOp, ...]) -> int | None:
