@@ -126,3 +126,10 @@ def test_cuda_kernels_are_timed() -> None:
     assert sum(op.macs for origin in joined for op in origin.macs) == artifact.macs
     assert sum(sum(op.raw_ns) for op in raw.operators) > 0
     assert any(op.implementation for op in raw.operators)
+
+
+def test_an_operator_that_a_fusion_left_without_a_name_is_joined(tmp_path: Path) -> None:
+    """ONNX Runtime fuses Add, Clip, Div into a HardSigmoid and names it only in the profile: ``HardSigmoid_7``."""
+    raw, joined, artifact = profiled("pplcnet:width=0.25,resolution=64", "onnxruntime")
+    assert sum(op.macs for origin in joined for op in origin.macs) == artifact.macs
+    assert sum(op.kind == "HardSigmoid" for op in raw.operators) == 2
