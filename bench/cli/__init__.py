@@ -17,6 +17,7 @@ COMMANDS = {
     "ab": "Compare two cases in pairs of fresh processes that take turns, and give a verdict.",
     "cache": "Show or empty the cache of exported models.",
     "doctor": "Say what in this machine will spoil a measurement, and what to do about it.",
+    "explain": "Say in words why a network takes its time, or why two of like FLOPs differ in speed.",
     "export": "Write a model as an ONNX file, with its reference outputs beside it.",
     "inspect": "Count MACs, memory access, parameters and live memory of a model, node by node.",
     "lab": "Prove on this machine how often `bench` is wrong, how small a change it finds, and how well it repeats.",

@@ -1,8 +1,8 @@
 """Classes of operators: what kind of work an operator is, whatever the runtime calls it.
 
 `classify` is a pure function of an operator's name, attributes and input shapes. It knows the operators of ONNX, those
-of ONNX Runtime's optimised graph (``FusedConv``, ``com.microsoft.nchwc.Conv``, ``ReorderInput``), OpenVINO's layer types
-and ATen's operators, so that a source graph, an optimised graph and a profile are summed by the same classes.
+of ONNX Runtime's optimised graph (``FusedConv``, ``com.microsoft.nchwc.Conv``, ``ReorderInput``), OpenVINO's layers and
+ATen's operators, so that a source graph, an optimised graph and a profile are summed by the same classes.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ _RUNTIME_NAMES = {
     OpClass.CONCAT: "cat concat concatenate",
     OpClass.PAD: "pad constant_pad_nd",
     OpClass.COPY: "Broadcast Interpolate contiguous clone copy_ upsample_nearest2d upsample_bilinear2d",
-    OpClass.ACTIVATION: "Clamp HSwish relu relu_ clamp clamp_ clamp_min_ hardtanh hardtanh_ relu6 silu silu_ gelu sigmoid"
-    " sigmoid_ hardsigmoid hardsigmoid_ hardswish hardswish_ leaky_relu leaky_relu_ tanh elu",
+    OpClass.ACTIVATION: "Clamp HSwish relu relu_ clamp clamp_ clamp_min_ hardtanh hardtanh_ relu6 silu silu_ gelu"
+    " sigmoid sigmoid_ hardsigmoid hardsigmoid_ hardswish hardswish_ leaky_relu leaky_relu_ tanh elu",
     OpClass.ADD: "add add_ sub sub_",
     OpClass.MULTIPLY: "Multiply Divide mul mul_ div div_",
     OpClass.BATCHNORM: "batch_norm",

@@ -16,6 +16,7 @@ from bench.backends.profiling import ProfilerCost
 from bench.case import Case
 from bench.errors import MeasureError
 from bench.export.artifact import Artifact, MacOp
+from bench.measure.environment import local
 from bench.profile import source as sources
 from bench.profile.classes import CONVOLUTIONS, GROUP_OF, GROUPS, classify
 from bench.profile.correct import Corrected, correct, imprecise
@@ -26,6 +27,7 @@ from bench.stats.summary import headline
 class OperatorTime:
     """One executed operator: its time corrected for the profiler, and what it was.
 
+    `weight` and `group` are those of the source graph, without padding, where it was found there.
     `share` is of the latency, `sd_us` the deviation between launches. `sources` are nodes of the source graph, its
     multiplying ones first. `precise` is false where the profiler's cost is too large beside it.
     """
@@ -46,6 +48,8 @@ class OperatorTime:
     implementation: str
     shapes_in: tuple[tuple[int, ...], ...]
     shape_out: tuple[int, ...]
+    weight: tuple[int, ...]
+    group: int
     sources: tuple[str, ...]
     precise: bool
 
@@ -81,6 +85,7 @@ class Profile:
     operators: tuple[OperatorTime, ...]
     overhead: ProfilerOverhead
     unaccounted_macs: int
+    cpu: str
 
     @property
     def operators_ms(self) -> float:
@@ -91,6 +96,30 @@ class Profile:
     def residual_ms(self) -> float:
         """What of the latency no operator accounts for."""
         return self.latency_ms - self.operators_ms
+
+    def record(self) -> dict[str, Any]:
+        """Return everything for JSON; times in ms and, for single operators, µs."""
+        return {
+            "model": self.case.model.canonical,
+            "backend": self.case.backend.canonical,
+            "threads": self.case.settings.threads,
+            "batch": self.case.settings.batch,
+            "resolution": self.case.resolution,
+            "cpu": self.cpu,
+            "version": self.effective["version"],
+            "precision": self.effective["precision"],
+            "launches": self.launches,
+            "latency_ms": self.latency_ms,
+            "latency_lo_ms": self.latency_lo_ms,
+            "latency_hi_ms": self.latency_hi_ms,
+            "operators_ms": self.operators_ms,
+            "residual_ms": self.residual_ms,
+            "profiler_overhead": asdict(self.overhead),
+            "unaccounted_macs": self.unaccounted_macs,
+            "groups": self.groups(),
+            "classes": self.classes(),
+            "operators": [op.record() for op in self.operators],
+        }
 
     def classes(self) -> dict[str, dict[str, Any]]:
         """Sum up per class, in the order of `bench.profile.classes.GROUPS`; those that do not occur are left out."""
@@ -149,6 +178,7 @@ def combine(case: Case, artifact: Artifact, launches: Sequence[dict[str, Any]]) 
         operators=operators,
         overhead=overhead,
         unaccounted_macs=artifact.macs - sum(op.macs or 0 for op in operators),
+        cpu=local().cpu,
     )
 
 
@@ -223,6 +253,8 @@ def _operator(
         implementation=operator["implementation"],
         shapes_in=tuple(tuple(shape) for shape in operator["shapes_in"]),
         shape_out=tuple(operator["shape_out"]),
+        weight=weight,
+        group=group,
         sources=origin.nodes,
         precise=not imprecise(time_ns, operator["events"], delta_ns),
     )
