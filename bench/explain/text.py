@@ -195,16 +195,21 @@ def _part_row(name: str, parts: Sequence[Part]) -> tuple[str, ...]:
 
 
 def _against(a: Network, b: Network, reasons: Sequence[Sequence[Statement]], most: int) -> Section:
-    """Say what was found of either network, what differs most first."""
+    """Say what was found, what differs most first: of the network with more at stake, and how much of the other."""
     keys = dict.fromkeys(s.key for found in reasons for s in found)
     said = []
     for key in keys:
         mine = [next((s for s in found if s.key == key), None) for found in reasons]
         ms = [s.ms if s else 0.0 for s in mine]
-        said.append((ms[0] - ms[1], [f"{side}: {s.text}" for side, s in zip("AB", mine, strict=True) if s]))
+        side = 0 if abs(ms[0]) >= abs(ms[1]) else 1
+        statement, rest = mine[side], ms[1 - side]
+        if statement is None or abs(ms[0] - ms[1]) < LEAST_ROW * max(a.latency_ms, b.latency_ms):
+            continue
+        beside = f"{'BA'[side]}: {rest:.2f} ms" if mine[1 - side] else f"{'BA'[side]}: not"
+        said.append((ms[0] - ms[1], f"{'AB'[side]}: {statement.text} [{beside}]"))
     said.sort(key=lambda item: -abs(item[0]))
-    shown = [(f"{difference:+.2f} ms", text) for difference, texts in said[:most] for text in [" | ".join(texts)]]
-    return Section(statements=tuple(shown))
+    head = "why: A - B of the ms beyond the MACs at the peak (reasons overlap)"
+    return Section((head,), statements=tuple((f"{difference:+.2f} ms", text) for difference, text in said[:most]))
 
 
 def _names(a: Network, b: Network) -> tuple[str, str]:

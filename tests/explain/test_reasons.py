@@ -231,7 +231,8 @@ def test_the_text_is_short_and_says_which_is_faster() -> None:
     assert table is not None
     assert table.rows[-1][:4] == ("latency", f"{A.latency_ms:.3f}", f"{B.latency_ms:.3f}", "+0.047")
     marked = text.markdown(two)
-    assert sum(line.startswith("| ") for line in marked) == len(table.rows) + 1
+    assert sum(line.startswith("| ") for line in marked) == len(table.rows) + 2  # head and rule
+    assert len({line.count("|") for line in marked if line.startswith("| ")}) == 1
 
 
 def test_the_roof_of_the_profiles_themselves() -> None:
