@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--loads", type=click.IntRange(1, 20), default=3, show_default=True, help="Of the model, in each launch.")
 @click.option("--inferences", type=click.IntRange(1, 1000), help="Per block, at most.  [default: 25]")
 @click.option("--pairs", type=click.IntRange(0), default=8, show_default=True, help="Of --vs, to check the difference.")
-@click.option("--reasons", type=click.IntRange(0), default=6, show_default=True, help="Costliest ones to print.")
+@click.option("--reasons", type=click.IntRange(0), help="To print, the costliest.  [default: 6; of two networks 4]")
 @click.option("--top", type=click.IntRange(0), default=4, show_default=True, help="Operators to print.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of weights and input.")
 @click.option(
@@ -54,7 +54,7 @@ def command(
     loads: int,
     inferences: int | None,
     pairs: int,
-    reasons: int,
+    reasons: int | None,
     top: int,
     seed: int,
     files: tuple[Path, ...],
@@ -141,7 +141,8 @@ def _apart(cases: list[Case], pairs: int, seed: int) -> Check:
     from bench.measure.pairs import PairProtocol, collect
 
     protocol = PairProtocol(first=pairs, most=pairs, quads=6, seed=seed)
-    found = collect(*cases, protocol, lambda pair: _tell(f"pair {pair.number + 1} of {pairs}"))
+    a, b = cases
+    found = collect(a, b, protocol, lambda pair: _tell(f"pair {pair.number + 1} of {pairs}"))
     return check([pair.latency_ns for pair in found])
 
 
@@ -153,7 +154,7 @@ def _tell(text: str) -> None:
         console.print(f"{text:40}", end="\r", highlight=False)
 
 
-def _show(found: list[Network], checked: Check | None, most: int, top: int, format: str) -> None:
+def _show(found: list[Network], checked: Check | None, most: int | None, top: int, format: str) -> None:
     import sys
 
     from bench.explain import roof as roofs
@@ -166,9 +167,9 @@ def _show(found: list[Network], checked: Check | None, most: int, top: int, form
         click.echo(json.dumps(_record(found, roof, said, checked), indent=1))
         return
     if len(found) == 1:
-        sections = text.explain_one(found[0], roof, said[0], most, top)
+        sections = text.explain_one(found[0], roof, said[0], 6 if most is None else most, top)
     else:
-        sections = text.explain_two(found[0], found[1], roof, said, checked, most)
+        sections = text.explain_two(found[0], found[1], roof, said, checked, 4 if most is None else most)
     if format == "markdown":
         for line in text.markdown(sections):
             click.echo(line)

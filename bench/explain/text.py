@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from bench.explain.roof import Roof
 from bench.graph.classes import OpClass
 
 LEAST_ROW = 0.01  # classes below this share of the latency stand together in one row
+LEAST_PART = 0.015  # of two networks: those whose difference is below this share of the slower one's latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,11 @@ def explain_one(network: Network, roof: Roof, statements: Sequence[Statement], m
         f"all {len(network.operators)} operators at their floor: {floor_ms:.2f} ms, "
         f"{floor_ms / network.latency_ms:.0%} of the latency",
     )
+    head = "why: ms beyond the MACs at the peak (reasons overlap)"
     return [
         Section(lines),
         Section(table=classes(network, roof)),
-        Section(
-            ("why: ms beyond the MACs at the peak (reasons overlap)",), statements=_said(network, statements, most)
-        ),
+        *([Section((head,), statements=_said(network, statements, most))] if statements and most else []),
         *([Section(table=worst(network, roof, statements, top))] if top else []),
     ]
 
@@ -70,7 +71,8 @@ def explain_two(
     if checked is not None:
         lines.append(told_check(checked, difference))
     lines += roof_lines([*a.operators, *b.operators], roof)
-    return [Section(tuple(lines)), Section(table=_parts(parts, a, b)), _against(a, b, reasons, most)]
+    why = _against(a, b, reasons, most)
+    return [Section(tuple(lines)), Section(table=_parts(parts, a, b)), *([why] if why.statements else [])]
 
 
 def told_check(checked: Check, difference_ms: float) -> str:
@@ -164,8 +166,8 @@ def _said(network: Network, statements: Sequence[Statement], most: int) -> tuple
 
 
 def _parts(parts: Sequence[Part], a: Network, b: Network) -> Table:
-    """Lay out the parts; classes that differ by less than a hundredth of the slower latency stand in one row."""
-    least = LEAST_ROW / 2 * max(a.latency_ms, b.latency_ms)
+    """Lay out the parts; classes that hardly differ stand in one row."""
+    least = LEAST_PART * max(a.latency_ms, b.latency_ms)
     large = [p for p in parts[:-1] if abs(p.difference_ms) >= least]
     small = [p for p in parts[:-1] if abs(p.difference_ms) < least]
     rows = [_part_row(p.name, [p]) for p in large]
@@ -178,8 +180,6 @@ def _parts(parts: Sequence[Part], a: Network, b: Network) -> Table:
 
 
 def _part_row(name: str, parts: Sequence[Part]) -> tuple[str, ...]:
-    import math
-
     a_ms, b_ms = math.fsum(p.a_ms for p in parts), math.fsum(p.b_ms for p in parts)
     a_macs, b_macs = sum(p.a_macs for p in parts), sum(p.b_macs for p in parts)
     counts = sum(p.a_operators for p in parts), sum(p.b_operators for p in parts)
@@ -205,7 +205,7 @@ def _against(a: Network, b: Network, reasons: Sequence[Sequence[Statement]], mos
         statement, rest = mine[side], ms[1 - side]
         if statement is None or abs(ms[0] - ms[1]) < LEAST_ROW * max(a.latency_ms, b.latency_ms):
             continue
-        beside = f"{'BA'[side]}: {rest:.2f} ms" if mine[1 - side] else f"{'BA'[side]}: not"
+        beside = f"{'BA'[side]}: {rest:.2f} ms" if mine[1 - side] else f"{'BA'[side]}: none"
         said.append((ms[0] - ms[1], f"{'AB'[side]}: {statement.text} [{beside}]"))
     said.sort(key=lambda item: -abs(item[0]))
     head = "why: A - B of the ms beyond the MACs at the peak (reasons overlap)"
