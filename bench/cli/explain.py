@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     metavar="PROFILE.json",
     help="Explain what `bench profile --output` or `--output` wrote; of two profiles, their difference.",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="JSON file for the profiles, to explain --from later.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="JSON file for what was measured, to explain --from later."
+)
 @click.option(
     "--format", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True, help="On stdout."
 )
@@ -68,22 +70,24 @@ def command(
     """
     from bench.cli._print import prepare
     from bench.explain import network as networks
+    from bench.explain.difference import check
 
     _check_usage(model, vs, files)
-    checked = None
     if files:
-        found = [network for path in files for network in networks.load(path)]
+        loaded = [networks.load(path) for path in files]
+        found = [network for mine, _ in loaded for network in mine]
+        apart = [pair for _, pairs_ns in loaded for pair in pairs_ns] if len(files) == 1 else []
         _same_runtime(found)
     else:
         if output is not None:
             prepare(output)
         cases = _cases([m for m in (model, vs) if m is not None], backend, threads, batch, resolution)
         records = _profile(cases, launches, loads, inferences, seed)
+        apart = _apart(cases, pairs, seed) if len(cases) == 2 and pairs else []
         if output is not None:
-            output.write_text(json.dumps({"profiles": records}), "utf-8")
+            output.write_text(json.dumps({"profiles": records, "apart_ns": apart}), "utf-8")
         found = [networks.read(record) for record in records]
-        if len(cases) == 2 and pairs:
-            checked = _apart(cases, pairs, seed)
+    checked = check(apart) if apart else None
     _show(found, checked, reasons, top, format)
 
 
@@ -135,15 +139,14 @@ def _profile(cases: list[Case], launches: int, loads: int, inferences: int | Non
     return [combine(case, *found).record() for case, found in zip(cases, measured, strict=True)]
 
 
-def _apart(cases: list[Case], pairs: int, seed: int) -> Check:
+def _apart(cases: list[Case], pairs: int, seed: int) -> list[tuple[float, float]]:
     """Measure the difference once more, without a profiler, in other processes."""
-    from bench.explain.difference import check
     from bench.measure.pairs import PairProtocol, collect
 
     protocol = PairProtocol(first=pairs, most=pairs, quads=6, seed=seed)
     a, b = cases
     found = collect(a, b, protocol, lambda pair: _tell(f"pair {pair.number + 1} of {pairs}"))
-    return check([pair.latency_ns for pair in found])
+    return [pair.latency_ns for pair in found]
 
 
 def _tell(text: str) -> None:

@@ -94,8 +94,10 @@ def total_ms(operators: Iterable[Operator]) -> float:
     return math.fsum(op.time_us for op in operators) / 1e3
 
 
-def load(path: Path) -> list[Network]:
-    """Read a file of `bench profile --output` or ``--format json``, or the two of `bench explain --vs --output`.
+def load(path: Path) -> tuple[list[Network], list[tuple[float, float]]]:
+    """Read a file of `bench profile --output` or ``--format json``, or of `bench explain --output`.
+
+    Returns its networks, and pairs of their latencies in ns that were measured apart, where the file has any.
 
     Raises:
         OutputError: it cannot be read, or is no profile.
@@ -110,7 +112,8 @@ def load(path: Path) -> list[Network]:
     try:
         if not isinstance(data, dict):
             raise ValueError("no object")
-        return [read(record) for record in data.get("profiles", [data.get("profile", data)])]
+        networks = [read(record) for record in data.get("profiles", [data.get("profile", data)])]
+        return networks, [(float(a), float(b)) for a, b in data.get("apart_ns", [])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise OutputError(f"{path} is no profile, or one of another version", hint) from error
 
