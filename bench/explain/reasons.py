@@ -241,7 +241,7 @@ def told(op: Operator) -> str:
         kernel = "x".join(map(str, op.weight[2:]))
         where = f"{op.shape_out[2]}x{op.shape_out[3]}"
         return f"{op.op_class} {op.weight[1] * op.group} > {op.weight[0]}, {kernel} to {where}"
-    return f"{op.op_class} {'x'.join(map(str, op.shape_out))}"
+    return f"{op.op_class} {'x'.join(map(str, op.shape_out))}".rstrip()
 
 
 def _intensity(ops: list[Operator], roof: Roof) -> tuple[str, tuple[tuple[str, float], ...]]:
