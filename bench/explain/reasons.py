@@ -94,7 +94,8 @@ def reorders(network: Network, roof: Roof) -> list[Statement]:
     if not mine or ms < LEAST_SHARE * network.latency_ms:
         return []
     moved = sum(op.moved_bytes for op in network.pick(mine)) / 1e6
-    text = f"{len(mine)} reorders between layouts move {moved:.1f} MB and compute nothing"
+    what = f"{len(mine)} {_plural('reorder', len(mine))} between layouts"
+    text = f"{what}: {moved:.1f} MB moved, no arithmetic"
     plain = [op for op in network.pick(network.where(layout.plain)) if op.op_class is not OpClass.REORDER]
     if plain and any(layout.blocked(op) for op in network.operators):
         counts = {c: sum(op.op_class is c for op in plain) for c in OpClass}
@@ -284,5 +285,5 @@ def _plural(what: str, n: int) -> str:
         OpClass.ACTIVATION: "activation",
     }
     name = {str(k): v for k, v in names.items()}.get(str(what), str(what))
-    counts = name.split()[-1] in ("convolution", "product", "activation", "operator", "block")
+    counts = name.split()[-1] in ("convolution", "product", "activation", "operator", "block", "reorder")
     return f"{name}s" if n != 1 and counts else name

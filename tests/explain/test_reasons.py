@@ -136,7 +136,7 @@ def test_padding() -> None:
 
 def test_reorders_name_what_wants_the_other_layout() -> None:
     net = network(FAST, other(OpClass.REORDER, 30.0), other(OpClass.CONCAT, 5.0))
-    assert "1 reorders" in keys(net)["reorder"]
+    assert "1 reorder between" in keys(net)["reorder"]
     assert "in plain NCHW run 1 concat" in keys(net)["reorder"]
     assert "reorder" not in keys(network(*[FAST] * 100, other(OpClass.REORDER, 30.0)))  # under 1%
 
