@@ -127,7 +127,9 @@ def join(model: Any, runs: list[list[dict[str, Any]]]) -> list[TimedOperator]:
     found = []
     for i, event in enumerate(runs[0]):
         name, kind = event["name"].removesuffix("_kernel_time"), event["args"]["op_name"]
-        candidates = nodes.get((name, kind))
+        # A node that a fusion made without a name is told as its kind and its number in the graph.
+        unnamed = name.startswith(f"{kind}_") and name.removeprefix(f"{kind}_").isdigit()
+        candidates = nodes.get((name, kind)) or (nodes.get(("", kind)) if unnamed else None)
         if not candidates:
             raise MeasureError(f"onnxruntime ran an operator that its graph does not have: {kind} {name}")
         raw = [run[i]["dur"] * 1e3 for run in runs]

@@ -18,6 +18,7 @@ COMMANDS = {
     "cache": "Show or empty the cache of exported models.",
     "compare": "Compare two sets of rows, or targets with each other, with an interval and a verdict per case.",
     "doctor": "Say what in this machine will spoil a measurement, and what to do about it.",
+    "explain": "Say in words why a network takes its time, or why two of like FLOPs differ in speed.",
     "export": "Write a model as an ONNX file, with its reference outputs beside it.",
     "history": "Find in years of nightly rows what moved, when, by how much, and what changed with it.",
     "inspect": "Count MACs, memory access, parameters and live memory of a model, node by node.",

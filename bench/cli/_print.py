@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -37,3 +38,16 @@ def print_records(records: Sequence[dict[str, Any]], format: str) -> None:
             table.add_row(*("" if v is None else escape(str(v)) for v in record.values()))
         # A file or a pipe has no width: nothing is folded there.
         Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def prepare(path: Path) -> None:
+    """Fail before an hour of measuring, not after."""
+    from bench.errors import OutputError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}", "give --output a path that can be written"
+        ) from error

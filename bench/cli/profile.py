@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.cli._print import FORMAT, prepare, print_records
 
 if TYPE_CHECKING:
     from bench.case import Case
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     "--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="Per answer of a worker.  [default: 120]"
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of weights and input.")
-@click.option("--output", type=click.Path(path_type=Path), help="JSON file for the raw times of every inference.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="JSON file for the profile and the raw times of every inference."
+)
 @FORMAT
 def command(
     model: str,
@@ -55,7 +57,7 @@ def command(
 
     The operators are those of the runtime's own fused graph, led back to the nodes of the source graph. What the
     runtime's profiler costs is measured and taken out; operators and residual add up to the unprofiled latency.
-    Classes follow Figure 2 of the ShuffleNet V2 paper. CSV has a row for each operator and one for the residual.
+    `bench explain` says why, in words. CSV has a row for each operator and one for the residual.
     """
     from bench import backends as registry
     from bench import shapes as shape_texts
@@ -77,21 +79,8 @@ def command(
     if timeout is not None:
         protocol = replace(protocol, timeout_s=timeout)
     if output is not None:
-        _prepare(output)
+        prepare(output)
     _show(_measure(plan.cases[0], protocol, output), format, top)
-
-
-def _prepare(path: Path) -> None:
-    """Fail before an hour of measuring, not after."""
-    from bench.errors import OutputError
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("a").close()
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror}", "give --output a path that can be written"
-        ) from error
 
 
 def _measure(case: Case, protocol: ProfileProtocol, output: Path | None) -> Profile:
@@ -109,41 +98,18 @@ def _measure(case: Case, protocol: ProfileProtocol, output: Path | None) -> Prof
             console.print(f"launch {number} of {protocol.launches}", end="\r", highlight=False)
 
     artifact, launches = measure(case, protocol, told)
+    profile = combine(case, artifact, launches)
     if output is not None:
         raw = {"case": case.identity(), "protocol": asdict(protocol), "launches": launches}
-        output.write_text(json.dumps(raw), "utf-8")
-    return combine(case, artifact, launches)
-
-
-def record(profile: Profile) -> dict[str, Any]:
-    """Return everything for JSON; times in ms and, for single operators, µs."""
-    return {
-        "model": profile.case.model.canonical,
-        "backend": profile.case.backend.canonical,
-        "threads": profile.case.settings.threads,
-        "batch": profile.case.settings.batch,
-        "resolution": profile.case.resolution,
-        "version": profile.effective["version"],
-        "precision": profile.effective["precision"],
-        "launches": profile.launches,
-        "latency_ms": profile.latency_ms,
-        "latency_lo_ms": profile.latency_lo_ms,
-        "latency_hi_ms": profile.latency_hi_ms,
-        "operators_ms": profile.operators_ms,
-        "residual_ms": profile.residual_ms,
-        "profiler_overhead": asdict(profile.overhead),
-        "unaccounted_macs": profile.unaccounted_macs,
-        "groups": profile.groups(),
-        "classes": profile.classes(),
-        "operators": [op.record() for op in profile.operators],
-    }
+        output.write_text(json.dumps(raw | {"profile": profile.record()}), "utf-8")
+    return profile
 
 
 def _show(profile: Profile, format: str, top: int) -> None:
     import json
 
     if format == "json":
-        click.echo(json.dumps(record(profile), indent=1))
+        click.echo(json.dumps(profile.record(), indent=1))
     elif format == "csv":
         rows = [_flat(op.record()) for op in profile.operators]
         rows.append(dict.fromkeys(rows[0]) if rows else {"name": None, "time_us": None, "share": None})
@@ -158,6 +124,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """Write shapes and lists of names as text."""
     shapes = ["x".join(map(str, shape)) for shape in row["shapes_in"]]
     lists = {"shapes_in": " ".join(shapes), "shape_out": "x".join(map(str, row["shape_out"]))}
+    lists["weight"] = "x".join(map(str, row["weight"]))
     return row | lists | {"sources": " ".join(row["sources"])}
 
 

@@ -1,8 +1,8 @@
 """Classes of operators: what kind of work an operator is, whatever the runtime calls it.
 
-`classify` is a pure function of an operator's name, attributes and input shapes. It knows the operators of ONNX and
-those of ONNX Runtime's optimised graph (``FusedConv``, ``com.microsoft.nchwc.Conv``, ``ReorderInput``), so that a
-source graph, an optimised graph and a profile can be summed by the same classes.
+`classify` is a pure function of an operator's name, attributes and input shapes. It knows the operators of ONNX, those
+of ONNX Runtime's optimised graph (``FusedConv``, ``com.microsoft.nchwc.Conv``, ``ReorderInput``), OpenVINO's layers and
+ATen's operators, so that a source graph, an optimised graph and a profile are summed by the same classes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class OpClass(StrEnum):
     DENSE = "conv dense"
     TRANSPOSED = "conv transposed"
     MATMUL = "matmul"
+    SHUFFLE = "channel shuffle"
     TRANSPOSE = "transpose"
     REORDER = "reorder"
     VIEW = "view"
@@ -50,6 +51,7 @@ class OpClass(StrEnum):
 FAMILIES = {
     **dict.fromkeys((OpClass.POINTWISE, OpClass.DEPTHWISE, OpClass.GROUPED, OpClass.DENSE), "convolution"),
     OpClass.TRANSPOSED: "convolution",
+    OpClass.SHUFFLE: "data movement",
     **dict.fromkeys((OpClass.TRANSPOSE, OpClass.REORDER, OpClass.VIEW, OpClass.SPLIT), "data movement"),
     **dict.fromkeys((OpClass.CONCAT, OpClass.PAD, OpClass.COPY), "data movement"),
     **dict.fromkeys((OpClass.ACTIVATION, OpClass.ADD, OpClass.MULTIPLY, OpClass.BATCHNORM), "element-wise"),
@@ -66,7 +68,8 @@ _NAMES = {
     " FusedMatMulActivation DynamicQuantizeMatMul MatMulIntegerToFloat MatMulNBits MatMulBnb4 MatMulFpQ4 GemmFloat8"
     " SparseToDenseMatMul Attention QAttention MultiHeadAttention GroupQueryAttention PackedAttention"
     " PackedMultiHeadAttention DecoderMaskedMultiHeadAttention LinearAttention",
-    OpClass.TRANSPOSE: "Transpose DepthToSpace SpaceToDepth Col2Im ReverseSequence ShuffleChannels",
+    OpClass.TRANSPOSE: "Transpose DepthToSpace SpaceToDepth Col2Im ReverseSequence",
+    OpClass.SHUFFLE: "ShuffleChannels",
     OpClass.REORDER: "ReorderInput ReorderOutput MemcpyToHost MemcpyFromHost",
     OpClass.VIEW: "Reshape Flatten Squeeze Unsqueeze Identity Dropout Shape Size",
     OpClass.SPLIT: "Split Slice Gather GatherND GatherElements Compress SplitToSequence DynamicSlice CropAndResize",
@@ -94,6 +97,36 @@ _NAMES = {
 }
 CLASSES = {name: op_class for op_class, names in _NAMES.items() for name in names.split()}
 
+# What OpenVINO and ATen call operators, where ONNX does not use the word. They have no domain.
+_RUNTIME_NAMES = {
+    OpClass.TRANSPOSED: "Deconvolution GroupDeconvolution conv_transpose1d conv_transpose2d conv_transpose3d",
+    OpClass.MATMUL: "FullyConnected linear addmm mm matmul bmm baddbmm scaled_dot_product_attention",
+    OpClass.SHUFFLE: "ChannelShuffle channel_shuffle",
+    OpClass.TRANSPOSE: "transpose permute t",
+    OpClass.REORDER: "Reorder",
+    OpClass.VIEW: "view reshape flatten squeeze unsqueeze _unsafe_view expand",
+    OpClass.SPLIT: "VariadicSplit StridedSlice Crop chunk split slice narrow select split_with_sizes",
+    OpClass.CONCAT: "cat concat concatenate",
+    OpClass.PAD: "pad constant_pad_nd",
+    OpClass.COPY: "Broadcast Interpolate contiguous clone copy_ upsample_nearest2d upsample_bilinear2d",
+    OpClass.ACTIVATION: "Clamp HSwish relu relu_ clamp clamp_ clamp_min_ hardtanh hardtanh_ relu6 silu silu_ gelu"
+    " sigmoid sigmoid_ hardsigmoid hardsigmoid_ hardswish hardswish_ leaky_relu leaky_relu_ tanh elu",
+    OpClass.ADD: "add add_ sub sub_",
+    OpClass.MULTIPLY: "Multiply Divide mul mul_ div div_",
+    OpClass.BATCHNORM: "batch_norm",
+    OpClass.ELEMENTWISE: "Eltwise Subgraph Math MulAdd pow sqrt",
+    OpClass.CONVERT: "Convert to _to_copy FakeQuantize",
+    OpClass.POOLING: "AvgPool Pooling Reduce max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d mean",
+    OpClass.NORMALIZATION: "MVN Normalize RMSNorm layer_norm group_norm instance_norm",
+    OpClass.SOFTMAX: "softmax",
+}
+RUNTIME_CLASSES = {name: op_class for op_class, names in _RUNTIME_NAMES.items() for name in names.split()}
+RUNTIME_CONVOLUTIONS = dict.fromkeys(
+    ("Convolution", "GroupConvolution", "conv1d", "conv2d", "conv3d", "convolution"), 1
+)
+_ALL_CLASSES = CLASSES | RUNTIME_CLASSES
+_ALL_CONVOLUTIONS = CONVOLUTIONS | RUNTIME_CONVOLUTIONS
+
 
 def classify(op: str, attributes: Mapping[str, Any] | None = None, shapes: Sequence[Shape | None] = ()) -> OpClass:
     """Return the class of an operator.
@@ -107,10 +140,12 @@ def classify(op: str, attributes: Mapping[str, Any] | None = None, shapes: Seque
     every axis of its kernel is 1. Without the weight's shape a depthwise convolution counts as grouped.
     """
     domain, _, name = op.rpartition(".")
-    if name not in CONVOLUTIONS:
-        return CLASSES.get(name, OpClass.OTHER)
+    names = CLASSES if domain else _ALL_CLASSES
+    positions = CONVOLUTIONS if domain else _ALL_CONVOLUTIONS
+    if name not in positions:
+        return names.get(name, OpClass.OTHER)
     attributes = attributes or {}
-    position = CONVOLUTIONS[name]
+    position = positions[name]
     weight = shapes[position] if len(shapes) > position else None
     kernel = tuple(weight[2:]) if weight else tuple(attributes.get("kernel_shape", ()))
     if int(attributes.get("group", 1)) > 1:

@@ -16,6 +16,7 @@ from bench.backends.profiling import ProfilerCost
 from bench.case import Case
 from bench.errors import MeasureError
 from bench.export.artifact import Artifact, MacOp
+from bench.measure.environment import local
 from bench.profile import source as sources
 from bench.profile.classes import CONVOLUTIONS, GROUP_OF, GROUPS, classify
 from bench.profile.correct import Corrected, correct, imprecise
@@ -26,6 +27,7 @@ from bench.stats.summary import headline
 class OperatorTime:
     """One executed operator: its time corrected for the profiler, and what it was.
 
+    `weight` and `group` are those of the source graph, without padding, where it was found there.
     `share` is of the latency, `sd_us` the deviation between launches. `sources` are nodes of the source graph, its
     multiplying ones first. `precise` is false where the profiler's cost is too large beside it.
     """
@@ -46,6 +48,8 @@ class OperatorTime:
     implementation: str
     shapes_in: tuple[tuple[int, ...], ...]
     shape_out: tuple[int, ...]
+    weight: tuple[int, ...]
+    group: int
     sources: tuple[str, ...]
     precise: bool
 
@@ -81,6 +85,7 @@ class Profile:
     operators: tuple[OperatorTime, ...]
     overhead: ProfilerOverhead
     unaccounted_macs: int
+    cpu: str
 
     @property
     def operators_ms(self) -> float:
@@ -92,12 +97,36 @@ class Profile:
         """What of the latency no operator accounts for."""
         return self.latency_ms - self.operators_ms
 
+    def record(self) -> dict[str, Any]:
+        """Return everything for JSON; times in ms and, for single operators, µs."""
+        return {
+            "model": self.case.model.canonical,
+            "backend": self.case.backend.canonical,
+            "threads": self.case.settings.threads,
+            "batch": self.case.settings.batch,
+            "resolution": self.case.resolution,
+            "cpu": self.cpu,
+            "version": self.effective["version"],
+            "precision": self.effective["precision"],
+            "launches": self.launches,
+            "latency_ms": self.latency_ms,
+            "latency_lo_ms": self.latency_lo_ms,
+            "latency_hi_ms": self.latency_hi_ms,
+            "operators_ms": self.operators_ms,
+            "residual_ms": self.residual_ms,
+            "profiler_overhead": asdict(self.overhead),
+            "unaccounted_macs": self.unaccounted_macs,
+            "groups": self.groups(),
+            "classes": self.classes(),
+            "operators": [op.record() for op in self.operators],
+        }
+
     def classes(self) -> dict[str, dict[str, Any]]:
         """Sum up per class, in the order of `bench.profile.classes.GROUPS`; those that do not occur are left out."""
         return self._totals({op.class_ for op in self.operators}, lambda op: op.class_, GROUP_OF)
 
     def groups(self) -> dict[str, dict[str, Any]]:
-        """Sum up per group of Figure 2 of the ShuffleNet V2 paper."""
+        """Sum up per family of classes."""
         present = {GROUP_OF[op.class_] for op in self.operators}
         return self._totals(present, lambda op: GROUP_OF[op.class_], GROUPS)
 
@@ -149,6 +178,7 @@ def combine(case: Case, artifact: Artifact, launches: Sequence[dict[str, Any]]) 
         operators=operators,
         overhead=overhead,
         unaccounted_macs=artifact.macs - sum(op.macs or 0 for op in operators),
+        cpu=local().cpu,
     )
 
 
@@ -209,7 +239,7 @@ def _operator(
     return OperatorTime(
         name=operator["name"],
         kind=operator["kind"],
-        class_=classify(operator["kind"], weight, group, origin.shuffles),
+        class_=classify(_kind(operator), weight, group, origin.shuffles),
         time_us=time_ns / 1e3,
         sd_us=statistics.stdev(times) / 1e3 if len(times) > 1 else None,
         share=time_ns / latency_ns,
@@ -223,9 +253,17 @@ def _operator(
         implementation=operator["implementation"],
         shapes_in=tuple(tuple(shape) for shape in operator["shapes_in"]),
         shape_out=tuple(operator["shape_out"]),
+        weight=weight,
+        group=group,
         sources=origin.nodes,
         precise=not imprecise(time_ns, operator["events"], delta_ns),
     )
+
+
+def _kind(operator: dict[str, Any]) -> str:
+    """Return the runtime's word for an operator, with the domain where ONNX Runtime has two of one name."""
+    name: str = operator["implementation"]
+    return name if name.startswith("com.microsoft.nchwc.") else str(operator["kind"])
 
 
 def _padded(operator: dict[str, Any], macs: tuple[MacOp, ...]) -> int | None:

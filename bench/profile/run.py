@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,29 +47,57 @@ def measure(
     Raises:
         MeasureError: it cannot be measured or profiled, or what ran is not what was asked.
     """
-    artifact = ensure(case, protocol.seed)
-    pick_cores(case.settings.threads)  # say at once that there are too few
-    launches = []
+    return measure_in_turns([case], protocol, told)[0]
+
+
+def measure_in_turns(
+    cases: Sequence[Case], protocol: ProfileProtocol, told: Callable[[int], None] = lambda number: None
+) -> list[tuple[Artifact, list[dict[str, Any]]]]:
+    """Profile several cases side by side, so that a drift of the clock becomes no difference between them.
+
+    Each launch has a process of every case, all on the same cores, and their loads take turns; which case comes first
+    alternates. Returns for each case what `measure` does.
+    """
+    artifacts = [ensure(case, protocol.seed) for case in cases]
+    for case in cases:
+        pick_cores(case.settings.threads)  # say at once that there are too few
+    launches: list[list[dict[str, Any]]] = [[] for _ in cases]
     for number in range(protocol.launches):
-        launches.append(_launch(case, artifact, protocol, number))
+        for mine, found in zip(launches, _launch(cases, artifacts, protocol, number), strict=True):
+            mine.append(found)
         told(number + 1)
-    return artifact, launches
+    return list(zip(artifacts, launches, strict=True))
 
 
-def _launch(case: Case, artifact: Artifact, protocol: ProfileProtocol, number: int) -> dict[str, Any]:
-    with Launch(case, protocol.timeout_s) as launch:
-        loaded = launch.load(artifact.folder, launch.choose(case.settings.threads, [])["cores"])
-        warmed = launch.ask("warm", ms=protocol.warmup_ms, min=3, block_ms=protocol.block_ms, block_min=protocol.least)
-        n = min(protocol.most, warmed["n"])
-        found: dict[str, Any] = {"loaded": loaded, "n": n, "loads": []}
+def _launch(
+    cases: Sequence[Case], artifacts: Sequence[Artifact], protocol: ProfileProtocol, number: int
+) -> list[dict[str, Any]]:
+    with ExitStack() as stack:
+        workers = [stack.enter_context(Launch(case, protocol.timeout_s)) for case in cases]
+        most = max(case.settings.threads for case in cases)
+        cores = workers[0].choose(most, [])["cores"]
+        found: list[dict[str, Any]] = []
+        for case, artifact, worker in zip(cases, artifacts, workers, strict=True):
+            loaded = worker.load(artifact.folder, cores[-case.settings.threads :])
+            block = {"block_ms": protocol.block_ms, "block_min": protocol.least}
+            warmed = worker.ask("warm", ms=protocol.warmup_ms, min=3, **block)
+            found.append({"loaded": loaded, "n": min(protocol.most, warmed["n"]), "loads": []})
         for load in range(protocol.loads):
-            if load:
-                launch.ask("reload")
-            twin_first = (number + load) % 2 == 1
-            found["loads"].append(launch.ask("profile", rounds=protocol.rounds, n=n, twin_first=twin_first))
+            for i in _order(len(cases), number + load):
+                if load:
+                    workers[i].ask("reload")
+                twin_first = (number + load) % 2 == 1
+                answer = workers[i].ask("profile", rounds=protocol.rounds, n=found[i]["n"], twin_first=twin_first)
+                found[i]["loads"].append(answer)
         if number == 0:
-            found["inspected"] = launch.ask("inspect")
-            fault = fault_of(case, artifact, loaded["parity_rel_l2"], found["inspected"])
-            if fault is not None:
-                raise MeasureError(f"{case}: {fault[1]}", "what is wrong or runs in another precision is not profiled")
+            for case, artifact, worker, mine in zip(cases, artifacts, workers, found, strict=True):
+                mine["inspected"] = worker.ask("inspect")
+                fault = fault_of(case, artifact, mine["loaded"]["parity_rel_l2"], mine["inspected"])
+                if fault is not None:
+                    hint = "what is wrong or runs in another precision is not profiled"
+                    raise MeasureError(f"{case}: {fault[1]}", hint)
     return found
+
+
+def _order(n: int, turn: int) -> list[int]:
+    return list(range(n)) if turn % 2 == 0 else list(range(n))[::-1]

@@ -42,7 +42,7 @@ def header(profile: Profile) -> list[str]:
 
 
 def classes(profile: Profile) -> Table:
-    """Lay out the groups of Figure 2 of the ShuffleNet V2 paper, each with its classes."""
+    """Lay out the families of classes, each with its classes."""
     table = _table(("where the time goes",), ("operators", "ms", "share", "M MACs", "GMAC/s"))
     found = profile.classes()
     for group, total in profile.groups().items():

@@ -34,7 +34,7 @@ def test_a_scripted_profile_comes_out_as_scripted(bench: Bench, tiny: Path) -> N
         assert sum(c["time_ms"] for c in found[key].values()) == pytest.approx(found["operators_ms"])
         assert sum(c["operators"] for c in found[key].values()) == len(found["operators"]) == 4
         assert sum(c["macs"] for c in found[key].values()) == TINY_MACS
-    assert list(found["classes"]) == ["conv pointwise", "conv depthwise", "conv dense", "matmul"]
+    assert list(found["classes"]) == ["conv 1x1", "conv depthwise", "conv dense", "matmul"]
     short = [op["name"] for op in found["operators"] if not op["precise"]]
     assert short == ["classifier"]  # 180 of 55 thousand MACs
     raw = json.loads((tiny.parent / "raw.json").read_text())

@@ -10,6 +10,7 @@ import pytest
 
 from bench import backends, export, zoo
 from bench.case import Case, Settings
+from bench.graph.classes import OpClass
 from bench.measure import profiling
 from bench.profile import classes, source
 from tests.conftest import TINY_MACS, tiny_model
@@ -51,7 +52,7 @@ def test_every_convolution_of_the_source_is_found_exactly_once(model: str, backe
         for op in origin.macs:  # the same kernel, whatever the layout padded
             assert operator.weight[2:] == op.weight[2:] or operator.kind not in classes.CONVOLUTIONS
     known = [classes.classify(op.kind, op.weight, op.group) for op in raw.operators]
-    assert classes.REST not in known
+    assert OpClass.OTHER not in known
     assert all(min(op.raw_ns) >= 0 and op.events == 1 for op in raw.operators)
     assert raw.cost.hot_ns <= raw.cost.cold_ns
 
@@ -62,7 +63,7 @@ def test_the_shuffle_is_seen_as_one(backend: str) -> None:
     shuffled = [
         operator.kind
         for operator, origin in zip(raw.operators, joined, strict=True)
-        if classes.classify(operator.kind, operator.weight, operator.group, origin.shuffles) == classes.SHUFFLE
+        if classes.classify(operator.kind, operator.weight, operator.group, origin.shuffles) == OpClass.SHUFFLE
     ]
     count = len(source.read(artifact).shuffles) // 3
     assert count == 16
@@ -125,3 +126,10 @@ def test_cuda_kernels_are_timed() -> None:
     assert sum(op.macs for origin in joined for op in origin.macs) == artifact.macs
     assert sum(sum(op.raw_ns) for op in raw.operators) > 0
     assert any(op.implementation for op in raw.operators)
+
+
+def test_an_operator_that_a_fusion_left_without_a_name_is_joined(tmp_path: Path) -> None:
+    """ONNX Runtime fuses Add, Clip, Div into a HardSigmoid and names it only in the profile: ``HardSigmoid_7``."""
+    raw, joined, artifact = profiled("pplcnet:width=0.25,resolution=64", "onnxruntime")
+    assert sum(op.macs for origin in joined for op in origin.macs) == artifact.macs
+    assert any(op.kind == "HardSigmoid" for op in raw.operators)

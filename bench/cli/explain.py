@@ -1,0 +1,225 @@
+"""``bench explain``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from bench.case import Case
+    from bench.explain.difference import Check
+    from bench.explain.network import Network
+    from bench.explain.reasons import Statement
+    from bench.explain.roof import Roof
+
+
+@click.command("explain")
+@click.argument("model", required=False)
+@click.option("--vs", metavar="MODEL", help="Explain the difference to this one, too.")
+@click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="What runs them.")
+@click.option("--threads", type=int, default=1, show_default=True)
+@click.option("--batch", type=int, default=1, show_default=True)
+@click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
+@click.option("--launches", type=click.IntRange(1, 100), help="Fresh processes.  [default: 3; of two networks 5]")
+@click.option("--loads", type=click.IntRange(1, 20), default=3, show_default=True, help="Of the model, in each launch.")
+@click.option("--inferences", type=click.IntRange(1, 1000), help="Per block, at most.  [default: 25]")
+@click.option("--pairs", type=click.IntRange(0), default=8, show_default=True, help="Of --vs, to check the difference.")
+@click.option("--reasons", type=click.IntRange(0), help="To print, the costliest.  [default: 6; of two networks 4]")
+@click.option("--top", type=click.IntRange(0), default=4, show_default=True, help="Operators to print.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and input.")
+@click.option(
+    "--from",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PROFILE.json",
+    help="Explain what `bench profile --output` or `--output` wrote; of two profiles, their difference.",
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="JSON file for what was measured, to explain --from later."
+)
+@click.option(
+    "--format", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True, help="On stdout."
+)
+def command(
+    model: str | None,
+    vs: str | None,
+    backend: str,
+    threads: int,
+    batch: int,
+    resolution: int | None,
+    launches: int | None,
+    loads: int,
+    inferences: int | None,
+    pairs: int,
+    reasons: int | None,
+    top: int,
+    seed: int,
+    files: tuple[Path, ...],
+    output: Path | None,
+    format: str,
+) -> None:
+    """Say in words why a network takes its time, or why two of like FLOPs differ in speed.
+
+    Every statement carries figures of the profile and is made only if its condition holds there. Of two networks, the
+    difference is split by class of operators: the parts and the residual add up to it. What each says: docs/explain.md.
+    """
+    from bench.cli._print import prepare
+    from bench.explain import network as networks
+    from bench.explain.difference import check
+
+    _check_usage(model, vs, files)
+    if files:
+        loaded = [networks.load(path) for path in files]
+        found = [network for mine, _ in loaded for network in mine]
+        apart = [pair for _, pairs_ns in loaded for pair in pairs_ns] if len(files) == 1 else []
+        _same_runtime(found)
+    else:
+        if output is not None:
+            prepare(output)
+        cases = _cases([m for m in (model, vs) if m is not None], backend, threads, batch, resolution)
+        launches = launches or (3 if len(cases) == 1 else 5)  # a difference is less certain than either latency
+        records = _profile(cases, launches, loads, inferences, seed)
+        apart = _apart(cases, pairs, seed) if len(cases) == 2 and pairs else []
+        if output is not None:
+            output.write_text(json.dumps({"profiles": records, "apart_ns": apart}), "utf-8")
+        found = [networks.read(record) for record in records]
+    checked = check(apart) if apart else None
+    _show(found, checked, reasons, top, format)
+
+
+def _check_usage(model: str | None, vs: str | None, files: tuple[Path, ...]) -> None:
+    from bench.errors import UsageError
+
+    if files and (model or vs):
+        raise UsageError("--from explains recorded profiles: no model is measured", "leave out the model, or --from")
+    if not files and model is None:
+        raise UsageError("no model to explain", "try: bench explain shufflenetv2 --vs pplcnet")
+
+
+def _same_runtime(found: list[Network]) -> None:
+    from bench.errors import UsageError
+
+    if len(found) > 2:
+        raise UsageError(f"--from gives {len(found)} profiles", "one is explained, two are compared")
+    keys = [(n.backend, n.version, n.precision, n.threads, n.cpu) for n in found]
+    if len(set(keys)) > 1:
+        first, second = (", ".join(map(str, key)) for key in keys)
+        raise UsageError(
+            f"the profiles are not of one runtime and machine: {first}; {second}", "profile both alike, best in turns"
+        )
+
+
+def _cases(models: list[str], backend: str, threads: int, batch: int, resolution: int | None) -> list[Case]:
+    from bench import backends as registry
+    from bench import zoo
+    from bench.case import cross
+    from bench.errors import UsageError
+
+    resolved = [zoo.resolve(model) for model in models]
+    cases = cross(resolved, [registry.resolve(backend)], (threads,), (batch,), (resolution,)).cases
+    if len(cases) < len(models):
+        raise UsageError(f"--vs is the model itself: {models[0]}", "name another one")
+    return list(cases)
+
+
+def _profile(cases: list[Case], launches: int, loads: int, inferences: int | None, seed: int) -> list[dict[str, Any]]:
+    from dataclasses import replace
+
+    from bench.profile.combine import combine
+    from bench.profile.run import ProfileProtocol, measure_in_turns
+
+    protocol = ProfileProtocol(launches=launches, loads=loads, seed=seed)
+    if inferences is not None:
+        protocol = replace(protocol, most=inferences, least=min(inferences, protocol.least))
+    measured = measure_in_turns(cases, protocol, lambda number: _tell(f"launch {number} of {launches}"))
+    return [combine(case, *found).record() for case, found in zip(cases, measured, strict=True)]
+
+
+def _apart(cases: list[Case], pairs: int, seed: int) -> list[tuple[float, float]]:
+    """Measure the difference once more, without a profiler, in other processes."""
+    from bench.measure.pairs import PairProtocol, collect
+
+    protocol = PairProtocol(first=pairs, most=pairs, quads=6, seed=seed)
+    a, b = cases
+    found = collect(a, b, protocol, lambda pair: _tell(f"pair {pair.number + 1} of {pairs}"))
+    return [pair.latency_ns for pair in found]
+
+
+def _tell(text: str) -> None:
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_terminal:  # a line per launch: a spinner would wake the parent during a block
+        console.print(f"{text:40}", end="\r", highlight=False)
+
+
+def _show(found: list[Network], checked: Check | None, most: int | None, top: int, format: str) -> None:
+    import sys
+
+    from bench.explain import roof as roofs
+    from bench.explain import text
+    from bench.explain.reasons import reasons
+
+    roof = roofs.find(found)
+    said = [reasons(network, roof) for network in found]
+    if format == "json":
+        click.echo(json.dumps(_record(found, roof, said, checked), indent=1))
+        return
+    if len(found) == 1:
+        sections = text.explain_one(found[0], roof, said[0], 6 if most is None else most, top)
+    else:
+        sections = text.explain_two(found[0], found[1], roof, said, checked, 4 if most is None else most)
+    if format == "markdown":
+        for line in text.markdown(sections):
+            click.echo(line)
+        return
+    from rich.console import Console
+
+    text.show(sections, Console(highlight=False, width=None if sys.stdout.isatty() else 120))
+
+
+def _record(found: list[Network], roof: Roof, said: list[list[Statement]], checked: Check | None) -> dict[str, Any]:
+    from bench.explain.difference import split
+
+    record: dict[str, Any] = {
+        "roof": {"peak_gmacs_per_s": roof.peak_gmacs_per_s, "origin": roof.origin},
+        "networks": [
+            {
+                "model": network.model,
+                "backend": network.backend,
+                "version": network.version,
+                "precision": network.precision,
+                "threads": network.threads,
+                "batch": network.batch,
+                "latency_ms": network.latency_ms,
+                "residual_ms": network.residual_ms,
+                "macs": network.macs,
+                "floor_ms": sum(roof.floor_us(op) for op in network.operators) / 1e3,
+                "reasons": [s.record(network) for s in statements],
+                "operators": [
+                    {
+                        "name": op.name,
+                        "class": str(op.op_class),
+                        "time_us": op.time_us,
+                        "floor_us": roof.floor_us(op),
+                        "macs": op.macs,
+                        "moved_bytes": op.moved_bytes,
+                        "reasons": [s.key for s in statements if i in s.operators],
+                    }
+                    for i, op in enumerate(network.operators)
+                ],
+            }
+            for network, statements in zip(found, said, strict=True)
+        ],
+    }
+    if len(found) == 2:
+        parts = [asdict(part) | {"difference_ms": part.difference_ms} for part in split(*found)]
+        record["difference"] = {"total_ms": found[0].latency_ms - found[1].latency_ms, "parts": parts}
+        if checked is not None:
+            record["difference"]["measured_apart"] = asdict(checked) | {"difference_ms": checked.difference_ms}
+    return record
