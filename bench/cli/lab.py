@@ -80,9 +80,10 @@ def rules(output: Path, launches: int, format: str) -> None:
 @click.option("--runs", type=click.IntRange(0, 1000), default=10, show_default=True, help="Beside a neighbour.")
 @click.option("--quiet-runs", type=click.IntRange(2, 1000), default=6, show_default=True, help="Without one.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--wander", is_flag=True, help="The neighbour takes another core each time; else one per turn.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("repeat.jsonl"), help="Keeps every answer.")
 @FORMAT
-def repeat(model: str, runs: int, quiet_runs: int, seed: int, output: Path, format: str) -> None:
+def repeat(model: str, runs: int, quiet_runs: int, seed: int, wander: bool, output: Path, format: str) -> None:
     """Ask `bench run`, benchmark_app and torch.utils.benchmark the same again and again, beside a busy neighbour.
 
     The neighbour burns one core for 3 s and rests for 3 s. Answers already in --output are not asked again.
@@ -94,7 +95,7 @@ def repeat(model: str, runs: int, quiet_runs: int, seed: int, output: Path, form
         said = f"{answer.tool:22} {answer.latency_ms:8.3f} ms  {answer.wall_s:5.1f} s  {answer.status}"
         click.echo(f"turn {answer.turn + 1:2} {where:9} {said}", err=True)
 
-    lines = lab.summary(lab.turns(model, output, runs, quiet_runs, told, seed))
+    lines = lab.summary(lab.turns(model, output, runs, quiet_runs, told, seed, wander))
     print_records([_readable(line) if format == "table" else line for line in lines], format)
 
 

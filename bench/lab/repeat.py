@@ -72,7 +72,13 @@ class Answer:
 
 
 def turns(
-    model: str, output: Path, runs: int, quiet_runs: int, told: Callable[[Answer], None], seed: int = 0
+    model: str,
+    output: Path,
+    runs: int,
+    quiet_runs: int,
+    told: Callable[[Answer], None],
+    seed: int = 0,
+    wander: bool = False,
 ) -> list[Answer]:
     """Ask every tool in every turn, and return all answers; those that `output` (JSON lines) holds are not asked again.
 
@@ -92,7 +98,7 @@ def turns(
     for turn in range(runs + quiet_runs):
         quiet = not before <= turn < before + runs
         order = random.Random(f"{seed}/{turn}").sample(["bench run", "benchmark_app", "torch.utils.benchmark"], 3)
-        with _neighbour(not quiet, seed + turn):
+        with _neighbour(not quiet, seed + turn, wander):
             for name in order:
                 if (turn, name) in asked:
                     continue
@@ -151,11 +157,12 @@ def _line(name: str, mine: Sequence[Answer], counted: Sequence[Answer]) -> dict[
 
 
 @contextmanager
-def _neighbour(there: bool, seed: int) -> Iterator[None]:
+def _neighbour(there: bool, seed: int, wander: bool) -> Iterator[None]:
     if not there:
         yield
         return
-    process = subprocess.Popen([sys.executable, "-m", "bench.lab.burner", "--seed", str(seed)])
+    how = ["--wander"] if wander else []
+    process = subprocess.Popen([sys.executable, "-m", "bench.lab.burner", "--seed", str(seed), *how])
     try:
         yield
     finally:
