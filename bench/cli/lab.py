@@ -143,7 +143,7 @@ def _readable(line: dict[str, Any]) -> dict[str, Any]:
     def text(key: str, value: Any) -> Any:
         if not isinstance(value, float):
             return value
-        if key.endswith(("_ms", "_s")) or key == "mean_pairs":
+        if key.endswith(("_ms", "_s")) or key.startswith("mean_"):
             return f"{value:.3f}" if key.endswith("_ms") else f"{value:.1f}"
         return f"{value:.2%}"
 
