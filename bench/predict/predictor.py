@@ -5,10 +5,10 @@
 `hot` is the sum of all kernels alone, over and over, with their operands in the cache. In a network they push each
 other's out: `crowded` is the part of `hot` that suffers from it, none of it in a tiny network, and nothing of a kernel
 whose own operands are too large for the cache anyway. `fetched` is the same for the last cache: the bytes of weights
-that a network of this size has to fetch from memory. `weights` and `others` are what the
-kernels with and without weights take longer alone when cold. A run of one kernel alone has the overhead of a whole run,
-which a network has once: hence b is below what a dispatch takes, even below zero. The seven terms are fitted on networks
-that were measured end to end.
+that a network of this size has to fetch from memory. `weights` and `others` are what the kernels with and without
+weights take longer alone when cold. A run of one kernel alone has the overhead of a whole run, which a network has
+once: hence b is below what a dispatch takes, even below zero. The seven terms are fitted on networks that were measured
+end to end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from bench.predict.table import Network, Table
 
 Array = NDArray[np.float64]
 COVERAGE = 0.9
-# What is believed of (a, g, m in ns per byte, w, o, b in ns, c in ns) before any network was measured, how firmly, what is possible.
+# What is believed of (a, g, m in ns per byte, w, o, b in ns, c in ns) before any network was measured, how firmly,
+# and what is possible.
 PRIOR = (0.9, 0.2, 0.01, 0.3, 0.3, -500.0, 2000.0)
 PRIOR_SD = (0.15, 0.15, 0.02, 0.4, 0.4, 2000.0, 20000.0)
 BOUNDS = ((0.6, 0.0, 0.0, 0.0, 0.0, -5000.0, 0.0), (1.6, 1.0, 0.2, 2.0, 2.0, 20000.0, 500000.0))
@@ -222,7 +223,7 @@ def crowded(parts: Sequence[tuple[float, int]], cache_bytes: int) -> float:
 
 
 def fit_law(rows: Array) -> Array:
-    """Return (a, g, m, w, o, b, c) by relative least squares under prior and bounds; `rows` are terms over latencies."""
+    """Return (a, g, m, w, o, b, c) by relative least squares under prior and bounds; `rows` are terms / latencies."""
     from scipy.optimize import lsq_linear
 
     strength = NOISE / np.array(PRIOR_SD)
