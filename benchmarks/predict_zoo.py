@@ -130,7 +130,8 @@ def report(table: Table, format: str) -> None:
     timed = sum(bool(t.runs) for t in table.timings.values())
     failed = sorted({t.kernel.op for t in table.timings.values() if t.failed})
     print(f"{timed} kernels timed; could not be timed: {', '.join(failed) or 'none'}")
-    print(f"law of all networks (a, g, w, o, b ns, c ns): {', '.join(f'{x:.4g}' for x in Predictor(table).terms)}")
+    law = ", ".join(f"{x:.4g}" for x in Predictor(table).terms)
+    print(f"law of all networks (a, g, m ns/byte, w, o, b ns, c ns): {law}")
 
 
 def score(name: str, predicted: Any, truth: Any) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """From kernels to the latency of a network, with its interval.
 
-    latency = a * hot + g * crowded + w * weights + o * others + b * kernels + c
+    latency = a * hot + g * crowded + m * fetched + w * weights + o * others + b * kernels + c
 
 `hot` is the sum of all kernels alone, over and over, with their operands in the cache. In a network they push each
 other's out: `crowded` is the part of `hot` that suffers from it, none of it in a tiny network, and nothing of a kernel
-whose own operands are too large for the cache anyway. `weights` and `others` are what the
-kernels with and without weights take longer alone when cold. A run of one kernel alone has the overhead of a whole run,
-which a network has once: hence b is below what a dispatch takes, even below zero. The six terms are fitted on networks
-that were measured end to end.
+whose own operands are too large for the cache anyway. `fetched` is the same for the last cache: the bytes of weights
+that a network of this size has to fetch from memory. `weights` and `others` are what the kernels with and without
+weights take longer alone when cold. A run of one kernel alone has the overhead of a whole run, which a network has
+once: hence b is below what a dispatch takes, even below zero. The seven terms are fitted on networks that were measured
+end to end.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ from bench.predict.table import Network, Table
 
 Array = NDArray[np.float64]
 COVERAGE = 0.9
-# What is believed of (a, g, w, o, b in ns, c in ns) before any network was measured, how firmly, what is possible.
-PRIOR = (0.9, 0.2, 0.3, 0.3, -500.0, 2000.0)
-PRIOR_SD = (0.15, 0.15, 0.4, 0.4, 2000.0, 20000.0)
-BOUNDS = ((0.6, 0.0, 0.0, 0.0, -5000.0, 0.0), (1.6, 1.0, 2.0, 2.0, 20000.0, 500000.0))
+# What is believed of (a, g, m in ns per byte, w, o, b in ns, c in ns) before any network was measured, how firmly,
+# and what is possible.
+PRIOR = (0.9, 0.2, 0.01, 0.3, 0.3, -500.0, 2000.0)
+PRIOR_SD = (0.15, 0.15, 0.02, 0.4, 0.4, 2000.0, 20000.0)
+BOUNDS = ((0.6, 0.0, 0.0, 0.0, 0.0, -5000.0, 0.0), (1.6, 1.0, 0.2, 2.0, 2.0, 20000.0, 500000.0))
 CROWD_BYTES = 8 << 20  # operands with which a network is half crowded: a few times a private cache
+LAST_BYTES = 128 << 20  # the same for the last cache
 WEIGHTY_BYTES = 16 << 10  # weights from which a cold kernel mostly waits for them
 NOISE = 0.03  # relative spread of a network's latency around the law
 LEAST_SHARE = 0.02  # share of predicted time below which an error says nothing of the regressor
@@ -51,6 +54,7 @@ class Sums:
     weights_ns: float
     others_ns: float
     crowded_ns: float
+    fetched_bytes: float
     kernels: int
     unseen_ns: float
     unseen: int
@@ -63,7 +67,15 @@ class Sums:
 
     def row(self) -> list[float]:
         """The terms of the law."""
-        return [self.hot_ns, self.crowded_ns, self.weights_ns, self.others_ns, float(self.kernels), 1.0]
+        return [
+            self.hot_ns,
+            self.crowded_ns,
+            self.fetched_bytes,
+            self.weights_ns,
+            self.others_ns,
+            float(self.kernels),
+            1.0,
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +130,8 @@ class Predictor:
         kernels = [self.table.timings[key].kernel for key in network.keys]
         self._predict_missing([k for k in kernels if k.key not in self._timed])
         hot = weights = others = unseen_ns = 0.0
-        parts: list[tuple[float, int]] = []
+        times: list[tuple[float, int]] = []
+        held: list[tuple[float, int]] = []
         unseen, unknown = 0, list(network.lost)
         for kernel in kernels:
             if kernel.moves_nothing:
@@ -134,12 +147,23 @@ class Predictor:
                 unknown.append(kernel.label + (f" ({why})" if why else ""))
                 continue
             hot += h
-            parts.append((h, moved_bytes(kernel)))
+            times.append((h, moved_bytes(kernel)))
+            held.append((weight_bytes(kernel), moved_bytes(kernel)))
             if weight_bytes(kernel) > WEIGHTY_BYTES:
                 weights += max(0.0, c - h)
             else:
                 others += max(0.0, c - h)
-        return Sums(hot, weights, others, crowded_ns(parts), len(kernels), unseen_ns, unseen, tuple(unknown))
+        return Sums(
+            hot,
+            weights,
+            others,
+            crowded(times, CROWD_BYTES),
+            crowded(held, LAST_BYTES),
+            len(kernels),
+            unseen_ns,
+            unseen,
+            tuple(unknown),
+        )
 
     def predict(self, network: Network) -> Prediction:
         """Predict a network's latency."""
@@ -187,19 +211,19 @@ class Predictor:
         return fit_law(np.array(rows).reshape(-1, len(PRIOR)))
 
 
-def crowded_ns(parts: Sequence[tuple[float, int]]) -> float:
-    """Return what of the hot times suffers from a crowded cache; `parts` are times in ns and bytes of the operands.
+def crowded(parts: Sequence[tuple[float, int]], cache_bytes: int) -> float:
+    """Return what of the parts suffers from a crowded cache; each is a time (or bytes) and the bytes of its operands.
 
     A kernel suffers in proportion to F / (F + B) * B / (B + f), with F bytes of operands in all, f of its own, and B
-    for `CROWD_BYTES`.
+    of the cache.
     """
     everything = sum(size for _, size in parts)
-    crowd = everything / (everything + CROWD_BYTES)
-    return sum(time_ns * crowd * CROWD_BYTES / (CROWD_BYTES + size) for time_ns, size in parts)
+    crowd = everything / (everything + cache_bytes)
+    return sum(part * crowd * cache_bytes / (cache_bytes + size) for part, size in parts)
 
 
 def fit_law(rows: Array) -> Array:
-    """Return (a, g, w, o, b, c) by relative least squares under prior and bounds; `rows` are terms over latencies."""
+    """Return (a, g, m, w, o, b, c) by relative least squares under prior and bounds; `rows` are terms / latencies."""
     from scipy.optimize import lsq_linear
 
     strength = NOISE / np.array(PRIOR_SD)

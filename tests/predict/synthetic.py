@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from bench.predict.features import macs, moved_bytes, weight_bytes
 from bench.predict.kernel import Kernel, cut
-from bench.predict.predictor import crowded_ns
+from bench.predict.predictor import CROWD_BYTES, crowded
 from bench.predict.table import Context, Network, Table
 
 CONTEXT = Context("scripted", "1", 1, "none", "nowhere")
@@ -73,8 +73,8 @@ def add(table: Table, name: str, kernels: list[Kernel], rng: random.Random, nois
     """Add a network and its latency by the law."""
     work = [k for k in kernels if not k.moves_nothing]
     hot, cold = sum(map(hot_ns, work)), sum(map(cold_ns, work))
-    crowded = LAW[1] * crowded_ns([(hot_ns(k), moved_bytes(k)) for k in work])
-    latency = LAW[0] * hot + crowded + LAW[2] * (cold - hot) + LAW[3] * len(kernels) + LAW[4]
+    suffers = LAW[1] * crowded([(hot_ns(k), moved_bytes(k)) for k in work], CROWD_BYTES)
+    latency = LAW[0] * hot + suffers + LAW[2] * (cold - hot) + LAW[3] * len(kernels) + LAW[4]
     network = Network(name, tuple(table.add(kernels)), latency_ns=latency * (1 + noise * rng.gauss(0, 1)))
     table.networks[name] = network
     return network

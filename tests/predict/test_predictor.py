@@ -20,7 +20,7 @@ from bench.predict.predictor import (
     Predictor,
     calibrate,
     conformal,
-    crowded_ns,
+    crowded,
     fit_law,
     half_width,
     hidden_keys,
@@ -141,11 +141,11 @@ def test_what_was_not_timed_widens_the_interval() -> None:
 
 
 def test_a_cache_is_crowded_by_others_and_not_by_a_kernel_itself() -> None:
-    small, large = 1 << 12, 1 << 28
-    assert crowded_ns([(100.0, small)]) < 0.1
-    assert 90 < crowded_ns([(100.0, small), (0.0, large)]) < 100
-    assert crowded_ns([(100.0, large)]) < 5
-    assert crowded_ns([]) == 0
+    small, large, cache = 1 << 12, 1 << 28, 1 << 23
+    assert crowded([(100.0, small)], cache) < 0.1
+    assert 90 < crowded([(100.0, small), (0.0, large)], cache) < 100
+    assert crowded([(100.0, large)], cache) < 5
+    assert crowded([], cache) == 0
 
 
 def test_without_networks_the_law_is_the_prior() -> None:
