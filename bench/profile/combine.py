@@ -219,6 +219,7 @@ def _correct(load: dict[str, Any], operators: Sequence[dict[str, Any]]) -> Corre
         [operator["raw_ns"] for operator in operators],
         [operator["events"] for operator in operators],
         ProfilerCost(**load["cost"]),
+        load["alone_ns"],
     )
 
 

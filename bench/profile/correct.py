@@ -72,12 +72,20 @@ def correct(
     raw_ns: Sequence[Sequence[float]],
     events: Sequence[float],
     cost: ProfilerCost,
+    alone_ns: Sequence[float] = (),
 ) -> Corrected:
-    """Correct one load: `raw_ns` and `events` have an entry per operator."""
+    """Correct one load: `raw_ns` and `events` have an entry per operator.
+
+    δ is found from blocks that took turns with the profiled twin's. With `alone_ns`, latencies without a twin in
+    memory, the operators' times are then scaled to what the session takes alone, and that is the unprofiled latency.
+    """
     raw = reduce_raw(raw_ns, profiled_ns)
     plain = middle(unprofiled_ns)
     found = delta(sum(raw), plain, sum(events), cost)
     corrected = tuple(take_out(t, e, found, cost.resolution_ns) for t, e in zip(raw, events, strict=True))
+    if alone_ns:
+        scale, plain = middle(alone_ns) / plain, middle(alone_ns)
+        corrected = tuple(t * scale for t in corrected)
     return Corrected(plain, middle(profiled_ns), found, raw, corrected)
 
 

@@ -85,3 +85,12 @@ def test_short_operators_are_marked() -> None:
     assert imprecise(5000, 1, 2000)
     assert not imprecise(7000, 1, 2000)
     assert imprecise(2000, 1, -1000)
+
+
+@given(loads(), st.floats(0.5, 2.0))
+def test_times_are_told_for_the_session_alone(load, factor: float) -> None:
+    beside = correct(*load)
+    alone = correct(*load, alone_ns=[t * factor for t in load[0]])
+    assert alone.unprofiled_ns == pytest.approx(beside.unprofiled_ns * factor)
+    assert alone.corrected_ns == pytest.approx([t * factor for t in beside.corrected_ns])
+    assert (alone.delta_ns, alone.raw_ns) == (beside.delta_ns, beside.raw_ns)
