@@ -1,0 +1,39 @@
+"""Results as a CSV beside the evidence, and the results that a file of evidence holds."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench import backends as registry
+from bench.errors import BenchError, OutputError
+from bench.findings.evaluate import Result, evaluate
+from bench.findings.finding import Finding
+from bench.findings.store import Evidence
+
+
+def write_csv(path: Path, results: Sequence[Result]) -> None:
+    """Write one line per result; OutputError where that fails."""
+    records = [result.record() for result in results]
+    try:
+        with path.open("w", encoding="utf-8", newline="") as handle:
+            writer = csv.DictWriter(handle, list(records[0]) if records else ["id"], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(records)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}", "choose another --output") from error
+
+
+def judged(findings: Iterable[Finding], evidence: Evidence) -> list[Result]:
+    """Judge evidence on the backends that it has; experiments that nobody has measured are left out.
+
+    Raises:
+        OutputError: a backend of the evidence is not installed here, so that its cases cannot be named.
+    """
+    specs = list(dict.fromkeys(wave["backend"] for wave in evidence.waves)) or ["onnxruntime"]
+    try:
+        refs = [registry.resolve(spec) for spec in specs]
+    except BenchError as error:
+        raise OutputError(f"the evidence cannot be read: {error.message}", error.hint) from error
+    return [r for r in evaluate(findings, refs, evidence) if not r.reason.startswith("not ") or not r.finding.runnable]
