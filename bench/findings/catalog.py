@@ -30,4 +30,4 @@ def select(ids: Sequence[str]) -> list[Finding]:
     for id in ids:
         if id.lower() not in folded:
             raise UnknownName("finding", id, known, "bench findings list")
-    return [known[folded[id.lower()]] for id in dict.fromkeys(ids)] if ids else list(known.values())
+    return [known[name] for name in dict.fromkeys(folded[id.lower()] for id in ids)] if ids else list(known.values())

@@ -1,8 +1,8 @@
 """ShuffleNet V2's controlled experiments: G1 to G4 (Ma et al. 2018, arXiv 1807.11164, section 2, Tables 1 to 4).
 
 Each is done with the channel numbers of the paper, for its GPU and for its ARM core, and again with channels that are
-whole blocks of 16 (in each group): a runtime computes in blocks of 16 on AVX-512, so 90, 52 or 36 channels are padded or
-leave the blocked layout, and that costs time of its own. What remains with aligned channels is the guideline; the
+whole blocks of 16 (in each group): a runtime computes in blocks of 16 on AVX-512, so 90, 52 or 36 channels are padded
+or leave the blocked layout, and that costs time of its own. What remains with aligned channels is the guideline; the
 quotient of both effects is padding and layout. Aligned experiments divide by the MACs, which blocks of 16 cannot keep
 exactly equal.
 

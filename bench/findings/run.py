@@ -38,10 +38,11 @@ class Campaign:
     budget_s: float | None = None
     told: Callable[[str], None] = lambda line: None
     _artifacts: dict[str, Artifact | BenchError] = field(default_factory=dict)
-    _begin: float = field(default_factory=time.monotonic)
+    _begin: float = 0.0
 
     def run(self) -> bool:
         """Measure what is missing; False if the budget ended it."""
+        self._begin = time.monotonic()
         self._export()
         self._count()
         return self._waves() and self._shares()

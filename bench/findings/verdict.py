@@ -10,9 +10,9 @@ not reproduced      hi < max(m, p / 2): no effect, or clearly less than half of 
 inconclusive        otherwise
 =================== ====================================================================================
 
-A claim that gives a direction only has p = 0 in the rule above. A claim of a figure ("equals", such as "no cost")
-is reproduced if the interval lies within a factor of the published effect, opposite as above where |p| > m, not
-reproduced if it lies outside that factor, inconclusive otherwise.
+A claim that gives a direction only has p = 0 in the rule above. A claim of a figure ("equals", such as "no cost", and
+any published effect within m) is reproduced if the interval lies within a factor of the published effect, opposite as
+above where |p| > m, not reproduced if it lies outside that factor, inconclusive otherwise.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ def decide(
         within: the factor in which a figure counts as met.
     """
     p = published or 0.0
+    equals = equals or (published is not None and abs(p) <= MARGIN)
     sign = -1 if p < 0 or (published is None and direction < 0) else 1
     e, lo, hi = found.log, *((found.lo, found.hi) if sign > 0 else (found.hi, found.lo))
     e, lo, hi, p = sign * e, sign * lo, sign * hi, sign * p
