@@ -19,8 +19,9 @@ class Result:
     """One experiment on one backend: its effect (a ratio), its verdict, and why where there is none.
 
     `experiment` is None where the finding has none.
-    `a_ms` and `b_ms` are latencies for orientation; the effect comes from waves, not from them. `backend` is empty
-    where something was counted and nothing ran.
+    `a_ms` and `b_ms` are latencies for orientation; the effect comes from waves, not from them. `padding` is how many
+    times more MACs the runtime computes for B than for A because it pads channels, beyond those of the networks; None
+    where it does not tell. `backend` is empty where something was counted and nothing ran.
     """
 
     finding: Finding
@@ -31,6 +32,7 @@ class Result:
     reason: str = ""
     a_ms: float | None = None
     b_ms: float | None = None
+    padding: float | None = None
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data for a table, CSV or JSON."""
@@ -52,6 +54,7 @@ class Result:
             "b": str(e.b) if e and e.b else None,
             "a_ms": None if self.a_ms is None else round(self.a_ms, 4),
             "b_ms": None if self.b_ms is None else round(self.b_ms, 4),
+            "padding": None if self.padding is None else round(self.padding, 4),
             "waves": self.found.n if self.found else None,
             "claim": self.finding.claim,
             "source": self.finding.source,
@@ -106,7 +109,16 @@ def _measured(finding: Finding, experiment: Experiment, backend: BackendRef, evi
     found = effect(logs)
     a_ms = evidence.latency_ms(cases[0].id) if experiment.quantity == TIME else None
     b_ms = evidence.latency_ms(cases[1].id) if experiment.quantity == TIME else None
-    return Result(finding, experiment, backend.canonical, found, judge(experiment, found), "", a_ms, b_ms)
+    padded = [_padding(evidence.inspected(case.id)) for case in cases]
+    padding = padded[1] / padded[0] if len(padded) == 2 and padded[0] and padded[1] else None
+    return Result(finding, experiment, backend.canonical, found, judge(experiment, found), "", a_ms, b_ms, padding)
+
+
+def _padding(inspected: dict[str, Any] | None) -> float | None:
+    """Return how many times a network's MACs the runtime computes, where it tells."""
+    if not inspected or not inspected["macs_padded"] or not inspected["macs_executed"]:
+        return None
+    return float(inspected["macs_padded"] / inspected["macs_executed"])
 
 
 def _counted(finding: Finding, experiment: Experiment, backend: BackendRef, evidence: Evidence) -> Result:

@@ -53,7 +53,7 @@ def _environment(evidence: Evidence, name: str) -> list[str]:
 def _totals(runs: Sequence[Result], by_finding: dict[str, list[Result]]) -> list[str]:
     counts = {verdict: sum(r.verdict == verdict for r in runs) for verdict in VERDICTS}
     told = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-    return [f"{len(by_finding)} findings, {len(runs)} effects: {told or 'none'}."]
+    return [f"Findings: {len(by_finding)}. Effects: {len(runs)}; {told or 'none'}."]
 
 
 def _table(by_finding: dict[str, list[Result]]) -> list[str]:
@@ -114,13 +114,15 @@ def split(results: Iterable[Result]) -> Iterable[str]:
         if other is None or other.found is None or other.experiment is None or other.experiment.b == r.experiment.b:
             continue
         whole, left = r.found.log, other.found.log
-        parts.append((abs(whole), r.experiment.name, math.exp(whole), math.exp(left), math.exp(whole - left)))
+        parts.append((abs(whole), math.exp(whole), math.exp(left), r))
     if not parts:
         return []
-    _, name, whole, left, padding = max(parts)
+    _, whole, left, r = max(parts, key=lambda part: part[0])
+    assert r.experiment is not None
+    computed = "" if r.padding is None else f" (padding alone makes the runtime compute {r.padding:.2f} times the MACs)"
     return [
-        f"Largest effect with the paper's channels ({name}): {whole:.2f}; with aligned channels {left:.2f} remain, the "
-        f"other factor of {padding:.2f} is padding and layout."
+        f"Largest effect with the paper's channels ({r.experiment.name}): {whole:.2f}; with aligned channels "
+        f"{left:.2f} remain, the other factor of {whole / left:.2f} is padding and layout{computed}."
     ]
 
 

@@ -19,6 +19,7 @@ from bench.findings.verdict import LEAST, effect
 from bench.findings.waves import WaveProtocol, measure
 
 SHARE_LAUNCHES = 3
+LASTING = ("unsupported", "mismatch", "downgraded")
 
 
 @dataclass
@@ -43,6 +44,9 @@ class Campaign:
     def run(self) -> bool:
         """Measure what is missing; False if the budget ended it."""
         self._begin = time.monotonic()
+        # What crashed or took too long in an earlier run may have been an accident; what cannot run, cannot.
+        lasting = {name: error for name, error in self.evidence.errors.items() if error["status"] in LASTING}
+        self.evidence.errors = lasting
         self._export()
         self._count()
         return self._waves() and self._shares()
@@ -71,14 +75,19 @@ class Campaign:
         )
 
     def _count(self) -> None:
-        for case in self._cases(TIME, *COUNTS):
-            if key(case) in self.evidence.counts or case.id in self.evidence.errors:
+        for case in self._cases(*COUNTS):
+            if COUNTS[-1] in self.evidence.counts.get(key(case), {}) or case.id in self.evidence.errors:
                 continue
             try:
                 line = count(case, self.protocol.seed)
             except BenchError as error:
                 self._failed(case.id, error)
             else:
+                append(self.path, self.evidence, line)
+        for case in self._cases(TIME):
+            artifact = self._artifacts[key(case)]
+            if key(case) not in self.evidence.counts and not isinstance(artifact, BenchError):
+                line = {"kind": "count", "model": key(case), "macs": artifact.macs, "params": artifact.params}
                 append(self.path, self.evidence, line)
 
     def _wanted(self, backend: BackendRef) -> list[Experiment]:
@@ -113,7 +122,8 @@ class Campaign:
     def _wave(self, cases: list[Case], where: str) -> None:
         number = len(self.evidence.waves)
         self.told(f"{where}, wave {number + 1}: {len(cases)} networks on {cases[0].backend.canonical}")
-        artifacts = [artifact for case in cases if isinstance(artifact := self._artifacts[key(case)], Artifact)]
+        found = [self._artifacts[key(case)] for case in cases]
+        artifacts = [artifact for artifact in found if not isinstance(artifact, BenchError)]
         check = any(self.evidence.inspected(case.id) is None for case in cases)
         sides = measure(cases, artifacts, self.protocol, number, check)
         line: dict[str, Any] = {"kind": "wave", "backend": cases[0].backend.canonical}

@@ -44,7 +44,7 @@ class Evidence:
             case "share":
                 self.shares.setdefault(line["case"], []).append(line)
             case "count":
-                self.counts[line["model"]] = line
+                self.counts[line["model"]] = self.counts.get(line["model"], {}) | line
             case "error":
                 self.errors[line["case"]] = line
 

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench import backends as registry
+from bench.case import BackendRef
 from bench.errors import BenchError, OutputError
 from bench.findings.evaluate import Result, evaluate
 from bench.findings.finding import Finding
 from bench.findings.store import Evidence
+from bench.parameter import read_all
+from bench.spec import parse
 
 
 def write_csv(path: Path, results: Sequence[Result]) -> None:
@@ -28,12 +31,24 @@ def write_csv(path: Path, results: Sequence[Result]) -> None:
 def judged(findings: Iterable[Finding], evidence: Evidence) -> list[Result]:
     """Judge evidence on the backends that it has; experiments that nobody has measured are left out.
 
+    Their runtimes need not be installed here.
+
     Raises:
-        OutputError: a backend of the evidence is not installed here, so that its cases cannot be named.
+        OutputError: a backend of the evidence is unknown here, so that its cases cannot be named.
     """
     specs = list(dict.fromkeys(wave["backend"] for wave in evidence.waves)) or ["onnxruntime"]
     try:
-        refs = [registry.resolve(spec) for spec in specs]
+        refs = [_backend(spec) for spec in specs]
     except BenchError as error:
         raise OutputError(f"the evidence cannot be read: {error.message}", error.hint) from error
     return [r for r in evaluate(findings, refs, evidence) if not r.reason.startswith("not ") or not r.finding.runnable]
+
+
+def _backend(text: str) -> BackendRef:
+    """Look a backend up as `bench.backends.resolve` does, whether or not its runtime is installed."""
+    spec = parse(text)
+    backend = registry.get(spec.name)
+    given = dict(spec.params)
+    python = given.pop("python", "")
+    options = read_all(spec.name, backend.parameters, given)
+    return BackendRef(spec.name, options, {p.name: p.default for p in backend.parameters.values()}, python)

@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,11 +51,19 @@ def played(monkeypatch: pytest.MonkeyPatch, factor: float, failing: str = "") ->
         ]
 
     monkeypatch.setattr(running, "measure", measure)
-    monkeypatch.setattr(running, "export_all", lambda cases, seed: {running.key(case): object() for case in cases})
+    made = SimpleNamespace(macs=1, params=1), SimpleNamespace(macs=2, params=2)
+    monkeypatch.setattr(
+        running, "export_all", lambda cases, seed: {running.key(case): made["0.5" in str(case)] for case in cases}
+    )
     monkeypatch.setattr(
         running,
         "count",
-        lambda case, seed: {"kind": "count", "model": running.key(case), "macs": 2 if "0.5" in str(case) else 1},
+        lambda case, seed: {
+            "kind": "count",
+            "model": running.key(case),
+            "macs": 2 if "0.5" in str(case) else 1,
+            "pointwise share of params": 0.5,
+        },
     )
     return seen
 
