@@ -89,15 +89,13 @@ def of(claim: Claim, *experiments: Experiment, reason: str = "", note: str = "")
     return Finding(claim.id, claim.claim, source, claim.paper, experiments, reason, note)
 
 
-def slower(
-    a: str | Side, b: str | Side, published: float, device: str = "", name: str = "", **more: object
-) -> Experiment:
+def slower(a: str | Side, b: str | Side, published: float, device: str = "", name: str = "", **more: Any) -> Experiment:
     """Make the experiment "B takes `published` times A's latency"."""
     left, right = (side if isinstance(side, Side) else Side(side) for side in (a, b))
     return _experiment(name or f"{right} against {left}", left, right, published, device, more)
 
 
-def direction(a: str | Side, b: str | Side, sign: int, name: str = "", **more: object) -> Experiment:
+def direction(a: str | Side, b: str | Side, sign: int, name: str = "", **more: Any) -> Experiment:
     """Make the experiment "B is slower" (+1) or "B is faster" (-1) than A, where no figure is published."""
     left, right = (side if isinstance(side, Side) else Side(side) for side in (a, b))
     return _experiment(name or f"{right} against {left}", left, right, None, "", more | {"direction": sign})
@@ -108,20 +106,17 @@ def counted(
 ) -> Experiment:
     """Make the experiment "B has `published` times as many as A", which is counted and not measured."""
     left, right = (side if isinstance(side, Side) else Side(side) for side in (a, b))
-    more: dict[str, object] = {"quantity": quantity, "equals": True, "within": within}
+    more: dict[str, Any] = {"quantity": quantity, "equals": True, "within": within}
     return _experiment(name or f"{quantity}: {right} against {left}", left, right, published, "", more)
 
 
-def share(
-    a: str | Side, quantity: str, published: float, device: str = "", name: str = "", **more: object
-) -> Experiment:
+def share(a: str | Side, quantity: str, published: float, device: str = "", name: str = "", **more: Any) -> Experiment:
     """Make the experiment "`quantity` of A is `published`"."""
     side = a if isinstance(a, Side) else Side(a)
     return _experiment(name or f"{quantity}: {side}", side, None, published, device, more | {"quantity": quantity})
 
 
 def _experiment(
-    name: str, a: Side, b: Side | None, published: float | None, device: str, more: dict[str, object]
+    name: str, a: Side, b: Side | None, published: float | None, device: str, more: dict[str, Any]
 ) -> Experiment:
-    values: dict[str, Any] = dict(more)
-    return Experiment(name, a, b, published, device, **values)
+    return Experiment(name, a, b, published, device, **more)

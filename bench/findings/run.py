@@ -159,7 +159,8 @@ def profiled_share(case: Case, seed: int) -> dict[str, Any]:
     artifact, launches = profile(case, ProfileProtocol(launches=1, loads=2, rounds=6, seed=seed))
     groups = combine(case, artifact, launches).groups()
     shares = {name: group["share"] for name, group in groups.items()}
-    return {"kind": "share", "case": case.id, "model": str(case), "share": shares["convolution"], "groups": shares}
+    line = {"kind": "share", "case": case.id, "model": str(case), "backend": case.backend.canonical}
+    return line | {"share": shares["convolution"], "groups": shares}
 
 
 def wants_more(logs: Sequence[float], protocol: WaveProtocol) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench.findings.claims import claim
 from bench.findings.finding import Experiment, Finding, counted, direction, of, share, slower
 from bench.findings.side import Side
@@ -21,10 +23,10 @@ PAPER = "ShuffleNet v1"
 HALF, WHOLE, TWICE = "shufflenetv1:width=0.5", "shufflenetv1", "shufflenetv1:width=2.0"
 
 
-def time(a: str, b: str, column: int = 0, **more: object) -> Experiment:
+def time(a: str, b: str, column: int = 0, **more: Any) -> Experiment:
     """Return two rows of Table 8 at one of its resolutions."""
-    sides = [Side(model, resolution=RESOLUTIONS[column]) for model in (a, b)]
-    return slower(*sides, TABLE8[b][column] / TABLE8[a][column], DEVICE, **more)
+    left, right = (Side(model, resolution=RESOLUTIONS[column]) for model in (a, b))
+    return slower(left, right, TABLE8[b][column] / TABLE8[a][column], DEVICE, **more)
 
 
 def findings() -> list[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bench.findings import guidelines
 from bench.findings.claims import claim
 from bench.findings.finding import SHARE, Experiment, Finding, counted, direction, of, share, slower
@@ -142,8 +144,7 @@ def findings() -> list[Finding]:
     return [*found, *levels()]
 
 
-def _pick(experiments: object, begins: str) -> list[Experiment]:
-    assert hasattr(experiments, "__iter__")
+def _pick(experiments: Iterable[Experiment], begins: str) -> list[Experiment]:
     return [e for e in experiments if e.name.startswith(begins)]
 
 

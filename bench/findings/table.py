@@ -36,7 +36,8 @@ def judged(findings: Iterable[Finding], evidence: Evidence) -> list[Result]:
     Raises:
         OutputError: a backend of the evidence is unknown here, so that its cases cannot be named.
     """
-    specs = list(dict.fromkeys(wave["backend"] for wave in evidence.waves)) or ["onnxruntime"]
+    lines = [*evidence.waves, *(line for lines in evidence.shares.values() for line in lines)]
+    specs = list(dict.fromkeys(line["backend"] for line in lines)) or ["onnxruntime"]
     try:
         refs = [_backend(spec) for spec in specs]
     except BenchError as error:

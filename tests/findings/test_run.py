@@ -202,3 +202,24 @@ def test_the_csv_beside_the_evidence_reads(tmp_path: Path, monkeypatch: pytest.M
     (row,) = csv.DictReader((tmp_path / "f.csv").read_text().splitlines())
     assert row["verdict"] == REPRODUCED
     assert float(row["published"]) == 2.0
+
+
+def test_shares_come_from_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.findings.finding import SHARE, share
+    from bench.findings.table import judged
+
+    played(monkeypatch, 2.0)
+    parts = iter((0.5, 0.52, 0.48))
+    monkeypatch.setattr(
+        running,
+        "profiled_share",
+        lambda case, seed: {"kind": "share", "case": case.id, "backend": "fake", "share": next(parts)},
+    )
+    finding = replace(FINDING, experiments=(share(TWICE.a, SHARE, 0.5, "a GPU"),))
+    path = tmp_path / "f.jsonl"
+    assert campaign(path, [finding]).run()
+    (result,) = judged([finding], store.read(path))
+    assert result.backend == "fake"
+    assert result.verdict == REPRODUCED
+    assert result.found is not None
+    assert math.isclose(result.found.ratios[0], 0.5, rel_tol=0.01)
