@@ -23,8 +23,10 @@ BLOCK = 16
 # How far the MACs of aligned channels may lie from those of the first row; the effect is divided by them.
 NEARLY = 0.15
 
+Speeds = tuple[float, float, float]
+
 # Table 1: c1 and c2 at x1, speeds at x1, x2, x4 (GPU: batches/s, ARM: images/s).
-G1 = {
+G1: dict[str, dict[str, tuple[tuple[int, int], Speeds]]] = {
     GPU: {
         "1:1": ((128, 128), (1480, 723, 232)),
         "1:2": ((90, 180), (1296, 586, 206)),
@@ -40,7 +42,7 @@ G1 = {
 }
 # Table 2: channels at x1 by number of groups, speeds at x1, x2, x4. ARM prints 180 channels for 8 groups, which do not
 # divide; `divisible` takes the next number that does.
-G2 = {
+G2: dict[str, dict[int, tuple[int, Speeds]]] = {
     GPU: {
         1: (128, (2451, 1289, 437)),
         2: (180, (1725, 873, 341)),
@@ -56,7 +58,7 @@ G2 = {
 }
 # Table 3: speeds by fragments and arrangement; channels of the 1-fragment block are `c`.
 G3_CHANNELS = {GPU: (128, 256, 512), ARM: (64, 128, 256)}
-G3 = {
+G3: dict[str, dict[tuple[int, str], Speeds]] = {
     GPU: {
         (1, "single"): (2446, 1274, 434),
         (2, "series"): (1790, 909, 336),
@@ -74,7 +76,7 @@ G3 = {
 }
 # Table 4: speeds by (ReLU, shortcut) at c = 32, 64, 128.
 G4_CHANNELS = (32, 64, 128)
-G4 = {
+G4: dict[str, dict[tuple[bool, bool], Speeds]] = {
     GPU: {
         (True, True): (2427, 2066, 1436),
         (True, False): (2647, 2256, 1735),

@@ -234,8 +234,9 @@ def _published(settings: dict[str, list[Network]]) -> Iterable[Reordering]:
 
     devices: dict[str, dict[tuple[str, int], float]] = {}
     for row in latencies():
-        if row.model and row.resolution[0] == row.resolution[1]:
-            name = f"{row.device} (published)"
+        if row.model and row.resolution[0] == row.resolution[1] and row.precision in ("", "fp32"):
+            runtime = f", {row.runtime}" if row.runtime else ""
+            name = f"{row.device}{runtime}, batch {row.batch} (published)"
             devices.setdefault(name, {}).setdefault((row.model, row.resolution[0]), row.images_per_s)
     from bench.zoo import resolve
 

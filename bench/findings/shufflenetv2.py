@@ -55,9 +55,10 @@ def table8(level: int, other: str, device: str) -> Experiment:
     """Return one row of Table 8 against ShuffleNet V2 at its level, at the device's batch."""
     rows = TABLE8[level]
     first = next(iter(rows))
-    column, batch = (0, 8) if device == GPU else (1, 1)
+    batch = 8 if device == GPU else 1
     a, b = (Side(model, batch=batch, resolution=rows[model][2]) for model in (first, other))
-    return slower(a, b, rows[first][column] / rows[other][column], device)
+    fast, slow = (rows[model][0] if device == GPU else rows[model][1] for model in (first, other))
+    return slower(a, b, fast / slow, device)
 
 
 def levels() -> list[Finding]:
