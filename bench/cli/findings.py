@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bench.findings.evaluate import Result
 
 # What fits a terminal; CSV and JSON have everything.
-COLUMNS = ("id", "experiment", "backend", "effect", "interval", "published", "verdict")
+COLUMNS = ("id", "experiment", "channels", "backend", "effect", "interval", "published", "verdict")
 
 
 @click.group("findings")

@@ -24,7 +24,7 @@ class Experiment:
     only, then `direction` is +1 (B is larger) or -1. `per_mac` divides each side's latency by its multiply-adds.
     `equals` asks whether the published figure is met within the factor `within`; without it the question is whether
     there is such an effect at all. A share has one side, `a`. `device` names what the published figure was measured
-    on; `channels` is "paper" or "aligned" where an experiment is done with both.
+    on; `channels` is "paper" or "aligned" where an experiment is done twice, "both" where the paper's are aligned.
     """
 
     name: str

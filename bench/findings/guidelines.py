@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from bench.findings.finding import Experiment, Finding
-from bench.findings.side import Side
+from bench.findings.side import Side, resolve
 
 PAPER = "ShuffleNet V2"
 GPU, ARM = "GTX 1080Ti", "Snapdragon 810"
@@ -106,14 +107,11 @@ def g1(device: str, scales: Sequence[int] = SCALES, side: int | None = None, thr
             name = f"{ratio}, x{scale}, {device}{_where(side, threads)}"
             quick = device == ARM and scale == 2 and ratio == "1:12" and side is None
             published = first[i] / speeds[i]
-            paper = Side(f"stack/g1:c1={scale * c1},c2={scale * c2}", threads, resolution=side)
-            yield Experiment(name, base, paper, published, device, channels="paper", quick=quick)
+            b = Side(f"stack/g1:c1={scale * c1},c2={scale * c2}", threads, resolution=side)
+            paper = Experiment(name, base, b, published, device, channels="paper", quick=quick)
             aligned = aligned_pair(scale * c, c2 / c1)
-            if aligned is not None:
-                b = Side(f"stack/g1:c1={aligned[0]},c2={aligned[1]}", threads, resolution=side)
-                yield Experiment(
-                    f"{name}, aligned", base, b, published, device, channels="aligned", per_mac=True, quick=quick
-                )
+            b = Side(f"stack/g1:c1={aligned[0]},c2={aligned[1]}", threads, resolution=side) if aligned else b
+            yield from _twice(paper, base, b, per_mac=True)
 
 
 def g2(device: str, scales: Sequence[int] = SCALES, side: int | None = None, threads: int = 1) -> Iterator[Experiment]:
@@ -131,13 +129,10 @@ def g2(device: str, scales: Sequence[int] = SCALES, side: int | None = None, thr
             wide = divisible(scale * channels, groups)
             b = Side(f"stack/conv:c={wide},groups={groups}", threads, resolution=side)
             per_mac = wide != scale * channels
-            yield Experiment(name, base, b, published, device, channels="paper", per_mac=per_mac, quick=quick)
+            paper = Experiment(name, base, b, published, device, channels="paper", per_mac=per_mac, quick=quick)
             aligned = aligned_groups(scale * c, groups)
-            if aligned is not None:
-                b = Side(f"stack/conv:c={aligned},groups={groups}", threads, resolution=side)
-                yield Experiment(
-                    f"{name}, aligned", base, b, published, device, channels="aligned", per_mac=True, quick=quick
-                )
+            b = Side(f"stack/conv:c={aligned},groups={groups}", threads, resolution=side) if aligned else b
+            yield from _twice(paper, base, b, per_mac=True)
 
 
 def g3(
@@ -153,13 +148,13 @@ def g3(
             quick = device == GPU and i == 0 and n == 4 and side is None
             published = first / speeds[i]
             exact = c / math.sqrt(n)
-            for channels, label in ((int(exact), "paper"), (round(exact / BLOCK) * BLOCK, "aligned")):
-                b = Side(f"stack/{arrangement}:c={channels},n={n}", threads, resolution=side)
-                whole = channels * channels * n == c * c
-                suffix = "" if label == "paper" else ", aligned"
-                yield Experiment(
-                    name + suffix, base, b, published, device, channels=label, per_mac=not whole, quick=quick
-                )
+            sides = [
+                Side(f"stack/{arrangement}:c={channels},n={n}", threads, resolution=side)
+                for channels in (int(exact), round(exact / BLOCK) * BLOCK)
+            ]
+            per_mac = int(exact) != exact
+            paper = Experiment(name, base, sides[0], published, device, channels="paper", per_mac=per_mac, quick=quick)
+            yield from _twice(paper, base, sides[1], per_mac)
 
 
 def g4(
@@ -173,24 +168,40 @@ def g4(
     for i in columns:
         c = G4_CHANNELS[i]
         inner = c // 4
-        for label in ("paper", "aligned"):
-            m = inner if label == "paper" else max(BLOCK, inner)
-            for (relu, shortcut), speeds in list(G4[device].items())[:0:-1]:
-                without = " and ".join(part for part, there in (("ReLU", relu), ("shortcut", shortcut)) if not there)
-                name = f"with {without}, c={c}, {device}{_where(side, threads)}"
-                spec = f"stack/unit:c={c},m={m}"
-                whole = Side(spec, threads, resolution=side)
-                bare = Side(f"{spec},relu={_flag(relu)},shortcut={_flag(shortcut)}", threads, resolution=side)
-                quick = device == GPU and i == 1 and not relu and not shortcut and side is None
-                yield Experiment(
-                    name + ("" if label == "paper" else ", aligned"),
-                    bare,
-                    whole,
-                    speeds[i] / G4[device][True, True][i],
-                    device,
-                    channels=label,
-                    quick=quick,
-                )
+        for (relu, shortcut), speeds in list(G4[device].items())[:0:-1]:
+            without = " and ".join(part for part, there in (("ReLU", relu), ("shortcut", shortcut)) if not there)
+            name = f"with {without}, c={c}, {device}{_where(side, threads)}"
+            quick = device == GPU and i == 1 and not relu and not shortcut and side is None
+            (bare, whole), (bare16, whole16) = (
+                [
+                    Side(f"stack/unit:c={c},m={m}{flags}", threads, resolution=side)
+                    for flags in (f",relu={_flag(relu)},shortcut={_flag(shortcut)}", "")
+                ]
+                for m in (inner, max(BLOCK, inner))
+            )
+            published = speeds[i] / G4[device][True, True][i]
+            paper = Experiment(name, bare, whole, published, device, channels="paper", quick=quick)
+            yield from _twice(paper, bare16, whole16, per_mac=False)
+
+
+def _twice(paper: Experiment, a: Side, b: Side, per_mac: bool) -> Iterator[Experiment]:
+    """Yield an experiment and its aligned partner; one for both where the paper's channels are aligned already.
+
+    Where there are no aligned channels, the partner's sides are the paper's, and unaligned: only the paper's is left.
+    """
+    same = (a, b) == (paper.a, paper.b)
+    if same:
+        yield replace(paper, channels="both") if all(map(is_aligned, (a, b))) else paper
+    else:
+        yield paper
+        yield replace(paper, name=f"{paper.name}, aligned", a=a, b=b, channels="aligned", per_mac=per_mac)
+
+
+def is_aligned(side: Side) -> bool:
+    """Tell whether the channels of a stack are whole blocks in every group."""
+    params = resolve(side.model).params
+    groups = int(params.get("groups", 1))
+    return all(int(params[name]) % (BLOCK * groups) == 0 for name in ("c", "c1", "c2", "m") if name in params)
 
 
 def aligned_pair(c: int, ratio: float) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ from bench.findings.finding import Finding
 from bench.findings.store import Evidence
 from bench.findings.verdict import INCONCLUSIVE, NOT_REPRODUCED, OPPOSITE, REPRODUCED, VERDICTS
 
+CHANNELS = {"paper": "the paper's", "both": "the paper's, aligned"}
 HEAD = """# Findings
 
 What papers claim of speed and FLOPs, tested on one machine. Written by `bench findings show --page` from the evidence
@@ -58,8 +59,8 @@ def _totals(runs: Sequence[Result], by_finding: dict[str, list[Result]]) -> list
 
 def _table(by_finding: dict[str, list[Result]]) -> list[str]:
     lines = [
-        "| finding | experiment | backend | effect here | published | verdict |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| finding | experiment | channels | backend | effect here | published | verdict |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for id, mine in by_finding.items():
         for r in mine:
@@ -67,7 +68,8 @@ def _table(by_finding: dict[str, list[Result]]) -> list[str]:
             published = "" if r.experiment.published is None else f"{r.experiment.published:.3g}"
             on = f" ({r.experiment.device})" if r.experiment.device and published else ""
             name = r.experiment.name.replace("|", "/")
-            lines.append(f"| {id} | {name} | {r.backend} | {_effect(r)} | {published}{on} | {r.verdict} |")
+            channels = CHANNELS.get(r.experiment.channels, r.experiment.channels)
+            lines.append(f"| {id} | {name} | {channels} | {r.backend} | {_effect(r)} | {published}{on} | {r.verdict} |")
     return lines
 
 
