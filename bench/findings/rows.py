@@ -89,6 +89,7 @@ class Analysis:
     predictors: tuple[Predictor, ...]
     inversions: tuple[Inversion, ...]
     near: int
+    extremes: tuple[Inversion, ...]
     reorderings: tuple[Reordering, ...]
     notes: tuple[str, ...] = field(default=())
 
@@ -105,6 +106,7 @@ def analyse(rows: Rows) -> Analysis:
         raise OutputError("no setting has three measured networks", "give the rows of more networks")
     predictors: list[Predictor] = []
     inversions: list[Inversion] = []
+    extremes: list[Inversion] = []
     near = 0
     for name, networks in settings.items():
         latency = [network.latency_ms for network in networks]
@@ -115,9 +117,13 @@ def analyse(rows: Rows) -> Analysis:
         found, pairs = inversions_of(name, networks)
         inversions += found
         near += pairs
+        extremes += extremes_of(name, networks)
+    extremes.sort(key=lambda i: i.slow.macs / i.fast.macs)
     inversions.sort(key=lambda i: -i.ratio)
     reorderings = [*_between(settings), *_published(settings)]
-    return Analysis(settings, tuple(predictors), tuple(inversions), near, tuple(reorderings), tuple(notes))
+    return Analysis(
+        settings, tuple(predictors), tuple(inversions), near, tuple(extremes), tuple(reorderings), tuple(notes)
+    )
 
 
 def predictors_of(networks: Sequence[Network]) -> dict[str, list[float | None]]:
@@ -131,20 +137,33 @@ def predictors_of(networks: Sequence[Network]) -> dict[str, list[float | None]]:
 
 def inversions_of(setting: str, networks: Sequence[Network]) -> tuple[list[Inversion], int]:
     """Return the inversions among pairs within 10% MACs, and the number of such pairs."""
-    found, pairs = [], 0
-    for x, y in itertools.combinations(networks, 2):
-        if abs(x.macs - y.macs) > NEAR * max(x.macs, y.macs):
-            continue
-        pairs += 1
-        few, many = (x, y) if x.macs <= y.macs else (y, x)
-        if few.macs == many.macs and few.latency_ms < many.latency_ms:
-            few, many = many, few
-        if few.latency_ms <= many.latency_ms:
-            continue
-        log = math.log(few.latency_ms / many.latency_ms)
-        half = math.hypot(_half(few), _half(many))
-        found.append(Inversion(setting, few, many, math.exp(log), math.exp(log - half), math.exp(log + half)))
-    return found, pairs
+    pairs = [
+        (x, y) for x, y in itertools.combinations(networks, 2) if abs(x.macs - y.macs) <= NEAR * max(x.macs, y.macs)
+    ]
+    found = [_inversion(setting, x, y) for x, y in pairs]
+    return [one for one in found if one is not None], len(pairs)
+
+
+def extremes_of(setting: str, networks: Sequence[Network]) -> list[Inversion]:
+    """Return the pairs that are further apart in MACs, and yet inverted beyond doubt; the furthest apart first."""
+    found = [
+        _inversion(setting, x, y)
+        for x, y in itertools.combinations(networks, 2)
+        if abs(x.macs - y.macs) > NEAR * max(x.macs, y.macs)
+    ]
+    return sorted((one for one in found if one is not None and one.certain), key=lambda i: i.slow.macs / i.fast.macs)
+
+
+def _inversion(setting: str, x: Network, y: Network) -> Inversion | None:
+    """Return the pair as an inversion, if it is one."""
+    few, many = (x, y) if x.macs <= y.macs else (y, x)
+    if few.macs == many.macs and few.latency_ms < many.latency_ms:
+        few, many = many, few
+    if few.latency_ms <= many.latency_ms:
+        return None
+    log = math.log(few.latency_ms / many.latency_ms)
+    half = math.hypot(_half(few), _half(many))
+    return Inversion(setting, few, many, math.exp(log), math.exp(log - half), math.exp(log + half))
 
 
 def moved(a: Sequence[float], b: Sequence[float]) -> int:
@@ -160,9 +179,10 @@ def _half(network: Network) -> float:
 
 def _settings(rows: Rows, notes: list[str]) -> dict[str, list[Network]]:
     frame = rows.frame
-    valid = frame[frame["status"].isin(VALID) & frame["latency_ms"].gt(0) & frame["macs"].gt(0)]
+    known = frame["latency_ms"].gt(0) & frame["latency_lo_ms"].gt(0) & frame["latency_hi_ms"].gt(0)
+    valid = frame[frame["status"].isin(VALID) & known & frame["macs"].gt(0)]
     if len(valid) < len(frame):
-        notes.append(f"{len(frame) - len(valid)} rows without a valid latency are left out")
+        notes.append(f"{len(frame) - len(valid)} rows without a valid latency and its interval are left out")
     varying = [name for name in SETTING if valid[name].astype(str).nunique() > 1]
     found: dict[str, dict[tuple[str, str], Network]] = {}
     counted: dict[tuple[str, str, str], tuple[float | None, float | None]] = {}
@@ -170,10 +190,7 @@ def _settings(rows: Rows, notes: list[str]) -> dict[str, list[Network]]:
     for row in valid.to_dict("records"):
         shown = {"threads": "threads ", "batch": "batch "}
         name = ", ".join(f"{shown.get(k, '')}{row[k]}" for k in varying) or "all rows"
-        lo, hi = (
-            row[k] if math.isfinite(row[k]) and row[k] > 0 else row["latency_ms"]
-            for k in ("latency_lo_ms", "latency_hi_ms")
-        )
+        lo, hi = float(row["latency_lo_ms"]), float(row["latency_hi_ms"])
         model, side = str(row["model"]), str(row["resolution"])
         key = (model, side, str(row["batch"]))
         if key not in counted:

@@ -33,6 +33,11 @@ def print_rows(found: Analysis, top: int, format: str) -> None:
     )
     if top and inversions:
         print_records(inversions[:top], "table")
+    if top and found.extremes:
+        click.echo(
+            f"\nFurther apart in MACs, and yet inverted beyond doubt ({len(found.extremes)} pairs, furthest first):"
+        )
+        print_records([inversion_record(one) for one in found.extremes[:top]], "table")
     if found.reorderings:
         click.echo("\nHow far the order by latency is the same:")
         print_records(
@@ -70,6 +75,7 @@ def record(found: Analysis) -> dict[str, Any]:
         ],
         "pairs_within_10_percent": found.near,
         "inversions": [inversion_record(one) for one in found.inversions],
+        "extremes": [inversion_record(one) for one in found.extremes],
         "reorderings": [
             {"a": r.a, "b": r.b, "networks": r.networks, "moved": r.moved}
             | {"correlations": [asdict(c) for c in r.correlations]}

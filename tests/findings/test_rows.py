@@ -11,7 +11,7 @@ from bench.cli.findings import command
 from bench.compare.load import load
 from bench.errors import OutputError
 from bench.findings import rows as room
-from bench.findings.rows import Network, analyse, inversions_of, moved
+from bench.findings.rows import Network, analyse, extremes_of, inversions_of, moved
 from tests.compare.rows import row, write
 
 
@@ -62,6 +62,13 @@ def test_fewer_macs_and_faster_is_none() -> None:
     assert inversions_of("s", [net("a", 100, 4), net("b", 101, 5)]) == ([], 1)
 
 
+def test_pairs_further_apart_are_told_where_they_are_inverted_beyond_doubt() -> None:
+    nets = [net("tenth", 10, 5.0), net("half", 50, 4.5), net("whole", 100, 4.0), net("doubt", 80, 4.01)]
+    found = extremes_of("s", nets)
+    assert [(i.slow.model, i.fast.model) for i in found][:2] == [("tenth", "whole"), ("tenth", "doubt")]
+    assert ("doubt", "whole") not in {(i.slow.model, i.fast.model) for i in found}
+
+
 def test_equal_macs_count_as_an_inversion_whichever_stands_first() -> None:
     for order in ((4.0, 5.0), (5.0, 4.0)):
         (one,), _ = inversions_of("s", [net(f"{ms}", 100, ms) for ms in order])
@@ -104,4 +111,4 @@ def test_the_command_prints_it(csv: Path, format: str) -> None:
     assert said.exit_code == 0
     assert "shufflenetv2" in said.stdout
     if format == "json":
-        assert {"predictors", "inversions", "reorderings", "notes"} < set(json.loads(said.stdout))
+        assert {"predictors", "inversions", "extremes", "reorderings"} < set(json.loads(said.stdout))
