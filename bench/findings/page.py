@@ -121,7 +121,9 @@ def split(results: Iterable[Result]) -> Iterable[str]:
         return []
     _, whole, left, r = max(parts, key=lambda part: part[0])
     assert r.experiment is not None
-    computed = "" if r.padding is None else f" (padding alone makes the runtime compute {r.padding:.2f} times the MACs)"
+    computed = "" if r.padding is None else f" (padding makes the runtime compute {r.padding:.2f} times the MACs)"
+    if r.padding is not None and r.padding < 1.005:
+        computed = " (the runtime pads nothing here: the cost is that of another layout)"
     return [
         f"Largest effect with the paper's channels ({r.experiment.name}): {whole:.2f}; with aligned channels "
         f"{left:.2f} remain, the other factor of {whole / left:.2f} is padding and layout{computed}."
