@@ -12,10 +12,15 @@ from pathlib import Path
 import click
 
 from bench.cli import COMMANDS, cli
+from bench.findings import page as findings
+from bench.findings import store
+from bench.findings.catalog import select
+from bench.findings.table import judged
 from bench.records import schema
 from bench.report import models_table
 
 FOLDER = Path(__file__).parent
+EVIDENCE = FOLDER.parent / "results" / "xeon-vm-2core" / "findings.jsonl"
 
 
 def schema_page() -> str:
@@ -40,7 +45,16 @@ def cli_page() -> str:
     for name in sorted(COMMANDS):
         command: click.Command = import_module(f"bench.cli.{name}").command
         parts += [f"## `bench {name}`", "", *_help(f"bench {name}", command)]
+        if name == "findings" and isinstance(command, click.Group):
+            for sub, one in sorted(command.commands.items()):
+                parts += [f"### `bench findings {sub}`", "", *_help(f"bench findings {sub}", one)]
     return "\n".join(parts)
+
+
+def findings_page() -> str:
+    """Return ``findings.md``: the verdicts of the run that is kept in ``results/``."""
+    evidence = store.read(EVIDENCE)
+    return findings.page(judged(select(()), evidence), evidence, str(EVIDENCE.relative_to(FOLDER.parent)))
 
 
 def _help(name: str, command: click.Command) -> list[str]:
@@ -48,7 +62,12 @@ def _help(name: str, command: click.Command) -> list[str]:
     return ["```", command.get_help(context), "```", ""]
 
 
-PAGES = {"schema.md": schema_page, "cli.md": cli_page, "models.md": models_table.page}
+PAGES = {
+    "schema.md": schema_page,
+    "cli.md": cli_page,
+    "models.md": models_table.page,
+    "findings.md": findings_page,
+}
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": "Say what in this machine will spoil a measurement, and what to do about it.",
     "explain": "Say in words why a network takes its time, or why two of like FLOPs differ in speed.",
     "export": "Write a model as an ONNX file, with its reference outputs beside it.",
+    "findings": "Test on this device what papers claim of speed and FLOPs: experiments, effects, verdicts.",
     "history": "Find in years of nightly rows what moved, when, by how much, and what changed with it.",
     "inspect": "Count MACs, memory access, parameters and live memory of a model, node by node.",
     "lab": "Prove on this machine how often `bench` is wrong, how small a change it finds, and how well it repeats.",

@@ -1,0 +1,179 @@
+"""``bench findings``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli._print import FORMAT, print_records
+
+if TYPE_CHECKING:
+    from bench.findings.evaluate import Result
+
+# What fits a terminal; CSV and JSON have everything.
+COLUMNS = ("id", "experiment", "channels", "backend", "effect", "interval", "published", "verdict")
+
+
+@click.group("findings")
+def command() -> None:
+    """Test on this device what papers claim of speed and FLOPs: experiments, effects, verdicts.
+
+    A verdict is reproduced, not reproduced, opposite, inconclusive, or not testable here; docs/findings-method.md has
+    the rule. Accuracy is quoted, never tested: nothing is trained here.
+    """
+
+
+@command.command("list")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@FORMAT
+def list_findings(ids: tuple[str, ...], format: str) -> None:
+    """List findings: the claim in plain words, where it stands, and whether it can be run here."""
+    from bench.findings.catalog import select
+
+    found = [
+        {
+            "id": finding.id,
+            "claim": finding.claim,
+            "source": finding.source,
+            "runnable": finding.runnable,
+            "experiments": len(finding.experiments),
+            "reason": finding.reason or None,
+        }
+        for finding in select(ids)
+    ]
+    print_records([_texts(row) for row in found] if format == "table" else found, format)
+
+
+@command.command("run")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--backend", "backends", multiple=True, metavar="SPEC", help="Repeatable.  [default: onnxruntime]")
+@click.option("--quick", is_flag=True, help="One experiment or two of each of G1 to G4, and fewer turns.")
+@click.option("--output", type=click.Path(path_type=Path), help="Evidence; default: results/DATE/findings.jsonl.")
+@click.option("--resume", is_flag=True, help="Go on with --output; what it has is not measured again.")
+@click.option("--budget", type=click.FloatRange(1), metavar="SECONDS", help="Stop after that; --resume goes on.")
+@click.option(
+    "--waves", type=click.IntRange(3, 1000), help="Of fresh processes for each effect, at least.  [default: 5]"
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
+@FORMAT
+def run_findings(
+    ids: tuple[str, ...],
+    backends: tuple[str, ...],
+    quick: bool,
+    output: Path | None,
+    resume: bool,
+    budget: float | None,
+    waves: int | None,
+    seed: int,
+    format: str,
+) -> None:
+    """Run findings (all of them where none is named) and print effects and verdicts.
+
+    The evidence goes to a file as it comes, so that --resume can go on; the same as a table goes beside it, as CSV.
+    The exit code is 0 when everything was measured, 1 when something could not be, 3 when the budget ended it.
+    """
+    from dataclasses import replace
+
+    from bench import backends as registry
+    from bench.errors import UsageError
+    from bench.findings import store
+    from bench.findings.catalog import select
+    from bench.findings.evaluate import evaluate
+    from bench.findings.run import Campaign
+    from bench.findings.waves import QUICK, WaveProtocol
+
+    findings = select(ids or ("G1", "G2", "G3", "G4") if quick else ids)
+    if quick and not any(e.quick for finding in findings for e in finding.experiments):
+        raise UsageError("--quick is for G1, G2, G3 and G4", "leave --quick out, or name one of them")
+    refs = [registry.resolve(text) for text in dict.fromkeys(backends or ("onnxruntime",))]
+    protocol = replace(QUICK if quick else WaveProtocol(), seed=seed)
+    if waves is not None:
+        protocol = replace(protocol, waves=waves, most=max(waves, protocol.most))
+    path = output or Path("results", datetime.now(UTC).date().isoformat(), "findings.jsonl")
+    evidence = store.open_file(path, resume, seed)
+
+    def told(line: str) -> None:
+        click.echo(line, err=True)
+
+    done = Campaign(findings, refs, path, evidence, protocol, quick, budget, told).run()
+    results = evaluate(findings, refs, evidence, quick)
+    from bench.findings.table import write_csv
+
+    write_csv(path.with_suffix(".csv"), results)
+    _print(results, format)
+    click.echo(f"evidence: {path}; table: {path.with_suffix('.csv')}", err=True)
+    if not done:
+        click.echo("the budget ended it; --resume goes on", err=True)
+        raise click.exceptions.Exit(3)
+    if any(result.reason and result.finding.runnable for result in results):
+        raise click.exceptions.Exit(1)
+
+
+@command.command("show")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option(
+    "--results", type=click.Path(path_type=Path), help="Evidence; default: the newest results/*/findings.jsonl."
+)
+@click.option("--page", is_flag=True, help="As a Markdown page, as docs/findings.md.")
+@FORMAT
+def show_findings(ids: tuple[str, ...], results: Path | None, page: bool, format: str) -> None:
+    """Judge the evidence of an earlier run once more, and print effects and verdicts; nothing is measured."""
+    from bench.findings import store
+    from bench.findings.catalog import select
+    from bench.findings.table import judged
+
+    path = results or _newest()
+    evidence = store.read(path)
+    found = judged(select(ids), evidence)
+    if page:
+        from bench.findings.page import page as write
+
+        click.echo(write(found, evidence), nl=False)
+    else:
+        _print(found, format)
+
+
+@command.command("rows")
+@click.argument("sources", nargs=-1, required=True, metavar="ROWS...")
+@click.option("--top", type=click.IntRange(0), default=20, show_default=True, help="Inversions to print in a table.")
+@FORMAT
+def rows(sources: tuple[str, ...], top: int, format: str) -> None:
+    """Say how far MACs, memory access and parameters predict the latency of any rows, and which pairs they get wrong.
+
+    ROWS are files, folders or quoted patterns of rows that `bench run` wrote. An inversion is a pair within 10% MACs of
+    which the one with fewer MACs is slower.
+    """
+    from bench.compare.load import load
+    from bench.findings.rows import analyse
+    from bench.findings.show_rows import print_rows
+
+    print_rows(analyse(load(sources)), top, format)
+
+
+def _newest() -> Path:
+    from bench.errors import UsageError
+
+    found = sorted(Path("results").glob("*/findings.jsonl"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise UsageError("there is no results/*/findings.jsonl", "`bench findings run` writes one; or give --results")
+    return found[-1]
+
+
+def _print(results: list[Result], format: str) -> None:
+    records = [result.record() for result in results]
+    if format == "table":
+        for row in records:
+            low, high = row["effect_lo"], row["effect_hi"]
+            row["interval"] = None if low is None or low == high else f"{low:.3f} to {high:.3f}"
+            row["verdict"] = f"{row['verdict']}: {row['reason']}" if row["reason"] else row["verdict"]
+            for name in ("effect", "published"):
+                row[name] = None if row[name] is None else f"{row[name]:.3f}"
+        records = [{name: row[name] for name in COLUMNS} for row in records]
+    print_records(records, format)
+
+
+def _texts(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"runnable": "yes" if row["runnable"] else "no"}

@@ -1,0 +1,59 @@
+"""What a network's graph holds, for claims about numbers of operations: nothing is measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from bench.case import Case
+from bench.errors import BenchError
+from bench.export import ensure
+from bench.export.artifact import Artifact
+from bench.graph.classes import OpClass
+
+
+def key(case: Case) -> str:
+    """Name what is counted: a network at a resolution and batch, whatever runs it."""
+    return f"{case.model.canonical} resolution={case.resolution} batch={case.settings.batch}"
+
+
+def count(case: Case, seed: int) -> dict[str, Any]:
+    """Count a case's graph; what `bench.export.graph_of.graph_of` raises.
+
+    ``memory access`` is in elements, of the convolutions alone, as in equations 1 and 2 of ShuffleNet V2.
+    """
+    from bench.export.graph_of import graph_of
+    from bench.graph.summary import summarise
+
+    found = graph_of(case, seed)
+    summary = summarise(found.inferred, case.model.canonical, {i.name: i.shape for i in found.inputs}, found.params)
+    pointwise = [node for node in summary.graph.nodes if node.op_class is OpClass.POINTWISE]
+    convolutions = [node for node in summary.graph.nodes if node.op_class.family == "convolution"]
+    return {
+        "kind": "count",
+        "model": key(case),
+        "macs": summary.macs,
+        "params": summary.params,
+        "memory access": sum(node.memory_access_elements for node in convolutions),
+        "pointwise share of macs": sum(node.macs for node in pointwise) / summary.macs,
+        "pointwise share of params": sum(node.params for node in pointwise) / summary.stored_params,
+    }
+
+
+def export_all(cases: Sequence[Case], seed: int) -> dict[str, Artifact | BenchError]:
+    """Return every case's artifact by the case's `key`, or why there is none; as many at once as there are cores.
+
+    Before anything is measured: an export beside a measurement would spoil it.
+    """
+    wanted = {key(case): case for case in cases}
+
+    def one(case: Case) -> Artifact | BenchError:
+        try:
+            return ensure(case, seed)
+        except BenchError as error:
+            return error
+
+    with ThreadPoolExecutor(min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)) as pool:
+        return dict(zip(wanted, pool.map(one, wanted.values()), strict=True))

@@ -1,0 +1,198 @@
+"""Runs what findings need and keeps the evidence: exports first, then counts, then waves, then profiles."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.case import BackendRef, Case
+from bench.errors import BenchError
+from bench.export.artifact import Artifact
+from bench.findings.counting import count, export_all, key
+from bench.findings.evaluate import cases_of, log_effects, share_key
+from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
+from bench.findings.store import Evidence, append
+from bench.findings.verdict import LEAST, effect
+from bench.findings.waves import WaveProtocol, measure
+
+SHARE_LAUNCHES = 3
+LASTING = ("unsupported", "mismatch", "downgraded")
+
+
+@dataclass
+class Campaign:
+    """Findings on backends, measured into one file. `told` hears a line of progress now and then.
+
+    With `budget_s` it stops when that much time has gone by; what is missing is measured when it is run again on the
+    same file.
+    """
+
+    findings: Sequence[Finding]
+    backends: Sequence[BackendRef]
+    path: Path
+    evidence: Evidence
+    protocol: WaveProtocol
+    quick: bool = False
+    budget_s: float | None = None
+    told: Callable[[str], None] = lambda line: None
+    _artifacts: dict[str, Artifact | BenchError] = field(default_factory=dict)
+    _begin: float = 0.0
+
+    def run(self) -> bool:
+        """Measure what is missing; False if the budget ended it."""
+        self._begin = time.monotonic()
+        # What crashed or took too long in an earlier run may have been an accident; what cannot run, cannot.
+        lasting = {name: error for name, error in self.evidence.errors.items() if error["status"] in LASTING}
+        self.evidence.errors = lasting
+        self._export()
+        self._count()
+        return self._waves() and self._shares()
+
+    def _over(self) -> bool:
+        return self.budget_s is not None and time.monotonic() - self._begin >= self.budget_s
+
+    def _cases(self, *quantities: str) -> list[Case]:
+        found: dict[str, Case] = {}
+        for backend in self.backends:
+            found |= {c.id: c for c in cases_of(self.findings, backend, self.quick, quantities)}
+        return list(found.values())
+
+    def _export(self) -> None:
+        self.told("exporting what is not in the cache")
+        cases = self._cases(TIME, SHARE, *COUNTS)
+        self._artifacts = export_all(cases, self.protocol.seed)
+        for case in cases:
+            failed = self._artifacts[key(case)]
+            if isinstance(failed, BenchError):
+                self._failed(case.id, failed)
+
+    def _failed(self, name: str, error: BenchError) -> None:
+        append(
+            self.path, self.evidence, {"kind": "error", "case": name, "error": error.message, "status": error.status}
+        )
+
+    def _count(self) -> None:
+        for case in self._cases(*COUNTS):
+            if COUNTS[-1] in self.evidence.counts.get(key(case), {}) or case.id in self.evidence.errors:
+                continue
+            try:
+                line = count(case, self.protocol.seed)
+            except BenchError as error:
+                self._failed(case.id, error)
+            else:
+                append(self.path, self.evidence, line)
+        for case in self._cases(TIME):
+            artifact = self._artifacts[key(case)]
+            if key(case) not in self.evidence.counts and not isinstance(artifact, BenchError):
+                line = {"kind": "count", "model": key(case), "macs": artifact.macs, "params": artifact.params}
+                append(self.path, self.evidence, line)
+
+    def _wanted(self, backend: BackendRef) -> list[Experiment]:
+        """Return the experiments that want another wave on this backend."""
+        found = []
+        for experiment in (e for finding in self.findings for e in finding.experiments):
+            if experiment.quantity != TIME or (self.quick and not experiment.quick):
+                continue
+            if not any(side.case(backend).id in self.evidence.errors for side in experiment.sides):
+                logs = log_effects(experiment, backend, self.evidence)
+                if wants_more(logs, self.protocol):
+                    found.append(experiment)
+        return found
+
+    def _waves(self) -> bool:
+        plan = [(b, cases) for b in self.backends for cases in grouped(self._wanted(b), b, self.protocol.live)]
+        for number, (backend, cases) in enumerate(plan, 1):
+            ids = {case.id for case in cases}
+            while True:
+                mine = [
+                    e for e in self._wanted(backend) if {side.case(backend).id for side in e.sides} <= ids
+                ]  # asked anew after every wave: some have enough, some have failed
+                if not mine:
+                    break
+                if self._over():
+                    return False
+                live = [case for case in cases if case.id not in self.evidence.errors]
+                needed = {side.case(backend).id for e in mine for side in e.sides}
+                self._wave([case for case in live if case.id in needed], f"group {number} of {len(plan)}")
+        return True
+
+    def _wave(self, cases: list[Case], where: str) -> None:
+        number = len(self.evidence.waves)
+        self.told(f"{where}, wave {number + 1}: {len(cases)} networks on {cases[0].backend.canonical}")
+        found = [self._artifacts[key(case)] for case in cases]
+        artifacts = [artifact for artifact in found if not isinstance(artifact, BenchError)]
+        check = any(self.evidence.inspected(case.id) is None for case in cases)
+        sides = measure(cases, artifacts, self.protocol, number, check)
+        line: dict[str, Any] = {"kind": "wave", "backend": cases[0].backend.canonical}
+        line["models"] = {case.id: str(case) for case in cases}
+        line["sides"] = {case.id: side for case, side in zip(cases, sides, strict=True)}
+        append(self.path, self.evidence, line)
+
+    def _shares(self) -> bool:
+        for case in self._cases(SHARE):
+            while len(self.evidence.shares.get(case.id, [])) < SHARE_LAUNCHES:
+                if share_key(case) in self.evidence.errors or case.id in self.evidence.errors:
+                    break
+                if self._over():
+                    return False
+                self.told(f"profiling {case}")
+                try:
+                    append(self.path, self.evidence, profiled_share(case, self.protocol.seed))
+                except BenchError as error:
+                    self._failed(share_key(case), error)
+        return True
+
+
+def profiled_share(case: Case, seed: int) -> dict[str, Any]:
+    """Profile one launch and return convolution's share of the latency, and the shares of the other groups.
+
+    Raises:
+        MeasureError: it cannot be profiled.
+    """
+    from bench.profile.combine import combine
+    from bench.profile.run import ProfileProtocol
+    from bench.profile.run import measure as profile
+
+    artifact, launches = profile(case, ProfileProtocol(launches=1, loads=2, rounds=6, seed=seed))
+    groups = combine(case, artifact, launches).groups()
+    shares = {name: group["share"] for name, group in groups.items()}
+    line = {"kind": "share", "case": case.id, "model": str(case), "backend": case.backend.canonical}
+    return line | {"share": shares["convolution"], "groups": shares}
+
+
+def wants_more(logs: Sequence[float], protocol: WaveProtocol) -> bool:
+    """Tell whether an effect wants another wave: too few, or not precise enough within the limit."""
+    if len(logs) < max(protocol.waves, LEAST):
+        return True
+    if len(logs) >= protocol.most:
+        return False
+    found = effect(logs)
+    return (found.hi - found.lo) / 2 > protocol.half_width
+
+
+def grouped(experiments: Iterable[Experiment], backend: BackendRef, live: int) -> list[list[Case]]:
+    """Gather experiments into groups of at most `live` cases that share waves; cases with equal threads only.
+
+    Experiments that share a side come together, so that it runs once for all of them.
+    """
+    groups: list[dict[str, Case]] = []
+    for experiment in experiments:
+        sides = {case.id: case for case in (side.case(backend) for side in experiment.sides)}
+        threads = next(iter(sides.values())).settings.threads
+
+        def fits(group: dict[str, Case], sides: dict[str, Case] = sides, threads: int = threads) -> bool:
+            same = all(case.settings.threads == threads for case in group.values())
+            return same and len(group | sides) <= max(2, live)
+
+        shared = [group for group in groups if set(group) & set(sides) and fits(group)]
+        home = next(iter(shared), None)
+        if home is None and groups and fits(groups[-1]):
+            home = groups[-1]
+        if home is None:
+            groups.append(dict(sides))
+        else:
+            home |= sides
+    return [list(group.values()) for group in groups]

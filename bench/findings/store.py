@@ -1,0 +1,150 @@
+"""The evidence on disk: one JSON object per line, appended as soon as it is there, so that a broken run goes on.
+
+The first line says on what machine and how (``header``). Then come ``wave`` lines (`bench.findings.waves.measure`),
+``share`` lines (a profiled launch) and ``count`` lines (what a graph holds). Verdicts are never stored: they follow.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.errors import OutputError
+from bench.findings.waves import latency_ns, log_ratio
+
+FORMAT = 1
+
+
+@dataclass
+class Evidence:
+    """What is known so far: waves per group of cases, shares per case, counts per network."""
+
+    header: dict[str, Any] = field(default_factory=dict)
+    waves: list[dict[str, Any]] = field(default_factory=list)
+    shares: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    counts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    errors: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Take in one line."""
+        match line["kind"]:
+            case "header":
+                self.header = line
+            case "wave":
+                self.waves.append(line)
+                for id, side in line["sides"].items():
+                    if "error" in side:
+                        self.errors[id] = side
+                    else:
+                        self.errors.pop(id, None)
+            case "share":
+                self.shares.setdefault(line["case"], []).append(line)
+            case "count":
+                self.counts[line["model"]] = self.counts.get(line["model"], {}) | line
+            case "error":
+                self.errors[line["case"]] = line
+
+    def log_ratios(self, a: str, b: str) -> list[float]:
+        """Return the log-ratio of two cases from every wave that has both."""
+        both = [wave["sides"] for wave in self.waves if a in wave["sides"] and b in wave["sides"]]
+        return [ratio for sides in both if (ratio := log_ratio(sides[a], sides[b])) is not None]
+
+    def latency_ms(self, id: str) -> float | None:
+        """Return the geometric mean of a case's latency over its waves."""
+        logs = [math.log(latency_ns(wave["sides"][id])) for wave in self.waves if "blocks" in wave["sides"].get(id, {})]
+        return math.exp(math.fsum(logs) / len(logs)) / 1e6 if logs else None
+
+    def inspected(self, id: str) -> dict[str, Any] | None:
+        """Return what the runtime said of a case, if it was asked."""
+        for wave in self.waves:
+            found = wave["sides"].get(id, {}).get("inspected")
+            if found:
+                return dict(found)
+        return None
+
+
+def read(path: Path) -> Evidence:
+    """Read a file of evidence; a last line that a killed run left half written is passed over.
+
+    Raises:
+        OutputError: it is not there, or holds something else.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror}", "`bench findings run` writes one") from error
+    evidence = Evidence()
+    for number, line in enumerate(lines, 1):
+        try:
+            evidence.add(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if number == len(lines) and not line.endswith("}"):
+                continue
+            raise OutputError(f"{path}, line {number} is no evidence of findings", "give another file") from error
+    if evidence.header.get("format") != FORMAT:
+        raise OutputError(f"{path} holds no evidence of findings", "give the .jsonl that `bench findings run` wrote")
+    return evidence
+
+
+def header(seed: int) -> dict[str, Any]:
+    """Describe the machine and the program."""
+    from datetime import UTC, datetime
+
+    from bench import __version__
+    from bench.measure.environment import local
+
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    base = {"kind": "header", "format": FORMAT, "isoflops_version": __version__, "started_at": started, "seed": seed}
+    return base | {"environment": asdict(local())}
+
+
+def open_file(path: Path, resume: bool, seed: int) -> Evidence:
+    """Begin a file, or go on with one.
+
+    Raises:
+        OutputError: it is there and `resume` was not asked for, or it was measured on another machine or seed.
+    """
+    new = header(seed)
+    if path.exists():
+        if not resume:
+            raise OutputError(f"{path} is there already", "--resume goes on with it; --output writes another")
+        evidence = read(path)
+        for key in ("environment", "seed"):
+            here, there = new[key], evidence.header.get(key)
+            if key == "environment":
+                here, there = ({k: (v or {}).get(k) for k in ("arch", "cpu", "cpu_id", "cores")} for v in (here, there))
+            if here != there:
+                raise OutputError(f"{path} has another {key}", "begin a file of its own with --output")
+        _cut(path)
+        return evidence
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path.parent} cannot be made: {error.strerror}", "choose another --output") from error
+    evidence = Evidence()
+    append(path, evidence, new)
+    return evidence
+
+
+def _cut(path: Path) -> None:
+    """Cut off a last line that a killed run left half written."""
+    data = path.read_bytes()
+    if not data.endswith(b"\n"):
+        with path.open("r+b") as handle:
+            handle.truncate(data.rfind(b"\n") + 1)
+
+
+def append(path: Path, evidence: Evidence, line: dict[str, Any]) -> None:
+    """Write one line through to the disk, and take it in; OutputError where that fails."""
+    try:
+        with path.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(line, separators=(",", ":")) + "\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}", "choose another --output") from error
+    evidence.add(line)

@@ -1,0 +1,55 @@
+"""Results as a CSV beside the evidence, and the results that a file of evidence holds."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench import backends as registry
+from bench.case import BackendRef
+from bench.errors import BenchError, OutputError
+from bench.findings.evaluate import Result, evaluate
+from bench.findings.finding import Finding
+from bench.findings.store import Evidence
+from bench.parameter import read_all
+from bench.spec import parse
+
+
+def write_csv(path: Path, results: Sequence[Result]) -> None:
+    """Write one line per result; OutputError where that fails."""
+    records = [result.record() for result in results]
+    try:
+        with path.open("w", encoding="utf-8", newline="") as handle:
+            writer = csv.DictWriter(handle, list(records[0]) if records else ["id"], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(records)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}", "choose another --output") from error
+
+
+def judged(findings: Iterable[Finding], evidence: Evidence) -> list[Result]:
+    """Judge evidence on the backends that it has; experiments that nobody has measured are left out.
+
+    Their runtimes need not be installed here.
+
+    Raises:
+        OutputError: a backend of the evidence is unknown here, so that its cases cannot be named.
+    """
+    lines = [*evidence.waves, *(line for lines in evidence.shares.values() for line in lines)]
+    specs = list(dict.fromkeys(line["backend"] for line in lines)) or ["onnxruntime"]
+    try:
+        refs = [_backend(spec) for spec in specs]
+    except BenchError as error:
+        raise OutputError(f"the evidence cannot be read: {error.message}", error.hint) from error
+    return [r for r in evaluate(findings, refs, evidence) if not r.reason.startswith("not ") or not r.finding.runnable]
+
+
+def _backend(text: str) -> BackendRef:
+    """Look a backend up as `bench.backends.resolve` does, whether or not its runtime is installed."""
+    spec = parse(text)
+    backend = registry.get(spec.name)
+    given = dict(spec.params)
+    python = given.pop("python", "")
+    options = read_all(spec.name, backend.parameters, given)
+    return BackendRef(spec.name, options, {p.name: p.default for p in backend.parameters.values()}, python)
