@@ -64,14 +64,14 @@ def rules(output: Path, launches: int, format: str) -> None:
     _some(found, output)
     lines: list[dict[str, Any]] = []
     for one in found:
-        a, b, ratios = lab.launches(output, one.name, one.wanted)
+        a, b, ratios = lab.launches(output, one)
         for turns in (False, True):
             said = shares(a, b, ratios, launches, turns)
             order = "in turns" if turns else "one after the other"
             cells: dict[str, Any] = {name: said.get(name) for name in RULES}
             if format == "table":
                 cells = {name: "-" if share is None else f"{share:.0%}" for name, share in cells.items()}
-            lines.append({"case": one.name, "extra": f"{one.wanted:.0%}", "measured": order} | cells)
+            lines.append({"case": one.name, "wanted": f"{one.wanted:.0%}", "extra_macs": one.extra_macs, "measured": order} | cells)
     print_records(lines, format)
 
 

@@ -89,12 +89,12 @@ def _effect(case: Case, hidden: int, protocol: PairProtocol, told: Callable[[str
     return trimmed_interval(found, 0.95)[0]
 
 
-def launches(output: Path, name: str, wanted: float) -> tuple[list[Any], list[Any], list[float]]:
+def launches(output: Path, one: Series) -> tuple[list[Any], list[Any], list[float]]:
     """Return the block means of either side, pair by pair, and the log-ratios: what `bench.lab.rules` judges."""
     sides: tuple[list[Any], list[Any]] = ([], [])
     ratios = []
     for r in _records(output):
-        if r["name"] == name and r["wanted"] == wanted and "blocks" in r:
+        if (r["name"], r["wanted"], r["extra_macs"]) == (one.name, one.wanted, one.extra_macs) and "blocks" in r:
             ratios.append(r["log_ratio"])
             for side, found in zip("AB", sides, strict=True):
                 found.append(np.array([statistics.fmean(ns) for which, _, ns in r["blocks"] if which == side]))
@@ -103,14 +103,14 @@ def launches(output: Path, name: str, wanted: float) -> tuple[list[Any], list[An
 
 def series(output: Path) -> list[Series]:
     """Read everything recorded, network by network, A/A first."""
-    groups: dict[tuple[str, float], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, float, int], list[dict[str, Any]]] = {}
     for r in _records(output):
-        groups.setdefault((r["name"], r["wanted"]), []).append(r)
+        groups.setdefault((r["name"], r["wanted"], r["extra_macs"]), []).append(r)
     found = []
-    for (name, wanted), rows in sorted(groups.items()):
+    for (name, wanted, macs), rows in sorted(groups.items()):
         gaps = [(b["start_ns"] - a["start_ns"]) / 1e9 for a, b in pairwise(rows) if b["start_ns"] > a["start_ns"]]
         ratios = tuple(r["log_ratio"] for r in rows)
-        found.append(Series(name, wanted, rows[0]["extra_macs"], ratios, statistics.median(gaps) if gaps else 0.0))
+        found.append(Series(name, wanted, macs, ratios, statistics.median(gaps) if gaps else 0.0))
     return found
 
 

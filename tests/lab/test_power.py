@@ -63,7 +63,7 @@ def test_recording_goes_on_where_it_stopped(tiny: Path, tmp_path: Path) -> None:
     assert [n for _, n in told] == [1, 2, 3]
     (found,) = power.series(output)
     assert found.log_ratios == (0.0, 0.0, 0.0)
-    a, b, ratios = power.launches(output, found.name, 0.0)
+    a, b, ratios = power.launches(output, found)
     assert [len(x) for x in (a, b, ratios)] == [3, 3, 3]
     assert len(a[0]) == 2 * PairProtocol().quads
     assert [r["pair"] for r in records.read_samples(output)] == [0, 1, 2]
