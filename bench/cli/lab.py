@@ -71,7 +71,8 @@ def rules(output: Path, launches: int, format: str) -> None:
             cells: dict[str, Any] = {name: said.get(name) for name in RULES}
             if format == "table":
                 cells = {name: "-" if share is None else f"{share:.0%}" for name, share in cells.items()}
-            lines.append({"case": one.name, "wanted": f"{one.wanted:.0%}", "extra_macs": one.extra_macs, "measured": order} | cells)
+            known = {"case": one.name, "wanted": f"{one.wanted:.0%}", "extra_macs": one.extra_macs}
+            lines.append(known | {"measured": order} | cells)
     print_records(lines, format)
 
 
