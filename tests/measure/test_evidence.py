@@ -155,7 +155,9 @@ def test_an_emulated_cpu_is_never_ok(tiny: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_lost_time_is_measured_on_a_real_core(tiny: Path) -> None:
     """A quiet block of a real runtime on one thread uses its core from end to end, or nearly."""
-    plan = cross([zoo.resolve(str(tiny))], [backends.resolve("onnxruntime")], protocol=Protocol(launches=1))
+    plan = cross(
+        [zoo.resolve(str(tiny))], [backends.resolve("onnxruntime")], protocol=Protocol(launches=1, max_launches=1)
+    )
     raw: list[dict[str, Any]] = []
     runner = Runner(plan)
     runner.observer.samples = raw.extend
