@@ -83,7 +83,7 @@ def report(table: Table, format: str) -> None:
     """Print the accuracy of every predictor, and each network's predictions."""
     networks = [n for n in table.networks.values() if n.latency_ns]
     truth = np.array([n.latency_ns for n in networks], dtype=float)
-    left_out = {row["network"]: row for row in calibrate(table)}
+    left_out = {row["network"]: row for row in calibrate(table, strict=True)}
     found: dict[str, dict[str, float]] = {name: {} for name in ("timed", "unseen", *BASELINES)}
     inside: dict[str, list[bool]] = {"timed": [], "unseen": []}
     for network in networks:

@@ -115,7 +115,7 @@ def _show(found: list[tuple[Network, Prediction]], predictor: Predictor, format:
             named = "; ".join(unknown[:NAMED]) + more
             click.echo(f"{network.name}: these operators are not in the prediction, which is too low: {named}")
         elif prediction.lo_ns is None:
-            click.echo(f"{network.name}: no interval, because too few anchor networks were measured (9 are enough)")
+            click.echo(f"{network.name}: no interval: too few anchor networks were measured (9 or more tell)")
 
 
 def _record(network: Network, prediction: Prediction, predictor: Predictor) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from bench.cli._print import FORMAT, print_records
 def command(backend: str, threads: int, again: bool, format: str) -> None:
     """Measure the attainable peak and bandwidth of a runtime on this machine.
 
-    Takes about 15 seconds once per machine, backend, version and thread count, and is remembered. From then on the
+    Takes about 40 seconds once per machine, backend, version and thread count, and is remembered. From then on the
     rows of `bench run` tell their share of the peak and the floor of their latency. What is measured:
     docs/roofline.md.
     """

@@ -131,6 +131,19 @@ def test_a_conformal_quantile_is_a_score_or_nothing(scores: list[float]) -> None
         assert sum(s <= found for s in scores) >= COVERAGE * len(scores)
 
 
+def test_a_family_keeps_the_operators_that_no_other_has_where_that_is_asked() -> None:
+    table = machine(families=3, alone=0)
+    node = helper.make_node("Softmax", ["x"], ["y"])
+    lone = cut(node, {"x": (1, 64), "y": (1, 64)}, {"x": 1, "y": 1}, {}, 17)
+    network = table.networks["f0-0"]
+    network.keys = (*network.keys, *table.add([lone]))
+    table.timings[lone.key].runs = [{"hot_ns": 1000.0, "cold_ns": 1000.0, "gemm_ns": 1000.0}]
+    assert lone.key in hidden_keys(table, "f0")
+    some = hidden_keys(table, "f0", strict=False)
+    assert some == {k for k in hidden_keys(table, "f0") if table.timings[k].kernel.op == "Conv"}
+    assert some
+
+
 def test_what_was_not_timed_widens_the_interval() -> None:
     calibration = [{"seen": 0.01 * i, "unseen": 0.2, "share": 0.5} for i in range(1, 11)]
     widths = [half_width(calibration, share) for share in (0.0, 0.2, 0.5, 1.0)]
