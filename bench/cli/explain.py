@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 @click.option("--threads", type=int, default=1, show_default=True)
 @click.option("--batch", type=int, default=1, show_default=True)
 @click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
-@click.option("--launches", type=click.IntRange(1, 100), help="Fresh processes.  [default: 3; of two networks 5]")
-@click.option("--loads", type=click.IntRange(1, 20), default=3, show_default=True, help="Of the model, in each launch.")
+@click.option("--launches", type=click.IntRange(1, 100), help="Fresh processes.  [default: 3; of two networks 4]")
+@click.option("--loads", type=click.IntRange(1, 20), help="In each launch.  [default: 3; of two networks 6]")
 @click.option("--inferences", type=click.IntRange(1, 1000), help="Per block, at most.  [default: 25]")
 @click.option("--pairs", type=click.IntRange(0), default=8, show_default=True, help="Of --vs, to check the difference.")
 @click.option("--reasons", type=click.IntRange(0), help="To print, the costliest.  [default: 6; of two networks 4]")
@@ -53,7 +53,7 @@ def command(
     batch: int,
     resolution: int | None,
     launches: int | None,
-    loads: int,
+    loads: int | None,
     inferences: int | None,
     pairs: int,
     reasons: int | None,
@@ -82,7 +82,6 @@ def command(
         if output is not None:
             prepare(output)
         cases = _cases([m for m in (model, vs) if m is not None], backend, threads, batch, resolution)
-        launches = launches or (3 if len(cases) == 1 else 5)  # a difference is less certain than either latency
         records = _profile(cases, launches, loads, inferences, seed)
         apart = _apart(cases, pairs, seed) if len(cases) == 2 and pairs else []
         if output is not None:
@@ -127,16 +126,21 @@ def _cases(models: list[str], backend: str, threads: int, batch: int, resolution
     return list(cases)
 
 
-def _profile(cases: list[Case], launches: int, loads: int, inferences: int | None, seed: int) -> list[dict[str, Any]]:
+def _profile(
+    cases: list[Case], launches: int | None, loads: int | None, inferences: int | None, seed: int
+) -> list[dict[str, Any]]:
     from dataclasses import replace
 
     from bench.profile.combine import combine
     from bench.profile.run import ProfileProtocol, measure_in_turns
 
-    protocol = ProfileProtocol(launches=launches, loads=loads, seed=seed)
+    protocol = ProfileProtocol(seed=seed)
+    if len(cases) > 1:  # a difference is less certain than a latency, and loads differ more than the rounds of one
+        protocol = replace(protocol, launches=4, loads=6, rounds=4)
+    protocol = replace(protocol, launches=launches or protocol.launches, loads=loads or protocol.loads)
     if inferences is not None:
         protocol = replace(protocol, most=inferences, least=min(inferences, protocol.least))
-    measured = measure_in_turns(cases, protocol, lambda number: _tell(f"launch {number} of {launches}"))
+    measured = measure_in_turns(cases, protocol, lambda number: _tell(f"launch {number} of {protocol.launches}"))
     return [combine(case, *found).record() for case, found in zip(cases, measured, strict=True)]
 
 

@@ -48,7 +48,10 @@ class Operator:
 
 @dataclass(frozen=True)
 class Network:
-    """A network on a runtime: `operators` in order of execution and `residual_ms` add up to `latency_ms`."""
+    """A network on a runtime: `operators` in order of execution and `residual_ms` add up to `latency_ms`.
+
+    `error_ms` is half the 95% interval of the latency, None where there was one launch.
+    """
 
     model: str
     backend: str
@@ -59,6 +62,7 @@ class Network:
     cpu: str
     launches: int
     latency_ms: float
+    error_ms: float | None
     operators: tuple[Operator, ...]
 
     @cached_property
@@ -127,6 +131,7 @@ def read(record: dict[str, Any]) -> Network:
     latency_ms = float(record["latency_ms"])
     if not (math.isfinite(latency_ms) and latency_ms > 0):
         raise ValueError("latency")
+    low, high = record["latency_lo_ms"], record["latency_hi_ms"]
     return Network(
         model=str(record["model"]),
         backend=str(record["backend"]),
@@ -137,6 +142,7 @@ def read(record: dict[str, Any]) -> Network:
         cpu=str(record["cpu"]),
         launches=int(record["launches"]),
         latency_ms=latency_ms,
+        error_ms=None if low is None or high is None else (float(high) - float(low)) / 2,
         operators=tuple(_operator(row, str(record["precision"])) for row in record["operators"]),
     )
 

@@ -39,7 +39,7 @@ def explain_one(network: Network, roof: Roof, statements: Sequence[Statement], m
     """Lay out one network: where the time goes, why, and the operators farthest above their floor."""
     floor_ms = sum(roof.floor_us(op) for op in network.operators) / 1e3
     lines = (
-        f"{title(network)}: {network.latency_ms:.3f} ms, {network.macs / 1e6:.1f} M MACs, "
+        f"{title(network)}: {_latency(network)}, {network.macs / 1e6:.1f} M MACs, "
         f"{network.macs / network.latency_ms / 1e6:.1f} GMAC/s",
         *roof_lines(network.operators, roof),
         f"all {len(network.operators)} operators at their floor: {floor_ms:.2f} ms, "
@@ -63,8 +63,8 @@ def explain_two(
     faster = b if difference > 0 else a
     names = _names(a, b)
     lines = [
-        f"A {title(a)}: {a.latency_ms:.3f} ms, {a.macs / 1e6:.1f} M MACs",
-        f"B {title(b)}: {b.latency_ms:.3f} ms, {b.macs / 1e6:.1f} M MACs",
+        f"A {title(a)}: {_latency(a)}, {a.macs / 1e6:.1f} M MACs",
+        f"B {title(b)}: {_latency(b)}, {b.macs / 1e6:.1f} M MACs",
         f"A - B = {difference:+.3f} ms: {names[faster is b]} is {_ratio(a, b):.2f} times as fast, "
         f"with {faster.macs / (a if faster is b else b).macs:.2f} times the MACs",
     ]
@@ -214,6 +214,12 @@ def _against(a: Network, b: Network, reasons: Sequence[Sequence[Statement]], mos
 
 def _names(a: Network, b: Network) -> tuple[str, str]:
     return (a.model, b.model) if a.model != b.model else ("A", "B")
+
+
+def _latency(network: Network) -> str:
+    """Write the latency with half its 95% interval."""
+    error = f" ±{network.error_ms / network.latency_ms:.1%}" if network.error_ms is not None else ""
+    return f"{network.latency_ms:.3f} ms{error}"
 
 
 def _ratio(a: Network, b: Network) -> float:

@@ -37,12 +37,6 @@ def start(session: Session) -> Profiler:
     return make()
 
 
-def alone(session: Session, rounds: int, n: int, clock: Clock, device_ns: Clock | None) -> list[int]:
-    """Return latencies in ns of the session before it has a twin: what `bench run` would measure."""
-    blocks = (time_block(session.infer, LEAD_IN + n, clock, device_ns)[0][LEAD_IN:] for _ in range(rounds))
-    return [latency_ns for block in blocks for latency_ns in block]
-
-
 def profile(
     session: Session, profiler: Profiler, rounds: int, n: int, clock: Clock, device_ns: Clock | None
 ) -> dict[str, Any]:

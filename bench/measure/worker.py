@@ -166,16 +166,12 @@ class Worker:
     def profile(self, request: dict[str, Any]) -> dict[str, Any]:
         """Let unprofiled and profiled blocks take turns; answer with raw numbers.
 
-        Before there is a twin the session is timed alone, because a twin's presence slows it by a percent or two. With
-        `twin_first` the session is loaded anew after its profiled twin: memory favours what was loaded first.
+        With `twin_first` the session is loaded anew after its profiled twin: memory favours what was loaded first.
         """
-        rounds, n = request["rounds"], request["n"]
-        alone_ns = profiling.alone(self.session, rounds, n, self.clock, self.device_ns)
         profiler = profiling.start(self.session)
         if request["twin_first"]:
             self.reload({})
-        found = profiling.profile(self.session, profiler, rounds, n, self.clock, self.device_ns)
-        return {"alone_ns": alone_ns} | found
+        return profiling.profile(self.session, profiler, request["rounds"], request["n"], self.clock, self.device_ns)
 
     def close(self, _: dict[str, Any]) -> dict[str, Any]:
         """Let go of the session."""

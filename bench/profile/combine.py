@@ -19,7 +19,7 @@ from bench.export.artifact import Artifact, MacOp
 from bench.measure.environment import local
 from bench.profile import source as sources
 from bench.profile.classes import CONVOLUTIONS, GROUP_OF, GROUPS, classify
-from bench.profile.correct import Corrected, correct, imprecise
+from bench.profile.correct import Corrected, alone_over_beside, correct, imprecise
 from bench.stats.summary import headline
 
 
@@ -152,7 +152,10 @@ def combine(case: Case, artifact: Artifact, launches: Sequence[dict[str, Any]]) 
         MeasureError: the runtime made different graphs of one model.
     """
     first = launches[0]["loads"][0]["operators"]
-    loads = [[_correct(load, align(first, load["operators"])) for load in launch["loads"]] for launch in launches]
+    scale = alone_over_beside([(ld["alone_ns"], ld["unprofiled_ns"]) for launch in launches for ld in launch["loads"]])
+    loads = [
+        [_correct(load, align(first, load["operators"]), scale) for load in launch["loads"]] for launch in launches
+    ]
     latency = headline([[statistics.fmean(c.unprofiled_ns for c in launch)] for launch in loads])
     origins = sources.join(first, sources.read(artifact), artifact.mac_ops)
     delta_ns = statistics.fmean(c.delta_ns for launch in loads for c in launch)
@@ -212,14 +215,14 @@ def align(first: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> l
     return found
 
 
-def _correct(load: dict[str, Any], operators: Sequence[dict[str, Any]]) -> Corrected:
+def _correct(load: dict[str, Any], operators: Sequence[dict[str, Any]], scale: float) -> Corrected:
     return correct(
         load["unprofiled_ns"],
         load["profiled_ns"],
         [operator["raw_ns"] for operator in operators],
         [operator["events"] for operator in operators],
         ProfilerCost(**load["cost"]),
-        load["alone_ns"],
+        scale,
     )
 
 

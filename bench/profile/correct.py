@@ -72,21 +72,27 @@ def correct(
     raw_ns: Sequence[Sequence[float]],
     events: Sequence[float],
     cost: ProfilerCost,
-    alone_ns: Sequence[float] = (),
+    scale: float = 1.0,
 ) -> Corrected:
     """Correct one load: `raw_ns` and `events` have an entry per operator.
 
-    δ is found from blocks that took turns with the profiled twin's. With `alone_ns`, latencies without a twin in
-    memory, the operators' times are then scaled to what the session takes alone, and that is the unprofiled latency.
+    δ is found from blocks that took turns with the profiled twin's. Corrected times and the unprofiled latency are
+    then scaled: by `alone_over_beside`, to what the session takes without a twin.
     """
     raw = reduce_raw(raw_ns, profiled_ns)
     plain = middle(unprofiled_ns)
     found = delta(sum(raw), plain, sum(events), cost)
     corrected = tuple(take_out(t, e, found, cost.resolution_ns) for t, e in zip(raw, events, strict=True))
-    if alone_ns:
-        scale, plain = middle(alone_ns) / plain, middle(alone_ns)
-        corrected = tuple(t * scale for t in corrected)
-    return Corrected(plain, middle(profiled_ns), found, raw, corrected)
+    corrected = tuple(t * scale for t in corrected)
+    return Corrected(plain * scale, middle(profiled_ns), found, raw, corrected)
+
+
+def alone_over_beside(loads: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:
+    """Return how long a session takes alone over how long beside its twin: the median over loads.
+
+    One factor for all loads, because a neighbour who takes the core during one would spoil that load's.
+    """
+    return statistics.median(middle(alone) / middle(beside) for alone, beside in loads)
 
 
 def imprecise(corrected_ns: float, events: float, delta_ns: float) -> bool:

@@ -55,8 +55,8 @@ def measure_in_turns(
 ) -> list[tuple[Artifact, list[dict[str, Any]]]]:
     """Profile several cases side by side, so that a drift of the clock becomes no difference between them.
 
-    Each launch has a process of every case, all on the same cores, and their loads take turns; which case comes first
-    alternates. Returns for each case what `measure` does.
+    Each launch has a process of every case, all on the same cores. In each load, blocks of all take turns, then
+    profiles; which case comes first alternates. Returns for each case what `measure` does.
     """
     artifacts = [ensure(case, protocol.seed) for case in cases]
     for case in cases:
@@ -83,12 +83,18 @@ def _launch(
             warmed = worker.ask("warm", ms=protocol.warmup_ms, min=3, **block)
             found.append({"loaded": loaded, "n": min(protocol.most, warmed["n"]), "loads": []})
         for load in range(protocol.loads):
-            for i in _order(len(cases), number + load):
-                if load:
+            order = _order(len(cases), number + load)
+            if load:
+                for i in order:
                     workers[i].ask("reload")
+            # Before they have twins, which slow them by a percent or two: what `bench ab` would measure.
+            alone: list[list[int]] = [[] for _ in cases]
+            for i in (order + order[::-1]) * max(1, protocol.rounds // 4):
+                alone[i] += workers[i].ask("block", n=found[i]["n"])["latency_ns"]
+            for i in order:
                 twin_first = (number + load) % 2 == 1
                 answer = workers[i].ask("profile", rounds=protocol.rounds, n=found[i]["n"], twin_first=twin_first)
-                found[i]["loads"].append(answer)
+                found[i]["loads"].append({"alone_ns": alone[i]} | answer)
         if number == 0:
             for case, artifact, worker, mine in zip(cases, artifacts, workers, found, strict=True):
                 mine["inspected"] = worker.ask("inspect")

@@ -72,7 +72,7 @@ def other(
 
 def network(*operators: Operator, residual_us: float = 0.0, model: str = "net") -> Network:
     latency_ms = (math.fsum(op.time_us for op in operators) + residual_us) / 1e3
-    return Network(model, "onnxruntime", "1", "fp32", 1, 1, "no such cpu", 3, latency_ms, operators)
+    return Network(model, "onnxruntime", "1", "fp32", 1, 1, "no such cpu", 3, latency_ms, None, operators)
 
 
 def keys(net: Network, roof: Roof = ROOF) -> dict[str, str]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.backends.profiling import ProfilerCost, middle
-from bench.profile.correct import correct, delta, imprecise, reduce_raw, take_out
+from bench.profile.correct import alone_over_beside, correct, delta, imprecise, reduce_raw, take_out
 
 times = st.floats(0, 1e8)
 positive = st.floats(1.0, 1e9)
@@ -89,8 +89,12 @@ def test_short_operators_are_marked() -> None:
 
 @given(loads(), st.floats(0.5, 2.0))
 def test_times_are_told_for_the_session_alone(load, factor: float) -> None:
-    beside = correct(*load)
-    alone = correct(*load, alone_ns=[t * factor for t in load[0]])
+    beside, alone = correct(*load), correct(*load, scale=factor)
     assert alone.unprofiled_ns == pytest.approx(beside.unprofiled_ns * factor)
     assert alone.corrected_ns == pytest.approx([t * factor for t in beside.corrected_ns])
     assert (alone.delta_ns, alone.raw_ns) == (beside.delta_ns, beside.raw_ns)
+
+
+def test_one_disturbed_load_does_not_move_the_factor() -> None:
+    quiet = ([98.0] * 8, [100.0] * 8)
+    assert alone_over_beside([quiet, ([300.0] * 8, [100.0] * 8), quiet]) == pytest.approx(0.98)
