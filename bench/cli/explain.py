@@ -225,5 +225,5 @@ def _record(found: list[Network], roof: Roof, said: list[list[Statement]], check
         parts = [asdict(part) | {"difference_ms": part.difference_ms} for part in split(*found)]
         record["difference"] = {"total_ms": found[0].latency_ms - found[1].latency_ms, "parts": parts}
         if checked is not None:
-            record["difference"]["measured_apart"] = asdict(checked) | {"difference_ms": checked.difference_ms}
+            record["difference"]["measured_apart"] = asdict(checked)
     return record

@@ -78,10 +78,10 @@ def explain_two(
 def told_check(checked: Check, difference_ms: float) -> str:
     """Say what the independent measurement found, and how far the sum of the parts is from it."""
     off = (difference_ms - checked.difference_ms) / abs(checked.difference_ms) if checked.difference_ms else 0.0
-    error = checked.sd_ms / checked.pairs**0.5 if checked.pairs else 0.0
     return (
-        f"measured apart, unprofiled, in {checked.pairs} pairs: {checked.a_ms:.3f} - {checked.b_ms:.3f} = "
-        f"{checked.difference_ms:+.3f} ms (standard error {error:.3f}); the sum of the parts is {off:+.1%} off"
+        f"measured apart, unprofiled, in {checked.pairs} pairs: {checked.a_ms:.3f} and {checked.b_ms:.3f} ms, "
+        f"{checked.difference_ms:+.3f} ms (standard error {checked.error_ms:.3f}); "
+        f"the sum of the parts is {off:+.1%} off"
     )
 
 

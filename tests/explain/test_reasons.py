@@ -215,7 +215,8 @@ def test_the_parts_add_up_to_the_difference() -> None:
 def test_the_check_is_told_beside_the_parts() -> None:
     measured = check([(2.2e6, 1.2e6), (2.0e6, 1.0e6), (2.3e6, 1.3e6)])
     assert measured.difference_ms == pytest.approx(1.0)
-    assert measured.sd_ms == pytest.approx(0.0, abs=1e-9)
+    assert measured.error_ms == pytest.approx(0.0, abs=1e-9)
+    assert check([(2.2e6, 1.2e6)] * 4 + [(9e6, 1.0e6)]).difference_ms == pytest.approx(1.0)  # one disturbed pair
     assert "the sum of the parts is +5.0% off" in text.told_check(measured, 1.05)
     assert "the sum of the parts is -2.0% off" in text.told_check(measured, 0.98)
 
