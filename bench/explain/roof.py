@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
 
 from bench.explain.network import Network, Operator
 
@@ -50,13 +48,10 @@ def find(networks: Sequence[Network]) -> Roof:
 def measured(network: Network) -> Roof | None:
     """Return the roofline in this machine's cache, if it is of the runtime and the machine of the profile."""
     from bench.measure.environment import local
+    from bench.roofline import store
 
     environment = local()
     if network.cpu != environment.cpu:
-        return None
-    try:
-        store: Any = import_module("bench.roofline.store")
-    except ModuleNotFoundError:
         return None
     found = store.recall(environment, network.backend, network.version, network.threads)
     if found is None or found.precision != network.precision:
