@@ -55,7 +55,7 @@ def list_findings(ids: tuple[str, ...], format: str) -> None:
 @click.option("--resume", is_flag=True, help="Go on with --output; what it has is not measured again.")
 @click.option("--budget", type=click.FloatRange(1), metavar="SECONDS", help="Stop after that; --resume goes on.")
 @click.option(
-    "--waves", type=click.IntRange(3, 1000), help="Of fresh processes for each effect, at least.  [default: 5]"
+    "--waves", type=click.IntRange(3, 1000), help="Of fresh processes for each effect, at least.  [default: 3]"
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
 @FORMAT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -98,14 +99,21 @@ class Campaign:
                 continue
             if not any(side.case(backend).id in self.evidence.errors for side in experiment.sides):
                 logs = log_effects(experiment, backend, self.evidence)
-                if wants_more(logs, self.protocol):
+                if wants_more(logs, self.protocol, experiment.log_published):
                     found.append(experiment)
         return found
 
     def _waves(self) -> bool:
-        plan = [(b, cases) for b in self.backends for cases in grouped(self._wanted(b), b, self.protocol.live)]
+        groups = [[(b, cases) for cases in grouped(self._wanted(b), b, self.protocol.live)] for b in self.backends]
+        # Backend after backend for each group: whenever it is ended, all backends have got equally far.
+        plan = [both for row in itertools.zip_longest(*groups) for both in row if both is not None]
+        begin, launched = time.monotonic(), 0
         for number, (backend, cases) in enumerate(plan, 1):
             ids = {case.id for case in cases}
+            where = f"group {number} of {len(plan)}"
+            if launched:
+                left = sum(len(rest) for _, rest in plan[number - 1 :]) * self.protocol.waves
+                where += f", about {(time.monotonic() - begin) / launched * left / 60:.0f} min left"
             while True:
                 mine = [
                     e for e in self._wanted(backend) if {side.case(backend).id for side in e.sides} <= ids
@@ -116,7 +124,8 @@ class Campaign:
                     return False
                 live = [case for case in cases if case.id not in self.evidence.errors]
                 needed = {side.case(backend).id for e in mine for side in e.sides}
-                self._wave([case for case in live if case.id in needed], f"group {number} of {len(plan)}")
+                self._wave([case for case in live if case.id in needed], where)
+                launched += len(live)
         return True
 
     def _wave(self, cases: list[Case], where: str) -> None:
@@ -163,14 +172,18 @@ def profiled_share(case: Case, seed: int) -> dict[str, Any]:
     return line | {"share": shares["convolution"], "groups": shares}
 
 
-def wants_more(logs: Sequence[float], protocol: WaveProtocol) -> bool:
-    """Tell whether an effect wants another wave: too few, or not precise enough within the limit."""
+def wants_more(logs: Sequence[float], protocol: WaveProtocol, published: float | None = None) -> bool:
+    """Tell whether an effect wants another wave: too few, or not precise enough within the limit.
+
+    `published` is the log of the published effect, if there is one: what was published as a factor of two need not be
+    known to 2%.
+    """
     if len(logs) < max(protocol.waves, LEAST):
         return True
     if len(logs) >= protocol.most:
         return False
     found = effect(logs)
-    return (found.hi - found.lo) / 2 > protocol.half_width
+    return (found.hi - found.lo) / 2 > max(protocol.half_width, abs(published or 0.0) / 10)
 
 
 def grouped(experiments: Iterable[Experiment], backend: BackendRef, live: int) -> list[list[Case]]:
