@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +12,10 @@ from bench.errors import BenchError
 from bench.export import ensure
 from bench.export.artifact import Artifact
 from bench.graph.classes import OpClass
+
+
+class _Over(Exception):
+    """There is no time left to begin an export."""
 
 
 def key(case: Case) -> str:
@@ -42,16 +46,27 @@ def count(case: Case, seed: int) -> dict[str, Any]:
     }
 
 
-def export_all(cases: Sequence[Case], seed: int) -> dict[str, Artifact | BenchError]:
+def export_all(
+    cases: Sequence[Case], seed: int, over: Callable[[], bool], told: Callable[[str], None]
+) -> dict[str, Artifact | BenchError | None]:
     """Return every case's artifact by the case's `key`, or why there is none; as many at once as there are cores.
 
-    Before anything is measured: an export beside a measurement would spoil it.
+    Before anything is measured: an export beside a measurement would spoil it. Once it is `over`, no export is begun,
+    and what is not in the cache is None.
     """
     wanted = {key(case): case for case in cases}
+    place = {name: number for number, name in enumerate(wanted, 1)}
 
-    def one(case: Case) -> Artifact | BenchError:
+    def one(case: Case) -> Artifact | BenchError | None:
+        def begin() -> None:
+            if over():
+                raise _Over
+            told(f"exporting {key(case)}, {place[key(case)]} of {len(wanted)}")
+
         try:
-            return ensure(case, seed)
+            return ensure(case, seed, begin)
+        except _Over:
+            return None
         except BenchError as error:
             return error
 

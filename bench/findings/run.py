@@ -48,7 +48,8 @@ class Campaign:
         # What crashed or took too long in an earlier run may have been an accident; what cannot run, cannot.
         lasting = {name: error for name, error in self.evidence.errors.items() if error["status"] in LASTING}
         self.evidence.errors = lasting
-        self._export()
+        if not self._export():
+            return False
         self._count()
         return self._waves() and self._shares()
 
@@ -61,14 +62,15 @@ class Campaign:
             found |= {c.id: c for c in cases_of(self.findings, backend, self.quick, quantities)}
         return list(found.values())
 
-    def _export(self) -> None:
-        self.told("exporting what is not in the cache")
+    def _export(self) -> bool:
         cases = self._cases(TIME, SHARE, *COUNTS)
-        self._artifacts = export_all(cases, self.protocol.seed)
+        found = export_all(cases, self.protocol.seed, self._over, self.told)
+        self._artifacts = {name: artifact for name, artifact in found.items() if artifact is not None}
         for case in cases:
-            failed = self._artifacts[key(case)]
+            failed = found[key(case)]
             if isinstance(failed, BenchError):
                 self._failed(case.id, failed)
+        return len(self._artifacts) == len(found)
 
     def _failed(self, name: str, error: BenchError) -> None:
         append(

@@ -53,7 +53,7 @@ def played(monkeypatch: pytest.MonkeyPatch, factor: float, failing: str = "") ->
     monkeypatch.setattr(running, "measure", measure)
     made = SimpleNamespace(macs=1, params=1), SimpleNamespace(macs=2, params=2)
     monkeypatch.setattr(
-        running, "export_all", lambda cases, seed: {running.key(case): made["0.5" in str(case)] for case in cases}
+        running, "export_all", lambda cases, *_: {running.key(case): made["0.5" in str(case)] for case in cases}
     )
     monkeypatch.setattr(
         running,
@@ -168,6 +168,15 @@ def test_it_stops_by_precision() -> None:
     assert not wants_more([0.1, 0.1001, 0.1, 0.1], PROTOCOL)
     assert wants_more([0.1, 0.3, 0.0, 0.2], PROTOCOL)
     assert not wants_more([0.1, 0.3, 0.0, 0.2, 0.5, 0.1], PROTOCOL)
+
+
+def test_a_budget_that_is_over_begins_no_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path / "empty"))
+    told: list[str] = []
+    job = campaign(tmp_path / "f.jsonl", [FINDING], budget_s=0.0, told=told.append)
+    assert not job.run()
+    assert told == []
+    assert not list(tmp_path.glob("empty/artifacts/*/artifact.json"))
 
 
 def test_counts_need_no_measuring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
