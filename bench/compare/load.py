@@ -31,7 +31,7 @@ ENVIRONMENT = (
     "threads_effective", "device", "target",
 )  # fmt: skip
 TEXTS = tuple(dict.fromkeys((*CASE, *MACHINE, *ENVIRONMENT, "precision_effective", "run_id", "started_at", "status")))
-NUMBERS = ("macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", "launches")
+NUMBERS = ("macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", "launches", "floor_ms")
 REQUIRED = {"status", "model", "backend", "latency_ms", "schema_version"}
 HINT = "give a CSV that `bench run` wrote"
 

@@ -1,19 +1,20 @@
 """How far FLOPs predict latency, over any rows: rank correlations, inversions, and how the order changes.
 
 Rows are grouped into settings (target, CPU, backend, threads, batch, precision that ran); within one, networks are put
-in order by MACs, memory access, parameters and latency.
+in order by MACs, memory access, parameters, the roofline's floor, predicted and measured latency.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.compare.load import Rows
 from bench.errors import BenchError, OutputError
+from bench.findings.predictions import Key
 from bench.stats.ranks import Correlation, correlations
 
 VALID = ("ok", "noisy")
@@ -34,6 +35,8 @@ class Network:
     hi_ms: float
     params: float | None = None
     memory_access: float | None = None
+    floor_ms: float | None = None
+    predicted_ms: float | None = None
 
     @property
     def label(self) -> str:
@@ -94,14 +97,14 @@ class Analysis:
     notes: tuple[str, ...] = field(default=())
 
 
-def analyse(rows: Rows) -> Analysis:
-    """Analyse rows; of several of one case, the last counts.
+def analyse(rows: Rows, predictions: Mapping[Key, float] | None = None) -> Analysis:
+    """Analyse rows; of several of one case, the last counts. `predictions` are latencies in ms.
 
     Raises:
         OutputError: no setting has three measured networks.
     """
     notes = list(rows.notes)
-    settings = _settings(rows, notes)
+    settings = _settings(rows, notes, predictions or {})
     if not settings:
         raise OutputError("no setting has three measured networks", "give the rows of more networks")
     predictors: list[Predictor] = []
@@ -132,6 +135,8 @@ def predictors_of(networks: Sequence[Network]) -> dict[str, list[float | None]]:
         "MACs": [n.macs for n in networks],
         "memory access": [n.memory_access for n in networks],
         "parameters": [n.params for n in networks],
+        "roofline floor": [n.floor_ms for n in networks],
+        "predicted time": [n.predicted_ms for n in networks],
     }
 
 
@@ -177,7 +182,7 @@ def _half(network: Network) -> float:
     return math.log(network.hi_ms / network.lo_ms) / 2
 
 
-def _settings(rows: Rows, notes: list[str]) -> dict[str, list[Network]]:
+def _settings(rows: Rows, notes: list[str], predictions: Mapping[Key, float]) -> dict[str, list[Network]]:
     frame = rows.frame
     known = frame["latency_ms"].gt(0) & frame["latency_lo_ms"].gt(0) & frame["latency_hi_ms"].gt(0)
     valid = frame[frame["status"].isin(VALID) & known & frame["macs"].gt(0)]
@@ -205,6 +210,8 @@ def _settings(rows: Rows, notes: list[str]) -> dict[str, list[Network]]:
             hi,
             params,
             access,
+            float(row["floor_ms"]) if row["floor_ms"] > 0 else None,
+            predictions.get((model, str(row["backend"]), str(row["threads"]), str(row["batch"]), side)),
         )
         found.setdefault(name, {})[model, side] = network
     missing = sorted({model for (model, _, _), (params, _) in counted.items() if params is None})

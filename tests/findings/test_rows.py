@@ -11,6 +11,7 @@ from bench.cli.findings import command
 from bench.compare.load import load
 from bench.errors import OutputError
 from bench.findings import rows as room
+from bench.findings.predictions import read
 from bench.findings.rows import Network, analyse, extremes_of, inversions_of, moved
 from tests.compare.rows import row, write
 
@@ -90,6 +91,23 @@ def test_settings_are_kept_apart_and_compared(csv: Path) -> None:
     (one,) = [i for i in found.inversions if i.setting == "onnxruntime"]
     assert (one.slow.model, one.fast.model) == ("shufflenetv2", "pplcnet")
     assert any("1 rows without" in note for note in found.notes)
+
+
+def test_floors_and_predictions_are_predictors_too(tmp_path: Path) -> None:
+    nets = {"shufflenetv2": 4.0, "mobilenetv1": 8.6, "mobilenetv2": 6.8, "pplcnet": 3.1}
+    rows = [row(ms, model=model, macs=10**6, floor_ms=ms / 3) for model, ms in nets.items()]
+    source = write(tmp_path / "rows.csv", rows)
+    of = rows[0]
+    lines = [f"{model} batch={of.batch} resolution={of.resolution},{of.backend},{of.threads}" for model in nets]
+    predictions = tmp_path / "p.csv"
+    guessed = [",4.1", ",2", ",3", ""]  # the last could not be predicted
+    table = [line + (guess or ",") for line, guess in zip(lines, guessed, strict=True)]
+    predictions.write_text("\n".join(["model,backend,threads,predicted_ms", *table]))
+    found = {p.by: p.correlations for p in analyse(load([str(source)]), read(predictions)).predictors}
+    assert found["roofline floor"][0].value == pytest.approx(1)
+    assert found["predicted time"][0].value == pytest.approx(-1)  # of the three, in the reverse order
+    with pytest.raises(OutputError, match="no predictions"):
+        read(source)
 
 
 def test_published_devices_are_compared(csv: Path) -> None:
