@@ -47,7 +47,10 @@ def _has_cuda(items: list[pytest.Item]) -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The session's own cache: every model is exported at most once, and the person's cache is never touched."""
-    folder = tmp_path_factory.mktemp("cache")
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the processes that share the tests share it
+        folder = tmp_path_factory.getbasetemp().parent / "cache"
+    folder.mkdir(exist_ok=True)
     os.environ["ISOFLOPS_CACHE"] = str(folder)
     return folder
 

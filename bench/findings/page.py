@@ -21,14 +21,19 @@ tested: nothing is trained here.
 
 
 def page(results: Sequence[Result], evidence: Evidence, name: str = "findings.jsonl") -> str:
-    """Return the page: the machine, a table of verdicts, a paragraph per finding, and what cannot be tested."""
+    """Return the page: the machine, a table of verdicts, a paragraph per finding, and what cannot be tested.
+
+    The first table has a line per finding and backend with its first experiment; all of them stand with the paragraph.
+    """
     runs = [r for r in results if r.experiment is not None and r.found is not None]
     by_finding: dict[str, list[Result]] = {}
     for result in runs:
         by_finding.setdefault(result.finding.id, []).append(result)
-    parts = [HEAD, *_environment(evidence, name), "", *_totals(runs, by_finding), "", *_table(by_finding)]
+    parts = [HEAD, *_environment(evidence, name), "", *_totals(runs, by_finding), "", *_verdicts(by_finding)]
     for mine in by_finding.values():
         parts += ["", *_paragraph(mine)]
+        if len(mine) > 1:
+            parts += ["", *_experiments(mine)]
     parts += ["", *_rest(by_finding)]
     return "\n".join(parts) + "\n"
 
@@ -57,20 +62,49 @@ def _totals(runs: Sequence[Result], by_finding: dict[str, list[Result]]) -> list
     return [f"Findings: {len(by_finding)}. Effects: {len(runs)}; {told or 'none'}."]
 
 
-def _table(by_finding: dict[str, list[Result]]) -> list[str]:
+def _verdicts(by_finding: dict[str, list[Result]]) -> list[str]:
     lines = [
-        "| finding | experiment | channels | backend | effect here | published | verdict |",
+        "| finding | backend | first experiment | effect here | published | verdict | all experiments |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for id, mine in by_finding.items():
-        for r in mine:
-            assert r.experiment is not None
-            published = "" if r.experiment.published is None else f"{r.experiment.published:.3g}"
-            on = f" ({r.experiment.device})" if r.experiment.device and published else ""
-            name = r.experiment.name.replace("|", "/")
-            channels = CHANNELS.get(r.experiment.channels, r.experiment.channels)
-            lines.append(f"| {id} | {name} | {channels} | {r.backend} | {_effect(r)} | {published}{on} | {r.verdict} |")
+        for backend in dict.fromkeys(r.backend for r in mine):
+            here = [r for r in mine if r.backend == backend]
+            first = here[0]
+            told = _counts(here) if len(here) > 1 else ""
+            cells = (f"[{id}](#{id.lower()})", backend, _name(first), _effect(first), _published(first), first.verdict)
+            lines.append(f"| {' | '.join(cells)} | {told} |")
     return lines
+
+
+def _experiments(mine: Sequence[Result]) -> list[str]:
+    lines = [
+        "| experiment | channels | backend | effect here | published | verdict |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for r in mine:
+        assert r.experiment is not None
+        channels = CHANNELS.get(r.experiment.channels, r.experiment.channels)
+        lines.append(f"| {_name(r)} | {channels} | {r.backend} | {_effect(r)} | {_published(r)} | {r.verdict} |")
+    return lines
+
+
+def _name(result: Result) -> str:
+    assert result.experiment is not None
+    return result.experiment.name.replace("|", "/")
+
+
+def _published(result: Result) -> str:
+    assert result.experiment is not None
+    if result.experiment.published is None:
+        return ""
+    on = f" ({result.experiment.device})" if result.experiment.device else ""
+    return f"{result.experiment.published:.3g}{on}"
+
+
+def _counts(results: Sequence[Result]) -> str:
+    counts = {v: sum(r.verdict == v for r in results) for v in (REPRODUCED, NOT_REPRODUCED, OPPOSITE, INCONCLUSIVE)}
+    return ", ".join(f"{n} {v}" for v, n in counts.items() if n)
 
 
 def _effect(result: Result) -> str:
@@ -86,8 +120,7 @@ def _paragraph(mine: Sequence[Result]) -> list[str]:
         here = [r for r in mine if r.backend == backend]
         head = here[0]
         assert head.experiment is not None
-        counts = {v: sum(r.verdict == v for r in here) for v in (REPRODUCED, NOT_REPRODUCED, OPPOSITE, INCONCLUSIVE)}
-        told = ", ".join(f"{n} {v}" for v, n in counts.items() if n)
+        told = _counts(here)
         where = f"On {backend}" if backend else "Counted"
         sentence = f"{where}: {head.experiment.name}: {_effect(head)}, {head.verdict}"
         text.append(f"{sentence}; of {len(here)} effects {told}." if len(here) > 1 else f"{sentence}.")
