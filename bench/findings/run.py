@@ -127,7 +127,7 @@ class Campaign:
                 live = [case for case in cases if case.id not in self.evidence.errors]
                 needed = {side.case(backend).id for e in mine for side in e.sides}
                 self._wave([case for case in live if case.id in needed], where)
-                launched += len(live)
+                launched += len(needed)
         return True
 
     def _wave(self, cases: list[Case], where: str) -> None:
@@ -185,7 +185,7 @@ def wants_more(logs: Sequence[float], protocol: WaveProtocol, published: float |
     if len(logs) >= protocol.most:
         return False
     found = effect(logs)
-    return (found.hi - found.lo) / 2 > max(protocol.half_width, abs(published or 0.0) / 10)
+    return (found.hi - found.lo) / 2 > max(protocol.half_width, abs(published or 0.0) / 5)
 
 
 def grouped(experiments: Iterable[Experiment], backend: BackendRef, live: int) -> list[list[Case]]:

@@ -28,7 +28,7 @@ class WaveProtocol:
     """How many waves a group of cases gets, and what is in one.
 
     Stops between `waves` and `most` when every effect's 95% interval is within `half_width` on the log scale, or within
-    a tenth of the published effect where that is more; never by a verdict. (Simulated: from three waves on, 94 to 95%
+    a fifth of the published effect where that is more; never by a verdict. (Simulated: from three waves on, 94 to 95%
     of the intervals cover for a spread between waves of 0.5 to 1.5%, 92% for one of 2%.) `live` cases at most share a
     wave. With `reload` the model is loaded anew between turns.
     """
