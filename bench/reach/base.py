@@ -38,7 +38,7 @@ class Process(Protocol):
 
 
 class Reach(Protocol):
-    """A way to one device. Close it, or use it as a context manager, and nothing is left running there."""
+    """A way to one device. Close it, and nothing is left running there."""
 
     def start(self, python: str, module: str, settings: Mapping[str, str], timeout_s: float) -> Process:
         """Start ``python -m module`` there; an empty `python` is the interpreter that runs `bench` there.

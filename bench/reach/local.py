@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
 
 from bench.errors import Unsupported
 from bench.export.artifact import Artifact
@@ -148,12 +147,6 @@ class LocalReach:
 
     def close(self) -> None:
         """Do nothing: each launch ends its own process."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def oom_kills() -> int:
