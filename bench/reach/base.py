@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from bench.export.artifact import Artifact
 from bench.measure.environment import Environment
@@ -58,6 +58,9 @@ class Reach(Protocol):
 
     def usable_cores(self) -> list[int]:
         """Return the cores that a worker there may run on."""
+
+    def doctor(self, threads: int) -> dict[str, Any]:
+        """Return ``symptoms``, records of what the doctor finds there, and ``backends``: whether each is installed."""
 
     def reopen(self) -> None:
         """Make a new connection in place of one that was lost; LinkLost if the device stays out of reach."""

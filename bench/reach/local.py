@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from bench.errors import Unsupported
 from bench.export.artifact import Artifact
@@ -141,6 +143,14 @@ class LocalReach:
     def usable_cores(self) -> list[int]:
         """Return the cores that this process may use."""
         return environment.usable_cores()
+
+    def doctor(self, threads: int) -> dict[str, Any]:
+        """Examine this machine, and say which backends have their runtime."""
+        from bench import backends
+        from bench.measure.doctor import examine
+
+        found = {name: backends.installed(backends.get(name)) for name in backends.names()}
+        return {"symptoms": [asdict(symptom) for symptom in examine(threads=threads)], "backends": found}
 
     def reopen(self) -> None:
         """Do nothing: a pipe to a child is never lost."""

@@ -29,11 +29,13 @@ import traceback
 from dataclasses import asdict
 from typing import Any
 
+import psutil
+
 from bench import __version__
 from bench.errors import BenchError, UsageError
 from bench.reach import store
 from bench.reach.frames import PROTOCOL, Decoder, encode
-from bench.reach.local import LocalProcess
+from bench.reach.local import LocalProcess, LocalReach
 
 MODULES = ("bench.measure.worker", "bench.probe.worker", "bench.predict.worker")
 # How long nobody may ask anything: with workers, beyond the longest answer; without, a whole export and more.
@@ -159,17 +161,11 @@ class Outpost:
 
     def do_doctor(self, header: dict[str, Any], _: bytes) -> dict[str, Any]:
         """Examine this machine, and say which backends have their runtime."""
-        from bench import backends
-        from bench.measure.doctor import examine
-
-        found = {name: backends.installed(backends.get(name)) for name in backends.names()}
-        return {"ok": {"symptoms": [asdict(s) for s in examine(threads=header["threads"])], "backends": found}}
+        return {"ok": LocalReach().doctor(header["threads"])}
 
 
 def end_others(run: str) -> None:
     """End what an earlier connection of the same run left: its line may be dead without it knowing."""
-    import psutil
-
     for process in psutil.process_iter():
         try:
             words = process.cmdline()
@@ -183,7 +179,17 @@ def end_others(run: str) -> None:
                 one.kill()
             except psutil.Error:
                 continue
-        psutil.wait_procs(left, timeout=ENDING_S)
+        deadline = time.monotonic() + ENDING_S
+        while any(map(_alive, left)) and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+
+def _alive(process: psutil.Process) -> bool:
+    """Tell whether it still runs; what its parent has not asked after yet does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def main() -> int:

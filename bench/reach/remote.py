@@ -95,7 +95,7 @@ class Remote:
                 if time.monotonic() + pause_s > deadline:
                     self._given_up = True
                     raise LinkLost(
-                        f"{self.name} was lost and stays out of reach: {error.message}", error.hint
+                        f"the device was lost and stays out of reach: {error.message}", error.hint
                     ) from error
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

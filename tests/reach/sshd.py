@@ -1,8 +1,9 @@
-"""An sshd of the tests' own on loopback: own port, own host key, own list of keys. Nothing of the machine's is touched."""
+"""An sshd of the tests' own on loopback: own port, host key and list of keys. Nothing of the machine's is touched."""
 
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import shutil
 import signal
@@ -20,7 +21,9 @@ PROGRAM = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/us
 
 def missing() -> str:
     """Say what this machine lacks for it; nothing if it lacks nothing."""
-    lacks = [name for name, there in (("openssh-server", PROGRAM), ("openssh-client", shutil.which("ssh"))) if not there]
+    lacks = [
+        name for name, there in (("openssh-server", PROGRAM), ("openssh-client", shutil.which("ssh"))) if not there
+    ]
     return f"apt-get install {' '.join(lacks)}" if lacks else ""
 
 
@@ -38,13 +41,13 @@ class Sshd:
         given = {"name": name, "reach": "ssh", "host": self.address, "port": self.port, "python": sys.executable}
         given |= {"config": str(self.folder / "ssh_config")} | keys
         path = self.folder / f"{name}.toml"
-        lines = [f'{key} = {value if isinstance(value, (int, list)) else f"{chr(34)}{value}{chr(34)}"}' for key, value in given.items()]
-        path.write_text("\n".join(lines) + "\n")
+        lines = [f"{key} = {json.dumps(value)}\n" for key, value in given.items() if value]
+        path.write_text("".join(lines))
         return path
 
     def sessions(self) -> list[psutil.Process]:
         """Return the processes that serve connections."""
-        found = [child for child in psutil.Process(self.process.pid).children(recursive=True)]
+        found = psutil.Process(self.process.pid).children(recursive=True)
         return [process for process in found if process.name() in ("sshd", "sshd-session")]
 
     def cut(self) -> int:
@@ -55,6 +58,8 @@ class Sshd:
         return len(sessions)
 
     def stop(self) -> None:
+        if self.process.poll() is not None:
+            return
         self.cut()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(20)
@@ -87,7 +92,8 @@ def start(folder: Path, address: str = "127.0.0.1", before: tuple[str, ...] = ()
     server = Sshd(folder, port, process, address)
     deadline = time.monotonic() + 30
     while "listening on" not in (folder / "sshd.log").read_text():
-        assert process.poll() is None and time.monotonic() < deadline, (folder / "sshd.log").read_text()
+        assert process.poll() is None, (folder / "sshd.log").read_text()
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     return server
 
