@@ -84,6 +84,7 @@ class Remote:
             LinkLost: it stays out of reach.
         """
         self.hang_up()
+        self._carried.clear()  # it may have been installed anew meanwhile; what is still there is not sent again
         deadline = time.monotonic() + (0.0 if self._given_up else PATIENCE_S)
         pause_s = FIRST_PAUSE_S
         while True:
