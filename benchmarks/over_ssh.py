@@ -36,9 +36,8 @@ def main() -> int:
             for name in [*ways, *(name for i in range(repetitions) for name in list(ways)[:: 1 if i % 2 else -1])]:
                 found[name].append(once(ways[name]))
                 seconds, row = found[name][-1]
-                print(
-                    f"{name:6} {seconds:6.2f} s  {row.latency_ms} ms  [{row.latency_lo_ms}, {row.latency_hi_ms}] {row.status}"
-                )
+                interval = f"[{row.latency_lo_ms or 0:.4f}, {row.latency_hi_ms or 0:.4f}]"
+                print(f"{name:6} {seconds:6.2f} s  {row.latency_ms or 0:.4f} ms  {interval}  {row.status}", flush=True)
         finally:
             server.stop()
     # The first of each exports or copies the artifact.
@@ -46,7 +45,7 @@ def main() -> int:
     latency = {name: [row.latency_ms or 0.0 for _, row in runs[1:]] for name, runs in found.items()}
     cost = statistics.median(there - here for here, there in zip(rest["local"], rest["ssh"], strict=True))
     ratio = statistics.median(b / a for a, b in zip(latency["local"], latency["ssh"], strict=True))
-    print(f"a case costs {cost:+.2f} s over ssh (with connecting); its latency is {ratio - 1:+.2%} of the local one")
+    print(f"a case costs {cost:+.2f} s over ssh (with connecting); its latency differs by {ratio - 1:+.2%}")
     return 0
 
 

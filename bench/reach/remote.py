@@ -42,12 +42,13 @@ class Remote:
         raise NotImplementedError
 
     def hello(self) -> dict[str, Any]:
-        """Return what the outpost told of itself and its machine; connects if there is no line yet.
+        """Return what the outpost told of itself and its machine; connects if it never did.
 
         Raises:
             Unreachable: there is no way to it, or another version is there.
         """
-        self._connected()
+        if self._hello is None:
+            self._connected()
         assert self._hello is not None
         return self._hello
 

@@ -80,8 +80,9 @@ def test_every_death_there_has_the_line_that_it_has_here(
     tiny: Path, way: Piped, how: str, error: type[MeasureError], says: str
 ) -> None:
     case, artifact = case_of(tiny, f"fake:fail={how},fail_at=4")
-    with Launch(case, 5.0, way) as launch:
+    with Launch(case, 60.0, way) as launch:
         launch.load(way.carry(artifact, "fake"), [])
+        launch._timeout_s = 1.0 if how == "hang" else 60.0
         with pytest.raises(error, match=says):
             launch.ask("block", n=5)
     assert way.environment() == local()
