@@ -9,7 +9,9 @@
     ├── ArtifactError             the model cannot be exported or read               exit 1
     ├── TableError            a table of published figures does not read (bench.tables)  exit 2
     ├── OutputError               results cannot be written or read                  exit 2
+    ├── Unreachable               a target cannot be reached, or lacks what it needs exit 1
     └── MeasureError              a case could not be measured                       exit 1
+        ├── LinkLost              the connection to the target broke
         ├── Unsupported           the backend cannot do what was asked
         ├── WorkerCrashed         the worker process died
         ├── WorkerTimeout         the worker did not answer in time
@@ -85,8 +87,16 @@ class OutputError(BenchError):
     exit_code = 2
 
 
+class Unreachable(BenchError):
+    """A target cannot be reached, or is not set up."""
+
+
 class MeasureError(BenchError):
     """A case could not be measured."""
+
+
+class LinkLost(MeasureError):
+    """The connection to the target broke while a case was measured."""
 
 
 class Unsupported(MeasureError):

@@ -30,6 +30,7 @@ COMMANDS = {
     "predict": "Predict the latency of a network on this machine without running it.",
     "roofline": "Measure the attainable peak and bandwidth of a runtime on this machine.",
     "run": "Measure models on backends and append a row for each case.",
+    "targets": "List the machines that measure, check one, or set one up.",
     "schema": "Print every column of a result row: type, unit, meaning.",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,9 @@ from bench.cli._print import print_records
 if TYPE_CHECKING:
     from bench.case import Case
     from bench.measure.pairs import Pair, PairProtocol
+    from bench.reach.base import Reach
     from bench.stats.verdict import Verdict
+    from bench.target import Target
 
 EXIT = {"slower": 1, "inconclusive": 3}
 
@@ -24,6 +27,7 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @click.argument("b")
 @click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="For a side that names none.")
 @click.option("--threads", type=int, default=1, show_default=True, help="For a side that says nothing else.")
+@click.option("--target", default="local", show_default=True, help="A name (bench list targets) or a TOML file.")
 @click.option(
     "--margin", type=click.FloatRange(0, 50), default=1.0, show_default=True, help="Percent that do not matter."
 )
@@ -41,6 +45,7 @@ def command(
     b: str,
     backend: str,
     threads: int,
+    target: str,
     margin: float,
     gate: bool,
     pairs: int | None,
@@ -55,37 +60,43 @@ def command(
     net.onnx@onnxruntime:python=/old/bin/python. The ratio is B's latency over A's. The exit code is 0 when B is not
     slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
     """
+    from bench import reach
+    from bench import target as targets
     from bench.measure.pairs import PairProtocol
     from bench.stats.verdict import decide
 
+    there = targets.resolve(target)
     protocol = PairProtocol(seed=seed)
     if pairs is not None:
         protocol = replace(protocol, most=pairs, first=min(protocol.first, pairs))
     if budget is not None:
         protocol = replace(protocol, budget_s=budget)
-    case_a, case_b = (side(text, backend, threads) for text in (a, b))
+    case_a, case_b = (side(text, backend, threads, there) for text in (a, b))
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "ab.csv")
-    found = _collect(case_a, case_b, protocol, path, 0)
-    verdict = decide([pair.log_ratio for pair in found], margin / 100)
-    confirmed = None
-    if gate and verdict.verdict == "slower":
-        click.echo("slower: confirming on fresh pairs", err=True)
-        again = replace(protocol, first=20, most=max(20, protocol.most))
-        fresh = _collect(case_a, case_b, again, path, len(found))
-        verdict = decide([pair.log_ratio for pair in fresh], margin / 100)
-        confirmed = verdict.verdict == "slower"
-        found = fresh
+    with closing(reach.of(there)) as way:
+        found = _collect(case_a, case_b, protocol, path, 0, way, list(there.cores))
+        verdict = decide([pair.log_ratio for pair in found], margin / 100)
+        confirmed = None
+        if gate and verdict.verdict == "slower":
+            click.echo("slower: confirming on fresh pairs", err=True)
+            again = replace(protocol, first=20, most=max(20, protocol.most))
+            fresh = _collect(case_a, case_b, again, path, len(found), way, list(there.cores))
+            verdict = decide([pair.log_ratio for pair in fresh], margin / 100)
+            confirmed = verdict.verdict == "slower"
+            found = fresh
     _show(case_a, case_b, verdict, found, confirmed, format)
     raise click.exceptions.Exit(EXIT.get(verdict.verdict, 0))
 
 
-def side(text: str, backend: str, threads: int) -> Case:
-    """Read one side; SpecError or whatever its parts raise."""
-    from bench import backends as registry
+def side(text: str, backend: str, threads: int, there: Target | None = None) -> Case:
+    """Read one side, on this machine if no target is given; SpecError or whatever its parts raise."""
+    from bench import target as targets
     from bench import zoo
     from bench.case import Settings, cross
+    from bench.cli.run import backend_of
     from bench.errors import SpecError, clip
 
+    there = there or targets.resolve("local")
     model, *rest = text.split("@")
     settings = Settings(threads=threads)
     for part in rest:
@@ -99,16 +110,19 @@ def side(text: str, backend: str, threads: int) -> Case:
             backend = part
     plan = cross(
         [zoo.resolve(model)],
-        [registry.resolve(backend)],
+        [backend_of(backend, there)],
         (settings.threads,),
         (settings.batch,),
         (settings.resolution,),
+        there.name,
     )
     case: Case = plan.cases[0]
     return case
 
 
-def _collect(a: Case, b: Case, protocol: PairProtocol, path: Path, done: int) -> list[Pair]:
+def _collect(
+    a: Case, b: Case, protocol: PairProtocol, path: Path, done: int, way: Reach, cores: list[int]
+) -> list[Pair]:
     from rich.console import Console
 
     from bench import records
@@ -128,7 +142,7 @@ def _collect(a: Case, b: Case, protocol: PairProtocol, path: Path, done: int) ->
             precision = f", ±{width:.2%}" if width < 10 else ""
             console.print(f"pair {len(seen)} of at most {protocol.most}{precision}", end="\r", highlight=False)
 
-    return collect(a, b, protocol, told, done)
+    return collect(a, b, protocol, told, done, way, cores)
 
 
 def _show(a: Case, b: Case, verdict: Verdict, pairs: list[Pair], confirmed: bool | None, format: str) -> None:

@@ -70,6 +70,7 @@ def suites() -> list[dict[str, Any]]:
 
 def targets() -> list[dict[str, Any]]:
     """Return every target that comes with the program."""
+    from bench.cli.targets import record
     from bench.target import shipped
 
-    return [{"target": t.name, "reach": t.reach, "notes": t.notes} for t in shipped().values()]
+    return [record(target) for target in shipped().values()]

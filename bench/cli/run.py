@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ import click
 from bench.cli._print import FORMAT, print_records
 
 if TYPE_CHECKING:
-    from bench.case import Case, Plan
+    from bench.case import BackendRef, Case, Plan
+    from bench.reach.base import Reach
     from bench.records import Row
     from bench.suite import Suite
     from bench.target import Target
@@ -68,13 +70,12 @@ def command(
     blocks, so that a slow minute of the machine meets all of them. The exit code is 1 if any row is neither ok nor
     noisy.
     """
-    from bench import backends as registry
-    from bench import records, zoo
+    from bench import reach, records, zoo
     from bench import shapes as shape_texts
     from bench import target as targets
     from bench.case import Protocol, cross
 
-    here = targets.resolve(target)
+    there = targets.resolve(target)
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
     given = {"launches": launches, "budget_s": budget, "timeout_s": timeout, "seed": seed}
@@ -83,21 +84,22 @@ def command(
         changed["max_launches"] = max(launches, Protocol().max_launches)
     plan = cross(
         [zoo.resolve(text) for text in models or base.models],
-        [registry.resolve(_with_python(text, here.python)) for text in backends or base.backends],
+        [backend_of(text, there) for text in backends or base.backends],
         threads or base.threads,
         batch or base.batch,
         resolution or base.resolution or (None,),
-        here.name,
+        there.name,
         Protocol(**changed),
         shape_texts.parse(shapes),
         [pace(text) for text in paces] or (None,),
     )
-    plan = _with_reference(plan, base.reference, here)
-    path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{here.name}.csv")
+    plan = _with_reference(plan, base.reference, there)
+    path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{there.name}.csv")
     records.prepare(path)
     rows = [] if not resume else _valid_rows(path, plan)
-    for row in measure(plan, list(here.cores), path, skip={row.case_id for row in rows}):
-        rows.append(row)
+    with closing(reach.of(there)) as way:
+        for row in measure(plan, list(there.cores), path, skip={row.case_id for row in rows}, way=way):
+            rows.append(row)
     order = [case.id for case in plan.cases]
     _show(sorted(rows, key=lambda row: order.index(row.case_id)), format, path)
     if any(row.status not in records.MEASURED for row in rows):
@@ -133,7 +135,7 @@ def _suite(name: str | None, models: tuple[str, ...]) -> Suite:
     return suite.Suite("", models)
 
 
-def measure(plan: Plan, cores: list[int], path: Path, skip: set[str]) -> list[Row]:
+def measure(plan: Plan, cores: list[int], path: Path, skip: set[str], way: Reach) -> list[Row]:
     """Run the plan's cases that are not to be skipped, append each row and its samples, show progress on stderr."""
     from dataclasses import replace
 
@@ -169,7 +171,7 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str]) -> list[Ro
     rows = []
     try:
         with progress:
-            for row in Runner(todo, cores, observer).run():
+            for row in Runner(todo, cores, observer, reach=way).run():
                 records.append(path, row)
                 rows.append(row)
                 progress.advance(task)
@@ -189,26 +191,28 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str]) -> list[Ro
     return rows
 
 
-def _with_reference(plan: Plan, reference: str, here: Target) -> Plan:
+def _with_reference(plan: Plan, reference: str, there: Target) -> Plan:
     """Add the case that a suite measures with everything, unless it is in the plan already."""
     if not reference:
         return plan
     from dataclasses import replace
 
-    from bench import backends as registry
     from bench.cli.ab import side
 
-    case = side(reference, "onnxruntime", 1)
-    backend = registry.resolve(_with_python(case.backend.canonical, here.python))
-    case = replace(case, target=here.name, backend=backend)
+    case = side(reference, "onnxruntime", 1, there)
     return plan if any(c.id == case.id for c in plan.cases) else replace(plan, cases=(case, *plan.cases))
 
 
-def _with_python(spec: str, python: str) -> str:
-    """Give a backend the target's interpreter, unless it names its own."""
-    if not python or "python=" in spec:
-        return spec
-    return f"{spec}{',' if ':' in spec else ':'}python={python}"
+def backend_of(spec: str, there: Target) -> BackendRef:
+    """Look a backend up for a target. Its runtime must be there, which only this machine can be asked now.
+
+    On this machine it gets the target's interpreter, unless it names its own; elsewhere that is the target's matter.
+    """
+    from bench import backends as registry
+
+    if there.reach == "local" and there.python and "python=" not in spec:
+        spec = f"{spec}{',' if ':' in spec else ':'}python={there.python}"
+    return registry.resolve(spec, here=there.reach == "local")
 
 
 def _valid_rows(path: Path, plan: Plan) -> list[Row]:

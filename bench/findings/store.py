@@ -99,7 +99,9 @@ def header(seed: int) -> dict[str, Any]:
 
     started = datetime.now(UTC).isoformat(timespec="seconds")
     base = {"kind": "header", "format": FORMAT, "isoflops_version": __version__, "started_at": started, "seed": seed}
-    return base | {"environment": asdict(local())}
+    machine = asdict(local())
+    del machine["node"]  # evidence is published; the name of somebody's machine is not
+    return base | {"environment": machine}
 
 
 def open_file(path: Path, resume: bool, seed: int) -> Evidence:

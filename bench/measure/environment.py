@@ -17,7 +17,8 @@ class Environment:
     """The machine a row was measured on.
 
     `microarchitecture` is archspec's name; inside a virtual machine it may be only a level such as ``x86_64_v4``.
-    `cpu_id` holds family, model and stepping (x86), or implementer and part (ARM), because names can be masked.
+    `cpu_id` holds family, model and stepping (x86), or implementer and part (ARM), because names can be masked. `node`
+    is its name in the network.
     """
 
     arch: str
@@ -30,6 +31,7 @@ class Environment:
     kernel: str
     hypervisor: str
     python: str
+    node: str = ""
 
 
 @cache
@@ -49,6 +51,7 @@ def local() -> Environment:
         kernel=platform.release(),
         hypervisor=_hypervisor(),
         python=platform.python_version(),
+        node=platform.node(),
     )
 
 

@@ -1,81 +1,39 @@
-"""A launch, seen from the parent: starts the worker, asks it, and says in one line how it died."""
+"""A launch, seen from the parent: starts the worker on its device, asks it, and says in one line how it died."""
 
 from __future__ import annotations
 
 import json
-import os
-import select
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from bench.case import Case
 from bench.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
+from bench.reach.base import Reach
+from bench.reach.local import LocalReach
 
-# Environment variables that change thread pools, precision or layout behind a session's back: not for the worker.
-SCRUBBED = (
-    "OMP_NUM_THREADS",
-    "OMP_PROC_BIND",
-    "OMP_PLACES",
-    "OMP_WAIT_POLICY",
-    "OMP_DYNAMIC",
-    "GOMP_CPU_AFFINITY",
-    "KMP_AFFINITY",
-    "KMP_BLOCKTIME",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "TBB_NUM_THREADS",
-    "ORT_INTRA_OP_NUM_THREADS",
-    "ORT_INTER_OP_NUM_THREADS",
-    "ORT_LOAD_CONFIG_FROM_MODEL",
-    "ONEDNN_DEFAULT_FPMATH_MODE",
-    "ONEDNN_MAX_CPU_ISA",
-    "ONEDNN_VERBOSE",
-    "DNNL_DEFAULT_FPMATH_MODE",
-    "DNNL_MAX_CPU_ISA",
-    "NVIDIA_TF32_OVERRIDE",
-    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
-    "LD_PRELOAD",
-    "MALLOC_ARENA_MAX",
-)
 STATUSES: dict[str, type[MeasureError]] = {
     cls.status: cls for cls in (MeasureError, Unsupported, OutOfMemory, WorkerCrashed, WorkerTimeout)
 }
 
 
 class Launch:
-    """One worker process for one case. Use as a context manager: it never outlives the block."""
+    """One worker process for one case. Use as a context manager: it never outlives the block.
+
+    Raises:
+        LinkLost: from any method, where the device is another machine and the connection has broken.
+    """
 
     module: ClassVar[str] = "bench.measure.worker"
 
-    def __init__(self, case: Case, timeout_s: float) -> None:
+    def __init__(self, case: Case, timeout_s: float, reach: Reach | None = None) -> None:
         self.case = case
         self._timeout_s = timeout_s
-        self._oom_kills = _oom_kills()
-        self._log = tempfile.TemporaryFile(prefix="bench-worker-")  # noqa: SIM115 (closed in __exit__)
-        python = case.backend.python or sys.executable
-        environment = {k: v for k, v in os.environ.items() if k not in SCRUBBED}
-        environment |= {"OMP_NUM_THREADS": str(case.settings.threads), "PYTHONUNBUFFERED": "1"}
-        environment |= {"OPENBLAS_NUM_THREADS": "1"}  # NumPy computes only the canary, on one core
-        try:
-            # A session of its own: Ctrl-C reaches the parent alone, which then ends its workers in order.
-            self._process = subprocess.Popen(
-                [python, "-P", "-m", self.module],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._log.close()
-            raise Unsupported(f"cannot start {python}: {error.strerror}", "check python= of the backend") from error
+        # NumPy computes only the canary, on one core.
+        settings = {"OMP_NUM_THREADS": str(case.settings.threads), "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
+        self._process = (reach or LocalReach()).start(case.backend.python, self.module, settings, timeout_s)
         self._unread = b""
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
@@ -84,11 +42,9 @@ class Launch:
         Raises:
             MeasureError: the worker told an error, died, or did not answer within the timeout.
         """
-        assert self._process.stdin is not None
         line = json.dumps({"do": do} | request) + "\n"
         try:
-            self._process.stdin.write(line.encode())
-            self._process.stdin.flush()
+            self._process.write(line.encode())
         except (BrokenPipeError, OSError):
             raise self._death(do) from None
         answer = self._read_line(do)
@@ -103,7 +59,10 @@ class Launch:
         return self.ask("choose", threads=threads, allowed=list(allowed))
 
     def load(self, artifact: str, cores: Sequence[int]) -> dict[str, Any]:
-        """Ask the worker to load the case, on these cores, or wherever the system likes if there are none."""
+        """Ask the worker to load the case, on these cores, or wherever the system likes if there are none.
+
+        `artifact` is the folder there; see `bench.reach.base.Reach.carry`.
+        """
         return self.ask(
             "load",
             artifact=artifact,
@@ -115,45 +74,30 @@ class Launch:
 
     def log(self) -> str:
         """Return the end of what the worker and its runtime wrote to stderr."""
-        self._log.seek(0)
-        return self._log.read()[-8000:].decode(errors="replace")
+        return self._process.log()
 
     def kill(self) -> None:
         """End the worker at once, with whatever it has started."""
-        if self._process.poll() is None:
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                self._process.kill()
-        self._process.wait()
+        self._process.kill()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue
-        self._log.close()
+        self._process.close()
 
     def _read_line(self, do: str) -> dict[str, Any]:
-        """Block on the pipe, which costs no CPU time, until a whole line is there."""
-        assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
+        """Block until a whole line is there."""
         deadline = time.monotonic() + self._timeout_s
         while b"\n" not in self._unread:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+            try:
+                chunk = self._process.read(deadline - time.monotonic())
+            except TimeoutError:
                 self.kill()
                 raise WorkerTimeout(
                     f"the worker did not answer {do!r} within {self._timeout_s:g} s and was ended",
                     "give a larger --timeout if the model is that slow",
                 ) from RuntimeError(self.log())
-            chunk = os.read(descriptor, 1 << 16)
             if not chunk:
                 raise self._death(do)
             self._unread += chunk
@@ -165,7 +109,7 @@ class Launch:
         code = self._process.wait()
         log = self.log()
         error: MeasureError
-        if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
+        if code == -signal.SIGKILL and self._process.out_of_memory():
             error = OutOfMemory(
                 "the kernel killed the worker: out of memory", "try a smaller batch or fewer live cases"
             )
@@ -180,16 +124,3 @@ class Launch:
             error = WorkerCrashed(f"the worker left with code {code} during {do!r}", "run again with --debug")
         error.__cause__ = RuntimeError(log)
         return error
-
-
-def _oom_kills() -> int:
-    """Count the kernel's out-of-memory kills so far, on the machine or in this control group."""
-    total = 0
-    for path, key in ((Path("/proc/vmstat"), "oom_kill"), (Path("/sys/fs/cgroup/memory.events"), "oom_kill")):
-        try:
-            for line in path.read_text().splitlines():
-                name, _, value = line.partition(" ")
-                total += int(value) if name == key else 0
-        except (OSError, ValueError):
-            continue
-    return total

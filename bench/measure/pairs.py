@@ -17,13 +17,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.case import Case
-from bench.errors import MeasureError
+from bench.errors import LinkLost, MeasureError
 from bench.export import ensure
 from bench.export.artifact import Artifact
 from bench.measure.environment import pick_cores
 from bench.measure.evidence import fullest, theft
 from bench.measure.launch import Launch
 from bench.measure.rows import fault_of
+from bench.measure.runner import ATTEMPTS
+from bench.reach.base import Reach
+from bench.reach.local import LocalReach
 from bench.stats.verdict import half_width
 
 
@@ -65,22 +68,37 @@ class Quad:
     blocks: list[dict[str, Any]]
 
 
-def run(a: Case, b: Case, protocol: PairProtocol, done: int = 0, cores: list[int] | None = None) -> Iterator[Pair]:
+def run(
+    a: Case,
+    b: Case,
+    protocol: PairProtocol,
+    done: int = 0,
+    cores: list[int] | None = None,
+    reach: Reach | None = None,
+) -> Iterator[Pair]:
     """Measure one pair after another, for as long as the caller asks; `done` pairs of the schedule were made before.
+
+    A pair in which the connection to the device was lost is measured anew, as often as a run's launches are.
 
     Raises:
         MeasureError: a side cannot be measured, or what ran is not what was asked.
     """
+    reach = reach or LocalReach()
     artifacts = [ensure(case, protocol.seed) for case in (a, b)]
     for case in (a, b):
-        pick_cores(case.settings.threads, cores)  # say at once that there are too few
-    number = done
-    checked = False
+        pick_cores(case.settings.threads, cores or reach.usable_cores())  # say at once that there are too few
+    number, lost = done, 0
     while True:
-        order = random.Random(f"{protocol.seed}/{number}")
-        yield _pair((a, b), artifacts, cores or [], protocol, number, order, check=not checked)
-        checked = True
-        number += 1
+        try:
+            pair = _pair((a, b), artifacts, cores or [], protocol, number, reach, check=number == done)
+        except LinkLost:
+            lost += 1
+            if lost == ATTEMPTS:
+                raise
+            reach.reopen()
+            continue
+        yield pair
+        number, lost = number + 1, 0
 
 
 def enough(log_ratios: list[float], protocol: PairProtocol, spent_s: float) -> bool:
@@ -93,12 +111,18 @@ def enough(log_ratios: list[float], protocol: PairProtocol, spent_s: float) -> b
 
 
 def collect(
-    a: Case, b: Case, protocol: PairProtocol, told: Callable[[Pair], None] = lambda pair: None, done: int = 0
+    a: Case,
+    b: Case,
+    protocol: PairProtocol,
+    told: Callable[[Pair], None] = lambda pair: None,
+    done: int = 0,
+    reach: Reach | None = None,
+    cores: list[int] | None = None,
 ) -> list[Pair]:
     """Measure as many pairs as the protocol asks for."""
     begin = time.monotonic()
     pairs: list[Pair] = []
-    for pair in run(a, b, protocol, done):
+    for pair in run(a, b, protocol, done, cores, reach):
         pairs.append(pair)
         told(pair)
         if enough([p.log_ratio for p in pairs], protocol, time.monotonic() - begin):
@@ -112,9 +136,10 @@ def _pair(
     allowed: list[int],
     protocol: PairProtocol,
     number: int,
-    order: random.Random,
+    reach: Reach,
     check: bool,
 ) -> Pair:
+    order = random.Random(f"{protocol.seed}/{number}")
     with ExitStack() as stack:
         launches: dict[int, Launch] = {}
         loaded: dict[int, dict[str, Any]] = {}
@@ -122,9 +147,10 @@ def _pair(
         cores: list[int] = []
         most = max(case.settings.threads for case in cases)
         for side in order.sample((0, 1), 2):
-            launches[side] = stack.enter_context(Launch(cases[side], protocol.timeout_s))
+            launches[side] = stack.enter_context(Launch(cases[side], protocol.timeout_s, reach))
             cores = cores or launches[side].choose(most, allowed)["cores"]  # both sides run on the same
-            loaded[side] = launches[side].load(artifacts[side].folder, cores[-cases[side].settings.threads :])
+            folder = reach.carry(artifacts[side], cases[side].backend.name)
+            loaded[side] = launches[side].load(folder, cores[-cases[side].settings.threads :])
             warmed[side] = launches[side].ask(
                 "warm",
                 ms=protocol.warmup_ms,

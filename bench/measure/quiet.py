@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ LEAST = 5  # launches before a memory counts
 
 def path(environment: Environment) -> Path:
     """Return the file of a machine."""
-    name = f"{platform.node()} {environment.cpu} {environment.cpu_id} {environment.cores}"
+    name = f"{environment.node} {environment.cpu} {environment.cpu_id} {environment.cores}"
     return cache.folder("machines") / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
 
 

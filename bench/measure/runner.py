@@ -15,16 +15,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.case import Case, Plan
-from bench.errors import BenchError
+from bench.errors import BenchError, LinkLost
 from bench.export import ensure
-from bench.measure.environment import Environment, local, pick_cores
+from bench.measure.environment import Environment, pick_cores
 from bench.measure.evidence import weigh
 from bench.measure.launch import Launch
 from bench.measure.rounds import groups, shuffled
 from bench.measure.rows import CaseState, LaunchRecord, build_row
+from bench.reach.base import Reach
+from bench.reach.local import LocalReach
 from bench.records import Row
 
 WAIT_S = 1.0
+# Connections on which a wave is tried. A case that takes the device down is to fail, not to be tried for ever.
+ATTEMPTS = 3
 
 
 @dataclass
@@ -38,13 +42,21 @@ class Observer:
 
 @dataclass
 class Runner:
-    """Measures a plan. `run` yields each case's row as soon as the case has ended."""
+    """Measures a plan on the device at the end of `reach`. `run` yields each case's row as soon as it has ended.
+
+    A connection that is lost costs the launches that were under way, on a device that is there again: they are
+    measured anew. What stays out of reach fails.
+    """
 
     plan: Plan
     cores: list[int] = field(default_factory=list)
     observer: Observer = field(default_factory=Observer)
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    environment: Environment = field(default_factory=local)
+    reach: Reach = field(default_factory=LocalReach)
+    environment: Environment = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.environment = self.reach.environment()
 
     def run(self) -> Iterator[Row]:
         """Measure every case and yield its row, whatever becomes of it."""
@@ -61,17 +73,58 @@ class Runner:
                     yield build_row(states[i], protocol, self.environment, self.run_id)
                 waiting = live
                 if live:
-                    self._wave([states[i] for i in shuffled(live, protocol.seed, group.start, wave)], wave)
+                    self._steady([states[i] for i in shuffled(live, protocol.seed, group.start, wave)], wave)
                     wave += 1
                     self._wait([states[i] for i in live])
 
     def _prepare(self, state: CaseState) -> None:
         state.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            pick_cores(state.case.settings.threads, self.cores)  # before an export that would be for nothing
+            # Before an export that would be for nothing.
+            pick_cores(state.case.settings.threads, self.cores or self.reach.usable_cores())
             state.artifact = ensure(state.case, self.plan.protocol.seed, lambda: self.observer.exporting(state.case))
         except BenchError as error:
             state.error = error
+
+    def _steady(self, states: list[CaseState], wave: int) -> None:
+        """Run a wave, and once more from a new connection where the link to the device is lost.
+
+        Cases that lose it time and again are tried one by one, so that one which takes the device down fails alone.
+        """
+        before = [(len(state.launches), state.spent_s) for state in states]
+        for _ in range(ATTEMPTS):
+            try:
+                self._carry(states)
+                self._wave([state for state in states if state.error is None], wave)
+                return
+            except LinkLost as error:
+                lost = error
+            for state, (launches, spent_s) in zip(states, before, strict=True):
+                del state.launches[launches:]
+                state.spent_s = spent_s
+            try:
+                self.observer.step(states[0].case, wave, "connecting anew for")
+                self.reach.reopen()
+            except LinkLost as error:
+                for state in states:
+                    state.error = state.error or error
+                return
+        for state in states:
+            if len(states) > 1:
+                self._steady([state], wave)
+            else:
+                state.error = state.error or lost
+
+    def _carry(self, states: list[CaseState]) -> None:
+        """Bring the artifacts to the device, which is no part of a case's budget."""
+        for state in states:
+            try:
+                if state.artifact is not None:
+                    self.reach.carry(state.artifact, state.case.backend.name)
+            except LinkLost:
+                raise
+            except BenchError as error:
+                state.error = error
 
     def _wave(self, states: list[CaseState], wave: int) -> None:
         """Give every case one launch: load and warm each alone, then interleave their blocks in rounds."""
@@ -81,7 +134,7 @@ class Runner:
             try:
                 for i, state in enumerate(states):
                     with _on_account_of(state):
-                        launch = stack.enter_context(Launch(state.case, protocol.timeout_s))
+                        launch = stack.enter_context(Launch(state.case, protocol.timeout_s, self.reach))
                         alive[i] = launch, self._load(launch, state, wave)
                         self._warm(*alive[i], state, wave)
                 for turn in range(protocol.rounds):
@@ -101,6 +154,9 @@ class Runner:
                                 states[i].inspected = launch.ask("inspect")
                             record.peak_rss_bytes = launch.ask("close")["peak_rss_bytes"]
                             launch.kill()
+            except LinkLost:
+                alive.clear()  # measured anew, so that no launch is recorded twice
+                raise
             finally:
                 self.observer.samples([self._raw(states[i], record, wave) for i, (_, record) in alive.items()])
 
@@ -116,7 +172,8 @@ class Runner:
         assert state.artifact is not None
         self.observer.step(state.case, wave, "loading")
         chosen = launch.choose(state.case.settings.threads, self.cores)
-        record = LaunchRecord(launch.load(state.artifact.folder, chosen["cores"]) | {"emulated": chosen["emulated"]})
+        folder = self.reach.carry(state.artifact, state.case.backend.name)
+        record = LaunchRecord(launch.load(folder, chosen["cores"]) | {"emulated": chosen["emulated"]})
         state.launches.append(record)
         state.recall(self.environment, record)
         return record
@@ -148,7 +205,7 @@ class Runner:
 
 
 class _on_account_of:
-    """What goes wrong inside costs this case and nothing else; the time inside is spent on it."""
+    """What goes wrong inside costs this case and nothing else, but for a lost link; the time inside is spent on it."""
 
     def __init__(self, state: CaseState) -> None:
         self._state = state
@@ -158,7 +215,7 @@ class _on_account_of:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         self._state.spent_s += time.monotonic() - self._begin
-        if isinstance(error, BenchError):
+        if isinstance(error, BenchError) and not isinstance(error, LinkLost):
             self._state.error = error
             return True
         return False

@@ -12,7 +12,8 @@ import pytest
 from bench import backends, export, zoo
 from bench.case import Case, Settings
 from bench.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
-from bench.measure.launch import SCRUBBED, Launch
+from bench.measure.launch import Launch
+from bench.reach.local import SCRUBBED
 
 
 def start(tiny: Path, backend: str, timeout_s: float = 60.0) -> tuple[Launch, str]:

@@ -1,0 +1,95 @@
+"""``bench targets``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli._print import FORMAT, print_records
+
+if TYPE_CHECKING:
+    from bench.target import Target
+
+
+@click.group("targets")
+def command() -> None:
+    """List the machines that measure, check one, or set one up."""
+
+
+@command.command("list")
+@FORMAT
+def list_(format: str) -> None:
+    """List the targets that come with the program."""
+    from bench.target import shipped
+
+    print_records([record(target) for target in shipped().values()], format)
+
+
+def record(target: Target) -> dict[str, Any]:
+    """Return what a list says of a target."""
+    where = target.host or target.image
+    return {"target": target.name, "reach": target.reach, "where": where, "notes": target.notes}
+
+
+@command.command("check")
+@click.argument("target")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads to be measured with.")
+@FORMAT
+def check(target: str, threads: int, format: str) -> None:
+    """Reach a target, name its CPU, and say what `bench doctor` says there.
+
+    TARGET is a name or a TOML file, perhaps with keys changed: arm64:host=board.local,user=me. The exit code is 1 if it
+    cannot be reached, lacks a backend that it should have, or anything is bad.
+    """
+    from contextlib import closing
+
+    from bench import reach
+    from bench import target as targets
+
+    there = targets.resolve(target)
+    with closing(reach.of(there)) as way:
+        machine = way.environment()
+        found = way.doctor(threads)
+    lines = [
+        _line("reach", "ok", f"{there.reach} {there.host or there.image}".strip()),
+        _line("CPU", "ok", f"{machine.cpu} ({machine.microarchitecture}, {machine.arch}), {machine.cores} cores"),
+        _line("memory", "ok", f"{machine.memory_mb} MiB"),
+        _line("system", "ok", f"{machine.os}, kernel {machine.kernel}, Python {machine.python}"),
+    ]
+    for name in there.backends or [name for name, there_too in found["backends"].items() if there_too]:
+        if found["backends"].get(name):
+            lines.append(_line("backend", "ok", name))
+        else:
+            lines.append(_line("backend", "bad", f"{name} is missing", f"bench targets setup {there.name}"))
+    lines += found["symptoms"]
+    print_records(lines, format)
+    if any(line["state"] == "bad" for line in lines):
+        raise click.exceptions.Exit(1)
+
+
+def _line(check: str, state: str, found: str, hint: str = "") -> dict[str, Any]:
+    from bench.measure.doctor import Symptom
+
+    return asdict(Symptom(check, state, found, hint))
+
+
+@command.command("setup")
+@click.argument("target")
+@click.option("--python", default="", metavar="PATH", help="Interpreter there; default: the newest from 3.11 on.")
+@click.option("--offline", is_flag=True, help="Download the wheels here and carry them over.")
+@click.option(
+    "--wheels", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Carry these wheels over."
+)
+def setup(target: str, python: str, offline: bool, wheels: Path | None) -> None:
+    """Install this version on a device behind ssh, in a virtual environment of its own.
+
+    It gets the core (no PyTorch) and what the target's `backends` need. May be repeated.
+    """
+    from bench import target as targets
+    from bench.reach.setup import Setup, install
+
+    install(targets.resolve(target), Setup(python, offline, wheels), click.echo)
+    click.echo(f"next: bench targets check {target}")

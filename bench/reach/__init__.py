@@ -1,0 +1,26 @@
+"""Ways to a device: here, over ssh, into a container. What runs there is always a worker with JSON lines in and out.
+
+`base` is the contract, `local` the machine at hand. Everything else holds one line to an `outpost`, a process there
+that starts the workers and ends them all when the line goes dead (`line` is this end of it, `remote` what both share).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.reach.base import Reach
+    from bench.target import Target
+
+
+def of(target: Target) -> Reach:
+    """Return the way to a target; nothing is connected yet."""
+    from bench.reach.container import ContainerReach
+    from bench.reach.local import LocalReach
+    from bench.reach.ssh import SshReach
+
+    if target.reach == "ssh":
+        return SshReach(target)
+    if target.reach == "container":
+        return ContainerReach(target)
+    return LocalReach()

@@ -1,0 +1,27 @@
+"""An outpost behind a plain pipe: the line without ssh."""
+
+from __future__ import annotations
+
+import sys
+
+from bench.errors import Unreachable
+from bench.reach.line import Line
+from bench.reach.remote import Remote
+
+
+class Piped(Remote):
+    """A device that is this machine, reached as if it were another."""
+
+    def __init__(self, prelude: str = "") -> None:
+        super().__init__("piped")
+        self.prelude = prelude
+
+    def dial(self) -> Line:
+        words = [sys.executable, "-P", "-m", "bench.reach.outpost", self.run]
+        if self.prelude:
+            script = f"import sys, bench; from bench.reach import outpost; {self.prelude}; sys.exit(outpost.main())"
+            words = [sys.executable, "-c", script, self.run]
+        return Line(words, self.name)
+
+    def diagnose(self, code: int | None, said: str) -> Unreachable:
+        return Unreachable(f"left with {code}: {said}")
