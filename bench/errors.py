@@ -9,6 +9,7 @@
     ├── ArtifactError             the model cannot be exported or read               exit 1
     ├── TableError            a table of published figures does not read (bench.tables)  exit 2
     ├── OutputError               results cannot be written or read                  exit 2
+    ├── FleetError                the fleet's scheduler or devices are not there     exit 1
     └── MeasureError              a case could not be measured                       exit 1
         ├── Unsupported           the backend cannot do what was asked
         ├── WorkerCrashed         the worker process died
@@ -83,6 +84,10 @@ class OutputError(BenchError):
     """Results cannot be written or read."""
 
     exit_code = 2
+
+
+class FleetError(BenchError):
+    """The fleet's scheduler or its devices are not there."""
 
 
 class MeasureError(BenchError):

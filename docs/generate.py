@@ -45,9 +45,9 @@ def cli_page() -> str:
     for name in sorted(COMMANDS):
         command: click.Command = import_module(f"bench.cli.{name}").command
         parts += [f"## `bench {name}`", "", *_help(f"bench {name}", command)]
-        if name == "findings" and isinstance(command, click.Group):
+        if name in ("findings", "fleet") and isinstance(command, click.Group):
             for sub, one in sorted(command.commands.items()):
-                parts += [f"### `bench findings {sub}`", "", *_help(f"bench findings {sub}", one)]
+                parts += [f"### `bench {name} {sub}`", "", *_help(f"bench {name} {sub}", one)]
     return "\n".join(parts)
 
 

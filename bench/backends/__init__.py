@@ -43,8 +43,10 @@ def installed(backend: Backend) -> bool:
     return all(find_spec(module) is not None for module in backend.modules)
 
 
-def resolve(text: str) -> BackendRef:
-    """Look a backend spec up and check its options; its runtime must be installed unless ``python=`` names another.
+def resolve(text: str, elsewhere: bool = False) -> BackendRef:
+    """Look a backend spec up and check its options.
+
+    Its runtime must be installed, unless ``python=`` names another interpreter, or it is to run `elsewhere`.
 
     Raises:
         UnknownName, ParameterError, SpecError: the spec is wrong.
@@ -55,7 +57,7 @@ def resolve(text: str) -> BackendRef:
     given = dict(spec.params)
     python = given.pop("python", "")
     options = read_all(spec.name, backend.parameters, given)
-    if not python and not installed(backend):
+    if not python and not elsewhere and not installed(backend):
         raise MissingExtra(f"the runtime of backend {spec.name!r}", backend.extra)
     defaults = {p.name: p.default for p in backend.parameters.values()}
     return BackendRef(spec.name, options, defaults, python)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli._fleet import tls_options
 from bench.cli._print import FORMAT, print_records
 
 if TYPE_CHECKING:
@@ -34,7 +35,23 @@ if TYPE_CHECKING:
 @click.option(
     "--pace", "paces", multiple=True, metavar="33ms|none", help="Start an inference on a schedule; repeatable."
 )
-@click.option("--target", default="local", show_default=True, help="A name (bench list targets) or a TOML file.")
+@click.option(
+    "--target",
+    "places",
+    multiple=True,
+    metavar="TEXT",
+    help="A name (bench list targets) or a TOML file; with --fleet repeatable.  [default: local; with --fleet: any]",
+)
+@click.option("--fleet", metavar="ADDRESS", help="Measure on the devices of the Dask scheduler at tcp://HOST:8786.")
+@click.option(
+    "--fleet-wait",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For a device of the target.",
+)
+@tls_options
 @click.option("--output", type=click.Path(path_type=Path), help="CSV to append to; default: results/DATE/TARGET.csv.")
 @click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
 @click.option("--launches", type=click.IntRange(1, 1000), help="Fresh processes per case, at least.  [default: 5]")
@@ -53,7 +70,12 @@ def command(
     resolution: tuple[int, ...],
     shapes: tuple[str, ...],
     paces: tuple[str, ...],
-    target: str,
+    places: tuple[str, ...],
+    fleet: str | None,
+    fleet_wait: float,
+    tls_ca: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     output: Path | None,
     resume: bool,
     launches: int | None,
@@ -72,34 +94,47 @@ def command(
     from bench import records, zoo
     from bench import shapes as shape_texts
     from bench import target as targets
-    from bench.case import Protocol, cross
+    from bench.case import Plan, Protocol, cross
+    from bench.cli import _fleet
+    from bench.errors import UsageError
 
-    here = targets.resolve(target)
+    if fleet is None and len(places) > 1:
+        raise UsageError("--target is given twice", "several targets make a --fleet")
+    tls = _fleet.tls(tls_ca, tls_cert, tls_key)
+    heres = _fleet.targets(places) if fleet else [targets.resolve(place) for place in places or ("local",)]
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
     given = {"launches": launches, "budget_s": budget, "timeout_s": timeout, "seed": seed}
     changed: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     if launches is not None:
         changed["max_launches"] = max(launches, Protocol().max_launches)
-    plan = cross(
-        [zoo.resolve(text) for text in models or base.models],
-        [registry.resolve(_with_python(text, here.python)) for text in backends or base.backends],
-        threads or base.threads,
-        batch or base.batch,
-        resolution or base.resolution or (None,),
-        here.name,
-        Protocol(**changed),
-        shape_texts.parse(shapes),
-        [pace(text) for text in paces] or (None,),
-    )
-    plan = _with_reference(plan, base.reference, here)
-    path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{here.name}.csv")
+    plans = []
+    for here in heres:
+        plan = cross(
+            [zoo.resolve(text) for text in models or base.models],
+            [registry.resolve(_with_python(text, here.python), bool(fleet)) for text in backends or base.backends],
+            threads or base.threads,
+            batch or base.batch,
+            resolution or base.resolution or (None,),
+            here.name,
+            Protocol(**changed),
+            shape_texts.parse(shapes),
+            [pace(text) for text in paces] or (None,),
+        )
+        plans.append(_with_reference(plan, base.reference, here, bool(fleet)))
+    plan, here = Plan(tuple(case for plan in plans for case in plan.cases), plans[0].protocol), heres[0]
+    name = here.name if not fleet else "fleet"
+    path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{name}.csv")
     records.prepare(path)
-    rows = [] if not resume else _valid_rows(path, plan)
-    for row in measure(plan, list(here.cores), path, skip={row.case_id for row in rows}):
-        rows.append(row)
-    order = [case.id for case in plan.cases]
-    _show(sorted(rows, key=lambda row: order.index(row.case_id)), format, path)
+    if fleet:
+        rows = _fleet.measure(plan, fleet, path, resume, fleet_wait, tls)
+    else:
+        rows = [] if not resume else _valid_rows(path, plan)
+        for row in measure(plan, list(here.cores), path, skip={row.case_id for row in rows}):
+            rows.append(row)
+        order = [case.id for case in plan.cases]
+        rows.sort(key=lambda row: order.index(row.case_id))
+    _show(rows, format, path)
     if any(row.status not in records.MEASURED for row in rows):
         raise click.exceptions.Exit(1)
 
@@ -189,7 +224,7 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str]) -> list[Ro
     return rows
 
 
-def _with_reference(plan: Plan, reference: str, here: Target) -> Plan:
+def _with_reference(plan: Plan, reference: str, here: Target, elsewhere: bool = False) -> Plan:
     """Add the case that a suite measures with everything, unless it is in the plan already."""
     if not reference:
         return plan
@@ -199,7 +234,7 @@ def _with_reference(plan: Plan, reference: str, here: Target) -> Plan:
     from bench.cli.ab import side
 
     case = side(reference, "onnxruntime", 1)
-    backend = registry.resolve(_with_python(case.backend.canonical, here.python))
+    backend = registry.resolve(_with_python(case.backend.canonical, here.python), elsewhere)
     case = replace(case, target=here.name, backend=backend)
     return plan if any(c.id == case.id for c in plan.cases) else replace(plan, cases=(case, *plan.cases))
 

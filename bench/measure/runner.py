@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from bench.case import Case, Plan
 from bench.errors import BenchError
 from bench.export import ensure
+from bench.export.artifact import Artifact
 from bench.measure.environment import Environment, local, pick_cores
 from bench.measure.evidence import weigh
 from bench.measure.launch import Launch
@@ -45,6 +47,7 @@ class Runner:
     observer: Observer = field(default_factory=Observer)
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     environment: Environment = field(default_factory=local)
+    artifact_of: Callable[[Case, int, Callable[[], None]], Artifact] = ensure
 
     def run(self) -> Iterator[Row]:
         """Measure every case and yield its row, whatever becomes of it."""
@@ -69,7 +72,8 @@ class Runner:
         state.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             pick_cores(state.case.settings.threads, self.cores)  # before an export that would be for nothing
-            state.artifact = ensure(state.case, self.plan.protocol.seed, lambda: self.observer.exporting(state.case))
+            exporting = partial(self.observer.exporting, state.case)
+            state.artifact = self.artifact_of(state.case, self.plan.protocol.seed, exporting)
         except BenchError as error:
             state.error = error
 
