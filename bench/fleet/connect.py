@@ -18,6 +18,8 @@ QUIET = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.tick.limit": "1h",
     "distributed.admin.system-monitor.interval": "10s",
+    # A client keeps its last 1000 messages to the scheduler for whoever debugs it: 2.5 kB for each row.
+    "distributed.admin.low-level-log-length": 10,
     # A nanny would start its worker with these, and the measured process would inherit another allocator.
     "distributed.nanny.pre-spawn-environ": {},
     "logging": {"distributed": "error"},
