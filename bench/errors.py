@@ -10,6 +10,7 @@
     ├── TableError            a table of published figures does not read (bench.tables)  exit 2
     ├── OutputError               results cannot be written or read                  exit 2
     ├── Unreachable               a target cannot be reached, or lacks what it needs exit 1
+    ├── FleetError                the fleet's scheduler or devices are not there     exit 1
     └── MeasureError              a case could not be measured                       exit 1
         ├── LinkLost              the connection to the target broke
         ├── Unsupported           the backend cannot do what was asked
@@ -89,6 +90,10 @@ class OutputError(BenchError):
 
 class Unreachable(BenchError):
     """A target cannot be reached, or is not set up."""
+
+
+class FleetError(BenchError):
+    """The fleet's scheduler or its devices are not there."""
 
 
 class MeasureError(BenchError):

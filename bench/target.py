@@ -16,9 +16,10 @@ KEYS = {
     "local": (),
     "ssh": ("host", "port", "user", "identity_file", "config", "folder"),
     "container": ("engine", "image", "memory", "options"),
+    "dask": ("scheduler",),
 }
 REACHES = tuple(KEYS)
-NEEDED = {"ssh": "host", "container": "image"}
+NEEDED = {"ssh": "host", "container": "image", "dask": "scheduler"}
 LISTS = ("cores", "backends", "options")
 NUMBERS = ("port",)
 
@@ -31,7 +32,7 @@ class Target:
     ``bench targets setup`` made (ssh), ``python3`` of the image (container). `backends` are those it is expected to
     have. Of ssh: empty texts and 0 leave the choice to the person's ssh configuration; `folder` is where
     ``bench targets setup`` installs and where artifacts are kept there. Of a container: `memory` is its limit, as
-    ``2g``; `options` go to the engine as they are.
+    ``2g``; `options` go to the engine as they are. Of a fleet (dask): the address of its `scheduler`.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Target:
     image: str = ""
     memory: str = ""
     options: tuple[str, ...] = ()
+    scheduler: str = ""
 
 
 @cache

@@ -45,7 +45,7 @@ def cli_page() -> str:
     for name in sorted(COMMANDS):
         command: click.Command = import_module(f"bench.cli.{name}").command
         parts += [f"## `bench {name}`", "", *_help(f"bench {name}", command)]
-        if name in ("findings", "targets") and isinstance(command, click.Group):
+        if name in ("findings", "fleet", "targets") and isinstance(command, click.Group):
             for sub, one in sorted(command.commands.items()):
                 parts += [f"### `bench {name} {sub}`", "", *_help(f"bench {name} {sub}", one)]
     return "\n".join(parts)

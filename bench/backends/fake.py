@@ -30,6 +30,7 @@ class FakeSession:
         self._outputs = [a + options["error"] for a in artifact.reference()[1]]
         self._macs, self._mac_ops = artifact.macs, artifact.mac_ops
         self._threads = settings.threads
+        self._sleep_s = float(options["sleep_ms"]) / 1e3
         self._now_ns = 0
         self._count = 0
         wobble = random.Random(os.getpid()).gauss(0.0, 1.0) * float(options["launch_cv"])
@@ -48,6 +49,8 @@ class FakeSession:
             misbehave(str(self._options["fail"]))
         slow = self.canary.slowness**self.canary.slope * (2 if self.canary.disturbed else 1)
         self._now_ns += round(self._latency_ns * slow)
+        if self._sleep_s:
+            time.sleep(self._sleep_s)
 
     def sleep(self, seconds: float) -> None:
         """Let the scripted time pass."""
@@ -148,6 +151,7 @@ class Fake:
         Parameter("effective", "fp32", help="precision that is claimed to have run"),
         Parameter("macs_share", 1.0, help="share of the MACs that is claimed to have run"),
         Parameter("profiler_us", 2.0, range=(0.0, 1e6), help="what profiling adds to each operator"),
+        Parameter("sleep_ms", 0.0, range=(0.0, 60_000.0), help="really slept in each inference, and in no latency"),
         Parameter("fail", "none", choices=("none", "crash", "kill", "hang", "memory", "noise", "raise")),
         Parameter("fail_at", 0, help="the inference at which to fail"),
     )

@@ -22,6 +22,7 @@ COMMANDS = {
     "export": "Write a model as an ONNX file, with its reference outputs beside it.",
     "findings": "Test on this device what papers claim of speed and FLOPs: experiments, effects, verdicts.",
     "history": "Find in years of nightly rows what moved, when, by how much, and what changed with it.",
+    "fleet": "Make this machine a device of a fleet, or say which devices a fleet has.",
     "inspect": "Count MACs, memory access, parameters and live memory of a model, node by node.",
     "lab": "Prove on this machine how often `bench` is wrong, how small a change it finds, and how well it repeats.",
     "list": "List models, backends, suites or targets.",

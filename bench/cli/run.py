@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli._fleet import tls_options
 from bench.cli._print import FORMAT, print_records
 
 if TYPE_CHECKING:
-    from bench.case import BackendRef, Case, Plan
-    from bench.reach.base import Reach
+    from bench.case import BackendRef, Plan
     from bench.records import Row
     from bench.suite import Suite
     from bench.target import Target
@@ -36,7 +36,23 @@ if TYPE_CHECKING:
 @click.option(
     "--pace", "paces", multiple=True, metavar="33ms|none", help="Start an inference on a schedule; repeatable."
 )
-@click.option("--target", default="local", show_default=True, help="A name (bench list targets) or a TOML file.")
+@click.option(
+    "--target",
+    "places",
+    multiple=True,
+    metavar="TEXT",
+    help="A name (bench list targets) or a TOML file; with --fleet repeatable.  [default: local; with --fleet: any]",
+)
+@click.option("--fleet", metavar="ADDRESS", help="Measure on the devices of the Dask scheduler at tcp://HOST:8786.")
+@click.option(
+    "--fleet-wait",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For a device of the target.",
+)
+@tls_options
 @click.option("--output", type=click.Path(path_type=Path), help="CSV to append to; default: results/DATE/TARGET.csv.")
 @click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
 @click.option("--launches", type=click.IntRange(1, 1000), help="Fresh processes per case, at least.  [default: 5]")
@@ -55,7 +71,12 @@ def command(
     resolution: tuple[int, ...],
     shapes: tuple[str, ...],
     paces: tuple[str, ...],
-    target: str,
+    places: tuple[str, ...],
+    fleet: str | None,
+    fleet_wait: float,
+    tls_ca: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     output: Path | None,
     resume: bool,
     launches: int | None,
@@ -73,35 +94,50 @@ def command(
     from bench import reach, records, zoo
     from bench import shapes as shape_texts
     from bench import target as targets
-    from bench.case import Protocol, cross
+    from bench.case import Plan, Protocol, cross
+    from bench.cli import _fleet
+    from bench.cli._local import measure
+    from bench.errors import UsageError
 
-    there = targets.resolve(target)
+    if len(places) > 1 and fleet is None:
+        raise UsageError("--target is given twice", "several targets make a --fleet")
+    tls = _fleet.tls(tls_ca, tls_cert, tls_key)
+    theres = _fleet.targets(places) if fleet else [targets.resolve(place) for place in places or ("local",)]
+    if theres[0].reach == "dask" and fleet is None:
+        fleet, theres = theres[0].scheduler, _fleet.targets(())
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
     given = {"launches": launches, "budget_s": budget, "timeout_s": timeout, "seed": seed}
     changed: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     if launches is not None:
         changed["max_launches"] = max(launches, Protocol().max_launches)
-    plan = cross(
-        [zoo.resolve(text) for text in models or base.models],
-        [backend_of(text, there) for text in backends or base.backends],
-        threads or base.threads,
-        batch or base.batch,
-        resolution or base.resolution or (None,),
-        there.name,
-        Protocol(**changed),
-        shape_texts.parse(shapes),
-        [pace(text) for text in paces] or (None,),
-    )
-    plan = _with_reference(plan, base.reference, there)
-    path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{there.name}.csv")
+    plans = []
+    for there in theres:
+        plan = cross(
+            [zoo.resolve(text) for text in models or base.models],
+            [backend_of(text, there) for text in backends or base.backends],
+            threads or base.threads,
+            batch or base.batch,
+            resolution or base.resolution or (None,),
+            there.name,
+            Protocol(**changed),
+            shape_texts.parse(shapes),
+            [pace(text) for text in paces] or (None,),
+        )
+        plans.append(_with_reference(plan, base.reference, there))
+    plan, there = Plan(tuple(case for plan in plans for case in plan.cases), plans[0].protocol), theres[0]
+    path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{'fleet' if fleet else there.name}.csv")
     records.prepare(path)
-    rows = [] if not resume else _valid_rows(path, plan)
-    with closing(reach.of(there)) as way:
-        for row in measure(plan, list(there.cores), path, skip={row.case_id for row in rows}, way=way):
-            rows.append(row)
-    order = [case.id for case in plan.cases]
-    _show(sorted(rows, key=lambda row: order.index(row.case_id)), format, path)
+    if fleet:
+        rows = _fleet.measure(plan, fleet, path, resume, fleet_wait, tls)
+    else:
+        rows = [] if not resume else _valid_rows(path, plan)
+        with closing(reach.of(there)) as way:
+            for row in measure(plan, list(there.cores), path, skip={row.case_id for row in rows}, way=way):
+                rows.append(row)
+        order = [case.id for case in plan.cases]
+        rows.sort(key=lambda row: order.index(row.case_id))
+    _show(rows, format, path)
     if any(row.status not in records.MEASURED for row in rows):
         raise click.exceptions.Exit(1)
 
@@ -133,62 +169,6 @@ def _suite(name: str | None, models: tuple[str, ...]) -> Suite:
     if not models:
         raise UsageError("nothing to measure", "give --model SPEC or --suite NAME")
     return suite.Suite("", models)
-
-
-def measure(plan: Plan, cores: list[int], path: Path, skip: set[str], way: Reach) -> list[Row]:
-    """Run the plan's cases that are not to be skipped, append each row and its samples, show progress on stderr."""
-    from dataclasses import replace
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from bench import records
-    from bench.measure.runner import Observer, Runner
-
-    todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in skip))
-    if skip:
-        click.echo(f"{len(plan.cases) - len(todo.cases)} of {len(plan.cases)} cases are measured already", err=True)
-    console = Console(stderr=True)
-    # Nothing refreshes by itself: a timer in the parent would wake up in the middle of a block.
-    progress = Progress(
-        TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console, auto_refresh=False, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    task = progress.add_task("starting", total=len(todo.cases))
-
-    def tell(text: str) -> None:
-        progress.update(task, description=text)
-        progress.refresh()
-
-    def step(case: Case, wave: int, doing: str) -> None:
-        tell(f"launch {wave + 1}: {doing} {case}")
-
-    observer = Observer(
-        exporting=lambda case: tell(f"exporting {case.model.canonical}"),
-        step=step,
-        samples=lambda found: records.append_samples(path, found),
-    )
-    rows = []
-    try:
-        with progress:
-            for row in Runner(todo, cores, observer, reach=way).run():
-                records.append(path, row)
-                rows.append(row)
-                progress.advance(task)
-    except KeyboardInterrupt:
-        click.echo(
-            f"interrupted: {len(rows)} of {len(todo.cases)} cases are finished and in {path}; "
-            "the same command with --resume goes on",
-            err=True,
-        )
-        raise click.exceptions.Exit(130) from None
-    except OSError as error:
-        from bench.errors import OutputError
-
-        raise OutputError(
-            f"{path} cannot be written any more: {error.strerror}", "make room and run the same command with --resume"
-        ) from error
-    return rows
 
 
 def _with_reference(plan: Plan, reference: str, there: Target) -> Plan:

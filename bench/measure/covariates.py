@@ -6,12 +6,14 @@ import contextlib
 import os
 import resource
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bench.measure import cgroup
+
 _STAT = Path("/proc/stat")
 _PRESSURE = Path("/proc/pressure/cpu")
-_THROTTLE = Path("/sys/fs/cgroup/cpu.stat")
 
 
 def read(cores: list[int]) -> dict[str, float]:
@@ -33,12 +35,16 @@ def read(cores: list[int]) -> dict[str, float]:
     with contextlib.suppress(OSError, ValueError, IndexError):
         some = _PRESSURE.read_text().split("\n")[0]
         counters["pressure_us"] = int(some.rpartition("total=")[2])
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in _THROTTLE.read_text().splitlines():
-            key, _, value = line.partition(" ")
-            if key == "nr_throttled":
-                counters["throttled"] = int(value)
+    throttled = cgroup.throttled(_groups())
+    if throttled is not None:
+        counters["throttled"] = throttled
     return counters
+
+
+@cache
+def _groups() -> list[Path]:
+    """Return the groups of this process, which stays in them."""
+    return cgroup.folders()
 
 
 def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.measure import cgroup
 from bench.measure.environment import emulated
 
 ROOT = Path("/")
@@ -67,15 +68,14 @@ def siblings(root: Path, threads: int) -> list[Symptom]:
 
 def quota(root: Path, threads: int) -> list[Symptom]:
     """A container's CPU quota below the thread count throttles in bursts of tens of milliseconds."""
-    text = _read(root / "sys/fs/cgroup/cpu.max")
-    if not text:
-        return [Symptom("CPU quota", "unknown", "no control group v2 here")]
-    limit, _, period = text.partition(" ")
-    if limit == "max":
+    groups = cgroup.folders(root)
+    if not groups:
+        return [Symptom("CPU quota", "unknown", "no control group is visible")]
+    cores = cgroup.quota_cores(groups)
+    if cores is None:
         return [Symptom("CPU quota", "ok", "none")]
-    cores = int(limit) / int(period or 100000)
     state = "bad" if cores < threads else "warning" if cores < threads + 1 else "ok"
-    hint = f"measure with at most {int(cores)} threads, or lift the quota (docker run --cpus)" if state != "ok" else ""
+    hint = "give whole cores instead (docker run --cpuset-cpus, not --cpus)" if state != "ok" else ""
     return [Symptom("CPU quota", state, f"{cores:g} cores", hint)]
 
 

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from bench.case import Case, Plan
 from bench.errors import BenchError, LinkLost
 from bench.export import ensure
+from bench.export.artifact import Artifact
 from bench.measure.environment import Environment, pick_cores
 from bench.measure.evidence import weigh
 from bench.measure.launch import Launch
@@ -53,6 +55,7 @@ class Runner:
     observer: Observer = field(default_factory=Observer)
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     reach: Reach = field(default_factory=LocalReach)
+    artifact_of: Callable[[Case, int, Callable[[], None]], Artifact] = ensure
     environment: Environment = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,7 +85,8 @@ class Runner:
         try:
             # Before an export that would be for nothing.
             pick_cores(state.case.settings.threads, self.cores or self.reach.usable_cores())
-            state.artifact = ensure(state.case, self.plan.protocol.seed, lambda: self.observer.exporting(state.case))
+            exporting = partial(self.observer.exporting, state.case)
+            state.artifact = self.artifact_of(state.case, self.plan.protocol.seed, exporting)
         except BenchError as error:
             state.error = error
 

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 def of(target: Target) -> Reach:
     """Return the way to a target; nothing is connected yet."""
+    from bench.errors import UsageError
     from bench.reach.container import ContainerReach
     from bench.reach.local import LocalReach
     from bench.reach.ssh import SshReach
 
+    if target.reach == "dask":
+        raise UsageError(f"{target.name} is a fleet, not a device", f"bench fleet status {target.scheduler}")
     if target.reach == "ssh":
         return SshReach(target)
     if target.reach == "container":

@@ -43,6 +43,7 @@ SCRUBBED = (
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
     "LD_PRELOAD",
     "MALLOC_ARENA_MAX",
+    "MALLOC_TRIM_THRESHOLD_",  # a Dask worker sets it
 )
 LOG_BYTES = 8000
 

@@ -1,0 +1,142 @@
+"""What ``bench run --fleet`` and ``bench fleet`` share: the options of TLS; measuring a plan on a fleet."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from bench.case import Plan
+    from bench.fleet.connect import Tls
+    from bench.records import Row
+    from bench.target import Target
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def tls_options(command: F) -> F:
+    """Add ``--tls-ca``, ``--tls-cert`` and ``--tls-key`` to a command."""
+    for name, help in (
+        ("key", "The key of --tls-cert."),
+        ("cert", "This side's certificate."),
+        ("ca", "Certificate of the authority that a fleet trusts (PEM); for a tls:// scheduler."),
+    ):
+        command = click.option(f"--tls-{name}", type=click.Path(exists=True, dir_okay=False), help=help)(command)
+    return command
+
+
+def tls(ca: str | None, cert: str | None, key: str | None) -> Tls | None:
+    """Return the files of TLS, all three or none; UsageError otherwise."""
+    if not (ca or cert or key):
+        return None
+    from bench.errors import UsageError
+    from bench.fleet.connect import Tls
+
+    if not (ca and cert and key):
+        raise UsageError("TLS needs three files", "give --tls-ca, --tls-cert and --tls-key")
+    return Tls(ca, cert, key)
+
+
+def targets(names: tuple[str, ...]) -> list[Target]:
+    """Return the targets whose devices are to measure, each once; any device where none is named.
+
+    What a target's file says besides its name counts on its devices.
+    """
+    from bench.fleet import ANY
+    from bench.target import Target, resolve
+
+    found = [resolve(name).name if name.endswith(".toml") else name for name in names]
+    return [Target(name, reach="dask") for name in dict.fromkeys(found or [ANY])]
+
+
+def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: float, tls: Tls | None) -> list[Row]:
+    """Run the plan on a fleet, append each row and its samples as they come; return the plan's rows from the file."""
+    from bench.errors import OutputError, UsageError
+    from bench.fleet.connect import client
+
+    interpreters = [case for case in plan.cases if case.backend.python]
+    if interpreters:
+        raise UsageError(
+            f"{interpreters[0].backend.canonical}: an interpreter of this machine means nothing on a device",
+            "a device measures with the one that its `bench fleet worker` runs in",
+        )
+    done = finished(plan, path) if resume else {}
+    todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in done))
+    if done:
+        click.echo(f"{len(done)} of {len(plan.cases)} cases are measured already", err=True)
+    run_id, count = uuid.uuid4().hex[:12], 0
+    connection = client(scheduler, tls)
+    try:
+        for _ in _appended(todo, connection, path, patience_s, run_id):
+            count += 1
+    except KeyboardInterrupt:
+        click.echo(
+            f"interrupted: {count} of {len(todo.cases)} cases are finished and in {path}; "
+            "the same command with --resume goes on",
+            err=True,
+        )
+        raise click.exceptions.Exit(130) from None
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written any more: {error.strerror}", "make room and run the same command with --resume"
+        ) from error
+    finally:
+        connection.close(timeout=5)
+    return [*done.values(), *_rows_of(path, run_id)]
+
+
+def _appended(todo: Plan, connection: Any, path: Path, patience_s: float, run_id: str) -> Any:
+    """Yield once for each row that was written."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from bench import records
+    from bench.fleet.coordinator import Coordinator
+
+    console = Console(stderr=True)
+    progress = Progress(
+        TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console, auto_refresh=False, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    task = progress.add_task("starting", total=len(todo.cases))
+
+    def tell(text: str) -> None:
+        progress.update(task, description=text)
+        progress.refresh()
+
+    with progress, closing(Coordinator(connection, todo, patience_s, tell, run_id).run()) as ended:
+        for row, samples in ended:
+            records.append_samples(path, samples)
+            records.append(path, row)
+            progress.advance(task)
+            yield
+
+
+def finished(plan: Plan, path: Path) -> dict[str, Row]:
+    """Return the valid rows that `path` has for the plan's cases, by the case's id in the plan.
+
+    A case that any device may measure has the row of the one that did.
+    """
+    from bench import records
+    from bench.fleet import ANY
+
+    if path.stat().st_size == 0:
+        return {}
+    rows = [row for row in records.read(path) if row.seed == plan.protocol.seed]
+    ids = {case.id: case.id for case in plan.cases}
+    for target in {row.target for row in rows}:
+        ids |= {replace(case, target=target).id: case.id for case in plan.cases if case.target == ANY}
+    latest = {ids[row.case_id]: row for row in rows if row.case_id in ids}
+    return {id: row for id, row in latest.items() if row.status in records.MEASURED}
+
+
+def _rows_of(path: Path, run_id: str) -> list[Row]:
+    from bench import records
+
+    return [row for row in records.read(path) if row.run_id == run_id] if path.stat().st_size else []
