@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.cli._print import FORMAT, print_records, say
 
 if TYPE_CHECKING:
     from bench.case import Case, Plan
@@ -141,6 +141,7 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str]) -> list[Ro
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from bench import records
+    from bench.escape import plain
     from bench.measure.runner import Observer, Runner
 
     todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in skip))
@@ -149,13 +150,13 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str]) -> list[Ro
     console = Console(stderr=True)
     # Nothing refreshes by itself: a timer in the parent would wake up in the middle of a block.
     progress = Progress(
-        TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
         console=console, auto_refresh=False, transient=True, disable=not console.is_terminal,
     )  # fmt: skip
     task = progress.add_task("starting", total=len(todo.cases))
 
     def tell(text: str) -> None:
-        progress.update(task, description=text)
+        progress.update(task, description=plain(text))
         progress.refresh()
 
     def step(case: Case, wave: int, doing: str) -> None:
@@ -174,7 +175,7 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str]) -> list[Ro
                 rows.append(row)
                 progress.advance(task)
     except KeyboardInterrupt:
-        click.echo(
+        say(
             f"interrupted: {len(rows)} of {len(todo.cases)} cases are finished and in {path}; "
             "the same command with --resume goes on",
             err=True,
@@ -226,7 +227,7 @@ def _show(rows: list[Row], format: str, path: Path) -> None:
         from dataclasses import asdict
 
         print_records([asdict(row) for row in rows], format)
-        click.echo(f"rows: {path}", err=True)
+        say(f"rows: {path}", err=True)
         return
     from rich.console import Console
 
@@ -237,5 +238,5 @@ def _show(rows: list[Row], format: str, path: Path) -> None:
     console.print(table(rows))
     for line in (*remarks(rows), roofline_hint(rows)):
         if line:
-            click.echo(line)
-    click.echo(f"rows: {path}")
+            say(line)
+    say(f"rows: {path}")

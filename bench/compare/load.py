@@ -140,6 +140,14 @@ def _named(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     return frame
 
 
+def _clean(column: pd.Categorical) -> pd.Categorical:
+    """Read each distinct text as `records.read` does."""
+    said = [records.text_of(text) for text in column.categories]
+    if said == list(column.categories):
+        return column
+    return _categories(np.array(said, dtype=object)[column.codes])
+
+
 def _categories(values: Any) -> pd.Categorical:
     import pandas as pd
 
@@ -167,7 +175,7 @@ def _frame(header: bytes, body: bytes) -> pd.DataFrame:
         values = (
             frame[name].fillna("").to_numpy(dtype=object) if name in there else np.full(len(frame), "", dtype=object)
         )
-        frame[name] = _categories(values)
+        frame[name] = _clean(_categories(values))
     for name in NUMBERS:
         if name not in there:
             frame[name] = math.nan

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from bench.escape import markdown, markdown_cell, plain
 from bench.findings.catalog import catalog
 from bench.findings.evaluate import Result
-from bench.findings.finding import Finding
 from bench.findings.store import Evidence
 from bench.findings.verdict import INCONCLUSIVE, NOT_REPRODUCED, OPPOSITE, REPRODUCED, VERDICTS
 
@@ -37,17 +37,18 @@ def _environment(evidence: Evidence, name: str) -> list[str]:
     machine = evidence.header["environment"]
     versions = sorted(
         {
-            str(side["inspected"]["effective"]["version"]) + f" ({wave['backend']})"
+            markdown(f"{side['inspected']['effective']['version']} ({wave['backend']})")
             for wave in evidence.waves
             for side in wave["sides"].values()
             if "inspected" in side
         }
     )
-    where = f"{machine['cpu']} ({machine['microarchitecture']}), {machine['cores']} cores"
+    known = {key: markdown(str(machine[key])) for key in ("cpu", "microarchitecture", "cores", "os")}
+    where = f"{known['cpu']} ({known['microarchitecture']}), {known['cores']} cores"
     virtual = ", virtual machine" if machine["hypervisor"] else ""
     return [
-        f"Measured on {where}{virtual}, {machine['os']}; fp32; {', '.join(versions)}; {len(evidence.waves)} waves, "
-        f"begun {evidence.header['started_at'][:10]}; evidence: `{name}`."
+        f"Measured on {where}{virtual}, {known['os']}; fp32; {', '.join(versions)}; {len(evidence.waves)} waves, "
+        f"begun {evidence.header['started_at'][:10]}; evidence: `{plain(name)}`."
     ]
 
 
@@ -67,9 +68,10 @@ def _table(by_finding: dict[str, list[Result]]) -> list[str]:
             assert r.experiment is not None
             published = "" if r.experiment.published is None else f"{r.experiment.published:.3g}"
             on = f" ({r.experiment.device})" if r.experiment.device and published else ""
-            name = r.experiment.name.replace("|", "/")
+            name = markdown_cell(r.experiment.name)
             channels = CHANNELS.get(r.experiment.channels, r.experiment.channels)
-            lines.append(f"| {id} | {name} | {channels} | {r.backend} | {_effect(r)} | {published}{on} | {r.verdict} |")
+            backend = markdown_cell(r.backend)
+            lines.append(f"| {id} | {name} | {channels} | {backend} | {_effect(r)} | {published}{on} | {r.verdict} |")
     return lines
 
 
@@ -134,12 +136,8 @@ def _rest(by_finding: dict[str, list[Result]]) -> list[str]:
     without = [f for f in catalog().values() if not f.runnable]
     missing = [f for f in catalog().values() if f.runnable and f.id not in by_finding]
     lines = ["## Not testable here", "", "| finding | claim | reason |", "| --- | --- | --- |"]
-    lines += [f"| {f.id} | {_cell(f)} | {f.reason} |" for f in without]
+    lines += [f"| {f.id} | {markdown_cell(f.claim)} | {markdown_cell(f.reason)} |" for f in without]
     if missing:
         ids = ", ".join(f.id for f in missing)
         lines += ["", f"Not measured in this run, though `bench findings run` can: {ids}."]
     return lines
-
-
-def _cell(finding: Finding) -> str:
-    return finding.claim.replace("|", "/")
