@@ -31,6 +31,7 @@ COMMANDS = {
     "roofline": "Measure the attainable peak and bandwidth of a runtime on this machine.",
     "run": "Measure models on backends and append a row for each case.",
     "schema": "Print every column of a result row: type, unit, meaning.",
+    "show": "Print result rows as bars: sorted, grouped, filtered, the newest row of each case.",
 }
 
 

@@ -15,6 +15,7 @@ from bench import records
 from bench.cli.compare import command as compare
 from bench.cli.history import command as history
 from bench.cli.inspect import command as inspect
+from bench.cli.show import command as show
 from tests.compare.rows import row, write
 from tests.conftest import Bench, tiny_model
 
@@ -98,6 +99,14 @@ def test_history(night: Path, format: str) -> None:
     pytest.importorskip("ruptures")
     text = invoke(history, night, "--reference", f"{LONG}@=fake", "--format", format)
     printed(text, format)
+
+
+@pytest.mark.parametrize("format", ["table", "csv", "json"])
+def test_show(night: Path, format: str) -> None:
+    text = invoke(show, night, "--group", "family", "--format", format)
+    printed(text, format)
+    if format == "table":
+        assert max(map(len, text.splitlines())) <= 100
 
 
 def test_run_and_inspect(bench: Bench, tmp_path: Path) -> None:
