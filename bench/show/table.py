@@ -172,7 +172,7 @@ def _row(
 
 def _folded(name: str, width: int) -> list[str]:
     """Break a name into lines of `width`, between settings if it can; a very long one ends with an ellipsis."""
-    parts = []
+    parts: list[str] = []
     while cell_len(name) > width and len(parts) < NAME_LINES - 1:
         first = chop_cells(name[: width + 1], width)[0]
         cut = max(first.rfind(sign) for sign in ",:/ @") + 1
