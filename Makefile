@@ -5,6 +5,8 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.*
 # Their networks are compared with ours. Without their dependencies: those would replace torch.
 TWINS := timm torchvision
+# `make test EXTRAS=dev,browser` runs the browser tests too, where a Chromium is installed.
+EXTRAS ?= dev
 VENV := .venv
 READY := $(VENV)/.ready
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
@@ -44,7 +46,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); this takes a minute or two the first time"
 	$(PIP) '$(TORCH)'
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[$(EXTRAS)]'
 	$(PIP) --no-deps $(TWINS)
 	touch $(READY)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -14,6 +15,7 @@ def main() -> None:
 
     from bench.cli import cli
     from bench.errors import BenchError
+    from bench.escape import line, plain
 
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
@@ -29,7 +31,9 @@ def main() -> None:
     except click.exceptions.Abort:
         code = 130
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        print("\n".join(map(plain, said.getvalue().splitlines())), file=sys.stderr)
         code = error.exit_code
     except BrokenPipeError:
         # The reader of our output (`| head`) has left: nothing to tell it any more.
@@ -39,7 +43,7 @@ def main() -> None:
         _tell("interrupted", "")
         code = 130
     except Exception as error:  # a mistake of ours: still one line
-        _tell(f"internal error: {type(error).__name__}: {error}", "this is a bug; `--debug` shows where")
+        _tell(f"internal error: {type(error).__name__}: {line(str(error))}", "this is a bug; `--debug` shows where")
         _story(debug)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)

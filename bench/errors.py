@@ -26,6 +26,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from bench.escape import clip as clip  # most messages need it
+from bench.escape import line
+
 
 class BenchError(Exception):
     """A mistake or mishap that a person can do something about.
@@ -37,8 +40,8 @@ class BenchError(Exception):
     status = "failed"  # the status of a result row whose case ended with this error
 
     def __init__(self, message: str, hint: str = "") -> None:
-        self.message = " ".join(message.split())
-        self.hint = " ".join(hint.split())
+        self.message = " ".join(line(message).split())
+        self.hint = " ".join(line(hint).split())
         super().__init__(self.message)
 
 
@@ -60,7 +63,7 @@ class UnknownName(UsageError):
     """There is nothing of that kind with that name; the message names the nearest that there is."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], list_command: str = "") -> None:
-        names = sorted(known)
+        names = sorted(clip(one) for one in known)
         near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
         if list_command:
@@ -132,9 +135,3 @@ def first_line(error: BaseException, width: int = 200) -> str:
     """Return the first line that an exception from outside says, or its type where it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return clip(lines[0], width) if lines else type(error).__name__
-
-
-def clip(text: str, width: int = 80) -> str:
-    """Shorten text from outside to `width` characters, without control characters, for a one-line message."""
-    clean = "".join(c if c.isprintable() else "?" for c in text)
-    return clean if len(clean) <= width else clean[: width - 3] + "..."

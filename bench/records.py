@@ -15,12 +15,14 @@ import json
 import os
 import typing
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.errors import OutputError
+from bench.errors import OutputError, clip
+from bench.escape import csv_guard, csv_unguard, line
 
 SCHEMA_VERSION = 2
 GZIP_MEMBER = b"\x1f\x8b\x08"
@@ -107,11 +109,10 @@ COLUMNS = tuple(f.name for f in fields(Row))
 
 def schema() -> list[dict[str, str]]:
     """Return name, type, unit and meaning of every column, in order."""
-    hints = typing.get_type_hints(Row)
     return [
         {
             "column": f.name,
-            "type": _base(hints[f.name]).__name__,
+            "type": _kinds()[f.name].__name__,
             "unit": f.metadata["unit"],
             "meaning": f.metadata["meaning"],
         }
@@ -214,18 +215,19 @@ def read(path: Path) -> list[Row]:
 
 
 def _row(path: Path, number: int, cells: dict[str, str]) -> Row:
-    hints = typing.get_type_hints(Row)
+    kinds = _kinds()
     values: dict[str, Any] = {}
     for f in fields(Row):
         text = cells.get(f.name)
         if text in (None, ""):
             values[f.name] = None if f.default is MISSING else f.default
             continue
-        kind = _base(hints[f.name])
+        kind = kinds[f.name]
         try:
-            values[f.name] = text == "true" if kind is bool else kind(text)
+            values[f.name] = _READ.get(kind, kind)(text)
         except ValueError:
-            raise OutputError(f"{path}, line {number}: {f.name} is {text!r}", f"it must be a {kind.__name__}") from None
+            said = f"{path}, line {number}: {f.name} is {clip(text)!r}"
+            raise OutputError(said, f"it must be a {kind.__name__}") from None
     return Row(**values)
 
 
@@ -235,6 +237,19 @@ def _base(hint: Any) -> type:
     return kinds[0] if kinds else typing.cast("type", hint)
 
 
+def text_of(cell: str) -> str:
+    """Return the text that a cell says, printable: a file that others wrote may hold anything."""
+    return line(csv_unguard(cell))
+
+
+_READ: dict[type, Callable[[str], Any]] = {bool: lambda cell: cell == "true", str: text_of}
+
+
+@cache
+def _kinds() -> dict[str, type]:
+    return {name: _base(hint) for name, hint in typing.get_type_hints(Row).items()}
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
@@ -242,4 +257,4 @@ def _cell(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:.6g}"
-    return " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
+    return csv_guard(line(str(value)))

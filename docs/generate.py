@@ -32,6 +32,12 @@ def schema_page() -> str:
         "known, not applicable, or not supported by the sample. The raw samples of every launch lie beside the CSV in",
         "`NAME.samples.jsonl.gz`, one JSON object per launch of a case.",
         "",
+        "A text that a spreadsheet would run as a formula (it begins with `=`, `+`, `-` or `@`, and is no number such",
+        "as -1.5) has an apostrophe before it; so has such a text that begins with an apostrophe itself. `bench` takes",
+        "it off when it reads; another program takes off an apostrophe that stands before one of the four. Breaks and",
+        "tabs in a text are written as a space, other characters that cannot be printed as `?`. `case_id` is the hash",
+        "of the names as they were.",
+        "",
         "| column | type | unit | meaning |",
         "| --- | --- | --- | --- |",
     ]

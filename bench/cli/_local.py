@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli._print import say
+
 if TYPE_CHECKING:
     from bench.case import Case, Plan
     from bench.reach.base import Reach
@@ -21,6 +23,7 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str], way: Reach
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from bench import records
+    from bench.escape import plain
     from bench.measure.runner import Observer, Runner
 
     todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in skip))
@@ -29,13 +32,13 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str], way: Reach
     console = Console(stderr=True)
     # Nothing refreshes by itself: a timer in the parent would wake up in the middle of a block.
     progress = Progress(
-        TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
         console=console, auto_refresh=False, transient=True, disable=not console.is_terminal,
     )  # fmt: skip
     task = progress.add_task("starting", total=len(todo.cases))
 
     def tell(text: str) -> None:
-        progress.update(task, description=text)
+        progress.update(task, description=plain(text))
         progress.refresh()
 
     def step(case: Case, wave: int, doing: str) -> None:
@@ -54,7 +57,7 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str], way: Reach
                 rows.append(row)
                 progress.advance(task)
     except KeyboardInterrupt:
-        click.echo(
+        say(
             f"interrupted: {len(rows)} of {len(todo.cases)} cases are finished and in {path}; "
             "the same command with --resume goes on",
             err=True,

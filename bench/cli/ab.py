@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import print_records
+from bench.cli._print import fleeting, print_records, say
 
 if TYPE_CHECKING:
     from bench.case import Case
@@ -123,24 +123,20 @@ def side(text: str, backend: str, threads: int, there: Target | None = None) -> 
 def _collect(
     a: Case, b: Case, protocol: PairProtocol, path: Path, done: int, way: Reach, cores: list[int]
 ) -> list[Pair]:
-    from rich.console import Console
-
     from bench import records
     from bench.measure.pairs import collect
     from bench.stats.verdict import half_width
 
     records.prepare_samples(path)
-    console = Console(stderr=True)
     seen: list[float] = []
 
     def told(pair: Pair) -> None:
         seen.append(pair.log_ratio)
         identity = {"a": a.identity(), "b": b.identity(), "seed": protocol.seed}
         records.append_samples(path, [identity | pair.raw | {"log_ratio": pair.log_ratio}])
-        if console.is_terminal:  # a line per pair: a spinner would wake the parent during a block
-            width = half_width(seen)
-            precision = f", ±{width:.2%}" if width < 10 else ""
-            console.print(f"pair {len(seen)} of at most {protocol.most}{precision}", end="\r", highlight=False)
+        width = half_width(seen)
+        precision = f", ±{width:.2%}" if width < 10 else ""
+        fleeting(f"pair {len(seen)} of at most {protocol.most}{precision}")
 
     return collect(a, b, protocol, told, done, way, cores)
 
@@ -159,8 +155,8 @@ def _show(a: Case, b: Case, verdict: Verdict, pairs: list[Pair], confirmed: bool
 
         click.echo(markdown((str(a), str(b)), latency, verdict, confirmed))
         return
-    click.echo(f"A  {latency[0]:9.3f} ms  {a}")
-    click.echo(f"B  {latency[1]:9.3f} ms  {b}")
+    say(f"A  {latency[0]:9.3f} ms  {a}")
+    say(f"B  {latency[1]:9.3f} ms  {b}")
     change = f"{verdict.ratio - 1:+.2%}, 95% interval {verdict.lo - 1:+.2%} to {verdict.hi - 1:+.2%}"
     click.echo(f"B is {verdict.verdict} ({change}, {verdict.pairs} pairs)")
     if verdict.verdict == "inconclusive":

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli._print import fleeting, prepare
+
 if TYPE_CHECKING:
     from bench.case import Case
     from bench.explain.difference import Check
@@ -68,7 +70,6 @@ def command(
     Every statement carries figures of the profile and is made only if its condition holds there. Of two networks, the
     difference is split by class of operators: the parts and the residual add up to it. What each says: docs/explain.md.
     """
-    from bench.cli._print import prepare
     from bench.explain import network as networks
     from bench.explain.difference import check
 
@@ -140,7 +141,7 @@ def _profile(
     protocol = replace(protocol, launches=launches or protocol.launches, loads=loads or protocol.loads)
     if inferences is not None:
         protocol = replace(protocol, most=inferences, least=min(inferences, protocol.least))
-    measured = measure_in_turns(cases, protocol, lambda number: _tell(f"launch {number} of {protocol.launches}"))
+    measured = measure_in_turns(cases, protocol, lambda number: fleeting(f"launch {number} of {protocol.launches}"))
     return [combine(case, *found).record() for case, found in zip(cases, measured, strict=True)]
 
 
@@ -150,16 +151,8 @@ def _apart(cases: list[Case], pairs: int, seed: int) -> list[tuple[float, float]
 
     protocol = PairProtocol(first=pairs, most=pairs, quads=6, seed=seed)
     a, b = cases
-    found = collect(a, b, protocol, lambda pair: _tell(f"pair {pair.number + 1} of {pairs}"))
+    found = collect(a, b, protocol, lambda pair: fleeting(f"pair {pair.number + 1} of {pairs}"))
     return [pair.latency_ns for pair in found]
-
-
-def _tell(text: str) -> None:
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if console.is_terminal:  # a line per launch: a spinner would wake the parent during a block
-        console.print(f"{text:40}", end="\r", highlight=False)
 
 
 def _show(found: list[Network], checked: Check | None, most: int | None, top: int, format: str) -> None:

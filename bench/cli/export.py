@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from bench.cli._print import say
+
 
 @click.command("export", no_args_is_help=True)
 @click.argument("model")
@@ -41,5 +43,5 @@ def command(
     check_output(output, force)
     artifact = ensure(plan.cases[0], seed, lambda: click.echo("exporting", err=True))
     for path in deliver(artifact, output, force):
-        click.echo(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
-    click.echo(f"{artifact.macs / 1e6:.1f} M MACs, {artifact.params / 1e6:.2f} M parameters, {artifact.reference_by}")
+        say(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
+    say(f"{artifact.macs / 1e6:.1f} M MACs, {artifact.params / 1e6:.2f} M parameters, {artifact.reference_by}")

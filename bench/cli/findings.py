@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.cli._print import FORMAT, print_records, say
 
 if TYPE_CHECKING:
     from bench.findings.evaluate import Result
@@ -76,6 +76,7 @@ def run_findings(
     The exit code is 0 when everything was measured, 1 when something could not be, 3 when the budget ended it.
     """
     from dataclasses import replace
+    from functools import partial
 
     from bench import backends as registry
     from bench.errors import UsageError
@@ -95,10 +96,7 @@ def run_findings(
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "findings.jsonl")
     evidence = store.open_file(path, resume, seed)
 
-    def told(line: str) -> None:
-        click.echo(line, err=True)
-
-    done = Campaign(findings, refs, path, evidence, protocol, quick, budget, told).run()
+    done = Campaign(findings, refs, path, evidence, protocol, quick, budget, partial(say, err=True)).run()
     results = evaluate(findings, refs, evidence, quick)
     from bench.findings.table import write_csv
 

@@ -47,7 +47,7 @@ def _show(found: History, format: str) -> None:
     import json
     from dataclasses import asdict
 
-    from bench.cli._print import print_records
+    from bench.cli._print import print_records, say
 
     if format == "json":
         records = [record(m) for m in found.moved]
@@ -61,19 +61,20 @@ def _show(found: History, format: str) -> None:
     if format == "csv":
         print_records([record(m) for m in found.moved], "csv")
         for line in remarks:
-            click.echo(line, err=True)
+            say(line, err=True)
         return
     cells = [_cells(m) for m in found.moved]
     if format == "markdown":
-        from bench.compare.show import markdown_table, markdown_text
+        from bench.compare.show import markdown_table
+        from bench.escape import markdown
 
         lines = ["### What moved", "", *(markdown_table(cells) if cells else ["Nothing moved."]), ""]
-        click.echo("\n".join(lines + [f"- {markdown_text(line)}" for line in remarks]))
+        click.echo("\n".join(lines + [f"- {markdown(line)}" for line in remarks]))
         return
     if cells:
         print_records(cells, "table")
     for line in remarks if cells else ["nothing moved", *remarks]:
-        click.echo(line)
+        say(line)
 
 
 def record(m: Moved) -> dict[str, Any]:

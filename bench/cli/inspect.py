@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.cli._print import FORMAT, print_records, say
 
 DEFAULT_TOP = 10
 
@@ -68,7 +68,7 @@ def command(
     elif format == "csv":
         print_records([{k: _cell(v) for k, v in row.items()} for row in shown], "csv")
         for line in _remarks(summary.graph.uncounted):
-            click.echo(line, err=True)
+            say(line, err=True)
     else:
         from rich.console import Console
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.cli._print import FORMAT, print_records, say
 
 if TYPE_CHECKING:
     from bench.lab.repeat import Answer
@@ -94,7 +94,7 @@ def repeat(model: str, runs: int, quiet_runs: int, seed: int, wander: bool, outp
     def told(answer: Answer) -> None:
         where = "quiet" if answer.quiet else "neighbour"
         said = f"{answer.tool:22} {answer.latency_ms:8.3f} ms  {answer.wall_s:5.1f} s  {answer.status}"
-        click.echo(f"turn {answer.turn + 1:2} {where:9} {said}", err=True)
+        say(f"turn {answer.turn + 1:2} {where:9} {said}", err=True)
 
     lines = lab.summary(lab.turns(model, output, runs, quiet_runs, told, seed, wander))
     print_records([_readable(line) if format == "table" else line for line in lines], format)

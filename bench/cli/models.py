@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
+
+from bench.cli._print import print_records
 
 if TYPE_CHECKING:
     from bench.published import PublishedNetwork
@@ -59,9 +60,7 @@ def models(family: tuple[str, ...], form: str) -> None:
     if form == "table":
         _print_table(found)
     elif form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(f.name for f in fields(Entry))
-        writer.writerows([_printable(v) if isinstance(v, str) else v for v in asdict(e).values()] for e in found)
+        print_records([asdict(e) for e in found], "csv")
     else:
         click.echo(json.dumps([asdict(e) for e in found], indent=2))
 
@@ -143,7 +142,8 @@ def _best(rows: list[PublishedNetwork], card: Card, resolution: int) -> Publishe
 def _print_table(found: list[Entry]) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
+
+    from bench.escape import cell as safe
 
     caption = "M: millions; MACs: multiply-adds; off: a count of what the source counts, against its figure"
     table = Table(caption=f"{caption} (blank: within rounding)")
@@ -164,14 +164,10 @@ def _print_table(found: list[Entry]) -> None:
             _number(e.macs_off_pct, "+.1f", "%"),
             e.source,
         )
-        table.add_row(*(Text(_printable(cell)) for cell in cells))
+        table.add_row(*(safe(cell) for cell in cells))
     # Piped, the table is for reading in a file: as wide as it wants to be.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 def _number(value: float | None, form: str, unit: str = "") -> str:
     return "" if value is None else f"{value:{form}}{unit}"
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

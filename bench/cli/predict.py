@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.cli._print import FORMAT, fleeting, print_records, say
 
 if TYPE_CHECKING:
     from bench.predict.predictor import Prediction, Predictor
@@ -64,15 +64,15 @@ def command(
     refs = [zoo.resolve(text) for text in models]
     table = Table(training.context(ref, threads)) if train and again else training.known(ref, threads)
     if train:
-        training.train(table, ref, [zoo.resolve(a) for a in anchors or training.ANCHORS], _tell)
-        click.echo(_trained(table), err=True)
+        training.train(table, ref, [zoo.resolve(a) for a in anchors or training.ANCHORS], fleeting)
+        say(_trained(table), err=True)
     if not refs:
         return
     ready(table)
     plan = training.plan_of(refs, ref, threads, batch)
-    training.list_networks(table, plan, ref, _tell)
+    training.list_networks(table, plan, ref, fleeting)
     if measure:
-        training.time_kernels(table, ref, _tell, only={k for c in plan.cases for k in _network(table, c).keys})
+        training.time_kernels(table, ref, fleeting, only={k for c in plan.cases for k in _network(table, c).keys})
     predictor = Predictor(table)
     found = [(_network(table, case), predictor.predict(_network(table, case))) for case in plan.cases]
     _show(found, predictor, format)
@@ -84,14 +84,6 @@ def _network(table: Table, case: Any) -> Network:
     from bench.predict.train import name_of
 
     return table.networks[name_of(case)]
-
-
-def _tell(text: str) -> None:
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if console.is_terminal:
-        console.print(f"{text:70}", end="\r", highlight=False)
 
 
 def _trained(table: Table) -> str:
@@ -113,9 +105,9 @@ def _show(found: list[tuple[Network, Prediction]], predictor: Predictor, format:
         if unknown:
             more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
             named = "; ".join(unknown[:NAMED]) + more
-            click.echo(f"{network.name}: these operators are not in the prediction, which is too low: {named}")
+            say(f"{network.name}: these operators are not in the prediction, which is too low: {named}")
         elif prediction.lo_ns is None:
-            click.echo(f"{network.name}: no interval: too few anchor networks were measured (9 or more tell)")
+            say(f"{network.name}: no interval: too few anchor networks were measured (9 or more tell)")
 
 
 def _record(network: Network, prediction: Prediction, predictor: Predictor) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import FORMAT, prepare, print_records
+from bench.cli._print import FORMAT, fleeting, prepare, print_records, say
 
 if TYPE_CHECKING:
     from bench.case import Case
@@ -86,18 +86,10 @@ def command(
 def _measure(case: Case, protocol: ProfileProtocol, output: Path | None) -> Profile:
     import json
 
-    from rich.console import Console
-
     from bench.profile.combine import combine
     from bench.profile.run import measure
 
-    console = Console(stderr=True)
-
-    def told(number: int) -> None:
-        if console.is_terminal:  # a line per launch: a spinner would wake the parent during a block
-            console.print(f"launch {number} of {protocol.launches}", end="\r", highlight=False)
-
-    artifact, launches = measure(case, protocol, told)
+    artifact, launches = measure(case, protocol, lambda number: fleeting(f"launch {number} of {protocol.launches}"))
     profile = combine(case, artifact, launches)
     if output is not None:
         raw = {"case": case.identity(), "protocol": asdict(protocol), "launches": launches}
@@ -136,7 +128,7 @@ def _print_table(profile: Profile, top: int) -> None:
     from bench.profile import table
 
     for line in table.header(profile):
-        click.echo(line)
+        say(line)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     console.print()
     console.print(table.classes(profile))

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.cli._print import FORMAT, fleeting, print_records
 
 
 @click.command("roofline")
@@ -31,7 +31,7 @@ def command(backend: str, threads: int, again: bool, format: str) -> None:
     version = None if ref.python else _version(ref.name)
     roof = None if again else store.recall(local(), ref.canonical, version, threads)
     if roof is None:
-        roof = measure.measure(ref, threads, tell=_tell)
+        roof = measure.measure(ref, threads, tell=fleeting)
         store.remember(local(), roof)
     if format != "table":
         print_records(records(roof), format)
@@ -50,11 +50,3 @@ def _version(backend: str) -> str | None:
         return version(backend)
     except PackageNotFoundError:
         return None
-
-
-def _tell(text: str) -> None:
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if console.is_terminal:
-        console.print(f"{text:60}", end="\r", highlight=False)

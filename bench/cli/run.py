@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli._fleet import tls_options
-from bench.cli._print import FORMAT, print_records
+from bench.cli._print import FORMAT, print_records, say
 
 if TYPE_CHECKING:
     from bench.case import BackendRef, Plan
@@ -210,7 +210,7 @@ def _show(rows: list[Row], format: str, path: Path) -> None:
         from dataclasses import asdict
 
         print_records([asdict(row) for row in rows], format)
-        click.echo(f"rows: {path}", err=True)
+        say(f"rows: {path}", err=True)
         return
     from rich.console import Console
 
@@ -221,5 +221,5 @@ def _show(rows: list[Row], format: str, path: Path) -> None:
     console.print(table(rows))
     for line in (*remarks(rows), roofline_hint(rows)):
         if line:
-            click.echo(line)
-    click.echo(f"rows: {path}")
+            say(line)
+    say(f"rows: {path}")

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import click
-
-from bench.cli._print import print_records
+from bench.cli._print import print_records, say
 from bench.compare.sides import Compared, Comparison
+from bench.escape import markdown
 
 MARKS = {"slower": "🔴 ", "faster": "🟢 "}  # a help for the eye; the word stands beside it
 
@@ -37,7 +36,7 @@ def print_comparison(result: Comparison, threshold: float | None, format: str) -
     if format == "csv":
         print_records([record(case) for case in (*result.cases, *result.backends)], "csv")
         for line in (*_unmatched(result), *result.notes):
-            click.echo(line, err=True)
+            say(line, err=True)
         return
     cases = [_cells(case, many) for case in (*result.cases, *result.backends)]
     if format == "markdown":
@@ -45,7 +44,7 @@ def print_comparison(result: Comparison, threshold: float | None, format: str) -
         return
     print_records(cases, "table")
     for line in (*_unmatched(result), *result.notes, *conclusion(result, threshold)):
-        click.echo(line)
+        say(line)
 
 
 def record(case: Compared) -> dict[str, Any]:
@@ -123,13 +122,13 @@ def conclusion(result: Comparison, threshold: float | None) -> list[str]:
 
 def _markdown(result: Comparison, cases: Sequence[dict[str, str]], threshold: float | None) -> str:
     lines = ["### Latency, NEW against BASE", ""]
-    lines += [f"**{markdown_text(line)}**" for line in conclusion(result, threshold)]
+    lines += [f"**{markdown(line)}**" for line in conclusion(result, threshold)]
     lines += [""] if threshold is not None else []
     lines += markdown_table([c | {"verdict": MARKS.get(c["verdict"], "") + c["verdict"]} for c in cases])
     for title, texts in (("Not compared", _unmatched(result)), ("Differences and remarks", list(result.notes))):
         if texts:
             lines += ["", f"<details><summary>{title}</summary>", ""]
-            lines += [f"- {markdown_text(text)}" for text in texts]
+            lines += [f"- {markdown(text)}" for text in texts]
             lines += ["", "</details>"]
     return "\n".join(lines) + "\n"
 
@@ -139,16 +138,8 @@ def markdown_table(records: Sequence[dict[str, str]]) -> list[str]:
     if not records:
         return ["Nothing to show."]
     lines = [_line(records[0]), _line("---" for _ in records[0])]
-    return lines + [_line(markdown_text(cell) for cell in r.values()) for r in records]
+    return lines + [_line(markdown(cell) for cell in r.values()) for r in records]
 
 
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def markdown_text(text: str) -> str:
-    """Make text from outside safe in Markdown: one line, no markup, no HTML, no link, no mention."""
-    clean = "".join(c if c.isprintable() else "?" for c in str(text))
-    escaped = "".join(f"\\{c}" if c in "\\`*_[]|~#!" else c for c in clean)
-    escaped = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.replace("@", "&#64;").replace("://", "&#58;//")

@@ -11,9 +11,10 @@ from typing import Any
 
 import click
 
-from bench.cli._print import print_records
+from bench.cli._print import print_records, say
 from bench.compare.across import Across, Agreement, Beside, Flip
-from bench.compare.show import markdown_table, markdown_text, percent
+from bench.compare.show import markdown_table, percent
+from bench.escape import markdown
 
 MOST_FLIPS = 20  # in a table; CSV and JSON have all
 
@@ -35,16 +36,16 @@ def print_across(found: Across, format: str) -> None:
     elif format == "csv":
         print_records([record(case) for case in found.cases], "csv")
         for line in (*map(flip, found.flips), *tail):
-            click.echo(line, err=True)
+            say(line, err=True)
     elif format == "markdown":
         lines = [f"### Latency across {found.axis}", "", *markdown_table([_cells(c) for c in found.cases])]
-        lines += ["", *(f"- {markdown_text(line)}" for line in (*_flips(found.flips), *tail))]
+        lines += ["", *(f"- {markdown(line)}" for line in (*_flips(found.flips), *tail))]
         click.echo("\n".join(lines))
     else:
         if found.cases:
             print_records([_cells(case) for case in found.cases], "table")
         for line in (*_flips(found.flips), *tail):
-            click.echo(line)
+            say(line)
 
 
 def record(case: Beside) -> dict[str, Any]:

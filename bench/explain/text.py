@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.escape import markdown as escaped
 from bench.explain.difference import Check, Part, split
 from bench.explain.network import Network, Operator, total_ms
 from bench.explain.reasons import Statement, told
@@ -230,40 +231,44 @@ def markdown(sections: Sequence[Section]) -> list[str]:
     """Write sections as Markdown."""
     lines: list[str] = []
     for section in sections:
-        lines += [f"{line}  " for line in section.lines]
+        lines += [f"{escaped(line)}  " for line in section.lines]
         if section.table:
             table = section.table
             lines.append("| " + " | ".join(table.head) + " |")
             ends = [" --- " if i == 0 or name in table.left else " ---: " for i, name in enumerate(table.head)]
             lines.append("|" + "|".join(ends) + "|")
-            lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table.rows]
-        lines += [f"- {' '.join(ms.split())}: {text}" if ms else f"- {text}" for ms, text in section.statements]
+            lines += ["| " + " | ".join(escaped(cell) for cell in row) + " |" for row in table.rows]
+        lines += [
+            f"- {' '.join(ms.split())}: {escaped(text)}" if ms else f"- {escaped(text)}"
+            for ms, text in section.statements
+        ]
         lines.append("")
     return lines[:-1]
 
 
 def show(sections: Sequence[Section], console: Any) -> None:
     """Print sections on a rich console."""
-    from rich.markup import escape
     from rich.table import Table as RichTable
+
+    from bench.escape import cell, plain
 
     for number, section in enumerate(sections):
         if number:
             console.print()
         for line in section.lines:
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(plain(line), markup=False, emoji=False, soft_wrap=True)
         if section.table:
             laid = RichTable(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
             for i, name in enumerate(section.table.head):
                 left = i == 0 or name in section.table.left
                 laid.add_column(name, justify="left" if left else "right", no_wrap=True)
             for row in section.table.rows:
-                laid.add_row(*map(escape, row))
+                laid.add_row(*map(cell, row))
             console.print(laid)
         if section.statements:
             laid = RichTable(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
             laid.add_column(no_wrap=True)
             laid.add_column()
             for ms, text in section.statements:
-                laid.add_row(escape(ms), escape(text))
+                laid.add_row(cell(ms), cell(text))
             console.print(laid)

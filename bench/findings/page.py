@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from bench.escape import markdown, markdown_cell, plain
 from bench.findings.catalog import catalog
 from bench.findings.evaluate import Result
-from bench.findings.finding import Finding
 from bench.findings.store import Evidence
 from bench.findings.verdict import INCONCLUSIVE, NOT_REPRODUCED, OPPOSITE, REPRODUCED, VERDICTS
 
@@ -42,17 +42,18 @@ def _environment(evidence: Evidence, name: str) -> list[str]:
     machine = evidence.header["environment"]
     versions = sorted(
         {
-            str(side["inspected"]["effective"]["version"]) + f" ({wave['backend']})"
+            markdown(f"{side['inspected']['effective']['version']} ({wave['backend']})")
             for wave in evidence.waves
             for side in wave["sides"].values()
             if "inspected" in side
         }
     )
-    where = f"{machine['cpu']} ({machine['microarchitecture']}), {machine['cores']} cores"
+    known = {key: markdown(str(machine[key])) for key in ("cpu", "microarchitecture", "cores", "os")}
+    where = f"{known['cpu']} ({known['microarchitecture']}), {known['cores']} cores"
     virtual = ", virtual machine" if machine["hypervisor"] else ""
     return [
-        f"Measured on {where}{virtual}, {machine['os']}; fp32; {', '.join(versions)}; {len(evidence.waves)} waves, "
-        f"begun {evidence.header['started_at'][:10]}; evidence: `{name}`."
+        f"Measured on {where}{virtual}, {known['os']}; fp32; {', '.join(versions)}; {len(evidence.waves)} waves, "
+        f"begun {evidence.header['started_at'][:10]}; evidence: `{plain(name)}`."
     ]
 
 
@@ -72,7 +73,14 @@ def _verdicts(by_finding: dict[str, list[Result]]) -> list[str]:
             here = [r for r in mine if r.backend == backend]
             first = here[0]
             told = _counts(here) if len(here) > 1 else ""
-            cells = (f"[{id}](#{id.lower()})", backend, _name(first), _effect(first), _published(first), first.verdict)
+            cells = (
+                f"[{id}](#{id.lower()})",
+                markdown_cell(backend),
+                _name(first),
+                _effect(first),
+                _published(first),
+                first.verdict,
+            )
             lines.append(f"| {' | '.join(cells)} | {told} |")
     return lines
 
@@ -85,13 +93,15 @@ def _experiments(mine: Sequence[Result]) -> list[str]:
     for r in mine:
         assert r.experiment is not None
         channels = CHANNELS.get(r.experiment.channels, r.experiment.channels)
-        lines.append(f"| {_name(r)} | {channels} | {r.backend} | {_effect(r)} | {_published(r)} | {r.verdict} |")
+        lines.append(
+            f"| {_name(r)} | {channels} | {markdown_cell(r.backend)} | {_effect(r)} | {_published(r)} | {r.verdict} |"
+        )
     return lines
 
 
 def _name(result: Result) -> str:
     assert result.experiment is not None
-    return result.experiment.name.replace("|", "/")
+    return markdown_cell(result.experiment.name)
 
 
 def _published(result: Result) -> str:
@@ -167,12 +177,8 @@ def _rest(by_finding: dict[str, list[Result]]) -> list[str]:
     without = [f for f in catalog().values() if not f.runnable]
     missing = [f for f in catalog().values() if f.runnable and f.id not in by_finding]
     lines = ["## Not testable here", "", "| finding | claim | reason |", "| --- | --- | --- |"]
-    lines += [f"| {f.id} | {_cell(f)} | {f.reason} |" for f in without]
+    lines += [f"| {f.id} | {markdown_cell(f.claim)} | {markdown_cell(f.reason)} |" for f in without]
     if missing:
         ids = ", ".join(f.id for f in missing)
         lines += ["", f"Not measured in this run, though `bench findings run` can: {ids}."]
     return lines
-
-
-def _cell(finding: Finding) -> str:
-    return finding.claim.replace("|", "/")

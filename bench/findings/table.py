@@ -9,6 +9,7 @@ from pathlib import Path
 from bench import backends as registry
 from bench.case import BackendRef
 from bench.errors import BenchError, OutputError
+from bench.escape import csv_value
 from bench.findings.evaluate import Result, evaluate
 from bench.findings.finding import Finding
 from bench.findings.store import Evidence
@@ -23,7 +24,7 @@ def write_csv(path: Path, results: Sequence[Result]) -> None:
         with path.open("w", encoding="utf-8", newline="") as handle:
             writer = csv.DictWriter(handle, list(records[0]) if records else ["id"], lineterminator="\n")
             writer.writeheader()
-            writer.writerows(records)
+            writer.writerows({name: csv_value(value) for name, value in one.items()} for one in records)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}", "choose another --output") from error
 

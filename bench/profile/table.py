@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
+from bench.escape import cell
 from bench.profile.classes import GROUP_OF
 from bench.profile.combine import OperatorTime, Profile
 
@@ -62,7 +62,7 @@ def operators(profile: Profile, top: int) -> Table:
     for op in sorted(profile.operators, key=lambda op: -op.time_us)[:top]:
         pad = f"{op.padded_macs / op.macs:.2f}" if op.padded_macs and op.macs else ""
         table.add_row(
-            escape(_short(op)),
+            cell(_short(op)),
             op.class_,
             f"{'' if op.precise else '~'}{op.time_us:.1f}",
             "" if op.sd_us is None else f"{op.sd_us:.1f}",
@@ -71,7 +71,7 @@ def operators(profile: Profile, top: int) -> Table:
             f"{op.macs / 1e6:.1f}" if op.macs else "",
             pad,
             f"{op.gmacs_per_s:.1f}" if op.gmacs_per_s else "",
-            escape(_layout(op)),
+            cell(_layout(op)),
         )
     return table
 

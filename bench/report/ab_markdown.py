@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.compare.show import MARKS, markdown_table, markdown_text
+from bench.compare.show import MARKS, markdown_table
+from bench.escape import markdown as escaped
 from bench.stats.verdict import Verdict
 
 
@@ -24,7 +25,7 @@ def markdown(names: Sequence[str], latency_ms: Sequence[float], verdict: Verdict
     lines += markdown_table(sides)
     if confirmed is not None:
         again = "confirmed it" if confirmed else "did not confirm it, and decide alone"
-        lines += ["", markdown_text(f"The first pairs said slower; fresh ones {again}.")]
+        lines += ["", escaped(f"The first pairs said slower; fresh ones {again}.")]
     if verdict.verdict == "inconclusive":
         lines += ["", f"These pairs would have shown a slowdown of {verdict.detectable:.1%} and no less."]
     return "\n".join(lines)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from bench.errors import clip
+from bench.escape import cell, clip
 from bench.graph.summary import Summary
 
 FIELDS = ("macs", "elementwise_ops", "memory_access_bytes")
@@ -20,7 +20,7 @@ Unit = tuple[str, float]
 def show(summary: Summary, rows: Sequence[dict[str, Any]], of: int, key: str, console: Console) -> None:
     """Print totals, the shares of the classes, and `rows` (nodes or modules) out of `of`, sorted by `key`."""
     for label, text in _totals(summary):
-        console.print(f"[bold]{label:<16}[/] {escape(text)}", soft_wrap=True)
+        console.print(Text.assemble((f"{label:<16}", "bold"), " ", text), soft_wrap=True)
     console.print()
     console.print(_classes(summary))
     console.print()
@@ -33,7 +33,7 @@ def show(summary: Summary, rows: Sequence[dict[str, Any]], of: int, key: str, co
         console.print(f"{summary.graph.constant_nodes} constant nodes are computed once, when the model loads")
     if summary.graph.uncounted:
         names = clip(", ".join(summary.graph.uncounted), 300)
-        console.print(f"[bold yellow]not counted[/]: {escape(names)}", soft_wrap=True)
+        console.print(Text.assemble(("not counted", "bold yellow"), ": ", names), soft_wrap=True)
 
 
 def _totals(summary: Summary) -> list[tuple[str, str]]:
@@ -80,12 +80,12 @@ def _rows(rows: Sequence[dict[str, Any]], summary: Summary) -> Table:
     for row in rows:
         numbers = [_number(row[field], factor) for field, (_, factor) in zip(FIELDS, units, strict=True)]
         if modules:
-            table.add_row(escape(clip(row["module"], 40)), str(row["nodes"]), *numbers)
+            table.add_row(cell(clip(row["module"], 40)), str(row["nodes"]), *numbers)
             continue
         shape = _shape(row["outputs"][0]) if row["outputs"] else "?"
         if row["uncounted"]:
             numbers[:2] = ["?", "?"]
-        table.add_row(escape(clip(_label(row), 34)), row["class"], shape, *numbers)
+        table.add_row(cell(clip(_label(row), 34)), row["class"], shape, *numbers)
     return table
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
 
+from bench.escape import markdown_cell
 from bench.published import (
     Counts,
     Doubt,
@@ -106,7 +107,7 @@ def markdown(
     built = [row for row in rows if (row.model, row.resolution) in counts]
     for table, group in groupby(built, key=lambda row: row.table):
         text += [
-            f"## {_cell(titles.get(table, table))}",
+            f"## {markdown_cell(titles.get(table, table))}",
             "",
             _join(name for name, _ in COLUMNS),
             _join(rule for _, rule in COLUMNS),
@@ -147,13 +148,7 @@ def _compared(printed: Printed | None, counted_m: float) -> tuple[str, str, str]
 
 
 def _join(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(_cell(c) for c in cells)} |"
-
-
-def _cell(text: str) -> str:
-    """Make text safe for a Markdown table: one line, no bar that would end the cell, no HTML."""
-    clean = "".join(c if c.isprintable() else "?" for c in text)
-    return clean.replace("|", "\\|").replace("<", "&lt;")
+    return f"| {' | '.join(markdown_cell(c) for c in cells)} |"
 
 
 def page() -> str:

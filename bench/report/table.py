@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from bench.escape import cell
 from bench.records import Row
 
 # Colour is a help, never the only sign: the status stands there as a word. Blue and orange differ for everyone.
@@ -35,7 +36,7 @@ def table(rows: Sequence[Row]) -> Table:
     result.add_column("error", justify="right", no_wrap=True)
     result.add_column("status", no_wrap=True)
     for row in rows:
-        cells = [escape(row.model), escape(row.backend)]
+        cells: list[str | Text] = [cell(row.model), cell(row.backend)]
         if show_threads:
             cells.append(str(row.threads))
         if show_shape:
@@ -48,9 +49,9 @@ def table(rows: Sequence[Row]) -> Table:
             interval(row),
             _number(row.gmacs_per_s, 1, 1),
             *((_number(row.attainable_share, 100, 0) + "%",) if show_peak else ()),
-            escape(row.precision_effective or "-"),
+            cell(row.precision_effective or "-"),
             "-" if row.parity_rel_l2 is None else f"{row.parity_rel_l2:.0e}",
-            f"[{STYLES.get(row.status, 'bold red')}]{row.status}[/]",
+            cell(row.status, STYLES.get(row.status, "bold red")),
         ]
         result.add_row(*cells)
     return result

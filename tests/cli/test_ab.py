@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from bench import records
 from bench.cli.ab import command
-from bench.measure.pairs import Pair
+from bench.measure.pairs import Pair, PairProtocol
 from tests.conftest import Bench, one_line_error
 
 FEW = ("--pairs", 5)
@@ -88,12 +89,18 @@ def test_what_is_not_comparable_is_not_compared(bench: Bench, tiny: Path, b: str
     assert says in one_line_error(result)
 
 
-def test_markdown_is_for_a_comment(bench: Bench, tiny: Path) -> None:
+def test_markdown_is_for_a_comment(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names come from whoever opens the pull request: no markup of theirs gets through."""
     evil = tiny.rename(tiny.with_name("x|<img src=y>[a](http:z)*b*`c`.onnx"))
     slow = f"{evil}@fake:latency_ms=1.05"
-    result = bench("ab", f"{evil}@fake", slow, *FEW, "--gate", "--format", "markdown", "--output", "r.csv")
-    assert result.returncode == 1, result.stderr
+
+    def collect(a: object, b: object, protocol: PairProtocol, *rest: object) -> list[Pair]:
+        return [Pair(i, math.log(1.05), (), (1e6, 1.05e6), {}) for i in range(protocol.first)]
+
+    monkeypatch.setattr("bench.cli.ab._collect", collect)
+    arguments = (f"{evil}@fake", slow, *FEW, "--gate", "--format", "markdown")
+    result = CliRunner().invoke(command, list(map(str, arguments)), catch_exceptions=False)
+    assert result.exit_code == 1, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == "### Latency, B against A"
     assert lines[2].startswith("**B is 🔴 slower**: +5.0%, 95% interval +5.0% to +5.0%, 20 pairs")

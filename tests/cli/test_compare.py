@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli.compare import command as compare
 from bench.cli.history import command as history
-from bench.compare.show import markdown_text
+from bench.escape import markdown
 from tests.compare.rows import nights, row, write
 from tests.conftest import Bench, one_line_error
 
@@ -72,8 +72,8 @@ def test_markdown_is_a_table_whatever_names_are(tmp_path: Path) -> None:
     assert "\\`c\\`" in text
 
 
-def test_markdown_text_is_one_line() -> None:
-    assert "\n" not in markdown_text("a\nb\x1b[31m")
+def test_markdown_is_one_line() -> None:
+    assert "\n" not in markdown("a\nb\x1b[31m")
 
 
 def test_across_prints(tmp_path: Path) -> None:

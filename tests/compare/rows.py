@@ -17,13 +17,12 @@ DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def row(latency_ms: float = 5.0, half: float = 0.01, **changed: Any) -> Row:
-    """A row whose interval is `half` of the latency to either side."""
-    return Row(
-        **DEFAULTS
-        | {"latency_ms": latency_ms, "latency_lo_ms": latency_ms * (1 - half), "latency_hi_ms": latency_ms * (1 + half)}
-        | changed
-    )
+def row(latency_ms: float | None = 5.0, half: float = 0.01, **changed: Any) -> Row:
+    """A row whose interval is `half` of the latency to either side; None for a case that was not measured."""
+    latency = {} if latency_ms is None else {
+        "latency_ms": latency_ms, "latency_lo_ms": latency_ms * (1 - half), "latency_hi_ms": latency_ms * (1 + half)
+    }  # fmt: skip
+    return Row(**DEFAULTS | latency | changed)
 
 
 def write(path: Path, rows: Sequence[Row]) -> Path:

@@ -67,7 +67,7 @@ def test_a_cache_that_cannot_be_written_costs_the_memory_alone(tmp_path: Path, m
 
 
 def test_the_doctor_tells_and_forgets(bench: Bench, tiny: Path) -> None:
-    bench("run", "--model", tiny, "--launches", "5", "--budget", "20", "--output", "r.csv")
+    bench("run", "--model", tiny, "--launches", "2", "--budget", "1", "--output", "r.csv")
     said = json.loads(bench("doctor", "--json").stdout)[-1]
     assert said["check"] == "usual speed"
     assert "launches beside onnxruntime" in said["found"]
