@@ -30,7 +30,7 @@ def list_(format: str) -> None:
 
 def record(target: Target) -> dict[str, Any]:
     """Return what a list says of a target."""
-    where = target.host or target.image
+    where = target.host or target.image or target.scheduler
     return {"target": target.name, "reach": target.reach, "where": where, "notes": target.notes}
 
 

@@ -1,7 +1,7 @@
 """The coordinator: gives each device its next case, brings the artifacts, hands out rows, and gets over lost devices.
 
-It keeps what is not finished and nothing of what is: a row leaves as soon as it is there. Dask carries the tasks and
-says which workers live; which device measures what is decided here, because only here it is known what a device lacks.
+It keeps what is not finished and nothing of what is. Dask carries the tasks and says which workers live; which device
+measures what is decided here, because only here it is known what a device lacks.
 """
 
 from __future__ import annotations
@@ -28,33 +28,12 @@ from bench.export import ensure
 from bench.fleet import ANY, SLOT, TAG, device, record, upload
 from bench.fleet.bundle import Bundle, pack
 from bench.fleet.connect import Device, devices
+from bench.fleet.flight import Delivery, Ended, Flight, drop
 from bench.records import STATUSES, Row
 
 LOOK_S = 1.0
 LOSSES = 3  # a case under which so many devices were lost may be what kills them
 DEPTH = 2  # cases at a device: one that is measured, one that waits, so that it never waits for us
-Ended = tuple[Row, list[dict[str, Any]]]
-
-
-@dataclass(eq=False)
-class Flight:
-    """A case at a device, or on its way; `case` names the device's target, `planned` is the plan's."""
-
-    planned: Case
-    losses: int
-    case: Case
-    device: str
-    bundle: Bundle
-    future: Any = None
-
-
-@dataclass(eq=False)
-class Delivery:
-    """A bundle on its way to a device, and the flights that wait for it."""
-
-    steps: upload.Steps
-    waiting: list[Flight]
-    future: Any = None
 
 
 @dataclass
@@ -147,9 +126,9 @@ class Coordinator:
     def _lost(self, address: str) -> None:
         """Take back what a lost device had; it goes to a twin, or waits for one."""
         for key in [key for key in self._deliveries if key[0] == address]:
-            _drop(self._deliveries.pop(key).future)
+            drop(self._deliveries.pop(key).future)
         for position, flight in enumerate(self._flights.pop(address)):
-            _drop(flight.future)
+            drop(flight.future)
             flight.future = None
             # Only the first can have been measured when the device was lost.
             self._again(flight, lost=position == 0)
@@ -319,8 +298,3 @@ class Coordinator:
         self._flights, self._deliveries = {}, {}
         if futures and self.client.status == "running":
             self.client.cancel(futures, force=True)
-
-
-def _drop(future: Any) -> None:
-    if future is not None:
-        future.cancel(force=True)

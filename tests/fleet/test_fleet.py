@@ -174,6 +174,8 @@ def test_a_target_without_a_device_any_more_ends_in_failed_rows(fleet: Cluster, 
 def test_a_scheduler_that_is_not_there(bench: Bench, model: Path) -> None:
     result = bench("run", "--fleet", "tcp://127.0.0.1:9", "--model", model)
     assert "no scheduler at tcp://127.0.0.1:9" in one_line_error(result)
+    result = bench("run", "--target", "fleet:scheduler=tcp://127.0.0.1:9", "--model", model)
+    assert "no scheduler at tcp://127.0.0.1:9" in one_line_error(result)
     result = bench("fleet", "worker", "127.0.0.1:9")
     assert "no scheduler at tcp://127.0.0.1:9" in one_line_error(result)
 

@@ -22,7 +22,7 @@ def test_the_list_is_that_of_bench_list(bench: Bench) -> None:
     listed = bench("targets", "list", "--format", "json")
     assert json.loads(listed.stdout) == json.loads(bench("list", "targets", "--format", "json").stdout)
     names = {row["target"] for row in json.loads(listed.stdout)}
-    assert names == {"arm64", "cuda", "jetson-orin", "local", "raspberry-pi-5", "x86_64"}
+    assert names == {"arm64", "cuda", "fleet", "jetson-orin", "local", "raspberry-pi-5", "x86_64"}
 
 
 def test_check_names_the_cpu_and_what_the_doctor_says(bench: Bench, server: Sshd) -> None:
@@ -44,6 +44,8 @@ def test_check_names_the_cpu_and_what_the_doctor_says(bench: Bench, server: Sshd
         (("check", "arm64:host=nowhere.invalid"), "there is no host nowhere.invalid"),
         (("check", "arm64:hots=x"), "named 'hots'"),
         (("check", "arm64:port=x"), "port=x is no number"),
+        (("check", "fleet"), "fleet is a fleet, not a device"),
+        (("check", "fleet:scheduler="), "scheduler"),
         (("setup", "local"), "local is reached by local"),
         (("setup", "arm64:python=/opt/python"), "names its own python"),
     ],
