@@ -14,15 +14,18 @@ def command(action: str) -> None:
     from bench import cache
     from bench.errors import OutputError
 
-    folder = cache.root() / "artifacts"
-    files = [p for p in folder.rglob("*") if p.is_file()] if folder.is_dir() else []
+    # What was exported here, and what others carried here to be measured.
+    folders = [cache.root() / "artifacts", cache.root() / "carried"]
+    files = [p for folder in folders if folder.is_dir() for p in folder.rglob("*") if p.is_file()]
     artifacts = sum(p.name == "artifact.json" for p in files)
     size = sum(p.stat().st_size for p in files) / 2**20
-    if action == "clear" and folder.exists():
+    if action != "clear":
+        click.echo(f"{artifacts} artifacts, {size:.0f} MiB, in {cache.root()}")
+        return
+    for folder in folders:
         try:
-            shutil.rmtree(folder)
+            if folder.exists():
+                shutil.rmtree(folder)
         except OSError as error:
             raise OutputError(f"{folder} cannot be removed: {error.strerror}", "remove it by hand") from error
-        click.echo(f"removed {artifacts} artifacts, {size:.0f} MiB, from {folder}")
-    else:
-        click.echo(f"{artifacts} artifacts, {size:.0f} MiB, in {folder}")
+    click.echo(f"removed {artifacts} artifacts, {size:.0f} MiB, from {cache.root()}")
