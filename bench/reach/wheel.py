@@ -44,7 +44,7 @@ def write(folder: Path) -> Path:
 
 
 def _collect(folder: Traversable, at: str, content: dict[str, bytes]) -> None:
-    for entry in folder.iterdir():
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         name = f"{at}/{entry.name}"
         if entry.is_dir():
             if entry.name != "__pycache__":
