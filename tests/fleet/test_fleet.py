@@ -75,7 +75,7 @@ def test_a_device_killed_in_the_middle_costs_no_row(fleet: Cluster, model: Path,
     until(lambda: any(row.target == "one" for row in rows_in(tmp_path / "r.csv")), "the first row")
     fleet.kill("b")
     stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0, stderr
+    assert process.returncode == 0, stdout + stderr
     rows = rows_in(tmp_path / "r.csv")
     assert Counter(row.target for row in rows) == {"one": 10, "two": 10}
     assert len({row.case_id for row in rows}) == 20
