@@ -103,6 +103,8 @@ class SshReach(Remote):
 
     def dial(self) -> Line:
         """Start an outpost there, over a connection of its own: an old one may be dead without knowing it."""
+        if self._ssh is not None:
+            self._ssh.close()
         self._ssh = Ssh(self.target)
         return Line(self._ssh.command(outpost(self.target, self.run)), self.name)
 

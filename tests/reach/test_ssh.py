@@ -168,10 +168,14 @@ def test_a_device_that_stays_away(tiny: Path, own_server: Sshd, monkeypatch: pyt
 
     specs = [f"fake:latency_ms={i}" for i in range(1, 7)]
     with closing(open_way(own_server.target())) as way:
+        way.hello()
+        assert way._ssh is not None
+        folder = way._ssh._folder
         rows = rows_of(tiny, way, specs, Observer(step=step))
         with pytest.raises(LinkLost, match="stays out of reach"):
             way.reopen()
     assert {row.status for row in rows} == {"failed"}, rows
     assert all("stays out of reach" in (row.error or "") for row in rows), [row.error for row in rows]
     assert all("refuses the connection" in (row.error or "") for row in rows)
+    assert not Path(folder).exists()
     assert nothing_left(way.run)
