@@ -17,7 +17,7 @@ run: $(READY)
 	$(VENV)/bin/bench run --model shufflenetv2 --backend openvino
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(READY)
 	$(VENV)/bin/python -m pytest --slow
