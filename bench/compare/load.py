@@ -32,6 +32,7 @@ ENVIRONMENT = (
 )  # fmt: skip
 TEXTS = tuple(dict.fromkeys((*CASE, *MACHINE, *ENVIRONMENT, "precision_effective", "run_id", "started_at", "status")))
 NUMBERS = ("macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", "launches")
+Columns = tuple[Sequence[str], Sequence[str]]  # texts, numbers
 REQUIRED = {"status", "model", "backend", "latency_ms", "schema_version"}
 HINT = "give a CSV that `bench run` wrote"
 
@@ -66,8 +67,8 @@ def find(source: str) -> list[Path]:
     return found
 
 
-def load(sources: Sequence[str]) -> Rows:
-    """Read all rows of files, folders and patterns.
+def load(sources: Sequence[str], texts: Sequence[str] = (), numbers: Sequence[str] = ()) -> Rows:
+    """Read all rows of files, folders and patterns; `texts` and `numbers` are columns to read besides.
 
     A file that was found in a folder and holds no result rows is passed over, and a note says so; one that was named
     must hold some.
@@ -91,7 +92,8 @@ def load(sources: Sequence[str]) -> Rows:
             other.append(path)
         else:
             groups.setdefault(header, []).append((path, body))
-    frames = [_parse(header, files) for header, files in groups.items()]
+    columns = (*TEXTS, *texts), (*NUMBERS, *numbers)
+    frames = [_parse(header, files, columns) for header, files in groups.items()]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         raise OutputError(f"there are no rows in {clip(', '.join(sources))}", "nothing was measured there yet")
@@ -116,19 +118,19 @@ def _split(path: Path) -> tuple[bytes, bytes]:
     return header.strip(), body if not body or body.endswith(b"\n") else body + b"\n"
 
 
-def _parse(header: bytes, files: Sequence[tuple[Path, bytes]]) -> pd.DataFrame:
+def _parse(header: bytes, files: Sequence[tuple[Path, bytes]], columns: Columns) -> pd.DataFrame:
     # An odd number of quotes in one file would swallow the beginning of the next.
     odd = [path for path, body in files if body.count(b'"') % 2]
     if odd:
         _explain(odd, "a quote is not closed")
     try:
-        frame = _frame(header, b"".join(body for _, body in files))
+        frame = _frame(header, b"".join(body for _, body in files), columns)
     except ValueError as error:  # pandas.errors.ParserError and UnicodeDecodeError are of this kind
         _explain([path for path, _ in files], str(error))
     rows = [body.count(b"\n") for _, body in files]
     # A job without a name is its file; lines and rows differ only in files that others wrote.
     if (frame["run_id"] == "").any() or sum(rows) != len(frame):
-        frame = _concat([_named(_frame(header, body), path) for path, body in files])
+        frame = _concat([_named(_frame(header, body, columns), path) for path, body in files])
     _check(frame, [path for path, _ in files])
     return frame
 
@@ -147,11 +149,11 @@ def _categories(values: Any) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, categories=pd.Index(categories, dtype=object))
 
 
-def _frame(header: bytes, body: bytes) -> pd.DataFrame:
+def _frame(header: bytes, body: bytes, columns: Columns) -> pd.DataFrame:
     import pandas as pd
 
     there = header.decode().split(",")
-    texts, numbers = [c for c in TEXTS if c in there], [c for c in NUMBERS if c in there]
+    texts, numbers = ([c for c in names if c in there] for names in columns)
     # Not read as categories: pandas would take run 007 and a network named 1e3 for numbers.
     dtype: dict[str, Any] = dict.fromkeys(texts, str) | dict.fromkeys(numbers, "float64")
     frame = pd.read_csv(
@@ -163,12 +165,12 @@ def _frame(header: bytes, body: bytes) -> pd.DataFrame:
         skip_blank_lines=True,
         index_col=False,  # cells beyond the header are left alone, not taken for an index
     )
-    for name in TEXTS:
+    for name in columns[0]:
         values = (
             frame[name].fillna("").to_numpy(dtype=object) if name in there else np.full(len(frame), "", dtype=object)
         )
         frame[name] = _categories(values)
-    for name in NUMBERS:
+    for name in columns[1]:
         if name not in there:
             frame[name] = math.nan
     return frame

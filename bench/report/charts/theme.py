@@ -1,0 +1,94 @@
+"""What all charts share: colours, type, sizes, and data that carry a name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import altair as alt
+
+Width = int | str  # pixels, or "container"
+
+# Okabe and Ito's palette, which the common kinds of colour blindness keep apart; yellow is left out, because it
+# vanishes on white. https://jfly.uni-koeln.de/color/
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+GREY, PALE = "#7a7a7a", "#b8b8b8"
+COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY)
+# A status is told by shape; what is filled may be believed.
+SHAPES = {
+    "ok": "circle",
+    "noisy": "diamond",
+    "downgraded": "triangle-down",
+    "mismatch": "cross",
+}  # fmt: skip
+OTHER_SHAPE = "square"
+FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', sans-serif"
+INK, SOFT, GRID = "#1f2328", "#59636e", "#e4e4e0"
+
+
+def named(name: str, records: Iterable[dict[str, Any]]) -> alt.InlineData:
+    """Return records as data with a name."""
+    return alt.InlineData(values=list(records), name=name)
+
+
+def finish(chart: alt.Chart | alt.LayerChart | alt.VConcatChart, about: str) -> Any:
+    """Give a chart its type and colours, and the words that a screen reader says for it."""
+    return (
+        chart.properties(description=about, background="transparent")
+        .configure(font=FONT)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=SOFT, titleColor=INK, gridColor=GRID, domainColor=PALE, tickColor=PALE, labelFontSize=12,
+            titleFontSize=12, titleFontWeight=500, titlePadding=10, labelPadding=5, labelLimit=330, tickSize=4,
+        )
+        .configure_legend(
+            labelColor=INK, titleColor=SOFT, labelFontSize=12, titleFontSize=12, titleFontWeight=500, orient="top",
+            direction="horizontal", labelLimit=260, symbolSize=90, columns=4, title=None, offset=12,
+        )
+        .configure_title(color=INK, fontSize=13, fontWeight=600, anchor="start")
+        .configure_text(color=INK, fontSize=11)
+        .configure_header(labelColor=INK, titleColor=INK)
+    )  # fmt: skip
+
+
+def tips(**titles: str) -> list[alt.Tooltip]:
+    """Return the lines of a hover: field=title; a field that ends in ``:Q`` is written as a number."""
+    return [alt.Tooltip(field=name, title=title, type="nominal") for name, title in titles.items()]
+
+
+def status_shape(found: Sequence[str]) -> alt.Shape:
+    """Tell a status by its shape; a legend only where there is more than one."""
+    present = [s for s in SHAPES if s in found] + sorted({s for s in found if s not in SHAPES})
+    scale = alt.Scale(domain=present, range=[SHAPES.get(s, OTHER_SHAPE) for s in present])
+    legend = alt.Legend(title="status", symbolFillColor=GREY, symbolStrokeColor=GREY) if len(present) > 1 else None
+    return alt.Shape("status:N", scale=scale, legend=legend)
+
+
+def setting_color(settings: Sequence[str], title: str | None = None) -> alt.Color:
+    """Give the settings colours; one alone needs no legend."""
+    unique = list(dict.fromkeys(settings))
+    scale = alt.Scale(domain=unique, range=[COLORS[i % len(COLORS)] for i in range(len(unique))])
+    legend = alt.Legend(title=title, columns=3) if len(unique) > 1 else None
+    return alt.Color("setting:N", scale=scale, legend=legend)
+
+
+def around(values: Sequence[float], room: float = 1.25) -> list[float]:
+    """Return the ends of a log axis with some room on either side."""
+    return [min(values) / room, max(values) * room] if values else [1.0, 10.0]
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Return round values inside: more steps of each power of ten where the axis has few of them."""
+    for most, steps in ((8, (1, 1.25, 1.5, 2, 3, 4, 5, 7)), (300, (1, 2, 5)), (5000, (1, 3)), (math.inf, (1,))):
+        if high / low < most:
+            break
+    found = [step * 10.0**power for power in range(-6, 9) for step in steps]
+    return [value for value in found if low <= value <= high]
+
+
+def log_axis(title: str, domain: list[float], grid: bool = True) -> dict[str, Any]:
+    """Return axis and scale of a log axis whose labels are plain numbers."""
+    axis = alt.Axis(title=title, values=ticks(*domain), format="~g", grid=grid)
+    axis.labelExpr = "format(datum.value, ',~r')"
+    return {"axis": axis, "scale": alt.Scale(type="log", domain=domain, nice=False)}
