@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.compare.load import CASE, MACHINE, Rows
 from bench.errors import BenchError, clip
@@ -106,7 +106,7 @@ def cases(rows: Rows) -> Cases:
     return Cases(tuple(records), found, len(frame))
 
 
-def _case(index: int, row: dict[str, object], several: set[str]) -> CaseRow:
+def _case(index: int, row: Mapping[Any, Any], several: set[str]) -> CaseRow:
     def text(name: str, width: int = 80) -> str:
         return clip(str(row[name]), width)
 
@@ -182,6 +182,10 @@ def named(rows: Sequence[CaseRow]) -> dict[tuple[str, ...], str]:
         name = SETTING[i]
         return f"{before.get(name, '')}{value or 'none'}{after.get(name, '') if value else ''}"
 
+    for name in ("cpu", "precision", "batch"):  # what other parts of the name tell already
+        rest = [i for i in varying if SETTING[i] != name]
+        if rest and len({tuple(s[i] for i in rest) for s in settings}) == len(settings):
+            varying = rest
     varying = varying or [SETTING.index("backend"), SETTING.index("target")]
     return {s: ", ".join(clip(told(i, s[i]), 40) for i in varying) for s in settings}
 

@@ -26,7 +26,8 @@ def headline(data: Data) -> str:
     if measured:
         fastest = min(measured, key=lambda row: row.latency_ms or 0)
         pairs = f" None of {_count(inverted.near, 'pair')} within 10% MACs is inverted." if inverted.near else ""
-        return f"{_count(len(measured), 'case')} measured; the fastest is {fastest.label} at {fastest.latency_ms:.3g} ms.{pairs}"
+        told = f"the fastest is {fastest.label} at {fastest.latency_ms:.3g} ms"
+        return f"{_count(len(measured), 'case')} measured; {told}.{pairs}"
     effects = [r for r in data.findings if r.found is not None]
     if effects:
         counts = Counter(r.verdict for r in effects)

@@ -60,10 +60,13 @@ class Nights:
 
 def nights(rows: Rows) -> Nights:
     """Make the series of all cases with at least two nights."""
+    rows = _recurring(rows)
     frame = rows.frame[rows.frame["status"] == "ok"].reset_index(drop=True)
-    if frame.empty or frame_days(frame).nunique() < FEWEST_NIGHTS:
+    if frame.empty:
         return Nights(())
     found, why_not = _history(rows)
+    if found is not None and not found.series:  # what a suite declares is not what was measured here
+        found, why_not = _history(rows, _most_frequent(frame))
     made = _series(frame, found)
     made.sort(key=lambda s: (-max((abs(math.log(m.ratio)) for m in s.moved), default=0.0), s.case, s.machine))
     kept = made if sum(len(s.days) for s in made) <= MOST_POINTS else [s for s in made if s.moved]
@@ -71,9 +74,25 @@ def nights(rows: Rows) -> Nights:
     return Nights(tuple(kept), reference, why_not, len(made) - len(kept), found.notes if found else ())
 
 
-def _history(rows: Rows) -> tuple[History | None, str]:
+def _recurring(rows: Rows) -> Rows:
+    """Keep the rows of CPUs that were met in more than one night: a single run has no history."""
+    frame = rows.frame
+    machines = frame.groupby(list(MACHINE), observed=True, sort=False).ngroup()
+    several = frame_days(frame).groupby(machines).nunique() >= FEWEST_NIGHTS
+    return Rows(frame[machines.map(several).to_numpy(dtype=bool)].reset_index(drop=True))
+
+
+def _most_frequent(frame: pd.DataFrame) -> str:
+    """Name the case with the most rows as `bench history --reference` takes it."""
+    numbers, cases = cases_of(frame)
+    case = cases[int(np.bincount(numbers.to_numpy()).argmax())]
+    parts = [f"@{name}={case[name]}" for name in ("threads", "batch", "resolution") if case[name]]
+    return f"{case['model']}@{case['backend']}{''.join(parts)}"
+
+
+def _history(rows: Rows, reference: str | None = None) -> tuple[History | None, str]:
     try:
-        return history(rows), ""
+        return history(rows, reference), ""
     except MissingExtra as error:
         return None, f"change points are not told: {error.message} ({error.hint})"
     except BenchError as error:

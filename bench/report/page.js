@@ -27,7 +27,7 @@
   async function draw(id) {
     const box = document.getElementById(`chart-${id}`);
     const { spec, names } = store.charts[id];
-    spec.datasets = Object.fromEntries(names.map((name) => [name, records(name)]));
+    for (const data of spec.data) if (names.includes(data.name)) data.values = records(data.name);
     try {
       // ast: expressions are interpreted, so that the page needs no eval and its policy allows none.
       const done = await vegaEmbed(box, spec, { ast: true, actions: false, renderer: "svg" });

@@ -40,15 +40,27 @@ def need_charts() -> None:
 @cache
 def bundle() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script, of the version that Altair writes for."""
-    import altair
     import vl_convert
 
-    version = re.sub(r"^v(\d+\.\d+).*", r"\1", altair.SCHEMA_VERSION)
-    script: str = vl_convert.javascript_bundle(vl_version=version)
+    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=_version())
     # It holds no such text today; if it ever does, the page must break here and not there.
     assert "</script" not in script.lower()
     assert "<!--" not in script
     return script
+
+
+def compiled(spec: dict[str, Any]) -> dict[str, Any]:
+    """Turn Vega-Lite into Vega here, so that no page has to; its warnings concern heights that are meant."""
+    import vl_convert
+
+    found: dict[str, Any] = vl_convert.vegalite_to_vega(spec, vl_version=_version(), show_warnings=False)
+    return found
+
+
+def _version() -> str:
+    import altair
+
+    return re.sub(r"^v(\d+\.\d+).*", r"\1", altair.SCHEMA_VERSION)
 
 
 def page(data: Data) -> str:
@@ -101,7 +113,7 @@ def _store(data: Data, charts: dict[str, Any]) -> dict[str, Any]:
     for id, chart in charts.items():
         spec = chart.to_dict()
         found = dict(take_out(spec))
-        specs[id] = {"spec": spec, "names": list(found)}
+        specs[id] = {"spec": compiled(spec), "names": list(found)}
         datasets |= found
     if "inversions" in datasets:
         datasets["inversions"] = list(data.inverted.records)
@@ -156,8 +168,9 @@ def _filters(data: Data) -> str:
         values = data.facets.values[name]
         if len(values) < 2:
             continue
+        box = f'<input type="checkbox" checked data-dimension="{name}"'
         boxes = "".join(
-            f'<label><input type="checkbox" checked value="{code}" data-dimension="{name}"> {markup.text(value)}</label>'
+            f'<label>{box} value="{code}"> {markup.text(value)}</label>'
             for code, value in sorted(enumerate(values), key=lambda item: _natural(item[1]))
         )
         both = '<button type="button" data-all="1">all</button> <button type="button" data-all="0">none</button>'
@@ -180,16 +193,16 @@ def _foot(data: Data) -> str:
     method = (
         "Each latency is the geometric mean over fresh processes of each one's median, on buffers that stay, with "
         "Student's t over the processes as its 95% interval; cases take turns. `ok` is an interval within ±2%, the "
-        "precision that was asked for, and an output like PyTorch's; `noisy` has a wider interval; all else is not to be "
-        "quoted. MACs are counted in the graph; FLOPs are twice the MACs."
+        "precision that was asked for, and an output like PyTorch's; `noisy` has a wider interval; all else is not to "
+        "be quoted. MACs are counted in the graph; FLOPs are twice the MACs."
     )
     parts.append(f"<p>{markup.code(method)}</p>")
-    parts += [_run(run) for run in data.runs.shown[:3]]
-    if len(data.runs.shown) > 3:
-        rest = "".join(_run(run) for run in data.runs.shown[3:])
+    parts += [_run(run) for run in data.runs.shown[:2]]
+    if len(data.runs.shown) > 2:
+        rest = "".join(_run(run) for run in data.runs.shown[2:])
         left = data.runs.found - len(data.runs.shown)
         more = f"<p>{left} older runs are not listed.</p>" if left else ""
-        parts.append(markup.details(f"{len(data.runs.shown) - 3} more runs", rest + more))
+        parts.append(markup.details(f"{len(data.runs.shown) - 2} more runs", rest + more))
     if data.notes:
         parts.append("<h3>What was met when reading</h3>" + _list(data.notes))
     parts.append(f"<p>Made by isoflops {markup.text(__version__)}.</p>")

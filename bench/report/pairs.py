@@ -74,8 +74,8 @@ def inverted(rows: Sequence[CaseRow]) -> Inverted:
 
 
 def _network(row: CaseRow) -> Network:
-    assert row.latency_ms and row.lo_ms and row.hi_ms and row.macs  # `measured` says so
-    return Network(row.label, "", row.macs, row.latency_ms, row.lo_ms, row.hi_ms)
+    values = [float(value or 0) for value in (row.macs, row.latency_ms, row.lo_ms, row.hi_ms)]  # `measured` says so
+    return Network(row.label, "", *values)
 
 
 def _record(one: Inversion, on: list[int], several: bool) -> Record:

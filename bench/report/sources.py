@@ -54,8 +54,7 @@ def find(named: Sequence[str]) -> Sources:
                 raise UsageError(f"{clip(str(path))} is none of {', '.join(KINDS)}", HINT)
     if not (rows or evidence or profiles):
         raise UsageError(f"there are no results in {clip(', '.join(named))}", HINT)
-    unique = (tuple(dict.fromkeys(found)) for found in (evidence, profiles))
-    return Sources(tuple(dict.fromkeys(rows)), *unique)
+    return Sources(*(tuple(dict.fromkeys(found)) for found in (rows, evidence, profiles)))  # type: ignore[arg-type]
 
 
 def _first(path: Path, *words: str) -> bool:

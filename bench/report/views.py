@@ -191,21 +191,21 @@ VIEWS = (
     ),
     View(
         "inversions", inversions,
-        "Pairs of one setting within 10% MACs, of which the one with fewer MACs takes longer: by how many times, with the "
-        "95% interval from those of both rows.",
-        _inversions_table, least_px=620,
+        "Pairs of one setting within 10% MACs, of which the one with fewer MACs takes longer: by how many times, with "
+        "the 95% interval from those of both rows.",
+        _inversions_table, least_px=330,
     ),
     View(
         "pareto", pareto,
-        "The accuracy is published, not measured: nothing is trained here. The hover and the table name its source. The "
-        "step line joins the networks that no faster one beats.",
+        "The accuracy is published, not measured: nothing is trained here. The hover and the table name its source. "
+        "The step line joins the networks that no faster one beats.",
         _pareto_table,
     ),
     View(
         "breakdown", breakdown,
-        "Time per class of operators of the graph that the runtime really ran; the residual is what no operator accounts "
-        "for.",
-        _breakdown_table, after=_explanations,
+        "Time per class of operators of the graph that the runtime really ran; the residual is what no operator "
+        "accounts for.",
+        _breakdown_table, least_px=420, after=_explanations,
     ),
     View(
         "ranks", ranks,
@@ -215,14 +215,14 @@ VIEWS = (
     ),
     View(
         "findings", findings,
-        "Effects measured here with their 95% intervals; hollow diamonds are what the papers print. Counted effects are "
-        "exact, and stand in the table only.",
-        _findings_table, least_px=680,
+        "Effects measured here with their 95% intervals; hollow diamonds are what the papers print. Counted effects "
+        "are exact, and stand in the table only.",
+        _findings_table, least_px=480,
     ),
     View(
         "history", history,
-        "Medians per night of one case on one CPU, at the median speed of the reference case of the same run, which takes "
-        "the machine's mood out. Grey bars are the levels between change points.",
-        _history_table, before=_choose_series,
+        "Medians per night of one case on one CPU, at the median speed of the reference case of the same run, which "
+        "takes the machine's mood out. Grey bars are the levels between change points.",
+        _history_table, before=_choose_series, least_px=420,
     ),
 )  # fmt: skip

@@ -47,7 +47,7 @@ def chart(data: Data, width: Width = 620) -> Any | None:
     colors = {**dict(zip(large, COLORS, strict=False)), OTHERS: GREY, RESIDUAL: PALE}
     records = [r | {"order": order.index(r["shown"])} for r in records]
     base = alt.Chart(named("breakdown", records)).encode(
-        x=alt.X("ms:Q", title="ms", stack="zero"),
+        x=alt.X("ms:Q", title="ms", stack="zero", scale=alt.Scale(nice=False)),
         y=alt.Y("network:N", sort=alt.SortField("total", "ascending"), title=None),
         order=alt.Order("order:Q"),
     )

@@ -18,6 +18,7 @@ from bench.report.charts.theme import (
     SKY,
     VERMILION,
     Width,
+    above,
     around,
     finish,
     log_axis,
@@ -32,7 +33,7 @@ ABOUT = (
     "hollow diamond."
 )
 MISSING = "No evidence of findings was found. `bench findings run --quick` makes some within minutes."
-ROW = 20
+ROW = 32
 LOOKS = ((BLUE, "circle"), (SKY, "triangle-up"), (ORANGE, "square"), (VERMILION, "cross"), (GREY, "triangle-down"))
 
 
@@ -41,14 +42,17 @@ def chart(data: Data, width: Width = 520) -> Any | None:
     timed = [
         r for r in data.findings if r.found is not None and r.experiment and r.experiment.quantity in (TIME, SHARE)
     ]
-    results = list({(r.experiment, r.backend): r for r in reversed(timed)}.values())[::-1]
+    once: dict[Any, Result] = {}
+    for result in timed:
+        once.setdefault((result.experiment, result.backend), result)
+    results = list(once.values())
     if not results:
         return None
     records = records_of(results)
     values = [r[k] for r in records for k in ("effect", "lo", "hi", "published") if r[k]]
     domain = around([1.0, *values], 1.1)
     base = alt.Chart(named("findings", records)).encode(
-        y=alt.Y("name:N", sort=alt.SortField("place", "ascending"), title=None)
+        y=alt.Y("name:N", sort=alt.SortField("place", "ascending"), axis=None)
     )
     axis = log_axis("effect: ratio of times or shares", domain)
     present = [v for v in VERDICTS if any(r["verdict"] == v for r in records)]
@@ -62,6 +66,7 @@ def chart(data: Data, width: Width = 520) -> Any | None:
     one = alt.Chart(alt.InlineData(values=[{"x": 1.0}])).mark_rule(color=GREY, strokeDash=[4, 3])
     layers = alt.layer(
         one.encode(x=alt.X("x:Q", **axis)),
+        above(base, "name"),
         base.mark_rule(strokeWidth=2.5, opacity=0.7).encode(x=alt.X("lo:Q", **axis), x2="hi:Q", color=color),
         base.mark_point(filled=True, size=75, opacity=1).encode(
             x=alt.X("effect:Q", **axis), color=color, shape=shape, tooltip=hover

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from typing import Any
@@ -34,7 +35,7 @@ def chart(data: Data, width: Width = 760) -> Any | None:
     return finish(alt.vconcat(*parts, spacing=26) if len(parts) > 1 else parts[0], ABOUT)
 
 
-def _one(series: Series, width: Width, suffix: str = "") -> alt.LayerChart:
+def _one(series: Series, width: Width, suffix: str = "") -> Any:
     x = alt.X("day:T", scale=alt.Scale(type="utc"), title=None, axis=alt.Axis(format="%Y-%m-%d", tickCount=6))
     y_title = "ms" if series.raw else "ms, reference's speed"
     y = alt.Y("ms:Q", title=y_title, scale=alt.Scale(zero=False))
@@ -69,7 +70,7 @@ def level_records(series: Series) -> list[dict[str, Any]]:
     """Return the median between change points, from the first to the last night of each stretch."""
     starts = [series.days[0], *sorted(m.first_after for m in series.moved), "9999"]
     found = []
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in itertools.pairwise(starts):
         mine = [(d, ms) for d, ms in zip(series.days, series.ms, strict=True) if start <= d < end]
         if mine:
             found.append({"from": mine[0][0], "to": mine[-1][0], "ms": statistics.median(ms for _, ms in mine)})

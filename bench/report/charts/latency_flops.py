@@ -17,6 +17,7 @@ from bench.report.charts.theme import (
     finish,
     log_axis,
     named,
+    names,
     setting_color,
     status_shape,
     tips,
@@ -40,7 +41,8 @@ def chart(data: Data, width: Width = NOMINAL_WIDTH) -> Any | None:
         return None
     x_ends = around([p["m_macs"] for p in points], 1.35)
     y_ends = around([v for p in points for v in (p["ms"], p["floor"]) if v], 1.25)
-    shown = [p | {"side": side} for p, side in zip(points, _named(points, x_ends, y_ends), strict=True)]
+    rates = rates_near(points)
+    shown = [p | {"side": side} for p, side in zip(points, _named(points, rates, x_ends, y_ends), strict=True)]
     source = named("points", shown)
     x = alt.X("m_macs:Q", **log_axis("M MACs (multiply-accumulates, in millions)", x_ends))
     y = alt.Y("ms:Q", **log_axis("latency, ms", y_ends))
@@ -70,30 +72,24 @@ def chart(data: Data, width: Width = NOMINAL_WIDTH) -> Any | None:
                 when="measured",
                 error="remark",
             ),
-        )  # fmt: skip
+        )
         .add_params(hover)
     )
-    layers = [*_rates(rates_near(points), x_ends, y_ends), *_peak(data, x_ends, y_ends), lines]
+    layers = [*_rates(rates, x_ends, y_ends), *_peak(data, x_ends, y_ends), lines]
     if any(p["floor"] for p in points):
         layers.append(base.mark_tick(orient="horizontal", size=12, thickness=2, color=GREY).encode(y="floor:Q"))
-    return finish(alt.layer(*layers, whiskers, marks, *_labels(base)).properties(width=width, height=HEIGHT), ABOUT)
+    return finish(alt.layer(*layers, whiskers, marks, *names(base)).properties(width=width, height=HEIGHT), ABOUT)
 
 
-def _named(points: list[dict[str, Any]], x: list[float], y: list[float]) -> list[str]:
+def _named(points: list[dict[str, Any]], lines: list[float], x: list[float], y: list[float]) -> list[str]:
     """Name what lies farthest from the trend first: that is what a person asks about."""
     rates = [p["m_macs"] / p["ms"] for p in points]
     usual = statistics.median(rates)
     order = sorted(range(len(points)), key=lambda i: -max(rates[i] / usual, usual / rates[i]))
-    found = sides([(points[i]["m_macs"], points[i]["ms"], points[i]["model"]) for i in order], x, y, (700, 410))
+    names = [(points[i]["m_macs"], points[i]["ms"], points[i]["model"]) for i in order]
+    written = [(high, high / rate, _rate_name(rate)) for rate, _, high in _spans(lines, x, y)]
+    found = sides(names, x, y, (700, 410), written=written)
     return [side for _, side in sorted(zip(order, found, strict=True))]
-
-
-def _labels(base: alt.Chart) -> list[alt.Chart]:
-    def label(side: str, align: str, dx: int) -> alt.Chart:
-        marked = base.transform_filter(f"datum.side == '{side}'")
-        return marked.mark_text(align=align, dx=dx, fontSize=11).encode(text="model:N")  # type: ignore[arg-type]
-
-    return [label("right", "left", 8), label("left", "right", -8)]
 
 
 def rates_near(points: list[dict[str, Any]]) -> list[float]:
@@ -107,18 +103,30 @@ def rates_near(points: list[dict[str, Any]]) -> list[float]:
     return list(RATES[max(0, first - 1) : last + 2])
 
 
+def _spans(rates: list[float], x: list[float], y: list[float]) -> list[tuple[float, float, float]]:
+    """Return each rate with the MACs at which its line enters and leaves the plot; too short ones are left out."""
+    spans = [(rate, max(x[0], y[0] * rate), min(x[1], y[1] * rate)) for rate in rates]
+    return [span for span in spans if span[2] / span[1] > 1.5]
+
+
+def _rate_name(rate: float) -> str:
+    return f"{rate:g} GMACs/s"
+
+
 def _rates(rates: list[float], x: list[float], y: list[float]) -> list[alt.Chart]:
     """Draw lines of equal efficiency: M MACs over ms is GMACs/s."""
-    rows, ends = [], []
-    for rate in rates:
-        low, high = max(x[0], y[0] * rate), min(x[1], y[1] * rate)
-        if high / low < 1.5:
-            continue
-        rows += [{"rate": rate, "m_macs": at, "ms": at / rate} for at in (low, high)]
-        ends.append({"rate": rate, "m_macs": high, "ms": high / rate, "text": f"{rate:g} GMACs/s"})
-    lines = alt.Chart(alt.InlineData(values=rows)).mark_line(strokeDash=[3, 4], strokeWidth=1, color=PALE)
-    texts = alt.Chart(alt.InlineData(values=ends)).mark_text(
-        align="right", baseline="bottom", dx=-3, dy=-1, fontSize=10, color=GREY
+    spans = _spans(rates, x, y)
+    rows = [{"rate": rate, "m_macs": at, "ms": at / rate} for rate, low, high in spans for at in (low, high)]
+    ends = [{"m_macs": high, "ms": high / rate, "text": _rate_name(rate)} for rate, _, high in spans]
+    lines = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_line(strokeDash=[3, 4], strokeWidth=1, color=PALE)
+        .properties(name="rate_lines")
+    )
+    texts = (
+        alt.Chart(alt.InlineData(values=ends))
+        .mark_text(align="right", baseline="bottom", dx=-3, dy=-1, fontSize=10, color=GREY)
+        .properties(name="rates")
     )
     return [
         lines.encode(x="m_macs:Q", y="ms:Q", detail="rate:N"),

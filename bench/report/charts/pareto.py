@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 
 from bench.report.charts.place import sides
-from bench.report.charts.theme import Width, around, finish, log_axis, named, setting_color, status_shape, tips
+from bench.report.charts.theme import Width, around, finish, log_axis, named, names, setting_color, status_shape, tips
 from bench.report.data import Data
 
 TITLE = "Accuracy over latency"
@@ -20,6 +20,7 @@ MISSING = (
     "`bench run --suite zoo` measures them."
 )
 HEIGHT = 420
+RISE = 9  # of a name above its mark, where the front does not cross it
 
 
 def chart(data: Data, width: Width = 760) -> Any | None:
@@ -56,11 +57,7 @@ def chart(data: Data, width: Width = 760) -> Any | None:
         ),
     )  # fmt: skip
 
-    def label(side: str, align: str, dx: int) -> alt.Chart:
-        marked = base.transform_filter(f"datum.side == '{side}'")
-        return marked.mark_text(align=align, dx=dx, fontSize=11).encode(text="model:N")  # type: ignore[arg-type]
-
-    layers = alt.layer(front, marks, label("right", "left", 8), label("left", "right", -8))
+    layers = alt.layer(front, marks, *names(base, RISE))
     return finish(layers.properties(width=width, height=HEIGHT), ABOUT)
 
 
@@ -69,5 +66,5 @@ def _named(records: list[dict[str, Any]], x: list[float], y: list[float]) -> lis
     order = sorted(range(len(records)), key=lambda i: -records[i]["top1"])
     spread = y[1] - y[0]
     points = [(records[i]["ms"], 10 ** ((records[i]["top1"] - y[0]) / spread), records[i]["model"]) for i in order]
-    found = sides(points, x, (1.0, 10.0), (690, 360))
+    found = sides(points, x, (1.0, 10.0), (690, 360), rise=RISE)
     return [side for _, side in sorted(zip(order, found, strict=True))]

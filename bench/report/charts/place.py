@@ -33,6 +33,8 @@ def sides(
     y: Sequence[float],
     size: tuple[float, float],
     most: int = 60,
+    rise: float = 0,
+    written: Sequence[tuple[float, float, str]] = (),
 ) -> list[str]:
     """Return for each point (x, y, name) ``right``, ``left``, or the empty text where its name has no room.
 
@@ -41,19 +43,24 @@ def sides(
         x, y: ends of the axes.
         size: of the plot in pixels, width and height.
         most: names.
+        rise: by how many pixels a name stands above its point.
+        written: texts that stand there already, left of and above their point.
     """
     at = [(_pixel(px, x, size[0]), size[1] - _pixel(py, y, size[1])) for px, py, _ in points]
     dots = [Box(cx - 5, cy - 5, cx + 5, cy + 5) for cx, cy in at]
-    taken: list[Box] = []
+    taken = []
+    for px, py, text in written:
+        right, bottom = _pixel(px, x, size[0]), size[1] - _pixel(py, y, size[1])
+        taken.append(Box(right - LETTER_PX * len(text), bottom - LINE_PX, right, bottom))
     result = []
     for i, ((cx, cy), (_, _, name)) in enumerate(zip(at, points, strict=True)):
-        width = LETTER_PX * len(name)
+        width, top = LETTER_PX * len(name), cy - rise - LINE_PX / 2
         choices = {
-            "right": Box(cx + GAP_PX, cy - LINE_PX / 2, cx + GAP_PX + width, cy + LINE_PX / 2),
-            "left": Box(cx - GAP_PX - width, cy - LINE_PX / 2, cx - GAP_PX, cy + LINE_PX / 2),
+            "right": Box(cx + GAP_PX, top, cx + GAP_PX + width, top + LINE_PX),
+            "left": Box(cx - GAP_PX - width, top, cx - GAP_PX, top + LINE_PX),
         }
         chosen = ""
-        for side, box in choices.items() if len(taken) < most else ():
+        for side, box in choices.items() if len(taken) - len(written) < most else ():
             inside = box.left >= 0 and box.right <= size[0]
             near = (other for j, other in enumerate(dots) if j != i)
             if inside and not any(box.meets(other) for other in (*taken, *near)):

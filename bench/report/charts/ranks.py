@@ -11,8 +11,8 @@ from bench.report.data import Data
 
 TITLE = "The order elsewhere"
 ABOUT = (
-    "Slopes from each network's rank by latency on one setting to its rank on another; beside the name its latency, and "
-    "how many times as long as expected it takes there."
+    "Slopes from each network's rank by latency on one setting to its rank on another; beside the name its latency, "
+    "and how many times as long as expected it takes there."
 )
 MISSING = (
     "No two settings, and no published device, share three networks. "
@@ -27,7 +27,6 @@ def chart(data: Data, width: Width = 620, chosen: int = 0) -> Any | None:
     if not data.orders:
         return None
     order = data.orders[chosen]
-    rows = max(len(o.records) for o in data.orders) if width == "container" else len(order.records)
     # Ranks and ratios follow from what the filter leaves, so the chart computes them. A ratio is held against the mean
     # ratio: 1.3 means 30% slower there than this machine's other networks would have it.
     base = (
@@ -38,7 +37,8 @@ def chart(data: Data, width: Width = 620, chosen: int = 0) -> Any | None:
         .transform_joinaggregate(mean="mean(log)")
         .transform_calculate(
             times="exp(datum.log - datum.mean)",
-            place="datum.right > datum.left ? 'falls behind' : datum.right < datum.left ? 'gains places' : 'keeps place'",
+            place="datum.right > datum.left ? 'falls behind' "
+            ": datum.right < datum.left ? 'gains places' : 'keeps place'",
             before="datum.network + '  ' + format(datum.a_ms, '.3~g') + ' ms'",
             after="format(datum.b_ms, '.3~g') + ' ms  ×' + format(datum.times, '.2f') + '  ' + datum.network",
         )
@@ -51,7 +51,7 @@ def chart(data: Data, width: Width = 620, chosen: int = 0) -> Any | None:
     dash = alt.StrokeDash(
         "place:N",
         scale=alt.Scale(domain=["gains places", "falls behind", "keeps place"], range=[[1, 0], [6, 3], [1, 0]]),
-        legend=None,
+        legend=alt.Legend(),
     )
     hover = [
         *tips(network="network", a="left", b="right"),
@@ -61,9 +61,8 @@ def chart(data: Data, width: Width = 620, chosen: int = 0) -> Any | None:
         alt.Tooltip("right:Q", title="rank, right"),
         alt.Tooltip("times:Q", title="times what the others would have it", format=".2f"),
     ]
-    scale = alt.Scale(domain=[rows + 0.6, -0.6], nice=False, zero=False)
     x = alt.X("side:N", scale=alt.Scale(domain=[LEFT, RIGHT], padding=0.75), axis=None)
-    rank = alt.Y("rank:Q", scale=scale, axis=None)
+    rank = alt.Y("rank:O", axis=None)
     folded = base.transform_fold(["left", "right"], as_=["at", "rank"]).transform_calculate(
         side=f"datum.at == 'left' ? '{LEFT}' : '{RIGHT}'"
     )
@@ -72,13 +71,12 @@ def chart(data: Data, width: Width = 620, chosen: int = 0) -> Any | None:
     )
     dots = folded.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=rank, color=color, tooltip=hover)
     layers = [lines, dots]
-    for side, field, align, dx in ((LEFT, "before", "right", -10), (RIGHT, "after", "left", 10)):
+    for side, field in ((LEFT, "before"), (RIGHT, "after")):
+        beside: dict[str, Any] = {"align": "right", "dx": -10} if side == LEFT else {"align": "left", "dx": 10}
         at = folded.transform_filter(f"datum.side == '{side}'")
-        layers.append(at.mark_text(align=align, dx=dx, fontSize=11).encode(x=x, y=rank, text=f"{field}:N"))  # type: ignore[arg-type]
-        head = base.transform_filter("datum.left == 1").transform_calculate(side=f"'{side}'", rank="-0.2")
+        layers.append(at.mark_text(fontSize=11, **beside).encode(x=x, y=rank, text=f"{field}:N"))
+        head = base.transform_filter("datum.left == 1").transform_calculate(side=f"'{side}'", rank="0")
         layers.append(
-            head.mark_text(align=align, dx=dx, fontSize=12, fontWeight=600, limit=330).encode(
-                x=x, y=rank, text=f"{side}:N"
-            )  # type: ignore[arg-type]
+            head.mark_text(fontSize=12, fontWeight=600, limit=250, **beside).encode(x=x, y=rank, text=f"{side}:N")
         )
-    return finish(alt.layer(*layers).properties(width=width, height=(rows + 1) * ROW), ABOUT)
+    return finish(alt.layer(*layers).properties(width=width, height=alt.Step(ROW)), ABOUT)

@@ -32,8 +32,10 @@ def named(name: str, records: Iterable[dict[str, Any]]) -> alt.InlineData:
     return alt.InlineData(values=list(records), name=name)
 
 
-def finish(chart: alt.Chart | alt.LayerChart | alt.VConcatChart, about: str) -> Any:
+def finish(chart: Any, about: str) -> Any:
     """Give a chart its type and colours, and the words that a screen reader says for it."""
+    if getattr(chart, "width", None) == "container":  # the height is the chart's own
+        chart = chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
     return (
         chart.properties(description=about, background="transparent")
         .configure(font=FONT)
@@ -61,7 +63,7 @@ def status_shape(found: Sequence[str]) -> alt.Shape:
     """Tell a status by its shape; a legend only where there is more than one."""
     present = [s for s in SHAPES if s in found] + sorted({s for s in found if s not in SHAPES})
     scale = alt.Scale(domain=present, range=[SHAPES.get(s, OTHER_SHAPE) for s in present])
-    legend = alt.Legend(title="status", symbolFillColor=GREY, symbolStrokeColor=GREY) if len(present) > 1 else None
+    legend = alt.Legend(symbolFillColor=GREY, symbolStrokeColor=GREY) if len(present) > 1 else None
     return alt.Shape("status:N", scale=scale, legend=legend)
 
 
@@ -80,9 +82,8 @@ def around(values: Sequence[float], room: float = 1.25) -> list[float]:
 
 def ticks(low: float, high: float) -> list[float]:
     """Return round values inside: more steps of each power of ten where the axis has few of them."""
-    for most, steps in ((8, (1, 1.25, 1.5, 2, 3, 4, 5, 7)), (300, (1, 2, 5)), (5000, (1, 3)), (math.inf, (1,))):
-        if high / low < most:
-            break
+    choices = ((8, (1, 1.25, 1.5, 2, 3, 4, 5, 7)), (300, (1, 2, 5)), (5000, (1, 3)), (math.inf, (1,)))
+    steps = next(steps for most, steps in choices if high / low < most or most == math.inf)
     found = [step * 10.0**power for power in range(-6, 9) for step in steps]
     return [value for value in found if low <= value <= high]
 
@@ -92,3 +93,19 @@ def log_axis(title: str, domain: list[float], grid: bool = True) -> dict[str, An
     axis = alt.Axis(title=title, values=ticks(*domain), format="~g", grid=grid)
     axis.labelExpr = "format(datum.value, ',~r')"
     return {"axis": axis, "scale": alt.Scale(type="log", domain=domain, nice=False)}
+
+
+def names(base: alt.Chart, rise: float = 0) -> list[alt.Chart]:
+    """Write names beside the points, on the side that `bench.report.charts.place.sides` found, `rise` pixels higher."""
+    places: dict[str, dict[str, Any]] = {"right": {"align": "left", "dx": 8}, "left": {"align": "right", "dx": -8}}
+    found = []
+    for side, look in places.items():
+        there: alt.Chart = base.transform_filter(f"datum.side == '{side}'")
+        found.append(there.mark_text(fontSize=11, dy=-rise, **look).encode(text="model:N"))
+    return found
+
+
+def above(base: alt.Chart, field: str) -> alt.Chart:
+    """Write each row's name above it, from the left: a column of names would leave a phone no room for the chart."""
+    marked: alt.Chart = base.mark_text(align="left", baseline="bottom", dy=-6, fontSize=12)
+    return marked.encode(x=alt.value(0), text=f"{field}:N")
