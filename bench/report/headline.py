@@ -6,9 +6,8 @@ from collections import Counter
 
 from bench.findings.verdict import VERDICTS
 from bench.report.cases import MOST, SETTING, CaseRow
-from bench.report.charts.inversions import MOST as MOST_DRAWN
 from bench.report.data import Data
-from bench.report.pairs import MOST_INVERSIONS
+from bench.report.pairs import MOST_DRAWN, MOST_INVERSIONS
 
 
 def headline(data: Data) -> str:

@@ -10,13 +10,14 @@
   const chosen = (id) => document.getElementById(`pick-${id}`)?.value;
   const kept = (record) => !record.on || record.on.every((subject) => passes[subject]);
 
+  const unpack = ({ days, ms }) => days.map((day, i) => ({ day: store.dates[day], date: store.dates[day], ms: ms[i] }));
+
   // Records of a data set as filter and select leave them. A series over the nights is unpacked when it is drawn.
   function records(name) {
     if (["nights", "levels", "moves"].includes(name)) {
       const series = store.series[Number(chosen("history") ?? 0)];
       if (!series || !passes[series.on]) return [];
-      if (name !== "nights") return series[name];
-      return series.days.map((day, i) => ({ day: store.dates[day], date: store.dates[day], ms: series.ms[i] }));
+      return name === "nights" ? (series.nights ??= unpack(series)) : series[name];
     }
     let found = store.datasets[name];
     if (name === "ranks") found = found[Number(chosen("ranks") ?? 0)];
@@ -31,7 +32,7 @@
     try {
       // ast: expressions are interpreted, so that the page needs no eval and its policy allows none.
       const done = await vegaEmbed(box, spec, { ast: true, actions: false, renderer: "svg" });
-      views.set(id, { view: done.view, names });
+      views.set(id, { view: done.view, names, box, drawn: names.map(records) });
       box.querySelector("svg")?.setAttribute("aria-hidden", "true");
     } catch (error) {
       box.textContent = `This chart could not be drawn: ${error.message}`;
@@ -41,11 +42,18 @@
 
   async function refresh(only) {
     const work = [];
-    for (const [id, { view, names }] of views) {
+    offer();
+    heads();
+    for (const [id, shown] of views) {
       if (only && id !== only) continue;
-      for (const name of names) view.data(name, records(name));
-      if (id === "ranks") heads(view);
-      work.push(view.runAsync());
+      const found = shown.names.map(records);
+      const none = !found[0].length;
+      shown.box.classList.toggle("empty", none);
+      // What has not changed is left alone; without a record axes would have no ends, so the chart is covered instead.
+      if (none || found.every((list, i) => same(list, shown.drawn[i]))) continue;
+      shown.names.forEach((name, i) => shown.view.data(name, found[i]));
+      shown.drawn = found;
+      work.push(shown.view.runAsync());
     }
     for (const row of document.querySelectorAll("tr[data-on]")) {
       row.hidden = !row.dataset.on.split(" ").every((subject) => passes[subject]);
@@ -54,6 +62,22 @@
     const said = document.getElementById("shown");
     if (said) said.textContent = `${shown} of ${store.cases} cases shown`;
     await Promise.all(work);
+  }
+
+  const same = (a, b) => a.length === b.length && a.every((record, i) => record === b[i]);
+
+  // A select offers what the filter lets through, and moves on from what it does not.
+  function offer() {
+    const open = {
+      ranks: (i) => store.datasets.ranks[i].some(kept),
+      history: (i) => passes[store.series[i].on],
+    };
+    for (const pick of document.querySelectorAll("select[data-chart]")) {
+      for (const option of pick.options) option.disabled = !open[pick.dataset.chart](Number(option.value));
+      if (!pick.selectedOptions[0]?.disabled) continue;
+      const next = [...pick.options].find((option) => !option.disabled);
+      if (next) pick.value = next.value;
+    }
   }
 
   const heads = () => {
@@ -133,7 +157,6 @@
 
   theme();
   listen();
-  heads();
   window.report = { views, filter, refresh };
   window.report.ready = (async () => {
     for (const id of Object.keys(store.charts)) await draw(id);

@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import __version__
 from bench.errors import MissingExtra
 from bench.report import markup
-from bench.report.charts.inversions import MOST as MOST_INVERSIONS
 from bench.report.data import Data
 from bench.report.facets import DIMENSIONS
 from bench.report.headline import headline, lead
+from bench.report.pairs import MOST_DRAWN
 from bench.report.runs import COLUMNS, Run
+
+if TYPE_CHECKING:
+    from bench.report.charts.theme import Drawn
 
 WORDS = {"hypervisor": "virtual machine", "isoflops_version": "isoflops", "backend": "runtimes"}
 
@@ -104,17 +107,15 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _store(data: Data, charts: dict[str, Any]) -> dict[str, Any]:
+def _store(data: Data, charts: dict[str, Drawn]) -> dict[str, Any]:
     """Return what the page's script reads: charts without their records, records by name, subjects of the filter."""
     from bench.report.views import agreement
 
     specs: dict[str, Any] = {}
     datasets: dict[str, Any] = {}
-    for id, chart in charts.items():
-        spec = chart.to_dict()
-        found = dict(take_out(spec))
-        specs[id] = {"spec": compiled(spec), "names": list(found)}
-        datasets |= found
+    for id, drawn in charts.items():
+        specs[id] = {"spec": compiled(drawn.skeleton()), "names": list(drawn.records)}
+        datasets |= drawn.records
     if "inversions" in datasets:
         datasets["inversions"] = list(data.inverted.records)
     if "ranks" in datasets:
@@ -126,25 +127,10 @@ def _store(data: Data, charts: dict[str, Any]) -> dict[str, Any]:
         "cases": len(data.cases.rows),
         "charts": specs,
         "datasets": datasets,
-        "most": MOST_INVERSIONS,
+        "most": MOST_DRAWN,
         "agree": [agreement(order) for order in data.orders] if "ranks" in charts else [],
         **(_series(data) if "history" in charts else {"series": [], "dates": []}),
     }
-
-
-def take_out(spec: Any) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Take the records of named data out of a chart's specification, which is changed, and return them by name."""
-    found = []
-    if isinstance(spec, dict):
-        data = spec.get("data")
-        if isinstance(data, dict) and "name" in data and "values" in data:
-            found.append((data["name"], data.pop("values")))
-        for value in spec.values():
-            found += take_out(value)
-    elif isinstance(spec, list):
-        for value in spec:
-            found += take_out(value)
-    return found
 
 
 def _series(data: Data) -> dict[str, Any]:

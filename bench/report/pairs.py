@@ -13,6 +13,7 @@ from bench.report.cases import SETTING, CaseRow, named
 from bench.stats.ranks import Correlation, correlations
 
 MOST_INVERSIONS = 1000
+MOST_DRAWN = 25  # at once
 MOST_PAIRS = 40  # of settings, and of settings with published devices
 MOST_PER_SETTING = 700  # networks: their pairs are counted one by one
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bench.errors import OutputError, UsageError
 from bench.report.data import Data
 from bench.report.page import single
+
+if TYPE_CHECKING:
+    from bench.report.charts.theme import Drawn
 
 KINDS = ("latency-flops", "inversions", "pareto", "breakdown", "ranks", "findings", "history")
 ENDINGS = (".png", ".svg", ".html")
@@ -41,11 +44,11 @@ def check(output: Path) -> None:
         raise UsageError(f"{output} does not end in {', '.join(ENDINGS)}", "the ending says what is written")
 
 
-def picture(chart: Any, ending: str) -> bytes:
+def picture(chart: Drawn, ending: str) -> bytes:
     """Draw a chart on white, as ``.svg`` or ``.png``; no address is ever opened for it."""
     import vl_convert
 
-    spec = chart.to_dict() | {"background": "white", "padding": 12}
+    spec = chart.spec() | {"background": "white", "padding": 12}
     if ending == ".svg":
         svg: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
         return svg.encode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import altair as alt
 
@@ -16,6 +15,7 @@ from bench.report.charts.theme import (
     PURPLE,
     SKY,
     VERMILION,
+    Drawn,
     Width,
     finish,
     named,
@@ -32,7 +32,7 @@ COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, "#4d4d4d")
 ROW = 30
 
 
-def chart(data: Data, width: Width = 620) -> Any | None:
+def chart(data: Data, width: Width = 620) -> Drawn | None:
     """Draw the profiles, slowest last; None where there is none."""
     if not data.breakdown:
         return None
@@ -46,7 +46,7 @@ def chart(data: Data, width: Width = 620) -> Any | None:
     order = [n for n in (*large, OTHERS, RESIDUAL) if any(r["shown"] == n for r in records)]
     colors = {**dict(zip(large, COLORS, strict=False)), OTHERS: GREY, RESIDUAL: PALE}
     records = [r | {"order": order.index(r["shown"])} for r in records]
-    base = alt.Chart(named("breakdown", records)).encode(
+    base = alt.Chart(named("breakdown")).encode(
         x=alt.X("ms:Q", title="ms", stack="zero", scale=alt.Scale(nice=False)),
         y=alt.Y("network:N", sort=alt.SortField("total", "ascending"), title=None),
         order=alt.Order("order:Q"),
@@ -61,4 +61,4 @@ def chart(data: Data, width: Width = 620) -> Any | None:
             alt.Tooltip("share:Q", title="share", format=".1%"),
         ],
     )
-    return finish(bars.properties(width=width, height=alt.Step(ROW)), ABOUT)
+    return finish(bars.properties(width=width, height=alt.Step(ROW)), ABOUT, {"breakdown": records})

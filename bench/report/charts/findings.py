@@ -17,6 +17,7 @@ from bench.report.charts.theme import (
     ORANGE,
     SKY,
     VERMILION,
+    Drawn,
     Width,
     above,
     around,
@@ -37,7 +38,7 @@ ROW = 32
 LOOKS = ((BLUE, "circle"), (SKY, "triangle-up"), (ORANGE, "square"), (VERMILION, "cross"), (GREY, "triangle-down"))
 
 
-def chart(data: Data, width: Width = 520) -> Any | None:
+def chart(data: Data, width: Width = 520) -> Drawn | None:
     """Draw the effects on time, one of each; counts are exact and stand in the table. None where there is none."""
     timed = [
         r for r in data.findings if r.found is not None and r.experiment and r.experiment.quantity in (TIME, SHARE)
@@ -51,9 +52,7 @@ def chart(data: Data, width: Width = 520) -> Any | None:
     records = records_of(results)
     values = [r[k] for r in records for k in ("effect", "lo", "hi", "published") if r[k]]
     domain = around([1.0, *values], 1.1)
-    base = alt.Chart(named("findings", records)).encode(
-        y=alt.Y("name:N", sort=alt.SortField("place", "ascending"), axis=None)
-    )
+    base = alt.Chart(named("findings")).encode(y=alt.Y("name:N", sort=alt.SortField("place", "ascending"), axis=None))
     axis = log_axis("effect: ratio of times or shares", domain)
     present = [v for v in VERDICTS if any(r["verdict"] == v for r in records)]
     looks = {v: LOOKS[i % len(LOOKS)] for i, v in enumerate(VERDICTS)}
@@ -75,7 +74,7 @@ def chart(data: Data, width: Width = 520) -> Any | None:
         .mark_point(filled=False, shape="diamond", size=95, strokeWidth=1.6, color=GREY)
         .encode(x=alt.X("published:Q", **axis), tooltip=hover),
     )
-    return finish(layers.properties(width=width, height=alt.Step(ROW)), ABOUT)
+    return finish(layers.properties(width=width, height=alt.Step(ROW)), ABOUT, {"findings": records})
 
 
 def records_of(results: Sequence[Result]) -> list[dict[str, Any]]:

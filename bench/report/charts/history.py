@@ -9,7 +9,7 @@ from typing import Any
 
 import altair as alt
 
-from bench.report.charts.theme import BLUE, GREY, VERMILION, Width, finish, named, tips
+from bench.report.charts.theme import BLUE, GREY, VERMILION, Drawn, Width, finish, named, tips
 from bench.report.data import Data
 from bench.report.nights import Series
 
@@ -23,35 +23,34 @@ HEIGHT = 260
 MOST = 6  # series one under the other, in a picture
 
 
-def chart(data: Data, width: Width = 760) -> Any | None:
+def chart(data: Data, width: Width = 760) -> Drawn | None:
     """Draw the series that moved most, one under the other; on a page the first, which a select exchanges."""
     series = data.nights.series
     if not series:
         return None
     if width == "container":
-        return finish(_one(series[0], width), ABOUT)
+        return finish(_one(series[0], width), ABOUT, _records(series[0]))
     shown = [s for s in series if s.moved][:MOST] or list(series[:1])
     parts = [_one(s, width, f" {i}" if i else "").properties(height=150, title=s.name) for i, s in enumerate(shown)]
-    return finish(alt.vconcat(*parts, spacing=26) if len(parts) > 1 else parts[0], ABOUT)
+    records = {name: found for i, s in enumerate(shown) for name, found in _records(s, f" {i}" if i else "").items()}
+    return finish(alt.vconcat(*parts, spacing=26) if len(parts) > 1 else parts[0], ABOUT, records)
 
 
 def _one(series: Series, width: Width, suffix: str = "") -> Any:
     x = alt.X("day:T", scale=alt.Scale(type="utc"), title=None, axis=alt.Axis(format="%Y-%m-%d", tickCount=6))
     y_title = "ms" if series.raw else "ms, reference's speed"
     y = alt.Y("ms:Q", title=y_title, scale=alt.Scale(zero=False))
-    base = alt.Chart(named(f"nights{suffix}", night_records(series)))
+    base = alt.Chart(named(f"nights{suffix}"))
     thin = base.mark_line(strokeWidth=1, color=BLUE, opacity=0.35).encode(x=x, y=y)
     dots = base.mark_point(filled=True, size=22, color=BLUE, opacity=0.9).encode(
         x=x, y=y, tooltip=[alt.Tooltip("date:N", title="night"), alt.Tooltip("ms:Q", title="ms", format=".4~g")]
     )
     levels = (
-        alt.Chart(named(f"levels{suffix}", level_records(series)))
+        alt.Chart(named(f"levels{suffix}"))
         .mark_rule(strokeWidth=2.5, color=GREY)
         .encode(x=alt.X("from:T", scale=alt.Scale(type="utc")), x2="to:T", y="ms:Q")
     )
-    moves = alt.Chart(named(f"moves{suffix}", move_records(series))).encode(
-        x=alt.X("day:T", scale=alt.Scale(type="utc"))
-    )
+    moves = alt.Chart(named(f"moves{suffix}")).encode(x=alt.X("day:T", scale=alt.Scale(type="utc")))
     rules = moves.mark_rule(strokeWidth=1.5, strokeDash=[5, 3], color=VERMILION).encode(
         tooltip=tips(date="first night after", change="change", interval="95%", changed="changed with it")
     )
@@ -59,6 +58,11 @@ def _one(series: Series, width: Width, suffix: str = "") -> Any:
         y=alt.value(0), text="change:N"
     )
     return alt.layer(thin, dots, levels, rules, texts).properties(width=width, height=HEIGHT)
+
+
+def _records(series: Series, suffix: str = "") -> dict[str, list[dict[str, Any]]]:
+    found = {"nights": night_records(series), "levels": level_records(series), "moves": move_records(series)}
+    return {name + suffix: records for name, records in found.items()}
 
 
 def night_records(series: Series) -> list[dict[str, Any]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import altair as alt
 
-from bench.report.charts.theme import BLUE, GREY, ORANGE, Width, above, finish, log_axis, named, tips
+from bench.report.charts.theme import BLUE, GREY, ORANGE, Drawn, Width, above, finish, log_axis, named, tips
 from bench.report.data import Data
+from bench.report.pairs import MOST_DRAWN
 
 TITLE = "Same MACs, other speed"
 ABOUT = (
@@ -18,11 +17,10 @@ MISSING = (
     "No two networks of one setting lie within 10% MACs of each other and are inverted. "
     "`bench run --suite zoo` measures networks of like MACs."
 )
-MOST = 25  # pairs drawn at once
 ROW = 36
 
 
-def chart(data: Data, width: Width = 520) -> Any | None:
+def chart(data: Data, width: Width = 520) -> Drawn | None:
     """Draw the largest inversions; None where there is none."""
     records = data.inverted.records
     if not records:
@@ -30,7 +28,7 @@ def chart(data: Data, width: Width = 520) -> Any | None:
     top = max(r["hi"] for r in records)
     domain = [0.98, top**1.1 * 1.03]  # the figure stands right of the whisker
     base = (
-        alt.Chart(named("inversions", records[:MOST]))
+        alt.Chart(named("inversions"))
         .encode(y=alt.Y("pair:N", sort=alt.SortField("ratio", "descending"), axis=None))
         .properties(width=width, height=alt.Step(ROW))
     )
@@ -57,4 +55,6 @@ def chart(data: Data, width: Width = 520) -> Any | None:
             x=alt.X("hi:Q", **axis), text=alt.Text("ratio:Q", format=".2f")
         ),
     )
-    return finish(layers.properties(width=width, height=alt.Step(ROW)), ABOUT)
+    return finish(
+        layers.properties(width=width, height=alt.Step(ROW)), ABOUT, {"inversions": list(records[:MOST_DRAWN])}
+    )

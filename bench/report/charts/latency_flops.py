@@ -12,6 +12,7 @@ from bench.report.charts.theme import (
     GREY,
     PALE,
     VERMILION,
+    Drawn,
     Width,
     around,
     finish,
@@ -34,7 +35,7 @@ HEIGHT, NOMINAL_WIDTH = 470, 760
 RATES = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000)  # GMACs/s
 
 
-def chart(data: Data, width: Width = NOMINAL_WIDTH) -> Any | None:
+def chart(data: Data, width: Width = NOMINAL_WIDTH) -> Drawn | None:
     """Draw the cases that have a latency; None where none has."""
     points = [p for p in data.points if p["ms"] and p["m_macs"]]
     if not points:
@@ -43,11 +44,10 @@ def chart(data: Data, width: Width = NOMINAL_WIDTH) -> Any | None:
     y_ends = around([v for p in points for v in (p["ms"], p["floor"]) if v], 1.25)
     rates = rates_near(points)
     shown = [p | {"side": side} for p, side in zip(points, _named(points, rates, x_ends, y_ends), strict=True)]
-    source = named("points", shown)
     x = alt.X("m_macs:Q", **log_axis("M MACs (multiply-accumulates, in millions)", x_ends))
     y = alt.Y("ms:Q", **log_axis("latency, ms", y_ends))
     color = setting_color([p["setting"] for p in points])
-    base = alt.Chart(source).encode(x=x, y=y)
+    base = alt.Chart(named("points")).encode(x=x, y=y)
     hover = alt.selection_point(name="family", on="pointerover", clear="pointerout", fields=["line"], empty=False)
     lines = base.mark_line(interpolate="linear").encode(
         detail="line:N",
@@ -78,7 +78,11 @@ def chart(data: Data, width: Width = NOMINAL_WIDTH) -> Any | None:
     layers = [*_rates(rates, x_ends, y_ends), *_peak(data, x_ends, y_ends), lines]
     if any(p["floor"] for p in points):
         layers.append(base.mark_tick(orient="horizontal", size=12, thickness=2, color=GREY).encode(y="floor:Q"))
-    return finish(alt.layer(*layers, whiskers, marks, *names(base)).properties(width=width, height=HEIGHT), ABOUT)
+    return finish(
+        alt.layer(*layers, whiskers, marks, *names(base)).properties(width=width, height=HEIGHT),
+        ABOUT,
+        {"points": shown},
+    )
 
 
 def _named(points: list[dict[str, Any]], lines: list[float], x: list[float], y: list[float]) -> list[str]:

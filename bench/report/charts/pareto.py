@@ -7,7 +7,18 @@ from typing import Any
 import altair as alt
 
 from bench.report.charts.place import sides
-from bench.report.charts.theme import Width, around, finish, log_axis, named, names, setting_color, status_shape, tips
+from bench.report.charts.theme import (
+    Drawn,
+    Width,
+    around,
+    finish,
+    log_axis,
+    named,
+    names,
+    setting_color,
+    status_shape,
+    tips,
+)
 from bench.report.data import Data
 
 TITLE = "Accuracy over latency"
@@ -23,7 +34,7 @@ HEIGHT = 420
 RISE = 9  # of a name above its mark, where the front does not cross it
 
 
-def chart(data: Data, width: Width = 760) -> Any | None:
+def chart(data: Data, width: Width = 760) -> Drawn | None:
     """Draw the networks whose top-1 is published; None where there is none."""
     if not data.pareto:
         return None
@@ -32,7 +43,7 @@ def chart(data: Data, width: Width = 760) -> Any | None:
     room = max(1.0, (high - low) * 0.08)
     y_ends = [low - room, high + room]
     records = [p | {"side": s} for p, s in zip(data.pareto, _named(list(data.pareto), x_ends, y_ends), strict=True)]
-    base = alt.Chart(named("pareto", records)).encode(
+    base = alt.Chart(named("pareto")).encode(
         x=alt.X("ms:Q", **log_axis("latency, ms", x_ends)),
         y=alt.Y("top1:Q", title="published top-1, %", scale=alt.Scale(domain=y_ends, nice=False, zero=False)),
     )
@@ -58,7 +69,7 @@ def chart(data: Data, width: Width = 760) -> Any | None:
     )  # fmt: skip
 
     layers = alt.layer(front, marks, *names(base, RISE))
-    return finish(layers.properties(width=width, height=HEIGHT), ABOUT)
+    return finish(layers.properties(width=width, height=HEIGHT), ABOUT, {"pareto": records})
 
 
 def _named(records: list[dict[str, Any]], x: list[float], y: list[float]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from bench.report.charts.theme import GREY, ORANGE, PURPLE, Width, finish, named, tips
+from bench.report.charts.theme import GREY, ORANGE, PURPLE, Drawn, Width, finish, named, tips
 from bench.report.data import Data
 
 TITLE = "The order elsewhere"
@@ -22,7 +22,7 @@ ROW = 21
 LEFT, RIGHT = "a", "b"
 
 
-def chart(data: Data, width: Width = 620, chosen: int = 0) -> Any | None:
+def chart(data: Data, width: Width = 620, chosen: int = 0) -> Drawn | None:
     """Draw one pair of settings; None where there is none."""
     if not data.orders:
         return None
@@ -30,7 +30,7 @@ def chart(data: Data, width: Width = 620, chosen: int = 0) -> Any | None:
     # Ranks and ratios follow from what the filter leaves, so the chart computes them. A ratio is held against the mean
     # ratio: 1.3 means 30% slower there than this machine's other networks would have it.
     base = (
-        alt.Chart(named("ranks", order.records))
+        alt.Chart(named("ranks"))
         .transform_window(left="row_number()", sort=[alt.SortField("a_ms", "ascending")])
         .transform_window(right="row_number()", sort=[alt.SortField("b_ms", "ascending")])
         .transform_calculate(log="log(datum.b_ms / datum.a_ms)")
@@ -79,4 +79,6 @@ def chart(data: Data, width: Width = 620, chosen: int = 0) -> Any | None:
         layers.append(
             head.mark_text(fontSize=12, fontWeight=600, limit=250, **beside).encode(x=x, y=rank, text=f"{side}:N")
         )
-    return finish(alt.layer(*layers).properties(width=width, height=alt.Step(ROW)), ABOUT)
+    return finish(
+        alt.layer(*layers).properties(width=width, height=alt.Step(ROW)), ABOUT, {"ranks": list(order.records)}
+    )

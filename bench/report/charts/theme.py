@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -27,16 +28,34 @@ FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', s
 INK, SOFT, GRID = "#1f2328", "#59636e", "#e4e4e0"
 
 
-def named(name: str, records: Iterable[dict[str, Any]]) -> alt.InlineData:
-    """Return records as data with a name."""
-    return alt.InlineData(values=list(records), name=name)
+@dataclass(frozen=True)
+class Drawn:
+    """A chart whose data have names only, and the records by name: Altair copies what it holds many times over."""
+
+    chart: Any
+    records: dict[str, list[dict[str, Any]]]
+
+    def skeleton(self) -> dict[str, Any]:
+        """Return the Vega-Lite specification without the records."""
+        found: dict[str, Any] = self.chart.to_dict()
+        return found
+
+    def spec(self) -> dict[str, Any]:
+        """Return the whole Vega-Lite specification."""
+        skeleton = self.skeleton()
+        return skeleton | {"datasets": skeleton.get("datasets", {}) | self.records}
 
 
-def finish(chart: Any, about: str) -> Any:
-    """Give a chart its type and colours, and the words that a screen reader says for it."""
+def named(name: str) -> alt.NamedData:
+    """Return data by name; the records come later."""
+    return alt.NamedData(name=name)
+
+
+def finish(chart: Any, about: str, records: dict[str, list[dict[str, Any]]]) -> Drawn:
+    """Give a chart its type and colours, the words that a screen reader says for it, and its records."""
     if getattr(chart, "width", None) == "container":  # the height is the chart's own
         chart = chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
-    return (
+    styled = (
         chart.properties(description=about, background="transparent")
         .configure(font=FONT)
         .configure_view(stroke=None)
@@ -52,6 +71,7 @@ def finish(chart: Any, about: str) -> Any:
         .configure_text(color=INK, fontSize=11)
         .configure_header(labelColor=INK, titleColor=INK)
     )  # fmt: skip
+    return Drawn(styled, records)
 
 
 def tips(**titles: str) -> list[alt.Tooltip]:
