@@ -66,7 +66,7 @@
 
   const same = (a, b) => a.length === b.length && a.every((record, i) => record === b[i]);
 
-  // A select offers what the filter lets through, and moves on from what it does not.
+  // A select offers what the filter lets through, moves on from what it does not, and comes back to what was chosen.
   function offer() {
     const open = {
       ranks: (i) => store.datasets.ranks[i].some(kept),
@@ -74,8 +74,8 @@
     };
     for (const pick of document.querySelectorAll("select[data-chart]")) {
       for (const option of pick.options) option.disabled = !open[pick.dataset.chart](Number(option.value));
-      if (!pick.selectedOptions[0]?.disabled) continue;
-      const next = [...pick.options].find((option) => !option.disabled);
+      const options = [...pick.options].filter((option) => !option.disabled);
+      const next = options.find((option) => option.value === (pick.dataset.wanted ?? "0")) ?? options[0];
       if (next) pick.value = next.value;
     }
   }
@@ -134,7 +134,10 @@
       }
     });
     for (const pick of document.querySelectorAll("select[data-chart]")) {
-      pick.addEventListener("change", () => refresh(pick.dataset.chart));
+      pick.addEventListener("change", () => {
+        pick.dataset.wanted = pick.value;
+        refresh(pick.dataset.chart);
+      });
     }
   }
 

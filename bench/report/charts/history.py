@@ -52,7 +52,8 @@ def _one(series: Series, width: Width, suffix: str = "") -> Any:
     )
     moves = alt.Chart(named(f"moves{suffix}")).encode(x=alt.X("day:T", scale=alt.Scale(type="utc")))
     rules = moves.mark_rule(strokeWidth=1.5, strokeDash=[5, 3], color=VERMILION).encode(
-        tooltip=tips(date="first night after", change="change", interval="95%", changed="changed with it")
+        opacity=alt.condition("datum.change != ''", alt.value(1), alt.value(0)),
+        tooltip=tips(date="first night after", change="change", interval="95%", changed="changed with it"),
     )
     texts = moves.mark_text(align="left", dx=5, dy=8, fontSize=12, fontWeight=600).encode(
         y=alt.value(0), text="change:N"
@@ -82,7 +83,9 @@ def level_records(series: Series) -> list[dict[str, Any]]:
 
 
 def move_records(series: Series) -> list[dict[str, Any]]:
-    """Return a record per change point."""
+    """Return a record per change point; where there is none, one that is not drawn, because an axis needs a date."""
+    if not series.moved:
+        return [{"day": series.days[0], "date": "", "change": "", "interval": "", "changed": ""}]
     return [
         {
             "day": m.first_after,
