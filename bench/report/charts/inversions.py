@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from bench.report.charts.theme import BLUE, GREY, ORANGE, Drawn, Width, above, finish, log_axis, named, tips
+from bench.report.charts.theme import BLUE, ORANGE, PALE, Drawn, Width, above, finish, log_axis, named, tips
 from bench.report.data import Data
 from bench.report.pairs import MOST_DRAWN
 
@@ -45,7 +45,7 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
         slower="slower", slower_m_macs="its M MACs", slower_ms="its ms", faster="faster", faster_m_macs="its M MACs ",
         faster_ms="its ms ", ratio="ratio", lo="95% from", hi="to", setting="setting",
     )  # fmt: skip
-    one = alt.Chart(alt.InlineData(values=[{"ratio": 1.0}])).mark_rule(color=GREY, strokeDash=[4, 3])
+    one = alt.Chart(alt.InlineData(values=[{"ratio": 1.0}])).mark_rule(color=PALE)
     layers = alt.layer(
         one.encode(x="ratio:Q"),
         above(base, "pair"),

@@ -75,7 +75,7 @@ def chart(data: Data, width: Width = NOMINAL_WIDTH) -> Drawn | None:
         )
         .add_params(hover)
     )
-    layers = [*_rates(rates, x_ends, y_ends), *_peak(data, x_ends, y_ends), lines]
+    layers = [*_rates(rates, points, x_ends, y_ends), *_peak(data, x_ends, y_ends), lines]
     if any(p["floor"] for p in points):
         layers.append(base.mark_tick(orient="horizontal", size=12, thickness=2, color=GREY).encode(y="floor:Q"))
     return finish(
@@ -117,11 +117,16 @@ def _rate_name(rate: float) -> str:
     return f"{rate:g} GMACs/s"
 
 
-def _rates(rates: list[float], x: list[float], y: list[float]) -> list[alt.Chart]:
-    """Draw lines of equal efficiency: M MACs over ms is GMACs/s."""
+def _rates(rates: list[float], points: list[dict[str, Any]], x: list[float], y: list[float]) -> list[alt.Chart]:
+    """Draw lines of equal efficiency: M MACs over ms is GMACs/s. A name that a mark would cover is left out."""
     spans = _spans(rates, x, y)
     rows = [{"rate": rate, "m_macs": at, "ms": at / rate} for rate, low, high in spans for at in (low, high)]
-    ends = [{"m_macs": high, "ms": high / rate, "text": _rate_name(rate)} for rate, _, high in spans]
+    wide, high_up = (x[1] / x[0]) ** 0.1, (y[1] / y[0]) ** 0.05  # what a name takes of either axis
+    ends = [
+        {"m_macs": high, "ms": high / rate, "text": _rate_name(rate)}
+        for rate, _, high in spans
+        if not any(1 <= high / p["m_macs"] < wide and 0.95 < p["ms"] * rate / high < high_up for p in points)
+    ]
     lines = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(strokeDash=[3, 4], strokeWidth=1, color=PALE)
