@@ -11,7 +11,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test test-slow test-arm lint format docs docs-check clean
+.PHONY: run test test-slow test-arm lint format docs docs-check charts clean
 
 run: $(READY)
 	$(VENV)/bin/bench run --model shufflenetv2 --backend openvino
@@ -41,6 +41,11 @@ docs: $(READY)
 
 docs-check: $(READY)
 	$(VENV)/bin/python docs/generate.py --check
+
+# The README's two charts, from the zoo's rows that are kept.
+charts: $(READY)
+	$(VENV)/bin/bench plot latency-flops results/xeon-vm-2core/zoo.csv --output docs/img/zoo-latency-flops.svg
+	$(VENV)/bin/bench plot inversions results/xeon-vm-2core/zoo.csv --output docs/img/zoo-inversions.svg
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
