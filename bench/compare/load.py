@@ -224,5 +224,5 @@ def _concat(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _names(paths: Sequence[Path]) -> str:
-    shown = ", ".join(clip(str(path)) for path in paths[:3])
+    shown = ", ".join(clip(str(path), 300) for path in paths[:3])
     return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"

@@ -79,9 +79,11 @@ def _check_call(factory: Any, values: dict[str, Any], source: str) -> None:
             if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in values
         ]
         takes = (
-            f"write {clip(source)}:{','.join(f'{n}=VALUE' for n in lacking)}" if lacking else f"it takes {signature}"
+            f"write {clip(source, 300)}:{','.join(f'{n}=VALUE' for n in lacking)}"
+            if lacking
+            else f"it takes {signature}"
         )
-        raise ArtifactError(f"{clip(source)}: {first_line(error)}", clip(takes, 200)) from error
+        raise ArtifactError(f"{clip(source)}: {first_line(error)}", clip(takes, 400)) from error
 
 
 def _timm(source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
