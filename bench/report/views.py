@@ -216,7 +216,7 @@ VIEWS = (
     View(
         "findings", findings,
         "Effects measured here with their 95% intervals; hollow diamonds are what the papers print. Counted effects "
-        "are exact, and stand in the table only.",
+        "are exact, and stand in the table only; of more than 200 effects the chart has the first of each finding.",
         _findings_table, least_px=480,
     ),
     View(

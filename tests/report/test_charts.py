@@ -40,6 +40,17 @@ def test_a_chart_draws_without_a_warning(kind: str, data: Data, capfd: pytest.Ca
     assert drawn.skeleton()["description"]
 
 
+def test_of_many_effects_the_first_of_each_finding_is_drawn(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = MODULES["findings"]
+    monkeypatch.setattr(module, "MOST", 10_000)
+    every = module.chart(data).records["findings"]
+    monkeypatch.setattr(module, "MOST", len(every) - 1)
+    firsts = module.chart(data).records["findings"]
+    ids = [record["name"].split()[0] for record in every]
+    assert len(set(ids)) <= len(firsts) <= 2 * len(set(ids)) < len(every)
+    assert firsts[0]["name"] == every[0]["name"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_has_the_same_chart_with_its_records_apart(kind: str, data: Data) -> None:
     drawn = MODULES[kind].chart(data, "container")

@@ -35,11 +35,15 @@ ABOUT = (
 )
 MISSING = "No evidence of findings was found. `bench findings run --quick` makes some within minutes."
 ROW = 32
+MOST = 200  # effects; where there are more, the first of each finding on each backend is drawn
 LOOKS = ((BLUE, "circle"), (SKY, "triangle-up"), (ORANGE, "square"), (VERMILION, "cross"), (GREY, "triangle-down"))
 
 
 def chart(data: Data, width: Width = 520) -> Drawn | None:
-    """Draw the effects on time, one of each; counts are exact and stand in the table. None where there is none."""
+    """Draw the effects on time, one of each, or the first of each finding where they are more than `MOST`.
+
+    Counts are exact and stand in the table. None where there is no effect.
+    """
     timed = [
         r for r in data.findings if r.found is not None and r.experiment and r.experiment.quantity in (TIME, SHARE)
     ]
@@ -49,6 +53,11 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
     results = list(once.values())
     if not results:
         return None
+    if len(results) > MOST:
+        firsts: dict[tuple[str, str], Result] = {}
+        for result in results:
+            firsts.setdefault((result.finding.id, result.backend), result)
+        results = list(firsts.values())
     records = records_of(results)
     values = [r[k] for r in records for k in ("effect", "lo", "hi", "published") if r[k]]
     domain = around([1.0, *values], 1.1)
