@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bench.cli._progress import bar, left_out, resumable
+
 if TYPE_CHECKING:
     from bench.case import Plan
     from bench.fleet.connect import Tls
@@ -57,8 +59,10 @@ def targets(names: tuple[str, ...]) -> list[Target]:
 
 def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: float, tls: Tls | None) -> list[Row]:
     """Run the plan on a fleet, append each row and its samples as they come; return the plan's rows from the file."""
-    from bench.errors import OutputError, UsageError
+    from bench import records
+    from bench.errors import UsageError
     from bench.fleet.connect import client
+    from bench.fleet.coordinator import Coordinator
 
     interpreters = [case for case in plan.cases if case.backend.python]
     if interpreters:
@@ -68,54 +72,21 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
         )
     done = finished(plan, path) if resume else {}
     todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in done))
-    if done:
-        click.echo(f"{len(done)} of {len(plan.cases)} cases are measured already", err=True)
-    run_id, count = uuid.uuid4().hex[:12], 0
+    left_out(len(done), len(plan.cases))
+    run_id, count, total = uuid.uuid4().hex[:12], 0, len(todo.cases)
     connection = client(scheduler, tls)
     try:
-        for _ in _appended(todo, connection, path, patience_s, run_id):
-            count += 1
-    except KeyboardInterrupt:
-        click.echo(
-            f"interrupted: {count} of {len(todo.cases)} cases are finished and in {path}; "
-            "the same command with --resume goes on",
-            err=True,
-        )
-        raise click.exceptions.Exit(130) from None
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written any more: {error.strerror}", "make room and run the same command with --resume"
-        ) from error
+        with resumable(path, total, lambda: count), bar(total) as shown:
+            job = Coordinator(connection, todo, patience_s, shown.tell, run_id)
+            with closing(job.run()) as ended:
+                for row, samples in ended:
+                    records.append_samples(path, samples)
+                    records.append(path, row)
+                    shown.advance()
+                    count += 1
     finally:
         connection.close(timeout=5)
     return [*done.values(), *_rows_of(path, run_id)]
-
-
-def _appended(todo: Plan, connection: Any, path: Path, patience_s: float, run_id: str) -> Any:
-    """Yield once for each row that was written."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from bench import records
-    from bench.fleet.coordinator import Coordinator
-
-    console = Console(stderr=True)
-    progress = Progress(
-        TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=console, auto_refresh=False, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    task = progress.add_task("starting", total=len(todo.cases))
-
-    def tell(text: str) -> None:
-        progress.update(task, description=text)
-        progress.refresh()
-
-    with progress, closing(Coordinator(connection, todo, patience_s, tell, run_id).run()) as ended:
-        for row, samples in ended:
-            records.append_samples(path, samples)
-            records.append(path, row)
-            progress.advance(task)
-            yield
 
 
 def finished(plan: Plan, path: Path) -> dict[str, Row]:

@@ -80,13 +80,9 @@ def measure(
             try:
                 cores = cores or launches[i].choose(most, [])["cores"]  # all sides run on the same
                 loaded[i] = launches[i].load(artifacts[i].folder, cores[-cases[i].settings.threads :])
-                lengths[i] = launches[i].ask(
-                    "warm",
-                    ms=protocol.warmup_ms,
-                    min=2,
-                    block_ms=protocol.block_ms,
-                    block_min=protocol.block_min_inferences,
-                )["n"]
+                lengths[i] = launches[i].warm(protocol.warmup_ms, 2, protocol.block_ms, protocol.block_min_inferences)[
+                    "n"
+                ]
             except BenchError as error:
                 errors[i] = error
         for turn in range(protocol.turns):

@@ -72,6 +72,10 @@ class Launch:
             cores=list(cores),
         )
 
+    def warm(self, ms: float, least: int, block_ms: float, block_least: int) -> dict[str, Any]:
+        """Ask the worker to warm up for so long and so many inferences; the answer's `n` is the size of a block."""
+        return self.ask("warm", ms=ms, min=least, block_ms=block_ms, block_min=block_least)
+
     def log(self) -> str:
         """Return the end of what the worker and its runtime wrote to stderr."""
         return self._process.log()

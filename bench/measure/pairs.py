@@ -151,13 +151,7 @@ def _pair(
             cores = cores or launches[side].choose(most, allowed)["cores"]  # both sides run on the same
             folder = reach.carry(artifacts[side], cases[side].backend.name)
             loaded[side] = launches[side].load(folder, cores[-cases[side].settings.threads :])
-            warmed[side] = launches[side].ask(
-                "warm",
-                ms=protocol.warmup_ms,
-                min=3,
-                block_ms=protocol.block_ms,
-                block_min=protocol.block_min_inferences,
-            )
+            warmed[side] = launches[side].warm(protocol.warmup_ms, 3, protocol.block_ms, protocol.block_min_inferences)
         n = max(protocol.block_min_inferences, min(w["n"] for w in warmed.values()))
         blocks: list[dict[str, Any]] = []
         quads: list[Quad] = []

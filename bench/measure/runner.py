@@ -185,12 +185,8 @@ class Runner:
     def _warm(self, launch: Launch, record: LaunchRecord, state: CaseState, wave: int) -> None:
         protocol = self.plan.protocol
         self.observer.step(state.case, wave, "warming up")
-        record.warmed = launch.ask(
-            "warm",
-            ms=protocol.warmup_ms,
-            min=protocol.warmup_min_inferences,
-            block_ms=protocol.block_ms,
-            block_min=protocol.block_min_inferences,
+        record.warmed = launch.warm(
+            protocol.warmup_ms, protocol.warmup_min_inferences, protocol.block_ms, protocol.block_min_inferences
         )
 
     def _raw(self, state: CaseState, record: LaunchRecord, wave: int) -> dict[str, Any]:

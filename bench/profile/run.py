@@ -79,8 +79,7 @@ def _launch(
         found: list[dict[str, Any]] = []
         for case, artifact, worker in zip(cases, artifacts, workers, strict=True):
             loaded = worker.load(artifact.folder, cores[-case.settings.threads :])
-            block = {"block_ms": protocol.block_ms, "block_min": protocol.least}
-            warmed = worker.ask("warm", ms=protocol.warmup_ms, min=3, **block)
+            warmed = worker.warm(protocol.warmup_ms, 3, protocol.block_ms, protocol.least)
             found.append({"loaded": loaded, "n": min(protocol.most, warmed["n"]), "loads": []})
         for load in range(protocol.loads):
             order = _order(len(cases), number + load)

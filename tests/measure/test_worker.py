@@ -46,16 +46,16 @@ def test_what_a_runtime_prints_does_not_break_the_protocol(tiny: Path) -> None:
         assert "a runtime prints to stdout" in launch.log()
 
 
-@pytest.mark.parametrize(
-    ("how", "error", "says"),
-    [
-        ("crash", WorkerCrashed, "SIGABRT"),
-        ("kill", WorkerCrashed, "SIGKILL"),
-        ("hang", WorkerTimeout, "did not answer 'block'"),
-        ("memory", OutOfMemory, "out of memory"),
-        ("raise", Unsupported, "scripted failure"),
-    ],
-)
+DEATHS = [
+    ("crash", WorkerCrashed, "SIGABRT"),
+    ("kill", WorkerCrashed, "SIGKILL"),
+    ("hang", WorkerTimeout, "did not answer 'block'"),
+    ("memory", OutOfMemory, "out of memory"),
+    ("raise", Unsupported, "scripted failure"),
+]
+
+
+@pytest.mark.parametrize(("how", "error", "says"), DEATHS)
 def test_every_death_has_its_own_line(tiny: Path, how: str, error: type[MeasureError], says: str) -> None:
     launch, folder = start(tiny, f"fake:fail={how},fail_at=4", timeout_s=5)
     with launch:

@@ -14,11 +14,12 @@ import pytest
 
 from bench import __version__, backends, export, zoo
 from bench.case import Case, Settings, cross
-from bench.errors import LinkLost, MeasureError, OutOfMemory, Unreachable, Unsupported, WorkerCrashed, WorkerTimeout
+from bench.errors import LinkLost, MeasureError, Unreachable, Unsupported
 from bench.export.artifact import Artifact
 from bench.measure.environment import local
 from bench.measure.launch import Launch
 from bench.measure.pairs import PairProtocol, collect
+from tests.measure.test_worker import DEATHS
 from tests.reach.piped import Piped
 
 
@@ -66,16 +67,7 @@ def test_a_launch_there_is_a_launch(tiny: Path, way: Piped) -> None:
     assert way.environment() == local()  # the line is still good
 
 
-@pytest.mark.parametrize(
-    ("how", "error", "says"),
-    [
-        ("crash", WorkerCrashed, "SIGABRT"),
-        ("kill", WorkerCrashed, "SIGKILL"),
-        ("hang", WorkerTimeout, "did not answer 'block'"),
-        ("memory", OutOfMemory, "out of memory"),
-        ("raise", Unsupported, "scripted failure"),
-    ],
-)
+@pytest.mark.parametrize(("how", "error", "says"), DEATHS)
 def test_every_death_there_has_the_line_that_it_has_here(
     tiny: Path, way: Piped, how: str, error: type[MeasureError], says: str
 ) -> None:

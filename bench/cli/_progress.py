@@ -1,0 +1,75 @@
+"""What measuring a plan shows on stderr, here or on a fleet: a bar of cases; and what a broken run leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from bench.cli._print import say
+
+
+@dataclass(frozen=True)
+class Bar:
+    """`tell` says what is being done; `advance` counts a case that has ended."""
+
+    tell: Callable[[str], None]
+    advance: Callable[[], None]
+
+
+@contextmanager
+def bar(total: int) -> Iterator[Bar]:
+    """Show a bar of cases while the block runs; nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from bench.escape import plain
+
+    console = Console(stderr=True)
+    # Nothing refreshes by itself: a timer in the parent would wake up in the middle of a block.
+    progress = Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console, auto_refresh=False, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    task = progress.add_task("starting", total=total)
+
+    def tell(text: str) -> None:
+        progress.update(task, description=plain(text))
+        progress.refresh()
+
+    with progress:
+        yield Bar(tell, lambda: progress.advance(task))
+
+
+def left_out(measured: int, total: int) -> None:
+    """Say how many cases `--resume` need not measure, if any."""
+    if measured:
+        say(f"{measured} of {total} cases are measured already", err=True)
+
+
+@contextmanager
+def resumable(path: Path, total: int, finished: Callable[[], int]) -> Iterator[None]:
+    """Say what is kept in `path` when the block is interrupted, or the disk is full.
+
+    Raises:
+        Exit: 130, of an interrupted run.
+        OutputError: the file cannot be written any more.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(
+            f"interrupted: {finished()} of {total} cases are finished and in {path}; "
+            "the same command with --resume goes on",
+            err=True,
+        )
+        raise click.exceptions.Exit(130) from None
+    except OSError as error:
+        from bench.errors import OutputError
+
+        raise OutputError(
+            f"{path} cannot be written any more: {error.strerror}", "make room and run the same command with --resume"
+        ) from error
