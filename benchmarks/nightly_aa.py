@@ -21,10 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.compare.cases import group
-from bench.compare.load import CASE, Rows, load
-from bench.compare.reference import relative
-from bench.compare.sides import Options, compare
+from bench.measure.cases import named
+from bench.rows.frame import CASE, Rows, load
+from bench.rows.jobs import group
+from bench.rows.reference import relative
+from bench.rows.sides import Options, compare
 
 
 def record(output: Path, suite: str, nights: int, pause_s: float) -> None:
@@ -86,7 +87,7 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     record(args.output, args.suite, args.nights, args.pause)
     rows = load([str(args.output)])
-    for title, found in (("alone", rows), (f"relative to {args.reference}", relative(rows, args.reference))):
+    for title, found in (("alone", rows), (f"relative to {args.reference}", relative(rows, args.reference, named))):
         print(title)
         spread(found)
         half = found.frame["run_id"].nunique() // 2

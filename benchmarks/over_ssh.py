@@ -14,11 +14,13 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from bench import backends, reach, target, zoo
-from bench.case import Protocol, cross
+from bench import backends, reach
 from bench.measure.runner import Runner
-from bench.records import Row
-from tests.reach import sshd
+from bench.plan import target, zoo
+from bench.plan.case import cross
+from bench.plan.protocol import Protocol
+from bench.rows.schema import Row
+from tests.transport import sshd
 
 PROTOCOL = Protocol(launches=5, max_launches=5)
 

@@ -14,12 +14,12 @@ import time
 from collections.abc import Sequence
 from typing import ClassVar
 
+from bench.artifact.artifact import Artifact, MacOp
 from bench.backends.base import Array, Effective, Operator, parameters
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator
-from bench.case import Settings
-from bench.errors import Unsupported
-from bench.export.artifact import Artifact, MacOp
-from bench.parameter import Parameter, Value
+from bench.base.errors import Unsupported
+from bench.plan.case import Settings
+from bench.plan.parameter import Parameter, Value
 
 
 class FakeSession:

@@ -10,13 +10,13 @@ import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
+from bench.artifact.artifact import Artifact
+from bench.backends import ort_graph as ort_optimized
 from bench.backends.base import Array, Effective, Operator, parameters
 from bench.backends.ort_profile import OrtProfiler
-from bench.case import Settings
-from bench.errors import OutOfMemory, Unsupported, clip
-from bench.export.artifact import Artifact
-from bench.graph import ort_optimized
-from bench.parameter import Parameter, Value
+from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.plan.case import Settings
+from bench.plan.parameter import Parameter, Value
 
 LEVELS = {
     "disable": "ORT_DISABLE_ALL",

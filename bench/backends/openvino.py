@@ -11,12 +11,12 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, ClassVar
 
+from bench.artifact.artifact import Artifact
 from bench.backends.base import Array, Effective, Operator, parameters
 from bench.backends.ov_profile import OvProfiler
-from bench.case import Settings
-from bench.errors import OutOfMemory, Unsupported, clip
-from bench.export.artifact import Artifact
-from bench.parameter import Parameter, Value
+from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.plan.case import Settings
+from bench.plan.parameter import Parameter, Value
 
 # OpenVINO's names of element types, and ours.
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bench.artifact.artifact import Artifact
+from bench.artifact.build import build_module
 from bench.backends.base import Array, Effective, Operator, parameters
 from bench.backends.torch_profile import TorchProfiler
-from bench.case import Settings
-from bench.errors import OutOfMemory, Unsupported, clip
-from bench.export.artifact import Artifact
-from bench.export.build import build_module
-from bench.parameter import Parameter, Value
+from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.plan.case import Settings
+from bench.plan.parameter import Parameter, Value
 
 
 class TorchSession:

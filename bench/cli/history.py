@@ -9,7 +9,7 @@ import click
 from bench.cli.compare import Percent
 
 if TYPE_CHECKING:
-    from bench.compare.history import History, Moved
+    from bench.rows.history import History, Moved
 
 
 @click.command("history", no_args_is_help=True)
@@ -33,10 +33,11 @@ def command(rows: tuple[str, ...], reference: str | None, least: float, since: A
     """
     from dataclasses import replace
 
-    from bench.compare.history import history
-    from bench.compare.load import load
+    from bench.measure.cases import named
+    from bench.rows.frame import load
+    from bench.rows.history import history
 
-    found = history(load(rows), reference, least)
+    found = history(load(rows), reference, least, named)
     if since is not None:
         day = since.date().isoformat()
         found = replace(found, moved=tuple(m for m in found.moved if m.first_after >= day))
@@ -47,7 +48,7 @@ def _show(found: History, format: str) -> None:
     import json
     from dataclasses import asdict
 
-    from bench.cli._print import print_records, say
+    from bench.report.text.print import print_records, say
 
     if format == "json":
         records = [record(m) for m in found.moved]
@@ -65,8 +66,8 @@ def _show(found: History, format: str) -> None:
         return
     cells = [_cells(m) for m in found.moved]
     if format == "markdown":
-        from bench.compare.show import markdown_table
-        from bench.escape import markdown
+        from bench.base.escape import markdown
+        from bench.report.text.compare import markdown_table
 
         lines = ["### What moved", "", *(markdown_table(cells) if cells else ["Nothing moved."]), ""]
         click.echo("\n".join(lines + [f"- {markdown(line)}" for line in remarks]))
@@ -88,7 +89,7 @@ def record(m: Moved) -> dict[str, Any]:
 def _cells(m: Moved) -> dict[str, str]:
     from math import log
 
-    from bench.compare.show import percent
+    from bench.report.text.compare import percent
 
     reference = tuple(f"reference's {text}" for text in m.reference_changed)
     return {

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
-from bench.case import Case
-from bench.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
-from bench.reach.base import Reach
-from bench.reach.local import LocalReach
+from bench.base.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
+from bench.plan.case import BackendRef, Case, Settings
+from bench.plan.zoo import ModelRef
+from bench.transport.base import Reach
+from bench.transport.local import LocalReach
 
 STATUSES: dict[str, type[MeasureError]] = {
     cls.status: cls for cls in (MeasureError, Unsupported, OutOfMemory, WorkerCrashed, WorkerTimeout)
@@ -61,7 +62,7 @@ class Launch:
     def load(self, artifact: str, cores: Sequence[int]) -> dict[str, Any]:
         """Ask the worker to load the case, on these cores, or wherever the system likes if there are none.
 
-        `artifact` is the folder there; see `bench.reach.base.Reach.carry`.
+        `artifact` is the folder there; see `bench.transport.base.Reach.carry`.
         """
         return self.ask(
             "load",
@@ -128,3 +129,10 @@ class Launch:
             error = WorkerCrashed(f"the worker left with code {code} during {do!r}", "run again with --debug")
         error.__cause__ = RuntimeError(log)
         return error
+
+
+def runtimes(reach: Reach, timeout_s: float = 120.0) -> dict[str, bool]:
+    """Ask a worker of the device's own interpreter which backends have their runtime there."""
+    nothing = Case(ModelRef("onnx", "nothing", "", {}, None), BackendRef("", {}), Settings())
+    with Launch(nothing, timeout_s, reach) as launch:
+        return launch.ask("runtimes")

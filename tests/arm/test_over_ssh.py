@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import records
+from bench.rows import schema as records
 from tests.arm import userland
 from tests.arm.test_emulated import by_backend
-from tests.reach import sshd
-from tests.reach.test_ssh import nothing_left
+from tests.transport import sshd
+from tests.transport.test_ssh import nothing_left
 
 pytestmark = pytest.mark.arm
 
@@ -68,4 +68,4 @@ def test_a_row_from_there(spec: str, tiny: Path, tmp_path: Path) -> None:
         assert row.parity_rel_l2 is not None
         assert row.parity_rel_l2 < 1e-3
     assert records.read(tmp_path / "r.csv")
-    assert nothing_left("bench.reach.outpost")
+    assert nothing_left("bench.transport.agent")

@@ -13,9 +13,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench import backends, export, shapes, zoo
-from bench.case import Case, Settings
-from bench.errors import ArtifactError, BenchError
+from bench import backends, export
+from bench.base.errors import ArtifactError, BenchError
+from bench.plan import shapes, zoo
+from bench.plan.case import Case, Settings
 from tests.conftest import Bench, one_line_error, tiny_model
 
 

@@ -1,0 +1,64 @@
+"""Which cores are chosen, on machines made of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.base.errors import Unsupported
+from bench.machine import cores
+from bench.machine.cores import quietest
+
+CPU = "sys/devices/system/cpu"
+
+
+def machine(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def watched(root: Path, monkeypatch: pytest.MonkeyPatch, busy: dict[int, int]) -> None:
+    """Let the cores be busy for so many ticks while they are watched."""
+
+    def stat(ticks: dict[int, int]) -> str:
+        return "".join(f"cpu{core} {n} 0 0 100 0 0 0 0 0 0\n" for core, n in ticks.items())
+
+    machine(root, {"proc/stat": stat(dict.fromkeys(busy, 0))})
+    monkeypatch.setattr(cores.time, "sleep", lambda _: machine(root, {"proc/stat": stat(busy)}))
+
+
+def test_the_last_cores_unless_they_are_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched(tmp_path, monkeypatch, {0: 0, 1: 0, 2: 0, 3: 1})
+    assert quietest(1, [0, 1, 2, 3], tmp_path) == [3]  # one tick is no neighbour
+    watched(tmp_path, monkeypatch, {0: 0, 1: 0, 2: 0, 3: 5})
+    assert quietest(1, [0, 1, 2, 3], tmp_path) == [2]
+    watched(tmp_path, monkeypatch, {0: 0, 1: 0, 2: 0, 3: 5})
+    assert quietest(2, [0, 1, 3], tmp_path) == [0, 1]
+    watched(tmp_path, monkeypatch, {0: 4, 1: 5})
+    assert quietest(1, [0, 1], tmp_path) == [0]
+
+
+def test_one_hardware_thread_of_each_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = {f"{CPU}/cpu{n}/topology/thread_siblings_list": f"{n % 2},{n % 2 + 2}\n" for n in range(4)}
+    machine(tmp_path, pairs)
+    watched(tmp_path, monkeypatch, dict.fromkeys(range(4), 0))
+    assert quietest(2, [0, 1, 2, 3], tmp_path) == [2, 3]
+    assert quietest(3, [0, 1, 2, 3], tmp_path) == [1, 2, 3]  # no third core is left
+    watched(tmp_path, monkeypatch, {0: 0, 1: 5, 2: 0, 3: 0})
+    assert quietest(1, [0, 1, 2, 3], tmp_path) == [2]  # the sibling of core 3 is busy
+
+
+def test_fast_cores_before_slow_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(tmp_path, {f"{CPU}/cpu{n}/cpu_capacity": "1024" if n < 2 else "400" for n in range(4)})
+    watched(tmp_path, monkeypatch, {0: 0, 1: 5, 2: 0, 3: 0})
+    assert quietest(1, [0, 1, 2, 3], tmp_path) == [0]
+
+
+def test_where_nothing_can_be_watched(tmp_path: Path) -> None:
+    assert quietest(2, [4, 5, 6], tmp_path) == [5, 6]
+    assert quietest(3, [4, 5, 6], tmp_path) == [4, 5, 6]
+    with pytest.raises(Unsupported, match="4 threads on 3 cores"):
+        quietest(4, [4, 5, 6], tmp_path)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from bench.machine import covariates
+from bench.machine.environment import cpuinfo, local, usable_cores
+
+X86 = """processor	: 0
+vendor_id	: GenuineIntel
+cpu family	: 6
+model		: 85
+model name	: Intel(R) Xeon(R) Gold 6148 CPU @ 2.40GHz
+stepping	: 4
+
+processor	: 1
+model name	: another
+"""
+ARM = """processor	: 0
+BogoMIPS	: 108.00
+CPU implementer	: 0x41
+CPU architecture: 8
+CPU part	: 0xd0b
+"""
+
+
+def test_names_an_x86_cpu() -> None:
+    assert cpuinfo(X86) == {"name": "Intel(R) Xeon(R) Gold 6148 CPU @ 2.40GHz", "id": "family=6 model=85 stepping=4"}
+
+
+def test_names_an_arm_cpu_which_has_no_model_name() -> None:
+    assert cpuinfo(ARM) == {"name": "ARM Cortex-A76", "id": "implementer=0x41 part=0xd0b"}
+    odd = ARM.replace("0xd0b", "0xfff").replace("0x41", "0x61")
+    assert cpuinfo(odd)["name"] == "Apple 0xfff"
+
+
+def test_this_machine_has_a_name() -> None:
+    here = local()
+    assert here.cpu
+    assert here.microarchitecture
+    assert here.cores == len(usable_cores()) >= 1
+    assert here.memory_mb > 100
+
+
+def test_counters_only_rise() -> None:
+    before = covariates.read(usable_cores())
+    risen = covariates.difference(before, covariates.read(usable_cores()))
+    assert risen["wall_ns"] > 0
+    assert all(value >= 0 for value in risen.values())
