@@ -140,7 +140,7 @@ class Campaign:
         sides = measure(cases, artifacts, self.protocol, number, check)
         line: dict[str, Any] = {"kind": "wave", "backend": cases[0].backend.canonical}
         line["models"] = {case.id: str(case) for case in cases}
-        line["sides"] = {case.id: side for case, side in zip(cases, sides, strict=True)}
+        line["sides"] = {case.id: side.record for case, side in zip(cases, sides, strict=True)}
         append(self.path, self.evidence, line)
 
     def _shares(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 from bench.base.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.plan.case import BackendRef, Case, Settings
+from bench.plan.protocol import Warming
 from bench.plan.zoo import ModelRef
 from bench.transport.base import Reach
 from bench.transport.local import LocalReach
@@ -55,9 +56,9 @@ class Launch:
         result: dict[str, Any] = answer["ok"]
         return result
 
-    def choose(self, threads: int, allowed: Sequence[int]) -> dict[str, Any]:
-        """Ask which cores are quietest; an empty list allows all. The answer has `cores` and `emulated`."""
-        return self.ask("choose", threads=threads, allowed=list(allowed))
+    def choose(self, threads: int, allowed: Sequence[int]) -> list[int]:
+        """Ask which cores are quietest; an empty list allows all."""
+        return list(self.ask("choose", threads=threads, allowed=list(allowed))["cores"])
 
     def load(self, artifact: str, cores: Sequence[int]) -> dict[str, Any]:
         """Ask the worker to load the case, on these cores, or wherever the system likes if there are none.
@@ -73,9 +74,9 @@ class Launch:
             cores=list(cores),
         )
 
-    def warm(self, ms: float, least: int, block_ms: float, block_least: int) -> dict[str, Any]:
-        """Ask the worker to warm up for so long and so many inferences; the answer's `n` is the size of a block."""
-        return self.ask("warm", ms=ms, min=least, block_ms=block_ms, block_min=block_least)
+    def warm(self, how: Warming) -> dict[str, Any]:
+        """Ask the worker to warm up; the answer's `n` is the size of a block."""
+        return self.ask("warm", ms=how.ms, min=how.least, block_ms=how.block_ms, block_min=how.block_least)
 
     def log(self) -> str:
         """Return the end of what the worker and its runtime wrote to stderr."""

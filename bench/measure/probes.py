@@ -30,7 +30,7 @@ class ProbeLaunch(Launch):
             backend=self.case.backend.name,
             options=self.case.backend.options,
             settings=asdict(self.case.settings),
-            cores=chosen["cores"],
+            cores=chosen,
         )
         return list(answer["cores"])
 

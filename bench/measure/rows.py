@@ -82,15 +82,29 @@ class CaseState:
         found = self.headline()
         return counting < due or found is None or found.half_width > protocol.tolerance
 
-    def learn(self, environment: Environment, record: LaunchRecord) -> None:
-        """Remember the machine's speed beside this launch for later runs; what is scripted is no machine."""
-        if not any(block.get("scripted") for block in record.blocks):
-            quiet.remember(environment, self.case.backend.name, record.loaded["canary"], record.blocks)
+    def take(
+        self,
+        record: LaunchRecord,
+        inspected: dict[str, Any] | None,
+        error: BenchError | None,
+        spent_s: float,
+        environment: Environment,
+    ) -> None:
+        """Take in a launch, whole or as far as it came, and remember the machine's speed beside it for later runs.
 
-    def recall(self, environment: Environment, record: LaunchRecord) -> None:
-        """Take the machine's usual speed from earlier runs, once, so that all launches meet the same measure."""
-        if self.usual is None and len(self.launches) == 1:
-            self.usual = quiet.recall(environment, self.case.backend.name, record.loaded["canary"])
+        The usual speed comes from earlier runs, once, so that all launches meet the same measure; what is scripted is
+        no machine.
+        """
+        self.error, self.spent_s = error, self.spent_s + spent_s
+        self.inspected = self.inspected or inspected
+        if not record.loaded:
+            return
+        backend, canary = self.case.backend.name, record.loaded["canary"]
+        if not self.launches:
+            self.usual = quiet.recall(environment, backend, canary)
+        self.launches.append(record)
+        if not any(block.get("scripted") for block in record.blocks):
+            quiet.remember(environment, backend, canary, record.blocks)
 
 
 def asked_precision(case: Case, artifact: Artifact) -> str:

@@ -54,9 +54,8 @@ class Worker:
         return {name: backends.installed(backends.get(name)) for name in backends.names()}
 
     def choose(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Pick the quietest of the allowed cores (all usable ones, if the list is empty), and say what is emulated."""
-        allowed = request["allowed"] or usable_cores()
-        return {"cores": quietest(request["threads"], allowed), "emulated": emulated()}
+        """Pick the quietest of the allowed cores (all usable ones, if the list is empty)."""
+        return {"cores": quietest(request["threads"], request["allowed"] or usable_cores())}
 
     def load(self, request: dict[str, Any]) -> dict[str, Any]:
         """Import the runtime, load the artifact, run the first two inferences, compare the output."""
@@ -84,6 +83,7 @@ class Worker:
         return {
             "pid": os.getpid(),
             "cores": self.cores,
+            "emulated": emulated(),
             "import_ns": imported - begin,
             "load_ns": loaded - imported,
             "compile_ns": getattr(self.session, "compile_ns", None),

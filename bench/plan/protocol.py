@@ -6,6 +6,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Warming:
+    """How long a worker warms up, by time and number, and what makes a block after that."""
+
+    ms: float
+    least: int
+    block_ms: float
+    block_least: int
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
     """How a case is measured: launch > round > block > sample (``docs/method.md`` gives the reasons).
 
@@ -27,6 +37,11 @@ class Protocol:
     timeout_s: float = 120.0
     seed: int = 0
 
+    @property
+    def warming(self) -> Warming:
+        """How a launch warms up."""
+        return Warming(self.warmup_ms, self.warmup_min_inferences, self.block_ms, self.block_min_inferences)
+
 
 @dataclass(frozen=True, slots=True)
 class PairProtocol:
@@ -40,10 +55,16 @@ class PairProtocol:
     block_ms: float = 30.0
     block_min_inferences: int = 5
     warmup_ms: float = 60.0
+    warmup_min_inferences: int = 3
     budget_s: float = 100.0
     timeout_s: float = 120.0
     reload: bool = True
     seed: int = 0
+
+    @property
+    def warming(self) -> Warming:
+        """How a side warms up."""
+        return Warming(self.warmup_ms, self.warmup_min_inferences, self.block_ms, self.block_min_inferences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +83,14 @@ class ProfileProtocol:
     least: int = 3
     most: int = 25
     warmup_ms: float = 100.0
+    warmup_min_inferences: int = 3
     timeout_s: float = 120.0
     seed: int = 0
+
+    @property
+    def warming(self) -> Warming:
+        """How a launch warms up."""
+        return Warming(self.warmup_ms, self.warmup_min_inferences, self.block_ms, self.least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +110,16 @@ class WaveProtocol:
     block_ms: float = 30.0
     block_min_inferences: int = 2
     warmup_ms: float = 60.0
+    warmup_min_inferences: int = 2
     live: int = 8
     reload: bool = True
     timeout_s: float = 120.0
     seed: int = 0
+
+    @property
+    def warming(self) -> Warming:
+        """How a side warms up."""
+        return Warming(self.warmup_ms, self.warmup_min_inferences, self.block_ms, self.block_min_inferences)
 
 
 # A first answer: G1 to G4 on two backends within three minutes.

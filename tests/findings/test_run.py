@@ -21,6 +21,7 @@ from bench.findings.finding import Experiment, Finding, counted
 from bench.findings.run import Campaign, grouped, wants_more
 from bench.findings.side import Side
 from bench.findings.verdict import NOT_TESTABLE, OPPOSITE, REPRODUCED
+from bench.measure.waves import Side as Sided
 from bench.measure.waves import log_ratio
 from bench.plan.case import BackendRef, Case
 from bench.plan.protocol import WaveProtocol
@@ -39,15 +40,16 @@ def played(monkeypatch: pytest.MonkeyPatch, factor: float, failing: str = "") ->
     """Let waves be played: b takes `factor` times a's latency, give or take a little per wave."""
     seen: list[list[str]] = []
 
-    def measure(
-        cases: list[Case], artifacts: object, protocol: object, number: int, check: bool
-    ) -> list[dict[str, Any]]:
+    def measure(cases: list[Case], artifacts: object, protocol: object, number: int, check: bool) -> list[Sided]:
         seen.append([str(case) for case in cases])
         wobble = 1 + 0.001 * (number % 3)
         return [
-            {"error": "scripted", "status": "crashed"}
-            if failing and failing in str(case)
-            else side(factor * wobble if "0.5" in str(case) else 1.0)
+            Sided(
+                {"error": "scripted", "status": "crashed"}
+                if failing and failing in str(case)
+                else side(factor * wobble if "0.5" in str(case) else 1.0),
+                {},
+            )
             for case in cases
         ]
 
