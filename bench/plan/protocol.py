@@ -124,3 +124,39 @@ class WaveProtocol:
 
 # A first answer: G1 to G4 on two backends within three minutes.
 QUICK = WaveProtocol(waves=5, most=5, turns=3, block_ms=20.0, warmup_ms=40.0, reload=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RooflineProtocol:
+    """How a roofline is measured: compute probes take turns until the best of none has risen for `quiet_rounds`.
+
+    A best that rises by less than the factor `stable` has not risen. One array of a stream takes at most
+    `memory_share` of the free memory: three of them are there, and the runtime may keep copies.
+    """
+
+    block_ms: float = 20.0
+    stable: float = 1.01
+    quiet_rounds: int = 3
+    most_rounds: int = 15
+    stream_blocks: int = 4
+    memory_share: float = 1 / 10
+
+
+@dataclass(frozen=True, slots=True)
+class KernelProtocol:
+    """How kernels are timed alone: in `passes` processes, and up to `spare` more where they were disturbed.
+
+    A turn is a block of `block_ms` or `least` inferences with everything in the cache, and `cold` single ones without.
+    `sampled` made-up convolutions are timed for shapes that no network has.
+    """
+
+    passes: int = 2
+    spare: int = 2
+    sampled: int = 120
+    block_ms: float = 4.0
+    least: int = 4
+    cold: int = 7
+
+
+# Networks that a prediction is trained on.
+TRAINING = Protocol(launches=3, max_launches=3, rounds=3, block_ms=40.0, live=6, budget_s=30.0)

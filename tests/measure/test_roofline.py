@@ -20,7 +20,7 @@ from bench.measure import roofline as measure
 from bench.measure.runner import Runner
 from bench.plan import zoo
 from bench.plan.case import cross
-from bench.plan.protocol import Protocol
+from bench.plan.protocol import Protocol, RooflineProtocol
 from bench.report.text.run import roofline_hint
 from bench.rows.schema import Row
 from tests.conftest import TINY_MACS
@@ -152,8 +152,7 @@ def test_onnxruntime_has_a_roof(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphs, "ARRAY_BYTES", (1 << 18, 1 << 22))
     monkeypatch.setattr(graphs, "GEMM_SIDES", (256,))
     monkeypatch.setattr(graphs, "CONVOLUTIONS", ((3, 64, 28),))
-    monkeypatch.setattr(measure, "MOST_ROUNDS", 2)
-    found = measure.measure(backends.resolve("onnxruntime"), 1)
+    found = measure.measure(backends.resolve("onnxruntime"), 1, protocol=RooflineProtocol(most_rounds=2))
     assert (found.precision, found.threads, found.scripted) == ("fp32", 1, False)
     assert {c.macs for c in found.compute} == {256**3, 4 * 64 * 64 * 9 * 28 * 28}
     assert found.peak_gmacs_per_s > 0
