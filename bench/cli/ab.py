@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,16 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli._target import TARGET, reached
+from bench.plan.protocol import CONFIRMING, PairProtocol
 from bench.report.text.print import fleeting, print_records, say
 
 if TYPE_CHECKING:
     from bench.measure.pairs import Pair
     from bench.plan.case import Case
-    from bench.plan.protocol import PairProtocol
     from bench.stats.verdict import Verdict
     from bench.transport.base import Reach
 
 EXIT = {"slower": 1, "inconclusive": 3}
+
+PAIRS = PairProtocol()
 
 
 @click.command("ab")
@@ -27,13 +29,18 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @click.argument("b")
 @click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="For a side that names none.")
 @click.option("--threads", type=int, default=1, show_default=True, help="For a side that says nothing else.")
-@click.option("--target", default="local", show_default=True, help="A name (bench list targets) or a TOML file.")
+@TARGET
 @click.option(
     "--margin", type=click.FloatRange(0, 50), default=1.0, show_default=True, help="Percent that do not matter."
 )
 @click.option("--gate", is_flag=True, help="Confirm `slower` on fresh pairs alone before failing.")
-@click.option("--pairs", type=click.IntRange(5, 1000), help="At most.  [default: 30]")
-@click.option("--budget", type=click.FloatRange(1), metavar="SECONDS", help="For the comparison.  [default: 100]")
+@click.option("--pairs", type=click.IntRange(5, 1000), help=f"At most.  [default: {PAIRS.most}]")
+@click.option(
+    "--budget",
+    type=click.FloatRange(1),
+    metavar="SECONDS",
+    help=f"For the comparison.  [default: {PAIRS.budget_s:g}]",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
 @click.option("--output", type=click.Path(path_type=Path), help="NAME.csv; raw pairs go to NAME.samples.jsonl.gz.")
 @click.option(
@@ -60,27 +67,23 @@ def command(
     net.onnx@onnxruntime:python=/old/bin/python. The ratio is B's latency over A's. The exit code is 0 when B is not
     slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
     """
-    from bench import transport
     from bench.measure.cases import side
-    from bench.plan import target as targets
-    from bench.plan.protocol import PairProtocol
     from bench.stats.verdict import decide
 
-    there = targets.resolve(target)
-    protocol = PairProtocol(seed=seed)
+    protocol = replace(PAIRS, seed=seed)
     if pairs is not None:
         protocol = replace(protocol, most=pairs, first=min(protocol.first, pairs))
     if budget is not None:
         protocol = replace(protocol, budget_s=budget)
-    case_a, case_b = (side(text, backend, threads, there) for text in (a, b))
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "ab.csv")
-    with closing(transport.of(there)) as way:
+    with reached(target) as (there, way):
+        case_a, case_b = (side(text, backend, threads, there) for text in (a, b))
         found = _collect(case_a, case_b, protocol, path, 0, way, list(there.cores))
         verdict = decide([pair.log_ratio for pair in found], margin / 100)
         confirmed = None
         if gate and verdict.verdict == "slower":
             click.echo("slower: confirming on fresh pairs", err=True)
-            again = replace(protocol, first=20, most=max(20, protocol.most))
+            again = replace(protocol, first=CONFIRMING, most=max(CONFIRMING, protocol.most))
             fresh = _collect(case_a, case_b, again, path, len(found), way, list(there.cores))
             verdict = decide([pair.log_ratio for pair in fresh], margin / 100)
             confirmed = verdict.verdict == "slower"

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli._target import TARGET, reached
+from bench.plan.protocol import APART, DIFFERENCE, ProfileProtocol
 from bench.report.text.print import fleeting, prepare
 
 if TYPE_CHECKING:
+    from bench.measure.pairs import Pair
     from bench.plan.case import Case
+    from bench.plan.target import Target
     from bench.profile.difference import Check
     from bench.profile.network import Network
     from bench.profile.reasons import Statement
     from bench.profile.roofs import Roof
+    from bench.transport.base import Reach
+
+PROFILE = ProfileProtocol()
 
 
 @click.command("explain")
@@ -26,10 +34,21 @@ if TYPE_CHECKING:
 @click.option("--threads", type=int, default=1, show_default=True)
 @click.option("--batch", type=int, default=1, show_default=True)
 @click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
-@click.option("--launches", type=click.IntRange(1, 100), help="Fresh processes.  [default: 3; of two networks 4]")
-@click.option("--loads", type=click.IntRange(1, 20), help="In each launch.  [default: 3; of two networks 6]")
-@click.option("--inferences", type=click.IntRange(1, 1000), help="Per block, at most.  [default: 25]")
-@click.option("--pairs", type=click.IntRange(0), default=8, show_default=True, help="Of --vs, to check the difference.")
+@TARGET
+@click.option(
+    "--launches",
+    type=click.IntRange(1, 100),
+    help=f"Fresh processes.  [default: {PROFILE.launches}; of two networks {DIFFERENCE.launches}]",
+)
+@click.option(
+    "--loads",
+    type=click.IntRange(1, 20),
+    help=f"In each launch.  [default: {PROFILE.loads}; of two networks {DIFFERENCE.loads}]",
+)
+@click.option("--inferences", type=click.IntRange(1, 1000), help=f"Per block, at most.  [default: {PROFILE.most}]")
+@click.option(
+    "--pairs", type=click.IntRange(0), default=APART.most, show_default=True, help="Of --vs, to check the difference."
+)
 @click.option("--reasons", type=click.IntRange(0), help="To print, the costliest.  [default: 6; of two networks 4]")
 @click.option("--top", type=click.IntRange(0), default=4, show_default=True, help="Operators to print.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of weights and input.")
@@ -54,6 +73,7 @@ def command(
     threads: int,
     batch: int,
     resolution: int | None,
+    target: str,
     launches: int | None,
     loads: int | None,
     inferences: int | None,
@@ -82,11 +102,14 @@ def command(
     else:
         if output is not None:
             prepare(output)
-        cases = _cases([m for m in (model, vs) if m is not None], backend, threads, batch, resolution)
-        records = _profile(cases, launches, loads, inferences, seed)
-        apart = _apart(cases, pairs, seed) if len(cases) == 2 and pairs else []
+        with reached(target) as (there, way):
+            cases = _cases([m for m in (model, vs) if m is not None], backend, threads, batch, resolution, there)
+            records, raw = _profile(cases, _protocol(len(cases), launches, loads, inferences, seed), way, there.cores)
+            measured = _apart(cases, pairs, seed, way, there.cores) if len(cases) == 2 and pairs else []
+        apart = [pair.latency_ns for pair in measured]
         if output is not None:
-            output.write_text(json.dumps({"profiles": records, "apart_ns": apart}), "utf-8")
+            kept = {"profiles": records, "apart_ns": apart, "launches": raw, "pairs": [pair.raw for pair in measured]}
+            output.write_text(json.dumps(kept), "utf-8")
         found = [networks.read(record) for record in records]
     checked = check(apart) if apart else None
     _show(found, checked, reasons, top, format)
@@ -106,7 +129,7 @@ def _same_runtime(found: list[Network]) -> None:
 
     if len(found) > 2:
         raise UsageError(f"--from gives {len(found)} profiles", "one is explained, two are compared")
-    keys = [(n.backend, n.version, n.precision, n.threads, n.cpu) for n in found]
+    keys = [(n.backend, n.version, n.precision, n.threads, n.cpu, n.machine) for n in found]
     if len(set(keys)) > 1:
         first, second = (", ".join(map(str, key)) for key in keys)
         raise UsageError(
@@ -114,47 +137,58 @@ def _same_runtime(found: list[Network]) -> None:
         )
 
 
-def _cases(models: list[str], backend: str, threads: int, batch: int, resolution: int | None) -> list[Case]:
-    from bench import backends as registry
+def _cases(
+    models: list[str], backend: str, threads: int, batch: int, resolution: int | None, there: Target
+) -> list[Case]:
     from bench.base.errors import UsageError
+    from bench.measure.cases import backend_of
     from bench.plan import zoo
     from bench.plan.case import cross
 
     resolved = [zoo.resolve(model) for model in models]
-    cases = cross(resolved, [registry.resolve(backend)], (threads,), (batch,), (resolution,)).cases
+    cases = cross(resolved, [backend_of(backend, there)], (threads,), (batch,), (resolution,), there.name).cases
     if len(cases) < len(models):
         raise UsageError(f"--vs is the model itself: {models[0]}", "name another one")
     return list(cases)
 
 
-def _profile(
-    cases: list[Case], launches: int | None, loads: int | None, inferences: int | None, seed: int
-) -> list[dict[str, Any]]:
-    from dataclasses import replace
-
-    from bench.measure.profiles import measure_in_turns
-    from bench.plan.protocol import ProfileProtocol
-    from bench.profile.combine import combine
-
-    protocol = ProfileProtocol(seed=seed)
-    if len(cases) > 1:  # a difference is less certain than a latency, and loads differ more than the rounds of one
-        protocol = replace(protocol, launches=4, loads=6, rounds=4)
+def _protocol(
+    networks: int, launches: int | None, loads: int | None, inferences: int | None, seed: int
+) -> ProfileProtocol:
+    protocol = replace(PROFILE if networks == 1 else DIFFERENCE, seed=seed)
     protocol = replace(protocol, launches=launches or protocol.launches, loads=loads or protocol.loads)
     if inferences is not None:
         protocol = replace(protocol, most=inferences, least=min(inferences, protocol.least))
-    measured = measure_in_turns(cases, protocol, lambda number: fleeting(f"launch {number} of {protocol.launches}"))
-    return [combine(case, *found).record() for case, found in zip(cases, measured, strict=True)]
+    return protocol
 
 
-def _apart(cases: list[Case], pairs: int, seed: int) -> list[tuple[float, float]]:
+def _profile(
+    cases: list[Case], protocol: ProfileProtocol, way: Reach, cores: Sequence[int]
+) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
+    """Return the record of each case, and what its launches brought."""
+    from bench.measure.profiles import measure_in_turns
+    from bench.profile.combine import combine
+
+    def told(number: int) -> None:
+        fleeting(f"launch {number} of {protocol.launches}")
+
+    measured = measure_in_turns(cases, protocol, told, way, cores)
+    machine = way.environment()
+    records = [combine(case, *found, machine).record() for case, found in zip(cases, measured, strict=True)]
+    return records, [launches for _, launches in measured]
+
+
+def _apart(cases: list[Case], pairs: int, seed: int, way: Reach, cores: Sequence[int]) -> list[Pair]:
     """Measure the difference once more, without a profiler, in other processes."""
     from bench.measure.pairs import collect
-    from bench.plan.protocol import PairProtocol
 
-    protocol = PairProtocol(first=pairs, most=pairs, quads=6, seed=seed)
+    protocol = replace(APART, first=pairs, most=pairs, seed=seed)
+
+    def told(pair: Pair) -> None:
+        fleeting(f"pair {pair.number + 1} of {pairs}")
+
     a, b = cases
-    found = collect(a, b, protocol, lambda pair: fleeting(f"pair {pair.number + 1} of {pairs}"))
-    return [pair.latency_ns for pair in found]
+    return collect(a, b, protocol, told, 0, way, list(cores))
 
 
 def _show(found: list[Network], checked: Check | None, most: int | None, top: int, format: str) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli._target import TARGET, reached
+from bench.plan.protocol import ProfileProtocol
 from bench.report.text.print import FORMAT, fleeting, prepare, print_records, say
 
 if TYPE_CHECKING:
     from bench.plan.case import Case
-    from bench.plan.protocol import ProfileProtocol
     from bench.profile.combine import Profile
+    from bench.transport.base import Reach
+
+PROFILE = ProfileProtocol()
 
 
 @click.command("profile")
@@ -25,12 +30,28 @@ if TYPE_CHECKING:
 @click.option(
     "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
 )
-@click.option("--launches", type=click.IntRange(1, 100), default=3, show_default=True, help="Fresh processes.")
-@click.option("--loads", type=click.IntRange(1, 20), default=3, show_default=True, help="Of the model, in each launch.")
-@click.option("--inferences", type=click.IntRange(1, 1000), help="Per block, at most.  [default: 25]")
+@TARGET
+@click.option(
+    "--launches",
+    type=click.IntRange(1, 100),
+    default=PROFILE.launches,
+    show_default=True,
+    help="Fresh processes.",
+)
+@click.option(
+    "--loads",
+    type=click.IntRange(1, 20),
+    default=PROFILE.loads,
+    show_default=True,
+    help="Of the model, in each launch.",
+)
+@click.option("--inferences", type=click.IntRange(1, 1000), help=f"Per block, at most.  [default: {PROFILE.most}]")
 @click.option("--top", type=click.IntRange(0), default=10, show_default=True, help="Costliest operators in the table.")
 @click.option(
-    "--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="Per answer of a worker.  [default: 120]"
+    "--timeout",
+    type=click.FloatRange(0.1),
+    metavar="SECONDS",
+    help=f"Per answer of a worker.  [default: {PROFILE.timeout_s:g}]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of weights and input.")
 @click.option(
@@ -44,6 +65,7 @@ def command(
     batch: int,
     resolution: int | None,
     shapes: tuple[str, ...],
+    target: str,
     launches: int,
     loads: int,
     inferences: int | None,
@@ -59,38 +81,43 @@ def command(
     runtime's profiler costs is measured and taken out; operators and residual add up to the unprofiled latency.
     `bench explain` says why, in words. CSV has a row for each operator and one for the residual.
     """
-    from bench import backends as registry
+    from bench.measure.cases import backend_of
     from bench.plan import shapes as shape_texts
     from bench.plan import zoo
     from bench.plan.case import cross
-    from bench.plan.protocol import ProfileProtocol
 
-    plan = cross(
-        [zoo.resolve(model)],
-        [registry.resolve(backend)],
-        (threads,),
-        (batch,),
-        (resolution,),
-        shapes=shape_texts.parse(shapes),
-    )
-    protocol = ProfileProtocol(launches=launches, loads=loads, seed=seed)
+    protocol = replace(PROFILE, launches=launches, loads=loads, seed=seed)
     if inferences is not None:
         protocol = replace(protocol, most=inferences, least=min(inferences, protocol.least))
     if timeout is not None:
         protocol = replace(protocol, timeout_s=timeout)
-    if output is not None:
-        prepare(output)
-    _show(_measure(plan.cases[0], protocol, output), format, top)
+    with reached(target) as (there, way):
+        (case,) = cross(
+            [zoo.resolve(model)],
+            [backend_of(backend, there)],
+            (threads,),
+            (batch,),
+            (resolution,),
+            there.name,
+            shapes=shape_texts.parse(shapes),
+        ).cases
+        if output is not None:
+            prepare(output)
+        profile = _measure(case, protocol, output, way, there.cores)
+    _show(profile, format, top)
 
 
-def _measure(case: Case, protocol: ProfileProtocol, output: Path | None) -> Profile:
+def _measure(case: Case, protocol: ProfileProtocol, output: Path | None, way: Reach, cores: Sequence[int]) -> Profile:
     import json
 
     from bench.measure.profiles import measure
     from bench.profile.combine import combine
 
-    artifact, launches = measure(case, protocol, lambda number: fleeting(f"launch {number} of {protocol.launches}"))
-    profile = combine(case, artifact, launches)
+    def told(number: int) -> None:
+        fleeting(f"launch {number} of {protocol.launches}")
+
+    artifact, launches = measure(case, protocol, told, way, cores)
+    profile = combine(case, artifact, launches, way.environment())
     if output is not None:
         raw = {"case": case.identity(), "protocol": asdict(protocol), "launches": launches}
         output.write_text(json.dumps(raw | {"profile": profile.record()}), "utf-8")

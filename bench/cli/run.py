@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli._fleet import tls_options
+from bench.plan.protocol import Protocol
 from bench.report.text.print import FORMAT, print_records, say
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from bench.plan.suite import Suite
     from bench.plan.target import Target
     from bench.rows.schema import Row
+
+DEFAULTS = Protocol()
 
 
 @click.command("run", no_args_is_help=True)
@@ -54,10 +57,19 @@ if TYPE_CHECKING:
 @tls_options
 @click.option("--output", type=click.Path(path_type=Path), help="CSV to append to; default: results/DATE/TARGET.csv.")
 @click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
-@click.option("--launches", type=click.IntRange(1, 1000), help="Fresh processes per case, at least.  [default: 5]")
-@click.option("--budget", type=click.FloatRange(0.1), metavar="SECONDS", help="Per case.  [default: 60]")
 @click.option(
-    "--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="Per answer of a worker.  [default: 120]"
+    "--launches",
+    type=click.IntRange(1, 1000),
+    help=f"Fresh processes per case, at least.  [default: {DEFAULTS.launches}]",
+)
+@click.option(
+    "--budget", type=click.FloatRange(0.1), metavar="SECONDS", help=f"Per case.  [default: {DEFAULTS.budget_s:g}]"
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1),
+    metavar="SECONDS",
+    help=f"Per answer of a worker.  [default: {DEFAULTS.timeout_s:g}]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
 @FORMAT
@@ -99,7 +111,6 @@ def command(
     from bench.plan import target as targets
     from bench.plan import zoo
     from bench.plan.case import Plan, cross
-    from bench.plan.protocol import Protocol
     from bench.rows import schema as records
 
     if len(places) > 1 and fleet is None:
@@ -113,7 +124,7 @@ def command(
     given = {"launches": launches, "budget_s": budget, "timeout_s": timeout, "seed": seed}
     changed: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     if launches is not None:
-        changed["max_launches"] = max(launches, Protocol().max_launches)
+        changed["max_launches"] = max(launches, DEFAULTS.max_launches)
     plans = []
     for there in theres:
         plan = cross(

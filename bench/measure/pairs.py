@@ -75,11 +75,8 @@ def run(
 
 def enough(log_ratios: list[float], protocol: PairProtocol, spent_s: float) -> bool:
     """Tell whether to stop: precise enough, at the limit, or out of budget; asked only at the agreed numbers."""
-    n = len(log_ratios)
-    if n >= protocol.most or (spent_s >= protocol.budget_s and n >= protocol.first):
-        return True
-    due = n >= protocol.first and (n - protocol.first) % protocol.step == 0
-    return due and half_width(log_ratios) < protocol.half_width
+    spent = spent_s >= protocol.budget_s
+    return protocol.stopping.enough(len(log_ratios), lambda: half_width(log_ratios), spent=spent)
 
 
 def collect(

@@ -63,24 +63,16 @@ class CaseState:
         return headline(found.launches, found.slowness, confidence(len(found.launches), self.first))
 
     def wants_more(self, protocol: Protocol) -> bool:
-        """Tell whether another launch is due: too few that count yet, or not sure enough within the limits.
-
-        How sure it is, is asked at 5, 8, 12, 18, 27 ... launches and not at each, because who asks more often stops
-        more often by chance.
-        """
-        done = len(self.launches)
-        if self.error is not None or done >= protocol.max_launches:
+        """Tell whether another launch is due: too few that count yet, or not sure enough within the limits."""
+        if self.error is not None:
             return False
-        if self.spent_s >= protocol.budget_s and done >= min(3, protocol.launches):
-            return False
-        if any(launch.loaded.get("emulated") for launch in self.launches):
-            return done < protocol.launches  # no number of launches makes it a latency
-        evidence = self.evidence()
-        counting, due = len(evidence.launches) if evidence.sound else 0, protocol.launches
-        while due < counting:
-            due = math.ceil(1.5 * due)
-        found = self.headline()
-        return counting < due or found is None or found.half_width > protocol.tolerance
+        rule, made = protocol.stopping, len(self.launches)
+        spent = self.spent_s >= protocol.budget_s
+        if any(launch.loaded.get("emulated") for launch in self.launches):  # no number of them makes it a latency
+            return made < min(rule.least, rule.most) and not (spent and made >= rule.afford)
+        evidence, found = self.evidence(), self.headline()
+        counting = len(evidence.launches) if evidence.sound else 0
+        return not rule.enough(counting, lambda: found.half_width if found else math.inf, made, spent)
 
     def take(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 
@@ -13,6 +15,36 @@ class Warming:
     least: int
     block_ms: float
     block_least: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The one rule by which measuring stops: by precision or at a limit, never by what was found.
+
+    How precise it is, is asked at `least`, and from then on every `step` more; without a step at half as many again
+    each time (5, 8, 12, 18, 27 ...), because who asks more often stops more often by chance. A budget that is spent
+    ends it from `afford` on.
+    """
+
+    least: int
+    most: int
+    within: float
+    step: int = 0
+    afford: int = 0
+
+    def looks(self) -> Iterator[int]:
+        """Yield the numbers at which is asked how precise it is."""
+        look = self.least
+        while True:
+            yield look
+            look = look + self.step if self.step else math.ceil(1.5 * look)
+
+    def enough(self, n: int, half_width: Callable[[], float], made: int | None = None, spent: bool = False) -> bool:
+        """Tell whether to stop after `n` that count, of as many as were `made`."""
+        made = n if made is None else made
+        if made >= self.most or (spent and made >= self.afford):
+            return True
+        return n == next(look for look in self.looks() if look >= n) and half_width() <= self.within
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +70,11 @@ class Protocol:
     seed: int = 0
 
     @property
+    def stopping(self) -> Stopping:
+        """When a case has had enough launches; three, if the budget allows no more."""
+        return Stopping(self.launches, self.max_launches, self.tolerance, afford=min(3, self.launches))
+
+    @property
     def warming(self) -> Warming:
         """How a launch warms up."""
         return Warming(self.warmup_ms, self.warmup_min_inferences, self.block_ms, self.block_min_inferences)
@@ -60,6 +97,11 @@ class PairProtocol:
     timeout_s: float = 120.0
     reload: bool = True
     seed: int = 0
+
+    @property
+    def stopping(self) -> Stopping:
+        """When a comparison has had enough pairs."""
+        return Stopping(self.first, self.most, self.half_width, self.step, self.first)
 
     @property
     def warming(self) -> Warming:
@@ -116,6 +158,10 @@ class WaveProtocol:
     timeout_s: float = 120.0
     seed: int = 0
 
+    def stopping(self, published: float | None = None) -> Stopping:
+        """When an effect has had enough waves. `published` is the log of the published effect, if there is one."""
+        return Stopping(max(3, self.waves), self.most, max(self.half_width, abs(published or 0.0) / 5), 1)
+
     @property
     def warming(self) -> Warming:
         """How a side warms up."""
@@ -160,3 +206,12 @@ class KernelProtocol:
 
 # Networks that a prediction is trained on.
 TRAINING = Protocol(launches=3, max_launches=3, rounds=3, block_ms=40.0, live=6, budget_s=30.0)
+
+# The difference of two networks is less certain than a latency, and loads differ more than the rounds of one.
+DIFFERENCE = ProfileProtocol(launches=4, loads=6, rounds=4)
+# That difference once more, without a profiler.
+APART = PairProtocol(first=8, most=8, quads=6)
+# A share of the latency, of which a finding takes several.
+SHARES = ProfileProtocol(launches=1, loads=2, rounds=6)
+# Fresh pairs that a gate confirms a slowdown on, at least.
+CONFIRMING = 20

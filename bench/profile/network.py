@@ -64,6 +64,7 @@ class Network:
     latency_ms: float
     error_ms: float | None
     operators: tuple[Operator, ...]
+    machine: str = ""  # empty in profiles of earlier versions
 
     @cached_property
     def operators_ms(self) -> float:
@@ -140,6 +141,7 @@ def read(record: dict[str, Any]) -> Network:
         threads=int(record["threads"]),
         batch=int(record["batch"]),
         cpu=str(record["cpu"]),
+        machine=str(record.get("machine", "")),
         launches=int(record["launches"]),
         latency_ms=latency_ms,
         error_ms=None if low is None or high is None else (float(high) - float(low)) / 2,

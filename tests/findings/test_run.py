@@ -40,7 +40,9 @@ def played(monkeypatch: pytest.MonkeyPatch, factor: float, failing: str = "") ->
     """Let waves be played: b takes `factor` times a's latency, give or take a little per wave."""
     seen: list[list[str]] = []
 
-    def measure(cases: list[Case], artifacts: object, protocol: object, number: int, check: bool) -> list[Sided]:
+    def measure(
+        cases: list[Case], artifacts: object, protocol: object, number: int, check: bool, *place: object
+    ) -> list[Sided]:
         seen.append([str(case) for case in cases])
         wobble = 1 + 0.001 * (number % 3)
         return [
@@ -225,7 +227,7 @@ def test_shares_come_from_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         running,
         "profiled_share",
-        lambda case, seed: {"kind": "share", "case": case.id, "backend": "fake", "share": next(parts)},
+        lambda case, *_: ({"kind": "share", "case": case.id, "backend": "fake", "share": next(parts)}, []),
     )
     finding = replace(FINDING, experiments=(share(TWICE.a, SHARE, 0.5, "a GPU"),))
     path = tmp_path / "f.jsonl"
