@@ -14,8 +14,8 @@ def main() -> None:
     import click
 
     from bench.cli import cli
-    from bench.errors import BenchError
-    from bench.escape import line, plain
+    from bench.base.errors import BenchError
+    from bench.base.escape import line, plain
 
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import records
+from bench.rows import schema as records
 from bench.cli.ab import side
 from bench.measure.pairs import PairProtocol, run
 from bench.stats.verdict import decide

@@ -29,10 +29,12 @@ import onnx
 import psutil
 from onnx import TensorProto, helper, numpy_helper
 
-from bench import backends, records, zoo
-from bench.case import Plan, Protocol, cross
-from bench.fleet.connect import client, devices
-from bench.fleet.coordinator import Coordinator
+from bench import backends
+from bench.rows import schema as records
+from bench.plan import zoo
+from bench.plan.case import Plan, Protocol, cross
+from bench.transport.dask import client, devices
+from bench.measure.fleet import Coordinator
 
 TARGETS = ("even", "odd")
 

@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.compare.cases import group
-from bench.compare.load import CASE, Rows, load
-from bench.compare.reference import relative
-from bench.compare.sides import Options, compare
+from bench.rows.jobs import group
+from bench.rows.frame import CASE, Rows, load
+from bench.rows.reference import relative
+from bench.rows.sides import Options, compare
 
 
 def record(output: Path, suite: str, nights: int, pause_s: float) -> None:

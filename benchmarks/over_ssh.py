@@ -14,10 +14,12 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from bench import backends, reach, target, zoo
-from bench.case import Protocol, cross
+from bench import backends, reach
+from bench.plan import target
+from bench.plan import zoo
+from bench.plan.case import Protocol, cross
 from bench.measure.runner import Runner
-from bench.records import Row
+from bench.rows.schema import Row
 from tests.reach import sshd
 
 PROTOCOL = Protocol(launches=5, max_launches=5)

@@ -10,10 +10,11 @@ import time
 from typing import Any
 from unittest import mock
 
-from bench import backends, export, zoo
-from bench.case import Protocol, cross
+from bench import backends, export
+from bench.plan import zoo
+from bench.plan.case import Protocol, cross
 from bench.measure.launch import Launch
-from bench.measure.loop import overhead_ns
+from bench.backends.loop import overhead_ns
 from bench.measure.runner import Runner
 
 

@@ -19,14 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from bench import backends, zoo
-from bench.cli._print import print_records
+from bench import backends
+from bench.plan import zoo
+from bench.report.text.print import print_records
 from bench.predict import train
 from bench.predict.features import macs, moved_bytes, simple
 from bench.predict.predictor import Predictor, calibrate, half_width, hidden_keys
 from bench.predict.regressor import Roof
 from bench.predict.table import Network, Table, read
-from bench.suite import shipped
+from bench.plan.suite import shipped
 
 TABLE = Path(__file__).parent.parent / "results" / "xeon-vm-2core" / "predict.json.gz"
 

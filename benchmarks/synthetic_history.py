@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.compare.history import History, Moved, history
-from bench.compare.load import load
-from bench.records import COLUMNS, SCHEMA_VERSION
+from bench.rows.history import History, Moved, history
+from bench.rows.frame import load
+from bench.rows.schema import COLUMNS, SCHEMA_VERSION
 
 FIRST = date(2024, 1, 1)
 CPUS = {

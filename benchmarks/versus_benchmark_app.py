@@ -19,9 +19,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import backends, export, zoo
-from bench.case import Case, Settings
-from bench.measure.environment import usable_cores
+from bench import backends, export
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
+from bench.machine.environment import usable_cores
 
 FLAGS = ["-api", "sync", "-hint", "none", "-nstreams", "1", "-nthreads", "1", "-infer_precision", "f32"]
 

@@ -20,10 +20,10 @@ def build(spec: str) -> nn.Module:
             ``[N, classes]``.
 
     Raises:
-        bench.errors.UsageError: there is no such model or hyper-parameter.
+        bench.base.errors.UsageError: there is no such model or hyper-parameter.
     """
-    from bench.errors import SpecError
-    from bench.zoo import resolve
+    from bench.base.errors import SpecError
+    from bench.plan.zoo import resolve
 
     ref = resolve(spec)
     if ref.kind != "zoo":

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from functools import cache, partial
 
-from bench.errors import SpecError
-from bench.figures import Counts
-from bench.zoo import resolve
+from bench.base.errors import SpecError
+from bench.papers.figures import Counts
+from bench.plan.zoo import resolve
 
 from . import build
 
@@ -20,8 +20,8 @@ def count(spec: str, resolution: int | None = None) -> Counts:
     """Count a zoo network for one image ``[1, 3, resolution, resolution]`` (None: the resolution of its spec).
 
     Raises:
-        bench.errors.UsageError: there is no such model or hyper-parameter, or it is none of the zoo.
-        bench.errors.MissingExtra: PyTorch is not installed.
+        bench.base.errors.UsageError: there is no such model or hyper-parameter, or it is none of the zoo.
+        bench.base.errors.MissingExtra: PyTorch is not installed.
     """
     ref = resolve(spec)
     if ref.kind != "zoo" or ref.resolution is None:
@@ -34,7 +34,7 @@ def _count(canonical: str, resolution: int) -> Counts:
     try:
         import torch
     except ModuleNotFoundError:
-        from bench.errors import MissingExtra
+        from bench.base.errors import MissingExtra
 
         raise MissingExtra("PyTorch", "zoo") from None
     from torch import nn

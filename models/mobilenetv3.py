@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from bench.errors import ParameterError
+from bench.base.errors import ParameterError
 
 from .blocks import ConvBN, SqueezeExcite, global_pool, hswish, make_divisible, relu
 

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from bench.errors import ParameterError
+from bench.base.errors import ParameterError
 
 from .blocks import ConvBN, SqueezeExcite, channel_shuffle, global_pool, relu
 

@@ -1,1 +1,1 @@
-"""One TOML per kind of device; `bench.target` reads them."""
+"""One TOML per kind of device; `bench.plan.target` reads them."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import cache
-from bench.errors import OutputError
+from bench.base import cache
+from bench.base.errors import OutputError
 
 
 def test_a_folder_appears_whole(tmp_path: Path) -> None:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from bench import backends, zoo
-from bench.case import Protocol, cross
-from bench.errors import ParameterError, UnknownName
+from bench import backends
+from bench.plan import zoo
+from bench.plan.case import Protocol, cross
+from bench.base.errors import ParameterError, UnknownName
 
 
 def test_a_plan_is_the_cross_product_without_repetition() -> None:

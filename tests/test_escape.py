@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import escape, records
-from bench.errors import BenchError
-from bench.records import Row
+from bench.base import escape
+from bench.rows import schema as records
+from bench.base.errors import BenchError
+from bench.rows.schema import Row
 
 # Every character that there is, with those that hurt more often than chance has them.
 HURTS = st.sampled_from(

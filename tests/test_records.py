@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import records
-from bench.errors import OutputError
-from bench.records import COLUMNS, Row
+from bench.rows import schema as records
+from bench.base.errors import OutputError
+from bench.rows.schema import COLUMNS, Row
 
 ROW = Row(status="ok", model="shufflenetv2", backend="openvino", latency_ms=3.5, samples=240, parity_top1=True)
 

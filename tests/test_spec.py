@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import SpecError
-from bench.spec import Spec, parse
+from bench.base.errors import SpecError
+from bench.plan.spec import Spec, parse
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import backends, suite, zoo
-from bench.errors import UnknownName, UsageError
+from bench import backends
+from bench.plan import suite
+from bench.plan import zoo
+from bench.base.errors import UnknownName, UsageError
 from tests.conftest import Bench, one_line_error
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import target
-from bench.errors import UnknownName, UsageError
+from bench.plan import target
+from bench.base.errors import UnknownName, UsageError
 
 
 def test_shipped_targets_read() -> None:

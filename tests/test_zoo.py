@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import zoo
-from bench.errors import ArtifactError, ParameterError, SpecError, UnknownName
+from bench.plan import zoo
+from bench.base.errors import ArtifactError, ParameterError, SpecError, UnknownName
 
 
 def test_equal_models_have_equal_names() -> None:
@@ -55,6 +55,6 @@ def test_every_family_has_a_card_and_a_builder() -> None:
 
 
 def test_the_zoo_is_listed_without_pytorch() -> None:
-    code = "import sys; from bench.zoo import cards, resolve; cards(); resolve('shufflenetv2');"
+    code = "import sys; from bench.plan.zoo import cards, resolve; cards(); resolve('shufflenetv2');"
     code += "print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

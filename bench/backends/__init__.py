@@ -7,10 +7,10 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from bench.backends.base import Backend
-from bench.case import BackendRef
-from bench.errors import BenchError, MissingExtra, UnknownName
-from bench.parameter import read_all
-from bench.spec import parse
+from bench.plan.case import BackendRef
+from bench.base.errors import BenchError, MissingExtra, UnknownName
+from bench.plan.parameter import read_all
+from bench.plan.spec import parse
 
 
 @cache

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.case import Settings
-from bench.export.artifact import Artifact
-from bench.parameter import Parameter, Value
+from bench.plan.case import Settings
+from bench.artifact.artifact import Artifact
+from bench.plan.parameter import Parameter, Value
 
 Array = NDArray[Any]
 
@@ -95,7 +95,7 @@ class Backend(Protocol):
         """Load and compile the artifact; timed as ``load_ms``.
 
         Raises:
-            bench.errors.Unsupported: this backend cannot run this model or these options.
+            bench.base.errors.Unsupported: this backend cannot run this model or these options.
         """
 
 

@@ -16,10 +16,10 @@ from typing import ClassVar
 
 from bench.backends.base import Array, Effective, Operator, parameters
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator
-from bench.case import Settings
-from bench.errors import Unsupported
-from bench.export.artifact import Artifact, MacOp
-from bench.parameter import Parameter, Value
+from bench.plan.case import Settings
+from bench.base.errors import Unsupported
+from bench.artifact.artifact import Artifact, MacOp
+from bench.plan.parameter import Parameter, Value
 
 
 class FakeSession:

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 from bench.backends.base import Array, Effective, Operator, parameters
 from bench.backends.ort_profile import OrtProfiler
-from bench.case import Settings
-from bench.errors import OutOfMemory, Unsupported, clip
-from bench.export.artifact import Artifact
-from bench.graph import ort_optimized
-from bench.parameter import Parameter, Value
+from bench.plan.case import Settings
+from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.artifact.artifact import Artifact
+from bench.backends import ort_graph as ort_optimized
+from bench.plan.parameter import Parameter, Value
 
 LEVELS = {
     "disable": "ORT_DISABLE_ALL",

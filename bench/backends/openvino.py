@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 from bench.backends.base import Array, Effective, Operator, parameters
 from bench.backends.ov_profile import OvProfiler
-from bench.case import Settings
-from bench.errors import OutOfMemory, Unsupported, clip
-from bench.export.artifact import Artifact
-from bench.parameter import Parameter, Value
+from bench.plan.case import Settings
+from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.artifact.artifact import Artifact
+from bench.plan.parameter import Parameter, Value
 
 # OpenVINO's names of element types, and ours.
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator, middle
-from bench.errors import MeasureError
+from bench.base.errors import MeasureError
 from bench.graph.complexity import CONVOLUTIONS, PRODUCTS
-from bench.graph.ort_optimized import KINDS
-from bench.measure.loop import time_block
+from bench.backends.ort_graph import KINDS
+from bench.backends.loop import time_block
 
 WARMUP = 3
 CHAIN = 200

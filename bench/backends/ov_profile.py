@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator
-from bench.measure.loop import time_block
+from bench.backends.loop import time_block
 
 WARMUP = 3
 IDLE = ("Input", "Output", "Const", "Constant", "Parameter", "Result")

@@ -10,11 +10,11 @@ import numpy as np
 
 from bench.backends.base import Array, Effective, Operator, parameters
 from bench.backends.torch_profile import TorchProfiler
-from bench.case import Settings
-from bench.errors import OutOfMemory, Unsupported, clip
-from bench.export.artifact import Artifact
+from bench.plan.case import Settings
+from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.artifact.artifact import Artifact
 from bench.export.build import build_module
-from bench.parameter import Parameter, Value
+from bench.plan.parameter import Parameter, Value
 
 
 class TorchSession:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator, middle
-from bench.errors import MeasureError
-from bench.measure.loop import time_block
+from bench.base.errors import MeasureError
+from bench.backends.loop import time_block
 
 WARMUP = 3
 ROUNDS = 5

@@ -10,7 +10,7 @@ from importlib import import_module
 import click
 
 from bench import __version__
-from bench.errors import UnknownName
+from bench.base.errors import UnknownName
 
 # The summary stands here too, so that `bench --help` need not import the commands; a test compares the two.
 COMMANDS = {

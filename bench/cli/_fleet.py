@@ -14,10 +14,10 @@ import click
 from bench.cli._progress import bar, left_out, resumable
 
 if TYPE_CHECKING:
-    from bench.case import Plan
-    from bench.fleet.connect import Tls
-    from bench.records import Row
-    from bench.target import Target
+    from bench.plan.case import Plan
+    from bench.transport.dask import Tls
+    from bench.rows.schema import Row
+    from bench.plan.target import Target
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,8 +37,8 @@ def tls(ca: str | None, cert: str | None, key: str | None) -> Tls | None:
     """Return the files of TLS, all three or none; UsageError otherwise."""
     if not (ca or cert or key):
         return None
-    from bench.errors import UsageError
-    from bench.fleet.connect import Tls
+    from bench.base.errors import UsageError
+    from bench.transport.dask import Tls
 
     if not (ca and cert and key):
         raise UsageError("TLS needs three files", "give --tls-ca, --tls-cert and --tls-key")
@@ -51,7 +51,7 @@ def targets(names: tuple[str, ...]) -> list[Target]:
     What a target's file says besides its name counts on its devices.
     """
     from bench.fleet import ANY
-    from bench.target import Target, resolve
+    from bench.plan.target import Target, resolve
 
     found = [resolve(name).name if name.endswith(".toml") else name for name in names]
     return [Target(name, reach="dask") for name in dict.fromkeys(found or [ANY])]
@@ -59,10 +59,10 @@ def targets(names: tuple[str, ...]) -> list[Target]:
 
 def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: float, tls: Tls | None) -> list[Row]:
     """Run the plan on a fleet, append each row and its samples as they come; return the plan's rows from the file."""
-    from bench import records
-    from bench.errors import UsageError
-    from bench.fleet.connect import client
-    from bench.fleet.coordinator import Coordinator
+    from bench.rows import schema as records
+    from bench.base.errors import UsageError
+    from bench.transport.dask import client
+    from bench.measure.fleet import Coordinator
 
     interpreters = [case for case in plan.cases if case.backend.python]
     if interpreters:
@@ -94,7 +94,7 @@ def finished(plan: Plan, path: Path) -> dict[str, Row]:
 
     A case that any device may measure has the row of the one that did.
     """
-    from bench import records
+    from bench.rows import schema as records
     from bench.fleet import ANY
 
     if path.stat().st_size == 0:
@@ -108,6 +108,6 @@ def finished(plan: Plan, path: Path) -> dict[str, Row]:
 
 
 def _rows_of(path: Path, run_id: str) -> list[Row]:
-    from bench import records
+    from bench.rows import schema as records
 
     return [row for row in records.read(path) if row.run_id == run_id] if path.stat().st_size else []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli._print import say
+from bench.report.text.print import say
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def bar(total: int) -> Iterator[Bar]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from bench.escape import plain
+    from bench.base.escape import plain
 
     console = Console(stderr=True)
     # Nothing refreshes by itself: a timer in the parent would wake up in the middle of a block.
@@ -68,7 +68,7 @@ def resumable(path: Path, total: int, finished: Callable[[], int]) -> Iterator[N
         )
         raise click.exceptions.Exit(130) from None
     except OSError as error:
-        from bench.errors import OutputError
+        from bench.base.errors import OutputError
 
         raise OutputError(
             f"{path} cannot be written any more: {error.strerror}", "make room and run the same command with --resume"

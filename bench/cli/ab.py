@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import fleeting, print_records, say
+from bench.report.text.print import fleeting, print_records, say
 
 if TYPE_CHECKING:
-    from bench.case import Case
+    from bench.plan.case import Case
     from bench.measure.pairs import Pair, PairProtocol
-    from bench.reach.base import Reach
+    from bench.transport.base import Reach
     from bench.stats.verdict import Verdict
-    from bench.target import Target
+    from bench.plan.target import Target
 
 EXIT = {"slower": 1, "inconclusive": 3}
 
@@ -61,7 +61,7 @@ def command(
     slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
     """
     from bench import reach
-    from bench import target as targets
+    from bench.plan import target as targets
     from bench.measure.pairs import PairProtocol
     from bench.stats.verdict import decide
 
@@ -90,11 +90,11 @@ def command(
 
 def side(text: str, backend: str, threads: int, there: Target | None = None) -> Case:
     """Read one side, on this machine if no target is given; SpecError or whatever its parts raise."""
-    from bench import target as targets
-    from bench import zoo
-    from bench.case import Settings, cross
+    from bench.plan import target as targets
+    from bench.plan import zoo
+    from bench.plan.case import Settings, cross
     from bench.cli.run import backend_of
-    from bench.errors import SpecError, clip
+    from bench.base.errors import SpecError, clip
 
     there = there or targets.resolve("local")
     model, *rest = text.split("@")
@@ -123,7 +123,7 @@ def side(text: str, backend: str, threads: int, there: Target | None = None) -> 
 def _collect(
     a: Case, b: Case, protocol: PairProtocol, path: Path, done: int, way: Reach, cores: list[int]
 ) -> list[Pair]:
-    from bench import records
+    from bench.rows import schema as records
     from bench.measure.pairs import collect
     from bench.stats.verdict import half_width
 
@@ -151,7 +151,7 @@ def _show(a: Case, b: Case, verdict: Verdict, pairs: list[Pair], confirmed: bool
         print_records([record], format)
         return
     if format == "markdown":
-        from bench.report.ab_markdown import markdown
+        from bench.report.text.ab import markdown
 
         click.echo(markdown((str(a), str(b)), latency, verdict, confirmed))
         return

@@ -11,8 +11,8 @@ import click
 @click.argument("action", type=click.Choice(["show", "clear"]), default="show")
 def command(action: str) -> None:
     """Show or empty the cache of exported models."""
-    from bench import cache
-    from bench.errors import OutputError
+    from bench.base import cache
+    from bench.base.errors import OutputError
 
     # What was exported here, and what others carried here to be measured.
     folders = [cache.root() / "artifacts", cache.root() / "carried"]

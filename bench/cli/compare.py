@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from bench.compare.load import Rows
+    from bench.rows.frame import Rows
 
 AXES = ("target", "cpu", "backend", "threads")
 
@@ -65,7 +65,7 @@ def command(
     0 when every case is shown to be slower by less, 1 when one is slower (its estimate at least half of it, and beyond
     the margin at 99% over all cases), 3 when that remains open.
     """
-    from bench.errors import UsageError
+    from bench.base.errors import UsageError
 
     if across is not None:
         if gate is not None:
@@ -74,8 +74,8 @@ def command(
         return
     if len(rows) != 2:
         raise UsageError(f"{len(rows)} sets of rows given", "give BASE and NEW, or --across; quote patterns")
-    from bench.compare.show import print_comparison
-    from bench.compare.sides import Options, compare
+    from bench.report.text.compare import print_comparison
+    from bench.rows.sides import Options, compare
 
     result = compare(_load((rows[0],), reference), _load((rows[1],), reference), Options(margin, gate, job_sd))
     print_comparison(result, gate, format)
@@ -83,15 +83,15 @@ def command(
 
 
 def _load(sources: tuple[str, ...], reference: str | None) -> Rows:
-    from bench.compare.load import load
-    from bench.compare.reference import relative
+    from bench.rows.frame import load
+    from bench.rows.reference import relative
 
     found = load(sources)
     return found if reference is None else relative(found, reference)
 
 
 def _across(rows: tuple[str, ...], axis: str, reference: str | None, job_sd: float, format: str) -> None:
-    from bench.compare.across import across
-    from bench.compare.show_across import print_across
+    from bench.rows.across import across
+    from bench.report.text.across import print_across
 
     print_across(across(_load(rows, reference), axis, job_sd), format)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.report.text.print import FORMAT, print_records
 
 
 @click.command("doctor")
@@ -19,9 +19,9 @@ def command(threads: int, as_json: bool, forget: bool, format: str) -> None:
     """
     from dataclasses import asdict
 
-    from bench.measure import quiet
-    from bench.measure.doctor import examine, usual_speed
-    from bench.measure.environment import local
+    from bench.machine import quiet
+    from bench.machine.doctor import examine, usual_speed
+    from bench.machine.environment import local
 
     if forget:
         quiet.forget(local())

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import fleeting, prepare
+from bench.report.text.print import fleeting, prepare
 
 if TYPE_CHECKING:
-    from bench.case import Case
-    from bench.explain.difference import Check
-    from bench.explain.network import Network
-    from bench.explain.reasons import Statement
-    from bench.explain.roof import Roof
+    from bench.plan.case import Case
+    from bench.profile.difference import Check
+    from bench.profile.network import Network
+    from bench.profile.reasons import Statement
+    from bench.profile.roofs import Roof
 
 
 @click.command("explain")
@@ -70,8 +70,8 @@ def command(
     Every statement carries figures of the profile and is made only if its condition holds there. Of two networks, the
     difference is split by class of operators: the parts and the residual add up to it. What each says: docs/explain.md.
     """
-    from bench.explain import network as networks
-    from bench.explain.difference import check
+    from bench.profile import network as networks
+    from bench.profile.difference import check
 
     _check_usage(model, vs, files)
     if files:
@@ -93,7 +93,7 @@ def command(
 
 
 def _check_usage(model: str | None, vs: str | None, files: tuple[Path, ...]) -> None:
-    from bench.errors import UsageError
+    from bench.base.errors import UsageError
 
     if files and (model or vs):
         raise UsageError("--from explains recorded profiles: no model is measured", "leave out the model, or --from")
@@ -102,7 +102,7 @@ def _check_usage(model: str | None, vs: str | None, files: tuple[Path, ...]) -> 
 
 
 def _same_runtime(found: list[Network]) -> None:
-    from bench.errors import UsageError
+    from bench.base.errors import UsageError
 
     if len(found) > 2:
         raise UsageError(f"--from gives {len(found)} profiles", "one is explained, two are compared")
@@ -116,9 +116,9 @@ def _same_runtime(found: list[Network]) -> None:
 
 def _cases(models: list[str], backend: str, threads: int, batch: int, resolution: int | None) -> list[Case]:
     from bench import backends as registry
-    from bench import zoo
-    from bench.case import cross
-    from bench.errors import UsageError
+    from bench.plan import zoo
+    from bench.plan.case import cross
+    from bench.base.errors import UsageError
 
     resolved = [zoo.resolve(model) for model in models]
     cases = cross(resolved, [registry.resolve(backend)], (threads,), (batch,), (resolution,)).cases
@@ -133,7 +133,7 @@ def _profile(
     from dataclasses import replace
 
     from bench.profile.combine import combine
-    from bench.profile.run import ProfileProtocol, measure_in_turns
+    from bench.measure.profiles import ProfileProtocol, measure_in_turns
 
     protocol = ProfileProtocol(seed=seed)
     if len(cases) > 1:  # a difference is less certain than a latency, and loads differ more than the rounds of one
@@ -158,9 +158,9 @@ def _apart(cases: list[Case], pairs: int, seed: int) -> list[tuple[float, float]
 def _show(found: list[Network], checked: Check | None, most: int | None, top: int, format: str) -> None:
     import sys
 
-    from bench.explain import roof as roofs
-    from bench.explain import text
-    from bench.explain.reasons import reasons
+    from bench.profile import roofs as roofs
+    from bench.report.text import explain as text
+    from bench.profile.reasons import reasons
 
     roof = roofs.find(found)
     said = [reasons(network, roof) for network in found]
@@ -181,7 +181,7 @@ def _show(found: list[Network], checked: Check | None, most: int | None, top: in
 
 
 def _record(found: list[Network], roof: Roof, said: list[list[Statement]], checked: Check | None) -> dict[str, Any]:
-    from bench.explain.difference import split
+    from bench.profile.difference import split
 
     record: dict[str, Any] = {
         "roof": {"peak_gmacs_per_s": roof.peak_gmacs_per_s, "origin": roof.origin},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli._print import say
+from bench.report.text.print import say
 
 
 @click.command("export", no_args_is_help=True)
@@ -27,9 +27,10 @@ def command(
     FILE.reference.npz holds inputs and the outputs that they must give. Carry both files to a device without PyTorch:
     `bench run --model FILE.onnx` there compares its outputs with PyTorch's.
     """
-    from bench import backends, zoo
-    from bench import shapes as shape_texts
-    from bench.case import cross
+    from bench import backends
+    from bench.plan import zoo
+    from bench.plan import shapes as shape_texts
+    from bench.plan.case import cross
     from bench.export import ensure
     from bench.export.deliver import check_output, deliver
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import FORMAT, print_records, say
+from bench.report.text.print import FORMAT, print_records, say
 
 if TYPE_CHECKING:
     from bench.findings.evaluate import Result
@@ -79,12 +79,12 @@ def run_findings(
     from functools import partial
 
     from bench import backends as registry
-    from bench.errors import UsageError
+    from bench.base.errors import UsageError
     from bench.findings import store
     from bench.findings.catalog import select
     from bench.findings.evaluate import evaluate
     from bench.findings.run import Campaign
-    from bench.findings.waves import QUICK, WaveProtocol
+    from bench.measure.waves import QUICK, WaveProtocol
 
     findings = select(ids or ("G1", "G2", "G3", "G4") if quick else ids)
     if quick and not any(e.quick for finding in findings for e in finding.experiments):
@@ -127,7 +127,7 @@ def show_findings(ids: tuple[str, ...], results: Path | None, page: bool, format
     evidence = store.read(path)
     found = judged(select(ids), evidence)
     if page:
-        from bench.findings.page import page as write
+        from bench.report.text.findings import page as write
 
         click.echo(write(found, evidence), nl=False)
     else:
@@ -150,17 +150,17 @@ def rows(sources: tuple[str, ...], top: int, predictions: Path | None, format: s
     ROWS are files, folders or quoted patterns of rows that `bench run` wrote. An inversion is a pair within 10% MACs of
     which the one with fewer MACs is slower.
     """
-    from bench.compare.load import load
+    from bench.rows.frame import load
     from bench.findings.predictions import read
-    from bench.findings.rows import analyse
-    from bench.findings.show_rows import print_rows
+    from bench.findings.ranks import analyse
+    from bench.report.text.ranks import print_rows
 
     predicted = read(predictions) if predictions else None
     print_rows(analyse(load(sources), predicted), top, format)
 
 
 def _newest() -> Path:
-    from bench.errors import UsageError
+    from bench.base.errors import UsageError
 
     found = sorted(Path("results").glob("*/findings.jsonl"), key=lambda path: path.stat().st_mtime)
     if not found:

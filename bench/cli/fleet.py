@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from bench.cli._fleet import tls, tls_options
-from bench.cli._print import FORMAT, print_records
+from bench.report.text.print import FORMAT, print_records
 
 
 @click.group("fleet")
@@ -31,9 +31,9 @@ def worker(
 
     A Dask worker with one thread, one slot and the target's tag, and its nanny, which starts it again when it dies.
     """
-    from bench.errors import UsageError
-    from bench.fleet.worker import serve
-    from bench.target import resolve
+    from bench.base.errors import UsageError
+    from bench.transport.dask_worker import serve
+    from bench.plan.target import resolve
 
     here = resolve(target)
     if here.python:
@@ -47,7 +47,7 @@ def worker(
 @FORMAT
 def status(scheduler: str, tls_ca: str | None, tls_cert: str | None, tls_key: str | None, format: str) -> None:
     """List a fleet's devices: name, target, address, whether one measures now."""
-    from bench.fleet.connect import client, devices
+    from bench.transport.dask import client, devices
 
     connection = client(scheduler, tls(tls_ca, tls_cert, tls_key))
     try:

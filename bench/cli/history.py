@@ -9,7 +9,7 @@ import click
 from bench.cli.compare import Percent
 
 if TYPE_CHECKING:
-    from bench.compare.history import History, Moved
+    from bench.rows.history import History, Moved
 
 
 @click.command("history", no_args_is_help=True)
@@ -33,8 +33,8 @@ def command(rows: tuple[str, ...], reference: str | None, least: float, since: A
     """
     from dataclasses import replace
 
-    from bench.compare.history import history
-    from bench.compare.load import load
+    from bench.rows.history import history
+    from bench.rows.frame import load
 
     found = history(load(rows), reference, least)
     if since is not None:
@@ -47,7 +47,7 @@ def _show(found: History, format: str) -> None:
     import json
     from dataclasses import asdict
 
-    from bench.cli._print import print_records, say
+    from bench.report.text.print import print_records, say
 
     if format == "json":
         records = [record(m) for m in found.moved]
@@ -65,8 +65,8 @@ def _show(found: History, format: str) -> None:
         return
     cells = [_cells(m) for m in found.moved]
     if format == "markdown":
-        from bench.compare.show import markdown_table
-        from bench.escape import markdown
+        from bench.report.text.compare import markdown_table
+        from bench.base.escape import markdown
 
         lines = ["### What moved", "", *(markdown_table(cells) if cells else ["Nothing moved."]), ""]
         click.echo("\n".join(lines + [f"- {markdown(line)}" for line in remarks]))
@@ -88,7 +88,7 @@ def record(m: Moved) -> dict[str, Any]:
 def _cells(m: Moved) -> dict[str, str]:
     from math import log
 
-    from bench.compare.show import percent
+    from bench.report.text.compare import percent
 
     reference = tuple(f"reference's {text}" for text in m.reference_changed)
     return {

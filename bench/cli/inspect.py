@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from bench.cli._print import FORMAT, print_records, say
+from bench.report.text.print import FORMAT, print_records, say
 
 DEFAULT_TOP = 10
 
@@ -42,9 +42,10 @@ def command(
     From the ONNX graph alone: nothing is measured and no weight is read. Memory access is what each node reads and
     writes. An operator that cannot be counted is named. What each count means: docs/inspect.md.
     """
-    from bench import backends, zoo
-    from bench import shapes as shape_texts
-    from bench.case import cross
+    from bench import backends
+    from bench.plan import zoo
+    from bench.plan import shapes as shape_texts
+    from bench.plan.case import cross
     from bench.export.graph_of import graph_of
     from bench.graph.summary import by_module, node_record, order, summarise
 
@@ -72,7 +73,7 @@ def command(
     else:
         from rich.console import Console
 
-        from bench.report.inspect_table import show
+        from bench.report.text.inspect import show
 
         # A file or a pipe has no width: nothing is folded there.
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)

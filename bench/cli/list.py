@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.report.text.print import FORMAT, print_records
 
 
 @click.command("list")
@@ -19,8 +19,8 @@ def command(what: str, format: str) -> None:
 
 def models() -> list[dict[str, Any]]:
     """Return every name a model spec may begin with, and what can be said after it."""
-    from bench.parameter import show
-    from bench.zoo import cards, names
+    from bench.plan.parameter import show
+    from bench.plan.zoo import cards, names
 
     rows = []
     for name, family in names().items():
@@ -41,7 +41,7 @@ def models() -> list[dict[str, Any]]:
 def backends() -> list[dict[str, Any]]:
     """Return every registered backend, whether its runtime is installed, and its options."""
     from bench import backends as registry
-    from bench.parameter import show
+    from bench.plan.parameter import show
 
     rows = []
     for name in registry.names():
@@ -54,7 +54,7 @@ def backends() -> list[dict[str, Any]]:
 
 def suites() -> list[dict[str, Any]]:
     """Return every suite that comes with the program."""
-    from bench.suite import shipped
+    from bench.plan.suite import shipped
 
     return [
         {
@@ -71,6 +71,6 @@ def suites() -> list[dict[str, Any]]:
 def targets() -> list[dict[str, Any]]:
     """Return every target that comes with the program."""
     from bench.cli.targets import record
-    from bench.target import shipped
+    from bench.plan.target import shipped
 
     return [record(target) for target in shipped().values()]

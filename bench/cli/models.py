@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli._print import print_records
+from bench.report.text.print import print_records
 
 if TYPE_CHECKING:
-    from bench.published import PublishedNetwork
-    from bench.zoo import Card
+    from bench.papers.published import PublishedNetwork
+    from bench.plan.zoo import Card
 
 FORMATS = ("table", "csv", "json")
 
@@ -74,9 +74,9 @@ def entries(families: tuple[str, ...] = (), counting: bool = True) -> list[Entry
     Raises:
         UnknownName: there is no such family.
     """
-    from bench.errors import UnknownName
-    from bench.published import networks
-    from bench.zoo import cards, names, resolve
+    from bench.base.errors import UnknownName
+    from bench.papers.published import networks
+    from bench.plan.zoo import cards, names, resolve
 
     known = names()
     for name in families:
@@ -98,7 +98,7 @@ def entries(families: tuple[str, ...] = (), counting: bool = True) -> list[Entry
 
 
 def _entry(canonical: str, card: Card, rows: list[PublishedNetwork], counting: bool) -> Entry:
-    from bench.zoo import resolve
+    from bench.plan.zoo import resolve
 
     resolution = resolve(canonical).resolution or card.resolution
     row = _best(rows, card, resolution)
@@ -143,7 +143,7 @@ def _print_table(found: list[Entry]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bench.escape import cell as safe
+    from bench.base.escape import cell as safe
 
     caption = "M: millions; MACs: multiply-adds; off: a count of what the source counts, against its figure"
     table = Table(caption=f"{caption} (blank: within rounding)")

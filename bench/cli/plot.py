@@ -20,12 +20,12 @@ def command(kind: str, results: tuple[str, ...], output: Path) -> None:
 
     RESULTS are files, folders or quoted patterns, as for `bench report`. Needs the extra `report`.
     """
-    from bench.cli._print import prepare
-    from bench.report.page import need_charts
+    from bench.report.text.print import prepare
+    from bench.report.html.page import need_charts
 
     need_charts()
-    from bench.report.data import gather
-    from bench.report.plot import check, draw
+    from bench.report.html.data import gather
+    from bench.report.html.plot import check, draw
 
     check(output)
     data = gather(results)

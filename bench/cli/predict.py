@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import FORMAT, fleeting, print_records, say
+from bench.report.text.print import FORMAT, fleeting, print_records, say
 
 if TYPE_CHECKING:
     from bench.predict.predictor import Prediction, Predictor
@@ -49,8 +49,8 @@ def command(
     docs/predict.md.
     """
     from bench import backends as registry
-    from bench import zoo
-    from bench.errors import UsageError
+    from bench.plan import zoo
+    from bench.base.errors import UsageError
     from bench.predict import train as training
     from bench.predict.predictor import Predictor, ready
     from bench.predict.regressor import forest

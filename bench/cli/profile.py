@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import FORMAT, fleeting, prepare, print_records, say
+from bench.report.text.print import FORMAT, fleeting, prepare, print_records, say
 
 if TYPE_CHECKING:
-    from bench.case import Case
+    from bench.plan.case import Case
     from bench.profile.combine import Profile
-    from bench.profile.run import ProfileProtocol
+    from bench.measure.profiles import ProfileProtocol
 
 
 @click.command("profile")
@@ -60,10 +60,10 @@ def command(
     `bench explain` says why, in words. CSV has a row for each operator and one for the residual.
     """
     from bench import backends as registry
-    from bench import shapes as shape_texts
-    from bench import zoo
-    from bench.case import cross
-    from bench.profile.run import ProfileProtocol
+    from bench.plan import shapes as shape_texts
+    from bench.plan import zoo
+    from bench.plan.case import cross
+    from bench.measure.profiles import ProfileProtocol
 
     plan = cross(
         [zoo.resolve(model)],
@@ -87,7 +87,7 @@ def _measure(case: Case, protocol: ProfileProtocol, output: Path | None) -> Prof
     import json
 
     from bench.profile.combine import combine
-    from bench.profile.run import measure
+    from bench.measure.profiles import measure
 
     artifact, launches = measure(case, protocol, lambda number: fleeting(f"launch {number} of {protocol.launches}"))
     profile = combine(case, artifact, launches)
@@ -125,7 +125,7 @@ def _print_table(profile: Profile, top: int) -> None:
 
     from rich.console import Console
 
-    from bench.profile import table
+    from bench.report.text import profile as table
 
     for line in table.header(profile):
         say(line)

@@ -19,12 +19,12 @@ def command(results: tuple[str, ...], output: Path) -> None:
     `bench profile --output`. The page is one file that opens from the disk, asks nothing of the network, and can be
     filtered. Needs the extra `report`.
     """
-    from bench.cli._print import prepare
-    from bench.report.page import need_charts
+    from bench.report.text.print import prepare
+    from bench.report.html.page import need_charts
 
     need_charts()
-    from bench.report.data import gather
-    from bench.report.page import page
+    from bench.report.html.data import gather
+    from bench.report.html.page import page
 
     data = gather(results)
     prepare(output)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from bench.cli._print import FORMAT, fleeting, print_records
+from bench.report.text.print import FORMAT, fleeting, print_records
 
 
 @click.command("roofline")
@@ -22,9 +22,10 @@ def command(backend: str, threads: int, again: bool, format: str) -> None:
     docs/roofline.md.
     """
     from bench import backends as registry
-    from bench.measure.environment import local
-    from bench.report.roofline_table import records, show
-    from bench.roofline import measure, store
+    from bench.machine.environment import local
+    from bench.report.text.roofline import records, show
+    from bench.measure import roofline as measure
+    from bench.machine import roofs as store
 
     ref = registry.resolve(backend)
     measure.refuse(ref)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli._fleet import tls_options
-from bench.cli._print import FORMAT, print_records, say
+from bench.report.text.print import FORMAT, print_records, say
 
 if TYPE_CHECKING:
-    from bench.case import BackendRef, Plan
-    from bench.records import Row
-    from bench.suite import Suite
-    from bench.target import Target
+    from bench.plan.case import BackendRef, Plan
+    from bench.rows.schema import Row
+    from bench.plan.suite import Suite
+    from bench.plan.target import Target
 
 
 @click.command("run", no_args_is_help=True)
@@ -91,13 +91,15 @@ def command(
     blocks, so that a slow minute of the machine meets all of them. The exit code is 1 if any row is neither ok nor
     noisy.
     """
-    from bench import reach, records, zoo
-    from bench import shapes as shape_texts
-    from bench import target as targets
-    from bench.case import Plan, Protocol, cross
+    from bench import reach
+    from bench.rows import schema as records
+    from bench.plan import zoo
+    from bench.plan import shapes as shape_texts
+    from bench.plan import target as targets
+    from bench.plan.case import Plan, Protocol, cross
     from bench.cli import _fleet
     from bench.cli._local import measure
-    from bench.errors import UsageError
+    from bench.base.errors import UsageError
 
     if len(places) > 1 and fleet is None:
         raise UsageError("--target is given twice", "several targets make a --fleet")
@@ -144,7 +146,7 @@ def command(
 
 def pace(text: str) -> float | None:
     """Read ``33ms``, ``0.5s``, ``30hz`` or ``none`` as the time between two starts in ms; UsageError otherwise."""
-    from bench.errors import UsageError, clip
+    from bench.base.errors import UsageError, clip
 
     if text == "none":
         return None
@@ -161,8 +163,8 @@ def pace(text: str) -> float | None:
 
 def _suite(name: str | None, models: tuple[str, ...]) -> Suite:
     """Return the suite, or one that is nothing but the program's defaults."""
-    from bench import suite
-    from bench.errors import UsageError
+    from bench.plan import suite
+    from bench.base.errors import UsageError
 
     if name is not None:
         return suite.resolve(name)
@@ -196,7 +198,7 @@ def backend_of(spec: str, there: Target) -> BackendRef:
 
 
 def _valid_rows(path: Path, plan: Plan) -> list[Row]:
-    from bench import records
+    from bench.rows import schema as records
 
     if path.stat().st_size == 0:
         return []
@@ -214,7 +216,7 @@ def _show(rows: list[Row], format: str, path: Path) -> None:
         return
     from rich.console import Console
 
-    from bench.report.table import remarks, roofline_hint, table
+    from bench.report.text.run import remarks, roofline_hint, table
 
     # A file or a pipe has no width: nothing is folded there.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.report.text.print import FORMAT, print_records
 
 
 @click.command("schema")
 @FORMAT
 def command(format: str) -> None:
     """Print every column of a result row: type, unit, meaning."""
-    from bench.records import schema
+    from bench.rows.schema import schema
 
     print_records(schema(), format)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli._print import FORMAT
+from bench.report.text.print import FORMAT
 
 if TYPE_CHECKING:
-    from bench.show.fields import Field
+    from bench.rows.fields import Field
 
 
 @click.command("show", no_args_is_help=True)
@@ -44,10 +44,10 @@ def command(
     =, !=, ~ (contains), <, <=, > or >=, then a value: a number may end in k, M, G or %, a text may have * and ?. All
     filters must hold; several = of one KEY are alternatives. CSV and JSON have the same rows in the same order.
     """
-    from bench.show import output
-    from bench.show.fields import find
-    from bench.show.select import read, select
-    from bench.show.where import parse
+    from bench.report.text import output
+    from bench.rows.fields import find
+    from bench.rows.select import read, select
+    from bench.rows.where import parse
 
     conditions, by, within = parse(filters), find(sort), [_group(name) for name in groups]
     rows = read(results, [*(one.field for one in conditions), by, *within])
@@ -55,8 +55,8 @@ def command(
 
 
 def _group(name: str) -> Field:
-    from bench.errors import UsageError
-    from bench.show.fields import find
+    from bench.base.errors import UsageError
+    from bench.rows.fields import find
 
     field = find(name)
     if not field.groups:

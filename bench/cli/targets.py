@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._print import FORMAT, print_records
+from bench.report.text.print import FORMAT, print_records
 
 if TYPE_CHECKING:
-    from bench.target import Target
+    from bench.plan.target import Target
 
 
 @click.group("targets")
@@ -23,7 +23,7 @@ def command() -> None:
 @FORMAT
 def list_(format: str) -> None:
     """List the targets that come with the program."""
-    from bench.target import shipped
+    from bench.plan.target import shipped
 
     print_records([record(target) for target in shipped().values()], format)
 
@@ -47,7 +47,7 @@ def check(target: str, threads: int, format: str) -> None:
     from contextlib import closing
 
     from bench import reach
-    from bench import target as targets
+    from bench.plan import target as targets
 
     there = targets.resolve(target)
     with closing(reach.of(there)) as way:
@@ -71,7 +71,7 @@ def check(target: str, threads: int, format: str) -> None:
 
 
 def _line(check: str, state: str, found: str, hint: str = "") -> dict[str, Any]:
-    from bench.measure.doctor import Symptom
+    from bench.machine.doctor import Symptom
 
     return asdict(Symptom(check, state, found, hint))
 
@@ -88,8 +88,8 @@ def setup(target: str, python: str, offline: bool, wheels: Path | None) -> None:
 
     It gets the core (no PyTorch) and what the target's `backends` need. May be repeated.
     """
-    from bench import target as targets
-    from bench.reach.setup import Setup, install
+    from bench.plan import target as targets
+    from bench.transport.setup import Setup, install
 
     install(targets.resolve(target), Setup(python, offline, wheels), click.echo)
     click.echo(f"next: bench targets check {target}")

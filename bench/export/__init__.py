@@ -16,10 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bench import cache
-from bench.case import Case
-from bench.errors import ArtifactError, BenchError, MissingExtra, OutOfMemory, clip
-from bench.export.artifact import Artifact, load
+from bench.base import cache
+from bench.plan.case import Case
+from bench.base.errors import ArtifactError, BenchError, MissingExtra, OutOfMemory, clip
+from bench.artifact.artifact import Artifact, load
 from bench.export.key import key_of, recipe
 
 # An export of a very large model takes minutes; a model whose loop never ends takes forever.

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.errors import ArtifactError, MissingExtra, UnknownName, clip, first_line
+from bench.base.errors import ArtifactError, MissingExtra, UnknownName, clip, first_line
 
 
 def build_module(kind: str, source: str, params: dict[str, Any]) -> tuple[Any, int | None]:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import ArtifactError, BenchError, first_line
-from bench.export.artifact import Artifact, MacOp, TensorInfo
-from bench.export.digest import sha256_with_data
-from bench.export.onnx_read import lighten, tensors
+from bench.base.errors import ArtifactError, BenchError, first_line
+from bench.artifact.artifact import Artifact, MacOp, TensorInfo
+from bench.artifact.digest import sha256_with_data
+from bench.graph.onnx_read import lighten, tensors
 from bench.graph.complexity import count
 
 SUBNORMAL = np.finfo(np.float32).tiny

@@ -6,9 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from bench.errors import OutputError, SpecError, clip
-from bench.export.artifact import Artifact
-from bench.export.reference import Reference, beside
+from bench.base.errors import OutputError, SpecError, clip
+from bench.artifact.artifact import Artifact
+from bench.artifact.reference import Reference, beside
 
 
 def check_output(output: Path, force: bool) -> None:

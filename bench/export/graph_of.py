@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.case import Case
-from bench.errors import ArtifactError, clip, first_line
+from bench.plan.case import Case
+from bench.base.errors import ArtifactError, clip, first_line
 from bench.export import ensure
-from bench.export.artifact import TensorInfo
+from bench.artifact.artifact import TensorInfo
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def graph_of(case: Case, seed: int = 0, on_export: Callable[[], None] = lambda: 
         return _of_file(case)
     import onnx
 
-    from bench.export.onnx_read import lighten
+    from bench.graph.onnx_read import lighten
 
     artifact = ensure(case, seed, on_export)
     model = onnx.load(artifact.path, load_external_data=False)
@@ -45,10 +45,11 @@ def graph_of(case: Case, seed: int = 0, on_export: Callable[[], None] = lambda: 
 
 
 def _of_file(case: Case) -> ModelGraph:
-    from bench.export import onnx_inputs, reference
-    from bench.export.digest import sha256_with_data
+    from bench.export import onnx_inputs
+    from bench.artifact import reference
+    from bench.artifact.digest import sha256_with_data
     from bench.export.onnx_file import image_of, make_static, parameters
-    from bench.export.onnx_read import lighten, read
+    from bench.graph.onnx_read import lighten, read
 
     path = Path(case.model.source).resolve()
     name, settings = clip(path.name), case.settings

@@ -12,10 +12,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bench.case import Case
-from bench.export import reference
-from bench.export.artifact import FORMAT
-from bench.export.digest import sha256_of
+from bench.plan.case import Case
+from bench.artifact import reference
+from bench.artifact.artifact import FORMAT
+from bench.artifact.digest import sha256_of
 
 OPSET = 20
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import ArtifactError, clip, first_line
-from bench.export import onnx_inputs, reference
-from bench.export.artifact import Artifact, MacOp, Stamp, TensorInfo
-from bench.export.digest import sha256_with_data
-from bench.export.onnx_read import check_sizes, lighten, read
+from bench.base.errors import ArtifactError, clip, first_line
+from bench.export import onnx_inputs
+from bench.artifact import reference
+from bench.artifact.artifact import Artifact, MacOp, Stamp, TensorInfo
+from bench.artifact.digest import sha256_with_data
+from bench.graph.onnx_read import check_sizes, lighten, read
 from bench.graph.complexity import count
 from bench.graph.reading import infer
 

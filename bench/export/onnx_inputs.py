@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import ArtifactError, UnknownName, clip
-from bench.export.artifact import TensorInfo
-from bench.export.onnx_read import LARGEST_BYTES, bits
-from bench.shapes import Shapes
+from bench.base.errors import ArtifactError, UnknownName, clip
+from bench.artifact.artifact import TensorInfo
+from bench.graph.onnx_read import LARGEST_BYTES, bits
+from bench.plan.shapes import Shapes
 
 Dim = int | str | None  # an axis: its length, the name of a dynamic one, or a dynamic one without a name
 FLOATS = {"FLOAT": "float32", "FLOAT16": "float16", "DOUBLE": "float64"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from bench.errors import UnknownName
+from bench.base.errors import UnknownName
 from bench.findings import ghostnet, guidelines, mobilenet, others, pplcnet, shufflenetv1, shufflenetv2
 from bench.findings.finding import Finding
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bench.case import Case
-from bench.errors import BenchError
+from bench.plan.case import Case
+from bench.base.errors import BenchError
 from bench.export import ensure
-from bench.export.artifact import Artifact
+from bench.artifact.artifact import Artifact
 from bench.graph.classes import OpClass
 
 

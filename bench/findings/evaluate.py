@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.case import BackendRef, Case
+from bench.plan.case import BackendRef, Case
 from bench.findings.counting import key
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
 from bench.findings.store import Evidence

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from bench.findings.claims import Claim
+from bench.papers.claims import Claim
 from bench.findings.side import Side
 
 # What an experiment measures or counts.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.findings.claims import claim
+from bench.papers.claims import claim
 from bench.findings.finding import Finding, counted, of, slower
 from bench.findings.side import Side
 

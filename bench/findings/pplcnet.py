@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.findings.claims import claim
+from bench.papers.claims import claim
 from bench.findings.finding import Finding, of, slower
 
 XEON = "Xeon Gold 6148, 10 threads"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from bench.errors import OutputError
+from bench.base.errors import OutputError
 
 COLUMNS = ("model", "backend", "threads", "predicted_ms")
 Key = tuple[str, str, str, str, str]  # model, backend, threads, batch, resolution; numbers as they are written

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.case import BackendRef, Case
-from bench.errors import BenchError
-from bench.export.artifact import Artifact
+from bench.plan.case import BackendRef, Case
+from bench.base.errors import BenchError
+from bench.artifact.artifact import Artifact
 from bench.findings.counting import count, export_all, key
 from bench.findings.evaluate import cases_of, log_effects, share_key
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
 from bench.findings.store import Evidence, append
 from bench.findings.verdict import LEAST, effect
-from bench.findings.waves import WaveProtocol, measure
+from bench.measure.waves import WaveProtocol, measure
 
 SHARE_LAUNCHES = 3
 LASTING = ("unsupported", "mismatch", "downgraded")
@@ -164,8 +164,8 @@ def profiled_share(case: Case, seed: int) -> dict[str, Any]:
         MeasureError: it cannot be profiled.
     """
     from bench.profile.combine import combine
-    from bench.profile.run import ProfileProtocol
-    from bench.profile.run import measure as profile
+    from bench.measure.profiles import ProfileProtocol
+    from bench.measure.profiles import measure as profile
 
     artifact, launches = profile(case, ProfileProtocol(launches=1, loads=2, rounds=6, seed=seed))
     groups = combine(case, artifact, launches).groups()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.findings.claims import claim
+from bench.papers.claims import claim
 from bench.findings.finding import Experiment, Finding, counted, direction, of, share, slower
 from bench.findings.side import Side
 

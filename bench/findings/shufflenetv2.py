@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bench.findings import guidelines
-from bench.findings.claims import claim
+from bench.papers.claims import claim
 from bench.findings.finding import SHARE, Experiment, Finding, counted, direction, of, share, slower
 from bench.findings.guidelines import ARM, GPU, PAPER
 from bench.findings.side import Side

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from bench import zoo
-from bench.case import BackendRef, Case, Settings
-from bench.parameter import Value
-from bench.spec import parse
-from bench.zoo import ModelRef
+from bench.plan import zoo
+from bench.plan.case import BackendRef, Case, Settings
+from bench.plan.parameter import Value
+from bench.plan.spec import parse
+from bench.plan.zoo import ModelRef
 
 # What a spec may begin with besides a name of the zoo: modules of `models/` that no card names, and their resolution.
 SOURCES = {"stack": ("stacks", 56), "variant": ("variants", zoo.DEFAULT_RESOLUTION)}
@@ -40,7 +40,7 @@ class Side:
 
 
 def resolve(text: str) -> ModelRef:
-    """Look a spec up; what `bench.zoo.resolve` raises."""
+    """Look a spec up; what `bench.plan.zoo.resolve` raises."""
     head, slash, rest = text.partition("/")
     if not slash or head not in SOURCES:
         return zoo.resolve(text)

@@ -1,6 +1,6 @@
 """The evidence on disk: one JSON object per line, appended as soon as it is there, so that a broken run goes on.
 
-The first line says on what machine and how (``header``). Then come ``wave`` lines (`bench.findings.waves.measure`),
+The first line says on what machine and how (``header``). Then come ``wave`` lines (`bench.measure.waves.measure`),
 ``share`` lines (a profiled launch) and ``count`` lines (what a graph holds). Verdicts are never stored: they follow.
 """
 
@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.errors import OutputError
-from bench.findings.waves import latency_ns, log_ratio
+from bench.base.errors import OutputError
+from bench.measure.waves import latency_ns, log_ratio
 
 FORMAT = 1
 
@@ -95,7 +95,7 @@ def header(seed: int) -> dict[str, Any]:
     from datetime import UTC, datetime
 
     from bench import __version__
-    from bench.measure.environment import local
+    from bench.machine.environment import local
 
     started = datetime.now(UTC).isoformat(timespec="seconds")
     base = {"kind": "header", "format": FORMAT, "isoflops_version": __version__, "started_at": started, "seed": seed}

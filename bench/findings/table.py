@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench import backends as registry
-from bench.case import BackendRef
-from bench.errors import BenchError, OutputError
-from bench.escape import csv_value
+from bench.plan.case import BackendRef
+from bench.base.errors import BenchError, OutputError
+from bench.base.escape import csv_value
 from bench.findings.evaluate import Result, evaluate
 from bench.findings.finding import Finding
 from bench.findings.store import Evidence
-from bench.parameter import read_all
-from bench.spec import parse
+from bench.plan.parameter import read_all
+from bench.plan.spec import parse
 
 
 def write_csv(path: Path, results: Sequence[Result]) -> None:

@@ -57,6 +57,6 @@ def read_elements(node: onnx.NodeProto, reading: Reading) -> dict[str, int]:
 
 def bytes_of(elements: int, data_type: int) -> int:
     """Return the bytes of a number of elements of an ONNX data type."""
-    from bench.export.onnx_read import bits
+    from bench.graph.onnx_read import bits
 
     return -(-elements * bits(data_type, "the model") // 8)

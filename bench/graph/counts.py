@@ -118,7 +118,7 @@ def count_file(path: str | os.PathLike[str]) -> GraphCount:
     """Count an ONNX file with static shapes; its external data is not read."""
     import onnx
 
-    from bench.export.onnx_read import lighten
+    from bench.graph.onnx_read import lighten
 
     model = onnx.load(path, load_external_data=False)
     lighten(model)

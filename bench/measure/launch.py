@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
-from bench.case import Case
-from bench.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
-from bench.reach.base import Reach
-from bench.reach.local import LocalReach
+from bench.plan.case import Case
+from bench.base.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
+from bench.transport.base import Reach
+from bench.transport.local import LocalReach
 
 STATUSES: dict[str, type[MeasureError]] = {
     cls.status: cls for cls in (MeasureError, Unsupported, OutOfMemory, WorkerCrashed, WorkerTimeout)
@@ -61,7 +61,7 @@ class Launch:
     def load(self, artifact: str, cores: Sequence[int]) -> dict[str, Any]:
         """Ask the worker to load the case, on these cores, or wherever the system likes if there are none.
 
-        `artifact` is the folder there; see `bench.reach.base.Reach.carry`.
+        `artifact` is the folder there; see `bench.transport.base.Reach.carry`.
         """
         return self.ask(
             "load",

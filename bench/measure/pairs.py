@@ -16,17 +16,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from bench.case import Case
-from bench.errors import LinkLost, MeasureError
+from bench.plan.case import Case
+from bench.base.errors import LinkLost, MeasureError
 from bench.export import ensure
-from bench.export.artifact import Artifact
-from bench.measure.environment import pick_cores
+from bench.artifact.artifact import Artifact
+from bench.machine.environment import pick_cores
 from bench.measure.evidence import fullest, theft
 from bench.measure.launch import Launch
 from bench.measure.rows import fault_of
 from bench.measure.runner import ATTEMPTS
-from bench.reach.base import Reach
-from bench.reach.local import LocalReach
+from bench.transport.base import Reach
+from bench.transport.local import LocalReach
 from bench.stats.verdict import half_width
 
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bench
-from bench import shapes
+from bench.plan import shapes
 from bench.backends.base import PARITY_TOLERANCE
-from bench.case import Case, Protocol
-from bench.errors import BenchError
-from bench.export.artifact import Artifact
-from bench.measure import quiet
-from bench.measure.environment import Environment
+from bench.plan.case import Case, Protocol
+from bench.base.errors import BenchError
+from bench.artifact.artifact import Artifact
+from bench.machine import quiet
+from bench.machine.environment import Environment
 from bench.measure.evidence import Evidence, Usual, weigh
-from bench.records import Row
-from bench.roofline import store
-from bench.roofline.floor import floor_ns
-from bench.roofline.roof import LIMIT
+from bench.rows.schema import Row
+from bench.machine import roofs as store
+from bench.graph.floor import floor_ns
+from bench.machine.roof import LIMIT
 from bench.stats.summary import Headline, confidence, headline, percentile
 
 

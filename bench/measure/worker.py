@@ -31,14 +31,15 @@ from typing import Any
 
 from bench import backends
 from bench.backends.base import device_clock, relative_l2, top1_agrees
-from bench.case import Settings
-from bench.errors import BenchError, OutOfMemory, Unsupported, clip
-from bench.export import artifact as artifacts
-from bench.measure import covariates, profiling
-from bench.measure.canary import Canary, Probe
-from bench.measure.cores import quietest
-from bench.measure.environment import emulated, usable_cores
-from bench.measure.loop import time_block, time_paced
+from bench.plan.case import Settings
+from bench.base.errors import BenchError, OutOfMemory, Unsupported, clip
+from bench.artifact import artifact as artifacts
+from bench.measure import profiling
+from bench.machine import covariates
+from bench.machine.canary import Canary, Probe
+from bench.machine.cores import quietest
+from bench.machine.environment import emulated, usable_cores
+from bench.backends.loop import time_block, time_paced
 
 LEAD_IN = 3
 LEAD_IN_NS = 50_000_000  # enough of a lead-in for a network so large that it never was in the cache

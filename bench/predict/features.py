@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.graph.classes import CONVOLUTIONS, OpClass
-from bench.predict.kernel import BLOCKED, Kernel
+from bench.backends.kernel import BLOCKED, Kernel
 
 Array = NDArray[np.float64]
 CLASSES = tuple(OpClass)

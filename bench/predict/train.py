@@ -8,18 +8,18 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from bench.case import BackendRef, Case, Plan, Protocol, cross
-from bench.errors import MeasureError, Unsupported
+from bench.plan.case import BackendRef, Case, Plan, Protocol, cross
+from bench.base.errors import MeasureError, Unsupported
 from bench.export import ensure
-from bench.measure.environment import local
+from bench.machine.environment import local
 from bench.measure.runner import Runner
-from bench.predict.kernel import Kernel
+from bench.backends.kernel import Kernel
 from bench.predict.predictor import calibrate
 from bench.predict.sampler import samples
 from bench.predict.table import Context, Network, Table, recall
-from bench.probe.launch import ProbeLaunch
-from bench.records import Row
-from bench.zoo import ModelRef
+from bench.measure.probes import ProbeLaunch
+from bench.rows.schema import Row
+from bench.plan.zoo import ModelRef
 
 # One network of most families: between them they have the operators of the zoo, and take little time.
 ANCHORS = (

@@ -1,6 +1,6 @@
 """The prediction's worker: lists the kernels of a model, and times single kernels, hot and cold.
 
-Besides the requests of `bench.probe.worker`:
+Besides the requests of `bench.measure.probing`:
 
     {"do": "list", "path": "net.onnx"}
     {"do": "kernel", "kernel": {...}, "block_ms": 5, "least": 5, "cold": 9}
@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 
 from bench.backends.base import Session, device_clock
-from bench.errors import clip, first_line
-from bench.measure.loop import time_block
+from bench.base.errors import clip, first_line
+from bench.backends.loop import time_block
 from bench.measure.worker import serve
-from bench.predict.kernel import Kernel
-from bench.probe.artifact import Probe, describe
-from bench.probe.worker import ProbeWorker
+from bench.backends.kernel import Kernel
+from bench.measure.probe_artifact import Probe, describe
+from bench.measure.probing import ProbeWorker
 
 # What is read to drive everything out of the private caches; a few times what they hold.
 EVICT_BYTES = 8 << 20
@@ -43,7 +43,7 @@ class PredictWorker(ProbeWorker):
 
     def list(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the kernels of the graph that the runtime makes of a model."""
-        from bench.predict.ort_kernels import kernels_of, optimise
+        from bench.backends.ort_kernels import kernels_of, optimise
 
         found = kernels_of(optimise(Path(request["path"]), self.settings.threads, self.options))
         return {"kernels": [kernel.record() for kernel in found.kernels], "lost": found.lost}

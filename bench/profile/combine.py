@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.backends.profiling import ProfilerCost
-from bench.case import Case
-from bench.errors import MeasureError
-from bench.export.artifact import Artifact, MacOp
-from bench.measure.environment import local
+from bench.plan.case import Case
+from bench.base.errors import MeasureError
+from bench.artifact.artifact import Artifact, MacOp
+from bench.machine.environment import local
 from bench.profile import source as sources
 from bench.profile.classes import CONVOLUTIONS, GROUP_OF, GROUPS, classify
 from bench.profile.correct import Corrected, alone_over_beside, correct, imprecise

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.export.artifact import Artifact, MacOp
+from bench.artifact.artifact import Artifact, MacOp
 from bench.profile.classes import CONVOLUTIONS, MULTIPLIES
 
 BLOCK = 16

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import MissingExtra
+from bench.base.errors import MissingExtra
 
 Array = NDArray[np.float64]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import records
+from bench.rows import schema as records
 from bench.backends.base import PARITY_TOLERANCE
 from bench.cli import COMMANDS
-from bench.records import Row
+from bench.rows.schema import Row
 from tests.arm import userland
 from tests.arm.userland import Userland
 

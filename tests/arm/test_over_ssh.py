@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import records
+from bench.rows import schema as records
 from tests.arm import userland
 from tests.arm.test_emulated import by_backend
 from tests.reach import sshd
@@ -68,4 +68,4 @@ def test_a_row_from_there(spec: str, tiny: Path, tmp_path: Path) -> None:
         assert row.parity_rel_l2 is not None
         assert row.parity_rel_l2 < 1e-3
     assert records.read(tmp_path / "r.csv")
-    assert nothing_left("bench.reach.outpost")
+    assert nothing_left("bench.transport.agent")

@@ -20,7 +20,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import cache
+from bench.base import cache
 
 PROJECT = Path(__file__).parents[2]
 ENTER = Path(__file__).with_name("enter.sh")

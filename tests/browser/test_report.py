@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
-from bench.report.data import gather
-from bench.report.page import page as html_of
+from bench.report.html.data import gather
+from bench.report.html.page import page as html_of
 from tests.compare.rows import row, write
 from tests.report.results import HOSTILE, everything, two_targets
 
@@ -138,7 +138,7 @@ def test_dark_is_a_choice_and_the_page_fits_a_phone(report) -> None:
 def test_hostile_names_run_nowhere(written, tmp_path: Path) -> None:
     import csv
 
-    from bench.records import COLUMNS
+    from bench.rows.schema import COLUMNS
 
     path = two_targets(tmp_path / "r.csv")
     with path.open("a", newline="", encoding="utf-8") as handle:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import records, suite, target
-from bench.records import Row
+from bench.rows import schema as records
+from bench.plan import suite
+from bench.plan import target
+from bench.rows.schema import Row
 from tests.ci.steps import GITHUB, PROJECT, run, steps
 
 CASES = ("shufflenetv2", "mobilenetv2")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench import records
+from bench.rows import schema as records
 from bench.cli.ab import command
 from bench.measure.pairs import Pair, PairProtocol
 from tests.conftest import Bench, one_line_error

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli.compare import command as compare
 from bench.cli.history import command as history
-from bench.escape import markdown
+from bench.base.escape import markdown
 from tests.compare.rows import nights, row, write
 from tests.conftest import Bench, one_line_error
 

@@ -10,9 +10,11 @@ import numpy as np
 import onnx
 import pytest
 
-from bench import backends, export, shapes, zoo
-from bench.case import Case, Settings
-from bench.errors import ArtifactError, OutputError
+from bench import backends, export
+from bench.plan import shapes
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
+from bench.base.errors import ArtifactError, OutputError
 from bench.export.deliver import deliver
 from tests.conftest import TINY_MACS, Bench, one_line_error, tiny_model
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli.findings import command
-from bench.errors import BenchError
+from bench.base.errors import BenchError
 from bench.findings import catalog
 from bench.findings.finding import Experiment, Finding
 from bench.findings.side import Side
@@ -42,7 +42,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Finding("G1", "groups cost time", "Paper, Table 1", "Paper", (SMALL[0],), note="A note.")
     silent = Finding("X-01", "a claim", "Paper, Table 2", "Paper", reason="nothing is trained here")
     monkeypatch.setattr(catalog, "catalog", lambda: {"G1": found, "X-01": silent})
-    monkeypatch.setattr("bench.findings.page.catalog", lambda: {"G1": found, "X-01": silent})
+    monkeypatch.setattr("bench.report.text.findings.catalog", lambda: {"G1": found, "X-01": silent})
 
 
 def test_the_list_has_every_claim() -> None:

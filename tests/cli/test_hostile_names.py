@@ -11,7 +11,7 @@ import onnx
 import pytest
 from click.testing import CliRunner
 
-from bench import records
+from bench.rows import schema as records
 from bench.cli.compare import command as compare
 from bench.cli.history import command as history
 from bench.cli.inspect import command as inspect

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import records
+from bench.rows import schema as records
 
 
 @contextlib.contextmanager

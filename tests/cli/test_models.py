@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 import bench.cli.models as cli
-import bench.published
+import bench.papers.published
 from bench.cli.models import Entry, command
-from bench.errors import UnknownName
-from bench.published import Counting, Printed, PublishedNetwork
+from bench.base.errors import UnknownName
+from bench.papers.published import Counting, Printed, PublishedNetwork
 
 
 def row(model: str, resolution: int, macs: str, source: str, params: str = "", deviation: str = "") -> PublishedNetwork:
@@ -46,7 +46,7 @@ ROWS = (
 
 @pytest.fixture(autouse=True)
 def published(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.published, "networks", lambda: ROWS)
+    monkeypatch.setattr(bench.papers.published, "networks", lambda: ROWS)
 
 
 def run(*args: str) -> Result:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import MeasureError, Unsupported
+from bench.base.errors import MeasureError, Unsupported
 from bench.measure import profiling
 from bench.profile.combine import align
 from tests.conftest import TINY_MACS, Bench, one_line_error

@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from bench import records
+from bench.rows import schema as records
 from tests.conftest import Bench, one_line_error, tiny_model
 
 FAST = ("--launches", "2", "--budget", "0.5")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.records import Row, append
+from bench.rows.schema import Row, append
 
 DEFAULTS: dict[str, Any] = {
     "run_id": "job0", "started_at": "2026-03-01T00:00:00+00:00", "status": "ok", "model": "net", "backend":

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.compare.across import Across, across
-from bench.compare.load import load
-from bench.errors import UsageError
+from bench.rows.across import Across, across
+from bench.rows.frame import load
+from bench.base.errors import UsageError
 from tests.compare.rows import nights, row, write
 
 ARM = {"arch": "aarch64", "cpu": "Neoverse-N1", "cpu_id": "implementer=0x41", "target": "arm"}

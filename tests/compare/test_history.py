@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.compare.history import History, history
-from bench.compare.load import load
-from bench.errors import OutputError, UnknownName
+from bench.rows.history import History, history
+from bench.rows.frame import load
+from bench.base.errors import OutputError, UnknownName
 from benchmarks.synthetic_history import Shape, names, score, write
 from tests.compare import rows
 from tests.compare.rows import row

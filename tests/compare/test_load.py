@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.compare.load import find, load
-from bench.errors import OutputError, UsageError
-from bench.records import SCHEMA_VERSION
+from bench.rows.frame import find, load
+from bench.base.errors import OutputError, UsageError
+from bench.rows.schema import SCHEMA_VERSION
 from tests.compare.rows import nights, row, write
 
 MINIMAL = "status,model,backend,latency_ms,schema_version\nok,net,onnxruntime,5,1\n"

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.compare.load import load
-from bench.compare.reference import relative
-from bench.compare.sides import Comparison, Options, compare
+from bench.rows.frame import load
+from bench.rows.reference import relative
+from bench.rows.sides import Comparison, Options, compare
 from tests.compare.rows import nights, row, write
 
 QUIET = Options(job_sd=0.005)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bench.cli import COMMANDS
-from bench.measure.doctor import examine
+from bench.machine.doctor import examine
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import OutputError
-from bench.explain import layout, text
-from bench.explain.difference import check, split
-from bench.explain.network import Network, Operator, load, moved_elements
-from bench.explain.reasons import reasons
-from bench.explain.roof import Roof, find, of_profiles
-from bench.explain.squeeze import gates
+from bench.base.errors import OutputError
+from bench.profile import layout
+from bench.report.text import explain as text
+from bench.profile.difference import check, split
+from bench.profile.network import Network, Operator, load, moved_elements
+from bench.profile.reasons import reasons
+from bench.profile.roofs import Roof, find, of_profiles
+from bench.profile.squeeze import gates
 from bench.graph.classes import OpClass
 
 ROOF = Roof(100.0, lambda moved_bytes: 50.0, "a test")  # 100 GMAC/s, 50 GB/s: the ridge is at 2 MACs per byte

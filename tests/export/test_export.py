@@ -9,9 +9,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from bench import backends, export, zoo
-from bench.case import Case, Settings
-from bench.errors import ArtifactError, BenchError
+from bench import backends, export
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
+from bench.base.errors import ArtifactError, BenchError
 from bench.export.key import key_of, reachable, recipe
 from tests.conftest import TINY_MACS, tiny_model
 
@@ -111,8 +112,9 @@ def test_the_key_depends_on_everything_that_matters() -> None:
 
 def test_concurrent_exports_make_one_artifact(tiny: Path, fresh_cache: Path) -> None:
     code = f"""
-from bench import backends, export, zoo
-from bench.case import Case, Settings
+from bench import backends, export
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 made = []
 case = Case(zoo.resolve({str(tiny)!r}), backends.resolve("fake"), Settings())
 print(export.ensure(case, 0, lambda: made.append(1)).macs, len(made))

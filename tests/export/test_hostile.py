@@ -13,9 +13,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench import backends, export, shapes, zoo
-from bench.case import Case, Settings
-from bench.errors import ArtifactError, BenchError
+from bench import backends, export
+from bench.plan import shapes
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
+from bench.base.errors import ArtifactError, BenchError
 from tests.conftest import Bench, one_line_error, tiny_model
 
 

@@ -7,10 +7,11 @@ from importlib.util import find_spec
 
 import pytest
 
-from bench import backends, export, zoo
+from bench import backends, export
+from bench.plan import zoo
 from bench.backends.base import relative_l2
-from bench.case import Case, Settings
-from bench.errors import ArtifactError
+from bench.plan.case import Case, Settings
+from bench.base.errors import ArtifactError
 
 torch = pytest.importorskip("torch")
 

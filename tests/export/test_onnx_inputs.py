@@ -12,11 +12,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench import backends, export, shapes, zoo
+from bench import backends, export
+from bench.plan import shapes
+from bench.plan import zoo
 from bench.backends.base import relative_l2
-from bench.case import Case, Settings, cross
-from bench.errors import ArtifactError, ParameterError
-from bench.export import digest
+from bench.plan.case import Case, Settings, cross
+from bench.base.errors import ArtifactError, ParameterError
+from bench.artifact import digest
 from tests.conftest import TINY_MACS, Bench, one_line_error, tiny_model
 
 

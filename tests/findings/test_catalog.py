@@ -5,9 +5,9 @@ import math
 import pytest
 
 from bench import backends
-from bench.errors import UnknownName
+from bench.base.errors import UnknownName
 from bench.findings.catalog import catalog, select
-from bench.findings.claims import claims
+from bench.papers.claims import claims
 from bench.findings.finding import TIME, Experiment, Finding
 from bench.findings.guidelines import ARM, G1, GPU, aligned_groups, aligned_pair, divisible, g1, g2, g3, g4
 from bench.findings.side import Side, resolve

@@ -4,7 +4,7 @@ import math
 
 from bench.findings.evaluate import Result
 from bench.findings.finding import Experiment, Finding
-from bench.findings.page import page, split
+from bench.report.text.findings import page, split
 from bench.findings.side import Side
 from bench.findings.store import Evidence
 from bench.findings.verdict import Effect

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli.findings import command
-from bench.compare.load import load
-from bench.errors import OutputError
-from bench.findings import rows as room
+from bench.rows.frame import load
+from bench.base.errors import OutputError
+from bench.findings import ranks as room
 from bench.findings.predictions import read
-from bench.findings.rows import Network, analyse, extremes_of, inversions_of, moved
+from bench.findings.ranks import Network, analyse, extremes_of, inversions_of, moved
 from tests.compare.rows import row, write
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from bench import backends
-from bench.case import BackendRef, Case
-from bench.errors import OutputError
+from bench.plan.case import BackendRef, Case
+from bench.base.errors import OutputError
 from bench.findings import run as running
 from bench.findings import store
 from bench.findings.evaluate import evaluate
@@ -22,7 +22,7 @@ from bench.findings.finding import Experiment, Finding, counted
 from bench.findings.run import Campaign, grouped, wants_more
 from bench.findings.side import Side
 from bench.findings.verdict import NOT_TESTABLE, OPPOSITE, REPRODUCED
-from bench.findings.waves import WaveProtocol, log_ratio
+from bench.measure.waves import WaveProtocol, log_ratio
 
 PROTOCOL = WaveProtocol(waves=4, most=6, turns=2)
 TWICE = Experiment("twice", Side("mobilenetv1:width=0.25"), Side("mobilenetv1:width=0.5"), 2.0)

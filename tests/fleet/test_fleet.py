@@ -15,8 +15,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from bench import backends, records, zoo
-from bench.case import Protocol, cross
+from bench import backends
+from bench.rows import schema as records
+from bench.plan import zoo
+from bench.plan.case import Protocol, cross
 from tests.conftest import Bench, one_line_error, tiny_model
 from tests.fleet.cluster import Cluster, until
 
@@ -115,8 +117,8 @@ def test_a_run_stops_and_goes_on(fleet: Cluster, bench: Bench, model: Path, tmp_
 
 
 def test_nothing_of_finished_cases_stays_in_the_coordinator(fleet: Cluster, model: Path) -> None:
-    from bench.fleet.connect import client
-    from bench.fleet.coordinator import DEPTH, Coordinator
+    from bench.transport.dask import client
+    from bench.measure.fleet import DEPTH, Coordinator
 
     refs = [backends.resolve(f"fake:latency_ms={i}") for i in range(1, 13)]
     plan = cross([zoo.resolve(str(model))], refs, target="one", protocol=Protocol(launches=1, max_launches=1))

@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
-from bench import backends, export, zoo
-from bench.case import Case, Protocol, Settings
-from bench.errors import ArtifactError, BenchError, MissingExtra, UsageError
-from bench.fleet import bundle, device, record
-from bench.fleet.connect import Tls, address_of
+from bench import backends, export
+from bench.plan import zoo
+from bench.plan.case import Case, Protocol, Settings
+from bench.base.errors import ArtifactError, BenchError, MissingExtra, UsageError
+from bench.measure import bundle
+from bench.measure import device
+from bench.measure import record
+from bench.transport.dask import Tls, address_of
 from tests.conftest import Bench, one_line_error
 
 

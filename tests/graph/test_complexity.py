@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench import zoo
+from bench.plan import zoo
 from bench.backends import resolve
-from bench.case import Case, Settings
+from bench.plan.case import Case, Settings
 from bench.export import ensure
 from bench.graph.complexity import count
 from tests.conftest import TINY_MACS, tiny_model

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.lab.coverage import LEAST, coverage
+from benchmarks.lab.coverage import LEAST, coverage
 from tests.conftest import Bench
 from tests.measure.test_evidence import block
 

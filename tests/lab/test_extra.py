@@ -10,9 +10,9 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from bench.errors import ArtifactError
+from bench.base.errors import ArtifactError
 from bench.graph.counts import count_file
-from bench.lab.extra import STEP, add_work, tune
+from benchmarks.lab.extra import STEP, add_work, tune
 
 
 def test_so_many_macs_more_and_another_output(tiny: Path, tmp_path: Path) -> None:

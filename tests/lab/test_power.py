@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import backends, records, zoo
-from bench.case import Case, Settings
-from bench.lab import power
-from bench.lab.rules import RULES, Launches, mann_whitney, shares
+from bench import backends
+from bench.rows import schema as records
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
+from benchmarks.lab import power
+from benchmarks.lab.rules import RULES, Launches, mann_whitney, shares
 from bench.measure.pairs import PairProtocol
 from tests.conftest import Bench
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.lab import repeat
-from bench.lab.repeat import Answer
+from benchmarks.lab import repeat
+from benchmarks.lab.repeat import Answer
 
 
 def answers() -> list[Answer]:
@@ -51,7 +51,7 @@ def test_turns_are_kept_and_not_asked_again(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_neighbour_burns_and_rests() -> None:
-    process = subprocess.Popen([sys.executable, "-m", "bench.lab.burner", "--on", "0.3", "--off", "0.3"])
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.lab.burner", "--on", "0.3", "--off", "0.3"])
     try:
         time.sleep(1.7)
         spent = psutil.Process(process.pid).cpu_times()

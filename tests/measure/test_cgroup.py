@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure import cgroup
+from bench.machine import cgroup
 
 TREES: dict[str, tuple[dict[str, str], float | None, int | None]] = {
     "nothing": ({}, None, None),

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import Unsupported
-from bench.measure import cores
-from bench.measure.cores import quietest
+from bench.base.errors import Unsupported
+from bench.machine import cores
+from bench.machine.cores import quietest
 
 CPU = "sys/devices/system/cpu"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.doctor import CHECKS, Symptom, examine
-from bench.measure.environment import emulated
+from bench.machine.doctor import CHECKS, Symptom, examine
+from bench.machine.environment import emulated
 from tests.conftest import Bench
 
 

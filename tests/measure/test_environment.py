@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from bench.measure import covariates
-from bench.measure.environment import cpuinfo, local, usable_cores
+from bench.machine import covariates
+from bench.machine.environment import cpuinfo, local, usable_cores
 
 X86 = """processor	: 0
 vendor_id	: GenuineIntel

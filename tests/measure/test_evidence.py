@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import backends, zoo
-from bench.case import Protocol, cross
-from bench.measure.environment import Environment, local
+from bench import backends
+from bench.plan import zoo
+from bench.plan.case import Protocol, cross
+from bench.machine.environment import Environment, local
 from bench.measure.evidence import LOST_SHARE, Usual, fault, reading, usual, weigh
 from bench.measure.pairs import Quad, reduced, undisturbed
 from bench.measure.runner import Runner
-from bench.records import Row
+from bench.rows.schema import Row
 
 QUIET = Usual(1000.0, 50000.0)
 

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from bench.measure.loop import overhead_ns, time_block, time_paced
+from bench.backends.loop import overhead_ns, time_block, time_paced
 
 
 class Scripted:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure import quiet
-from bench.measure.environment import local
+from bench.machine import quiet
+from bench.machine.environment import local
 from bench.measure.evidence import Usual
 from tests.conftest import Bench
 from tests.measure.test_evidence import block

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import backends, export, zoo
-from bench.case import Case, Settings
-from bench.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
+from bench import backends, export
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
+from bench.base.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.measure.launch import Launch
-from bench.reach.local import SCRUBBED
+from bench.transport.local import SCRUBBED
 
 
 def start(tiny: Path, backend: str, timeout_s: float = 60.0) -> tuple[Launch, str]:

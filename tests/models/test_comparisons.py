@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from bench.models import build  # noqa: E402
 from torch import nn  # noqa: E402
 
-from bench.zoo import resolve  # noqa: E402
+from bench.plan.zoo import resolve  # noqa: E402
 from tests.models.reference import assert_same_network, timm_model, torchvision_model  # noqa: E402
 
 LIBRARY_TWINS = [

@@ -8,8 +8,8 @@ from bench.models import build
 from bench.models.shufflenetv1 import channels
 from torch import nn
 
-from bench.errors import ParameterError
-from bench.zoo import canonical_name, cards, resolve
+from bench.base.errors import ParameterError
+from bench.plan.zoo import canonical_name, cards, resolve
 from tests.models.reference import assert_same_network, timm_model, torchvision_model
 
 FAMILIES = (

@@ -8,9 +8,9 @@ from importlib import import_module
 
 import pytest
 
-from bench.published import Counts, PublishedNetwork, doubts, latencies, macs_within, networks, params_within
-from bench.spec import parse
-from bench.zoo import names, resolve
+from bench.papers.published import Counts, PublishedNetwork, doubts, latencies, macs_within, networks, params_within
+from bench.plan.spec import parse
+from bench.plan.zoo import names, resolve
 
 ROWS = [row for row in networks() if row.model]
 # Models that somebody timed: each once.

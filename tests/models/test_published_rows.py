@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.figures import parse_counting
-from bench.published import (
+from bench.papers.figures import parse_counting
+from bench.papers.published import (
     LATENCY_COLUMNS,
     NETWORK_COLUMNS,
     Counting,
@@ -20,7 +20,7 @@ from bench.published import (
     read_networks,
     rounding,
 )
-from bench.tables import TableError
+from bench.papers.tables import TableError
 
 GOOD = "mobilenetv1,1.0 MobileNet-224,224,4.2,569,70.6,MobileNet V1 Table 8,text,conv+fc,"
 SPEED = "gtx-1080ti,GTX 1080Ti,cudnn,shufflenetv2,1x,224,8,,,2.9326,2728,341,batches/s,ShuffleNet V2,text,"

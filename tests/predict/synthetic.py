@@ -9,7 +9,7 @@ from typing import Any
 from onnx import TensorProto, helper
 
 from bench.predict.features import macs, moved_bytes, weight_bytes
-from bench.predict.kernel import Kernel, cut
+from bench.backends.kernel import Kernel, cut
 from bench.predict.predictor import CROWD_BYTES, crowded
 from bench.predict.table import Context, Network, Table
 

@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from bench import backends, zoo
-from bench.errors import MeasureError, Unsupported
+from bench import backends
+from bench.plan import zoo
+from bench.base.errors import MeasureError, Unsupported
 from bench.predict import train
 from bench.predict.predictor import Predictor
 from bench.predict.sampler import samples
 from bench.predict.table import Table, read
-from bench.records import Row
+from bench.rows.schema import Row
 from tests.conftest import Bench, one_line_error
 from tests.predict.synthetic import CONTEXT, conv, view
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import backends, export, zoo
-from bench.case import Case, Settings
+from bench import backends, export
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 from bench.graph.classes import OpClass
 from bench.measure import profiling
 from bench.profile import classes, source

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from bench.errors import Unreachable
-from bench.reach.line import Line
-from bench.reach.remote import Remote
+from bench.base.errors import Unreachable
+from bench.transport.line import Line
+from bench.transport.remote import Remote
 
 
 class Piped(Remote):
@@ -17,7 +17,7 @@ class Piped(Remote):
         self.prelude = prelude
 
     def dial(self) -> Line:
-        words = [sys.executable, "-P", "-m", "bench.reach.outpost", self.run]
+        words = [sys.executable, "-P", "-m", "bench.transport.agent", self.run]
         if self.prelude:
             script = f"import sys, bench; from bench.reach import outpost; {self.prelude}; sys.exit(outpost.main())"
             words = [sys.executable, "-c", script, self.run]

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from bench import backends, reach, target, zoo
-from bench.case import Case, Protocol, cross
+from bench import backends, reach
+from bench.plan import target
+from bench.plan import zoo
+from bench.plan.case import Case, Protocol, cross
 from bench.measure.runner import Observer, Runner
 from tests.reach import namespace, sshd
 from tests.reach.test_ssh import nothing_left

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import __version__, records
+from bench import __version__
+from bench.rows import schema as records
 from tests.conftest import Bench, one_line_error
 from tests.reach import sshd
 from tests.reach.sshd import Sshd
@@ -98,7 +99,7 @@ def test_setup_brings_this_version_and_may_be_repeated(
     assert f"found the virtual environment {folder}/venv" in first.stdout
     assert "carried 1 of 1 wheels" in first.stdout
     assert f"installed isoflops-{__version__}" in first.stdout
-    assert (site / "bench/reach/outpost.py").exists()
+    assert (site / "bench/transport/agent.py").exists()
     assert (site / "bench/models/shufflenetv2.toml").exists()
     assert (site / "bench/targets/arm64.toml").exists()
     again = bench("targets", "setup", target, "--wheels", wheels)

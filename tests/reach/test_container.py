@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import backends, reach, zoo
-from bench.case import Protocol, cross
-from bench.errors import Unreachable
+from bench import backends, reach
+from bench.plan import zoo
+from bench.plan.case import Protocol, cross
+from bench.base.errors import Unreachable
 from bench.measure.runner import Runner
-from bench.reach.container import CARRIED, command
-from bench.target import Target
+from bench.transport.container import CARRIED, command
+from bench.plan.target import Target
 from tests.reach.sshd import left_there
 
 BOX = Target(
@@ -49,7 +50,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script.write_text(ENGINE.format(python=sys.executable, folder=str(tmp_path), carried=carried))
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    monkeypatch.setattr("bench.reach.container.CARRIED", carried)
+    monkeypatch.setattr("bench.transport.container.CARRIED", carried)
     return tmp_path / "engine.log"
 
 
@@ -62,7 +63,7 @@ def test_the_command_line() -> None:
     assert "--cpuset-cpus 2,3" in joined
     assert "--memory 2g --memory-swap 2g" in joined
     assert f"--volume /cache/carried:{CARRIED}:ro" in joined
-    assert joined.endswith("--gpus=all --entrypoint python3 isoflops:x -P -m bench.reach.outpost 1")
+    assert joined.endswith("--gpus=all --entrypoint python3 isoflops:x -P -m bench.transport.agent 1")
     plain = command(replace(BOX, cores=(), memory="", python="/venv/bin/python"), "n", "1", Path("/c"))
     assert not {"--cpuset-cpus", "--memory"} & set(plain)
     assert plain[plain.index("--entrypoint") + 1] == "/venv/bin/python"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.reach.frames import Decoder, encode
+from bench.transport.frames import Decoder, encode
 
 frames = st.lists(
     st.tuples(st.dictionaries(st.sampled_from(["do", "id", "x"]), st.text() | st.integers()), st.binary())

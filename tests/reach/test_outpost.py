@@ -12,11 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import __version__, backends, export, zoo
-from bench.case import Case, Settings, cross
-from bench.errors import LinkLost, MeasureError, Unreachable, Unsupported
-from bench.export.artifact import Artifact
-from bench.measure.environment import local
+from bench import __version__, backends, export
+from bench.plan import zoo
+from bench.plan.case import Case, Settings, cross
+from bench.base.errors import LinkLost, MeasureError, Unreachable, Unsupported
+from bench.artifact.artifact import Artifact
+from bench.machine.environment import local
 from bench.measure.launch import Launch
 from bench.measure.pairs import PairProtocol, collect
 from tests.measure.test_worker import DEATHS

@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 
-from bench import backends, reach, target, zoo
-from bench.case import Case, Protocol, cross
-from bench.errors import LinkLost, Unreachable
-from bench.measure.environment import local
+from bench import backends, reach
+from bench.plan import target
+from bench.plan import zoo
+from bench.plan.case import Case, Protocol, cross
+from bench.base.errors import LinkLost, Unreachable
+from bench.machine.environment import local
 from bench.measure.runner import Observer, Runner
-from bench.reach import remote
-from bench.reach.ssh import SshReach, why
-from bench.records import Row
+from bench.transport import remote
+from bench.transport.ssh import SshReach, why
+from bench.rows.schema import Row
 from tests.reach import sshd
 from tests.reach.sshd import Sshd
 

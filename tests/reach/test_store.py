@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import backends, export, zoo
-from bench.case import Case, Settings
-from bench.errors import OutputError
-from bench.export import artifact as artifacts
-from bench.export.artifact import Artifact
-from bench.reach import parcel, store
+from bench import backends, export
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
+from bench.base.errors import OutputError
+from bench.artifact import artifact as artifacts
+from bench.artifact.artifact import Artifact
+from bench.artifact import package as parcel
+from bench.transport import store
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
-from bench.errors import UsageError
-from bench.report.charts import latency_flops
-from bench.report.data import Data, gather
-from bench.report.page import compiled
-from bench.report.plot import KINDS, draw, picture
+from bench.base.errors import UsageError
+from bench.report.html.charts import latency_flops
+from bench.report.html.data import Data, gather
+from bench.report.html.page import compiled
+from bench.report.html.plot import KINDS, draw, picture
 from tests.compare.rows import row, write
 from tests.report.results import everything, profile, two_targets
 
-MODULES = {kind: import_module(f"bench.report.charts.{kind.replace('-', '_')}") for kind in KINDS}
+MODULES = {kind: import_module(f"bench.report.html.charts.{kind.replace('-', '_')}") for kind in KINDS}
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-import bench.report.models_table as models_table
-from bench.published import Counting, Counts, Doubt, Printed, PublishedNetwork
-from bench.report.models_table import markdown, tally
+import bench.report.text.models as models_table
+from bench.papers.published import Counting, Counts, Doubt, Printed, PublishedNetwork
+from bench.report.text.models import markdown, tally
 
 COUNTS = Counts(params=4_231_976, bn_params=21_888, macs_conv=567_716_352, macs_fc=1_024_000, bn_elements=5_042_688)
 WITHIN = PublishedNetwork(

@@ -12,10 +12,10 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
-from bench.escape import script_json
-from bench.report.data import gather
-from bench.report.markup import MOST_ROWS, Table, code, table
-from bench.report.page import bundle, page
+from bench.base.escape import script_json
+from bench.report.html.data import gather
+from bench.report.html.markup import MOST_ROWS, Table, code, table
+from bench.report.html.page import bundle, page
 from tests.compare.rows import row
 from tests.conftest import Bench, one_line_error
 from tests.report.results import HOSTILE, everything, profile, two_targets
@@ -100,7 +100,7 @@ def test_a_view_without_data_is_one_line_with_a_command(tmp_path: Path) -> None:
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
-    from bench.records import COLUMNS
+    from bench.rows.schema import COLUMNS
 
     path = two_targets(tmp_path / "r.csv")
     import csv

@@ -9,16 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import backends, zoo
-from bench.case import Protocol, cross
-from bench.errors import Unsupported
-from bench.measure.environment import local
+from bench import backends
+from bench.plan import zoo
+from bench.plan.case import Protocol, cross
+from bench.base.errors import Unsupported
+from bench.machine.environment import local
 from bench.measure.runner import Runner
-from bench.records import Row
-from bench.report.table import roofline_hint
-from bench.roofline import graphs, measure, store
-from bench.roofline.floor import Group, groups_of
-from bench.roofline.roof import Compute, Roofline, Stream
+from bench.rows.schema import Row
+from bench.report.text.run import roofline_hint
+from bench.measure import probe_graphs as graphs
+from bench.measure import roofline as measure
+from bench.machine import roofs as store
+from bench.graph.floor import Group, groups_of
+from bench.machine.roof import Compute, Roofline, Stream
 from tests.conftest import TINY_MACS
 
 KIB = 1024

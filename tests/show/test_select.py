@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import BenchError
-from bench.show.fields import family, find, natural
-from bench.show.select import Selection, read, select
-from bench.show.where import parse
+from bench.base.errors import BenchError
+from bench.rows.fields import family, find, natural
+from bench.rows.select import Selection, read, select
+from bench.rows.where import parse
 from tests.compare.rows import row, write
 
 ROWS = [

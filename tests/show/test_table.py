@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bench.show import table
-from bench.show.bars import bar
-from bench.show.footer import mark
-from bench.show.select import read, select
+from bench.report.text import rows as table
+from bench.report.text.bars import bar
+from bench.report.text.footer import mark
+from bench.rows.select import read, select
 from tests.compare.rows import row, write
 
 STATUSES = ("ok", "noisy", "mismatch", "downgraded", "timeout")
@@ -21,7 +21,7 @@ RECORDED = Path(__file__).parents[2] / "results" / "xeon-vm-2core"
 
 
 def drawn(path: Path, width: int = 80, colour: bool = False, **how: object) -> list[str]:
-    from bench.show.fields import find
+    from bench.rows.fields import find
 
     groups = [find(name) for name in how.pop("groups", ())]
     return list(table.lines(select(read([str(path)], groups), groups=groups, **how), width, colour))
@@ -113,7 +113,7 @@ def test_what_all_rows_share_is_said_once(tmp_path: Path) -> None:
 
 
 def test_nothing_left_is_said(tmp_path: Path) -> None:
-    from bench.show.where import parse
+    from bench.rows.where import parse
 
     path = write(tmp_path / "r.csv", [row()])
     filters = parse(["backend=torch"])

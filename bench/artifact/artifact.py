@@ -1,0 +1,139 @@
+"""The artifact: an ONNX file and what was derived from it, read back without PyTorch or onnx."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.base.errors import ArtifactError
+
+FORMAT = 2  # raise it when the content of the folder changes its meaning
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Name, NumPy dtype and static shape of an input or output."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MacOp:
+    """A multiply-accumulating node of the source graph: see `bench.graph.complexity.MacNode`."""
+
+    name: str
+    op: str
+    macs: int
+    weight: tuple[int, ...]
+    group: int
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A file of the person's that the artifact depends on, besides the ONNX file: by size and time of last change."""
+
+    path: str
+    bytes: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """Look at a file."""
+        found = os.stat(path)
+        return cls(str(path), found.st_size, found.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An exported model, addressed by the hash of what it was made from.
+
+    The folder holds ``artifact.json``, ``reference.npz`` (inputs and outputs of the reference), ``model.onnx`` unless
+    the model was a person's ONNX file (then `onnx` is that file, in its place, or a copy with static shapes), and
+    ``weights.pt`` where PyTorch made it. `data` are the files of external data, relative to the ONNX file's folder;
+    `sha256` covers them, too. `precision` is that of the weights. `macs` are multiply-accumulates of one inference at
+    `batch`.
+    """
+
+    folder: str
+    model: str
+    kind: str
+    onnx: str
+    sha256: str
+    bytes: int
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    batch: int
+    resolution: int | None
+    precision: str
+    macs: int
+    params: int
+    mac_ops: tuple[MacOp, ...]
+    uncounted: tuple[str, ...]
+    reference_by: str
+    made_by: dict[str, str]
+    seed: int
+    source: str = ""
+    data: tuple[str, ...] = ()
+    stamps: tuple[Stamp, ...] = ()
+    format: int = FORMAT
+
+    @cached_property
+    def path(self) -> Path:
+        """Where the ONNX file is."""
+        return Path(self.folder, self.onnx)  # an absolute `onnx` wins
+
+    @property
+    def weights(self) -> Path:
+        """Where the PyTorch weights are (the file exists only where PyTorch made the artifact)."""
+        return Path(self.folder, "weights.pt")
+
+    def reference(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """Return the reference inputs and outputs, in the model's order."""
+        with np.load(Path(self.folder, "reference.npz"), allow_pickle=False) as data:
+            inputs = [data[f"input_{i}"] for i in range(len(self.inputs))]
+            return inputs, [data[f"output_{i}"] for i in range(len(self.outputs))]
+
+    def save(self, folder: Path) -> None:
+        """Write ``artifact.json`` into `folder`."""
+        data = asdict(self)
+        del data["folder"]
+        folder.joinpath("artifact.json").write_text(json.dumps(data, indent=1), "utf-8")
+
+
+def load(folder: Path) -> Artifact:
+    """Read an artifact and check that its files are those it was made with (by size, a person's also by time).
+
+    Raises:
+        ArtifactError: it is not there, not whole, or of another format.
+    """
+    try:
+        data: dict[str, Any] = json.loads(folder.joinpath("artifact.json").read_text("utf-8"))
+        if data["format"] != FORMAT:
+            raise KeyError("format")
+        for key, record in (("inputs", TensorInfo), ("outputs", TensorInfo), ("mac_ops", MacOp), ("stamps", Stamp)):
+            data[key] = tuple(record(**{k: _tupled(v) for k, v in row.items()}) for row in data[key])
+        artifact = Artifact(
+            **data | {"folder": str(folder), "uncounted": tuple(data["uncounted"]), "data": tuple(data["data"])}
+        )
+        if artifact.path.stat().st_size != artifact.bytes:
+            raise ValueError("size")
+        if any(Stamp.of(Path(stamp.path)) != stamp for stamp in artifact.stamps):
+            raise ValueError("external data")
+        for location in artifact.data:
+            artifact.path.parent.joinpath(location).stat()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"the artifact in {folder} is not whole", "`bench cache clear` removes it") from error
+    return artifact
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,137 @@
+"""Every error a person can cause, as a tree.
+
+    BenchError                    one line for the person, one hint what to do next
+    ├── UsageError                the command line is wrong                          exit 2
+    │   ├── SpecError             a model or backend spec does not parse
+    │   ├── UnknownName           no such model, backend, target, column; knows the nearest
+    │   └── ParameterError        a hyper-parameter or setting outside what is offered
+    ├── MissingExtra              a runtime or tool is not installed                 exit 2
+    ├── ArtifactError             the model cannot be exported or read               exit 1
+    ├── TableError            a table of published figures does not read (bench.papers.tables)  exit 2
+    ├── OutputError               results cannot be written or read                  exit 2
+    ├── Unreachable               a target cannot be reached, or lacks what it needs exit 1
+    ├── FleetError                the fleet's scheduler or devices are not there     exit 1
+    └── MeasureError              a case could not be measured                       exit 1
+        ├── LinkLost              the connection to the target broke
+        ├── Unsupported           the backend cannot do what was asked
+        ├── WorkerCrashed         the worker process died
+        ├── WorkerTimeout         the worker did not answer in time
+        └── OutOfMemory           the worker ran out of memory
+
+Whatever catches a ``BenchError`` prints ``error: <message>`` and ``hint: <hint>`` and leaves with ``exit_code``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from bench.base.escape import clip as clip  # most messages need it
+from bench.base.escape import line
+
+
+class BenchError(Exception):
+    """A mistake or mishap that a person can do something about.
+
+    ``message`` is one line that says what is wrong, ``hint`` one line that says what to do next (may be empty).
+    """
+
+    exit_code = 1
+    status = "failed"  # the status of a result row whose case ended with this error
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message = " ".join(line(message).split())
+        self.hint = " ".join(line(hint).split())
+        super().__init__(self.message)
+
+
+class UsageError(BenchError):
+    """The command line is wrong."""
+
+    exit_code = 2
+
+
+class SpecError(UsageError):
+    """A model or backend spec does not parse."""
+
+
+class ParameterError(UsageError):
+    """A hyper-parameter or setting lies outside what is offered."""
+
+
+class UnknownName(UsageError):
+    """There is nothing of that kind with that name; the message names the nearest that there is."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], list_command: str = "") -> None:
+        names = sorted(clip(one) for one in known)
+        near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
+        if list_command:
+            hint += f" (`{list_command}` lists them)"
+        super().__init__(f"there is no {kind} named {clip(name)!r}", hint)
+
+
+class MissingExtra(BenchError):
+    """A runtime or tool is not installed; the hint gives the ``pip install`` line that adds it."""
+
+    exit_code = 2
+    status = "unsupported"
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} is not installed", f"pip install 'isoflops[{extra}]'")
+
+
+class ArtifactError(BenchError):
+    """The model cannot be exported or read."""
+
+
+class OutputError(BenchError):
+    """Results cannot be written or read."""
+
+    exit_code = 2
+
+
+class Unreachable(BenchError):
+    """A target cannot be reached, or is not set up."""
+
+
+class FleetError(BenchError):
+    """The fleet's scheduler or its devices are not there."""
+
+
+class MeasureError(BenchError):
+    """A case could not be measured."""
+
+
+class LinkLost(MeasureError):
+    """The connection to the target broke while a case was measured."""
+
+
+class Unsupported(MeasureError):
+    """The backend cannot do what was asked of it."""
+
+    status = "unsupported"
+
+
+class WorkerCrashed(MeasureError):
+    """The worker process died."""
+
+    status = "crashed"
+
+
+class WorkerTimeout(MeasureError):
+    """The worker did not answer in time."""
+
+    status = "timeout"
+
+
+class OutOfMemory(MeasureError):
+    """The worker ran out of memory."""
+
+    status = "oom"
+
+
+def first_line(error: BaseException, width: int = 200) -> str:
+    """Return the first line that an exception from outside says, or its type where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return clip(lines[0], width) if lines else type(error).__name__

@@ -1,0 +1,98 @@
+"""The floor of a network: no faster than this can it be on a machine with that roofline.
+
+Each operator takes at least the time of its MACs at the peak, or of its bytes at the bandwidth. Bytes are counted as
+if every element-wise operator were computed in the registers of the one that feeds it, and every view were free: no
+runtime moves less without a fusion of a larger kind (a convolution into the next).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+from bench.graph.access import bytes_of, read_elements
+from bench.graph.classes import OpClass, classify
+from bench.graph.complexity import Unknown, count_node
+from bench.graph.reading import Reading, attributes_of, infer, read_graph
+from bench.machine.roof import Roofline
+
+FUSED = frozenset(
+    (OpClass.ACTIVATION, OpClass.BATCHNORM, OpClass.ADD, OpClass.MULTIPLY, OpClass.ELEMENTWISE, OpClass.CONVERT)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An operator and the element-wise ones that follow it: its MACs, and the bytes it reads and writes at least."""
+
+    name: str
+    macs: int
+    moved_bytes: int
+
+
+def floor_ns(path: str | os.PathLike[str], roof: Roofline) -> float:
+    """Return the floor of an ONNX file with static shapes; its external data is not read."""
+    return sum(roof.floor_ns(group.macs, group.moved_bytes) for group in groups_of(Path(path)))
+
+
+def groups_of(path: Path) -> list[Group]:
+    """Read an ONNX file and group its nodes."""
+    import onnx
+
+    from bench.graph.onnx_read import lighten
+
+    model = onnx.load(path, load_external_data=False)
+    lighten(model)
+    return group(read_graph(infer(model)))
+
+
+def group(reading: Reading) -> list[Group]:
+    """Put every element-wise node and view into the group of the node that feeds it alone."""
+    users: dict[str, int] = dict.fromkeys(reading.outputs, 1)
+    for node in reading.nodes:
+        for name in dict.fromkeys(node.input):
+            users[name] = users.get(name, 0) + 1
+    member: dict[str, int] = {}  # which group makes a tensor
+    reads: list[dict[str, int]] = []
+    macs: list[int] = []
+    writes: list[dict[str, int]] = []
+    names: list[str] = []
+    for node in reading.nodes:
+        every = [reading.shapes.get(name) if name else None for name in node.input]
+        domain = f"{node.domain}." if node.domain else ""
+        op_class = classify(domain + node.op_type, attributes_of(node), every)
+        feeder = next((n for n in node.input if n in member and users[n] == 1), None)
+        feeds = op_class is OpClass.VIEW or op_class in FUSED
+        read = {
+            n: bytes_of(elements, reading.types[n]) for n, elements in read_elements(node, reading).items() if elements
+        }
+        written = {
+            n: bytes_of(prod(reading.shapes[n]), reading.types[n]) for n in node.output if n and n in reading.shapes
+        }
+        try:
+            found = count_node(node, reading)
+        except Unknown:
+            found = None
+        if feeds and feeder is not None:
+            at = member[feeder]
+            writes[at].pop(feeder, None)
+            read.pop(feeder, None)
+            for name, size in read.items():
+                reads[at].setdefault(name, size)
+        else:
+            at = len(reads)
+            reads.append(read)
+            writes.append({})
+            macs.append(0)
+            names.append(node.name or node.op_type)
+        macs[at] += found.macs if found else 0
+        # A view that heads a group of its own writes nothing, and neither does what only passes through it.
+        if not (op_class is OpClass.VIEW and feeder is None):
+            writes[at] |= written
+        member |= dict.fromkeys(node.output, at)
+    return [
+        Group(name, m, sum(r.values()) + sum(w.values()))
+        for name, m, r, w in zip(names, macs, reads, writes, strict=True)
+    ]

@@ -1,0 +1,81 @@
+"""Which cores a launch runs on: the quietest of those it may use, one per physical core, all of the fastest kind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.machine.environment import pick_cores
+
+WATCH_S = 0.05
+# Less than this share busy is as good as idle: one tick of the kernel's clock is already a fifth of the watch.
+IDLE = 0.25
+ROOT = Path("/")
+
+
+def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: float = WATCH_S) -> list[int]:
+    """Watch the cores for a moment and return as many as there are threads, in rising order.
+
+    The last cores are preferred (interrupts tend to go to the first), a busy one is avoided, and so is the second
+    hardware thread of a core that is already taken. Where nothing can be watched it is the last ones.
+
+    Raises:
+        Unsupported: there are fewer cores than threads.
+    """
+    fallback = pick_cores(threads, list(allowed))
+    if threads >= len(allowed):
+        return fallback
+    before = _busy(root)
+    if not before:
+        return fallback
+    time.sleep(watch_s)
+    after = _busy(root)
+    busy = {core: max(0.0, after.get(core, 0) - before.get(core, 0)) / watch_s for core in allowed}
+    groups = {core: _siblings(root, core) for core in allowed}
+    crowd = {core: max(busy.get(c, 0.0) for c in groups[core]) for core in allowed}
+    kind = {core: _capacity(root, core) for core in allowed}
+    order = sorted(allowed, key=lambda core: (-kind[core], crowd[core] if crowd[core] > IDLE else 0.0, -core))
+    chosen: list[int] = []
+    for core in order:
+        if not set(groups[core]) & set(chosen):
+            chosen.append(core)
+    chosen += [core for core in order if core not in chosen]
+    return sorted(chosen[:threads])
+
+
+def _busy(root: Path) -> dict[int, float]:
+    """Return the seconds each core has been busy so far, stolen time included."""
+    found = {}
+    try:
+        for line in (root / "proc/stat").read_text().splitlines():
+            name, *fields = line.split()
+            if name[:3] == "cpu" and name[3:].isdigit():
+                user, nice, system, _, _, interrupt, soft, steal = (int(f) for f in fields[:8])
+                found[int(name[3:])] = (user + nice + system + interrupt + soft + steal) / 100
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _siblings(root: Path, core: int) -> list[int]:
+    """Return the hardware threads of a core's physical core, itself among them."""
+    try:
+        text = (root / f"sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list").read_text().strip()
+        cores: list[int] = []
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            cores += range(int(first), int(last or first) + 1)
+        return cores
+    except (OSError, ValueError):
+        return [core]
+
+
+def _capacity(root: Path, core: int) -> int:
+    """Return how much a core can do beside the others: its capacity (ARM), else its top clock, else all the same."""
+    for name in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
+        try:
+            return int((root / f"sys/devices/system/cpu/cpu{core}/{name}").read_text())
+        except (OSError, ValueError):
+            continue
+    return 0

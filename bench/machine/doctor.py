@@ -1,0 +1,181 @@
+"""What in this machine will spoil a measurement, and what to do about it.
+
+Every check reads files under a root that tests can replace. A check that cannot know says so: `unknown` is no `ok`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.machine import cgroup
+from bench.machine.environment import emulated
+
+ROOT = Path("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """One line of the doctor's: `state` is ok, warning, bad or unknown; `hint` says what to do, empty when ok."""
+
+    check: str
+    state: str
+    found: str
+    hint: str = ""
+
+
+def examine(root: Path = ROOT, threads: int = 1) -> list[Symptom]:
+    """Run every check for measuring with `threads` threads."""
+    return [symptom for check in CHECKS for symptom in check(root, threads)]
+
+
+def governor(root: Path, threads: int) -> list[Symptom]:
+    """Clocks that follow the load make the first inferences slow and every gap expensive."""
+    found = {_read(p) for p in root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")}
+    if not found:
+        return [Symptom("governor", "unknown", "not visible", "in a virtual machine the host decides; see the canary")]
+    names = ", ".join(sorted(found))
+    if found == {"performance"}:
+        return [Symptom("governor", "ok", names)]
+    return [Symptom("governor", "warning", names, "sudo cpupower frequency-set -g performance")]
+
+
+def turbo(root: Path, threads: int) -> list[Symptom]:
+    """Turbo clocks depend on temperature and on what the other cores do."""
+    no_turbo = _read(root / "sys/devices/system/cpu/intel_pstate/no_turbo")
+    boost = _read(root / "sys/devices/system/cpu/cpufreq/boost")
+    if not no_turbo and not boost:
+        return [Symptom("turbo", "unknown", "not visible")]
+    if no_turbo == "1" or boost == "0":
+        return [Symptom("turbo", "ok", "off")]
+    hint = "for comparisons over days: echo 1 > .../intel_pstate/no_turbo, or echo 0 > .../cpufreq/boost"
+    return [Symptom("turbo", "warning", "on", hint)]
+
+
+def siblings(root: Path, threads: int) -> list[Symptom]:
+    """Two hardware threads of a core share its execution units."""
+    groups = {_read(p) for p in root.glob("sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list")}
+    shared = sorted(g for g in groups if "," in g or "-" in g)
+    if not groups:
+        return [Symptom("SMT siblings", "unknown", "not visible")]
+    if not shared:
+        return [Symptom("SMT siblings", "ok", "none shown")]
+    return [Symptom("SMT siblings", "warning", " ".join(shared), "name one core of each pair in `cores` of the target")]
+
+
+def quota(root: Path, threads: int) -> list[Symptom]:
+    """A container's CPU quota below the thread count throttles in bursts of tens of milliseconds."""
+    groups = cgroup.folders(root)
+    if not groups:
+        return [Symptom("CPU quota", "unknown", "no control group is visible")]
+    cores = cgroup.quota_cores(groups)
+    if cores is None:
+        return [Symptom("CPU quota", "ok", "none")]
+    state = "bad" if cores < threads else "warning" if cores < threads + 1 else "ok"
+    hint = "give whole cores instead (docker run --cpuset-cpus, not --cpus)" if state != "ok" else ""
+    return [Symptom("CPU quota", state, f"{cores:g} cores", hint)]
+
+
+def steal(root: Path, threads: int) -> list[Symptom]:
+    """Time that the hypervisor gave to others since the machine started."""
+    row = next((line.split() for line in _read(root / "proc/stat").splitlines() if line.startswith("cpu ")), None)
+    if row is None or len(row) < 9:
+        return [Symptom("steal", "unknown", "no /proc/stat")]
+    ticks = [int(x) for x in row[1:9]]
+    share = ticks[7] / max(sum(ticks), 1)
+    state = "warning" if share > 0.005 else "ok"
+    hint = "others use these cores: expect noisy rows; measure at another hour or on a dedicated machine"
+    return [Symptom("steal", state, f"{share:.2%} since start", hint if state != "ok" else "")]
+
+
+def load(root: Path, threads: int) -> list[Symptom]:
+    """Something else is running."""
+    text = _read(root / "proc/loadavg")
+    if not text:
+        return [Symptom("load", "unknown", "no /proc/loadavg")]
+    one_minute = float(text.split()[0])
+    state = "ok" if one_minute < 0.3 else "warning"
+    hint = "stop what else runs (top shows it), or wait: the last minute counts" if state != "ok" else ""
+    return [Symptom("load", state, f"{one_minute:.2f} over a minute", hint)]
+
+
+def swap(root: Path, threads: int) -> list[Symptom]:
+    """A page that must come back from the disk costs milliseconds."""
+    fields = dict(re.findall(r"^(\w+):\s+(\d+)", _read(root / "proc/meminfo"), re.MULTILINE))
+    if "SwapTotal" not in fields:
+        return [Symptom("swap", "unknown", "no /proc/meminfo")]
+    used = (int(fields["SwapTotal"]) - int(fields["SwapFree"])) / 1024
+    state = "warning" if used > 64 else "ok"
+    return [Symptom("swap", state, f"{used:.0f} MiB in use", "free memory, then swapoff -a" if state != "ok" else "")]
+
+
+def heat(root: Path, threads: int) -> list[Symptom]:
+    """A hot chip lowers its clock."""
+    degrees = [int(t) / 1000 for p in root.glob("sys/class/thermal/thermal_zone*/temp") if (t := _read(p)).isdigit()]
+    throttles = root.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count")
+    counts: list[int] = [int(t) for p in throttles if (t := _read(p)).isdigit()]
+    if not degrees and not counts:
+        return [Symptom("temperature", "unknown", "not visible")]
+    hottest = max(degrees, default=0.0)
+    throttled = sum(counts)
+    state = "warning" if hottest > 75 or throttled else "ok"
+    found = f"{hottest:.0f} C, {throttled} throttling events since start"
+    return [Symptom("temperature", state, found, "let it cool, add a fan" if state != "ok" else "")]
+
+
+def subnormals(root: Path, threads: int) -> list[Symptom]:
+    """Numbers below 1.2e-38 are slow on some CPUs; our weights avoid them, a person's may not."""
+    import numpy as np
+
+    flushed = float(np.float32(1e-38) / np.float32(16)) == 0.0
+    return [
+        Symptom("denormals", "ok", "flushed to zero by this process" if flushed else "kept, on every runtime alike")
+    ]
+
+
+def virtualisation(root: Path, threads: int) -> list[Symptom]:
+    """A hypervisor shares cores out; an emulator measures itself."""
+    flags = re.search(r"^flags\s*:.*\bhypervisor\b", _read(root / "proc/cpuinfo"), re.MULTILINE)
+    if emulated(root):
+        hint = "latencies of an emulated CPU say nothing; rows are for function only"
+        return [Symptom("virtualisation", "bad", "this CPU is emulated", hint)]
+    if flags:
+        hint = "neighbours come and go: many short launches, compare only what ran interleaved"
+        return [Symptom("virtualisation", "warning", "virtual machine", hint)]
+    return [Symptom("virtualisation", "ok", "none seen")]
+
+
+def cores(root: Path, threads: int) -> list[Symptom]:
+    """The parent and the rest of the system need a core beside the ones that measure."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if usable < threads:
+        return [Symptom("cores", "bad", f"{usable} for {threads} threads", f"measure with at most {usable} threads")]
+    if usable == threads:
+        hint = "leave one core for the rest of the system"
+        return [Symptom("cores", "warning", f"{usable} for {threads} threads", hint)]
+    return [Symptom("cores", "ok", f"{usable} usable")]
+
+
+def usual_speed(known: dict[str, int]) -> Symptom:
+    """A machine whose usual speed is not known cannot be told to be slow today."""
+    if not known:
+        hint = "the first runs take their own speed as usual; measure once when the machine is quiet"
+        return Symptom("usual speed", "unknown", "never measured here", hint)
+    found = ", ".join(f"{n} launches beside {key.split()[0]}" for key, n in sorted(known.items()))
+    return Symptom("usual speed", "ok", found)
+
+
+Check = Callable[[Path, int], list[Symptom]]
+CHECKS: tuple[Check, ...] = (
+    *(virtualisation, cores, quota, load, steal, governor, turbo, siblings, heat, swap, subnormals),
+)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", errors="replace").strip()
+    except OSError:
+        return ""

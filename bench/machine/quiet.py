@@ -1,0 +1,79 @@
+"""The machine's usual quiet speed, remembered between runs in the user's cache.
+
+One file per machine; in it, per backend and canary, the readings of the latest launches. Per backend, because the same
+canary reads 9% higher beside one runtime than beside another. The cache may lie on a disk that many machines share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.base import cache
+from bench.base.errors import OutputError
+from bench.machine.environment import Environment
+from bench.measure.evidence import Usual, reading, usual
+
+KEPT = 300  # launches per backend; older ones are forgotten, so a machine that has changed is believed again
+LEAST = 5  # launches before a memory counts
+
+
+def path(environment: Environment) -> Path:
+    """Return the file of a machine."""
+    name = f"{environment.node} {environment.cpu} {environment.cpu_id} {environment.cores}"
+    return cache.folder("machines") / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+
+
+def recall(environment: Environment, backend: str, canary: str) -> Usual | None:
+    """Return the usual quiet speed beside `backend`, or None on a machine that is not known yet."""
+    readings = _read(path(environment)).get(f"{backend} {canary}", [])
+    return usual([Usual(*r) for r in readings]) if len(readings) >= LEAST else None
+
+
+def remember(environment: Environment, backend: str, canary: str, blocks: Sequence[dict[str, Any]]) -> None:
+    """Add one launch: the median of its blocks' readings. A cache that cannot be written costs the memory alone."""
+    beside = [reading(block) for block in blocks]
+    if not beside:
+        return
+    found = [statistics.median(r.gemm_ns for r in beside), statistics.median(r.copy_ns for r in beside)]
+    try:
+        file = path(environment)
+        with cache.locked(file.with_suffix(".lock")):
+            known = _read(file)
+            key = f"{backend} {canary}"
+            known[key] = [*known.get(key, []), found][-KEPT:]
+            draft = file.with_suffix(".draft")
+            draft.write_text(json.dumps(known))
+            os.replace(draft, file)
+    except (OSError, OutputError):
+        return
+
+
+def known(environment: Environment) -> dict[str, int]:
+    """Return how many launches are remembered, by backend and canary."""
+    return {key: len(readings) for key, readings in _read(path(environment)).items()}
+
+
+def forget(environment: Environment) -> bool:
+    """Forget this machine's speed; tell whether anything was known."""
+    file = path(environment)
+    known = file.exists()
+    file.unlink(missing_ok=True)
+    return known
+
+
+def _read(file: Path) -> dict[str, list[list[float]]]:
+    """Read what is known; a file that does not parse is as good as none."""
+    try:
+        known = json.loads(file.read_text())
+        return {
+            str(key): [[float(gemm), float(copy)] for gemm, copy in rows if gemm > 0 and copy > 0]
+            for key, rows in known.items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,49 @@
+"""Rooflines that were measured, one file per machine in the user's cache, by backend, version and threads."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from bench.base import cache
+from bench.machine import quiet
+from bench.machine.environment import Environment
+from bench.machine.roof import Roofline
+
+
+def path(environment: Environment) -> Path:
+    """Return the file of a machine."""
+    return quiet.path(environment).with_suffix(".roofline.json")
+
+
+def recall(environment: Environment, backend: str, version: str | None, threads: int) -> Roofline | None:
+    """Return the roofline of a backend (canonical spec); the newest of any version where `version` is None."""
+    found = [
+        roof
+        for roof in _read(path(environment)).values()
+        if (roof.backend, roof.threads) == (backend, threads) and version in (None, roof.version)
+    ]
+    return max(found, key=lambda roof: roof.measured_at, default=None)
+
+
+def remember(environment: Environment, roof: Roofline) -> None:
+    """Keep a roofline in place of an older one of the same backend, version and threads."""
+    file = path(environment)
+    with cache.locked(file.with_suffix(".lock")):
+        known = _read(file) | {_key(roof): roof}
+        draft = file.with_suffix(".draft")
+        draft.write_text(json.dumps({key: one.record() for key, one in known.items()}))
+        os.replace(draft, file)
+
+
+def _key(roof: Roofline) -> str:
+    return f"{roof.backend} {roof.version} {roof.threads}"
+
+
+def _read(file: Path) -> dict[str, Roofline]:
+    """Read what is known; what does not parse is as good as none."""
+    try:
+        return {str(key): Roofline.read(data) for key, data in json.loads(file.read_text()).items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}

@@ -1,0 +1,289 @@
+"""Why operators take longer than their MACs would: statements that are made only where their condition holds.
+
+A statement's `ms` is what is at stake: the time of its operators beyond what their MACs take at the peak, or at the
+rate of their like without the fault. Statements may speak of the same operator (a depthwise convolution outside the
+blocked layout), so their times do not add up; the split by class does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bench.profile import layout
+from bench.profile.network import Network, Operator, total_ms
+from bench.profile.roofs import Roof
+from bench.profile.squeeze import gates
+from bench.graph.classes import OpClass
+
+LEAST_SHARE = 0.01  # of the latency: what takes less is not spoken of
+SHORT_US = 10.0  # an operator that takes less, and mostly not for its work, is short
+FAR = 3.0  # times its floor: where a short operator's time is not its work
+UNEXPLAINED = 2.0  # times its floor: from here on an operator wants a reason
+RESIDUAL_SHARE = 0.03
+MEMORY_SHARE = 0.5  # of the time: from here on the bytes explain it
+COPIES = (OpClass.SHUFFLE, OpClass.SPLIT, OpClass.CONCAT, OpClass.TRANSPOSE, OpClass.PAD, OpClass.COPY)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One reason: the `ms` at stake, the operators it speaks of (by index), and in `figures` what its text says.
+
+    `tag` names it beside an operator.
+    """
+
+    key: str
+    tag: str
+    ms: float
+    text: str
+    operators: frozenset[int] = frozenset()
+    figures: tuple[tuple[str, float], ...] = ()
+
+    def record(self, network: Network) -> dict[str, Any]:
+        """Return plain data, with the operators' names."""
+        return {
+            "key": self.key,
+            "ms": self.ms,
+            "share": self.ms / network.latency_ms,
+            "text": self.text,
+            "figures": dict(self.figures),
+            "operators": [op.name for op in network.pick(sorted(self.operators))],
+        }
+
+
+def reasons(network: Network, roof: Roof) -> list[Statement]:
+    """Return every statement that holds, costliest first."""
+    found = [s for find in FINDERS for s in find(network, roof)]
+    spoken_of = frozenset(i for s in found for i in s.operators)
+    found += unexplained(network, roof, spoken_of)
+    return sorted(found, key=lambda s: -abs(s.ms))
+
+
+def outside_the_block(network: Network, roof: Roof) -> list[Statement]:
+    """Convolutions that run in plain NCHW beside blocked ones, and slower: per class, with the rule that they break."""
+    convs = network.where(lambda op: op.op_class.family == "convolution" and len(op.shape_out) == 4)
+    blocked = [i for i in convs if layout.blocked(network.operators[i])]
+    found = []
+    for op_class in OpClass:
+        out = [i for i in convs if network.operators[i].op_class is op_class and i not in blocked]
+        if not (out and blocked):
+            continue
+        plain = network.pick(out)
+        inside = [op for op in network.pick(blocked) if op.op_class is op_class]
+        ms, rate = total_ms(plain), _rate(plain)
+        if inside:
+            lost_ms = ms * (1 - rate / _rate(inside))
+            beside = f"{rate:.1f} GMAC/s, those inside reach {_rate(inside):.1f}"
+        else:
+            lost_ms = ms - sum(roof.floor_us(op) for op in plain) / 1e3
+            beside = f"{rate:.1f} GMAC/s, the peak is {roof.peak_gmacs_per_s:.1f}"
+        if lost_ms < LEAST_SHARE * network.latency_ms:
+            continue
+        why = layout.rules(plain, layout.block(network.pick(blocked)))
+        text = f"{len(out)} {_plural(op_class, len(out))} outside the blocked layout ({why}): {beside}"
+        figures = (("gmacs_per_s", rate), ("time_ms", ms))
+        found.append(Statement(f"outside block {op_class}", "plain NCHW", lost_ms, text, frozenset(out), figures))
+    return found
+
+
+def reorders(network: Network, roof: Roof) -> list[Statement]:
+    """Operators that only change the layout, and what else wants which layout."""
+    mine = network.of(OpClass.REORDER)
+    ms = total_ms(network.pick(mine))
+    if not mine or ms < LEAST_SHARE * network.latency_ms:
+        return []
+    moved = sum(op.moved_bytes for op in network.pick(mine)) / 1e6
+    what = f"{len(mine)} {_plural('reorder', len(mine))} between layouts"
+    text = f"{what}: {moved:.1f} MB moved, no arithmetic"
+    plain = [op for op in network.pick(network.where(layout.plain)) if op.op_class is not OpClass.REORDER]
+    if plain and any(layout.blocked(op) for op in network.operators):
+        counts = {c: sum(op.op_class is c for op in plain) for c in OpClass}
+        top = sorted((c for c in counts if counts[c]), key=lambda c: -counts[c])[:4]
+        text += "; in plain NCHW run " + ", ".join(f"{counts[c]} {_plural(c, counts[c])}" for c in top)
+    return [Statement("reorder", "reorder", ms, text, frozenset(mine), (("moved_mb", moved),))]
+
+
+def padding(network: Network, roof: Roof) -> list[Statement]:
+    """MACs that are computed on channels of zeros."""
+    mine = network.where(lambda op: bool(op.macs and op.padded_macs and op.padded_macs > op.macs))
+    if not mine:
+        return []
+    padded = network.pick(mine)
+    lost_ms = sum(op.time_us * (1 - op.macs / (op.padded_macs or op.macs)) for op in padded) / 1e3
+    if lost_ms < LEAST_SHARE * network.latency_ms:
+        return []
+    ratio = sum(op.padded_macs or 0 for op in padded) / sum(op.macs for op in padded)
+    worst = max(padded, key=lambda op: op.time_us * (1 - op.macs / (op.padded_macs or op.macs)))
+    channels = layout.padded_channels(worst)
+    text = f"{len(mine)} {_plural('convolution', len(mine))} computed with zeros beside the channels"
+    text += f" ({channels})" if channels else ""
+    text += f": {ratio:.2f} times the MACs"
+    figures = (("padded_over_nominal", ratio), ("time_ms", total_ms(padded)))
+    return [Statement("padding", "padding", lost_ms, text, frozenset(mine), figures)]
+
+
+def depthwise(network: Network, roof: Roof) -> list[Statement]:
+    """Depthwise convolutions whose share of the time is at least twice that of the MACs."""
+    mine = network.of(OpClass.DEPTHWISE)
+    ops = network.pick(mine)
+    ms, macs = total_ms(ops), sum(op.macs for op in ops)
+    share, of_macs = ms / network.latency_ms, macs / network.macs if network.macs else 0.0
+    if not macs or share < LEAST_SHARE or share < 2 * of_macs:
+        return []
+    bound, figures = _intensity(ops, roof)
+    what = f"{len(ops)} {_plural(OpClass.DEPTHWISE, len(ops))}"
+    text = f"{what}: {of_macs:.1%} of the MACs in {share:.1%} of the time; {bound}"
+    return [Statement("depthwise", "depthwise", _beyond(ops, roof), text, frozenset(mine), figures)]
+
+
+def low_intensity(network: Network, roof: Roof) -> list[Statement]:
+    """Other operators with MACs whose bytes take longer than their MACs would."""
+    mine = network.where(
+        lambda op: op.macs > 0 and op.op_class is not OpClass.DEPTHWISE and roof.memory_us(op) > roof.compute_us(op)
+    )
+    ops = network.pick(mine)
+    ms = total_ms(ops)
+    if ms < LEAST_SHARE * network.latency_ms:
+        return []
+    bound, figures = _intensity(ops, roof)
+    classes = [c for c in OpClass if any(op.op_class is c for op in ops)]
+    what = " and ".join(f"{n} {_plural(c, n)}" for c in classes if (n := sum(op.op_class is c for op in ops)))
+    return [Statement("low intensity", "intensity", _beyond(ops, roof), f"{what}: {bound}", frozenset(mine), figures)]
+
+
+def copies(network: Network, roof: Roof) -> list[Statement]:
+    """Data movement that the graph asks for: channel shuffles, splits, concatenations, transposes, padding."""
+    mine = network.of(*COPIES)
+    ops = network.pick(mine)
+    ms = total_ms(ops)
+    if ms < LEAST_SHARE * network.latency_ms:
+        return []
+    moved = sum(op.moved_bytes for op in ops) / 1e6
+    times = {c: total_ms(op for op in ops if op.op_class is c) for c in COPIES}
+    parts = [f"{c} {times[c]:.2f}" for c in sorted(COPIES, key=lambda c: -times[c]) if times[c] >= 0.005]
+    text = f"{len(ops)} operators only copy ({', '.join(parts)} ms): {moved:.1f} MB, no arithmetic"
+    return [Statement("copies", "copy", ms, text, frozenset(mine), (("moved_mb", moved),))]
+
+
+def squeeze(network: Network, roof: Roof) -> list[Statement]:
+    """Squeeze-and-excitation: pooling, tiny products and a gate that multiplies whole maps."""
+    found = gates(network.operators)
+    mine = frozenset(i for gate in found for i in gate if network.operators[i].time_us > 0)
+    ops = network.pick(sorted(mine))
+    ms = total_ms(ops)
+    if ms < LEAST_SHARE * network.latency_ms:
+        return []
+    of_macs = sum(op.macs for op in ops) / network.macs if network.macs else 0.0
+    blocks = f"{len(found)} squeeze-and-excitation {_plural('block', len(found))}"
+    text = (
+        f"{blocks}: {len(ops)} operators with {of_macs:.2%} of the MACs take {ms / network.latency_ms:.1%} of the time"
+    )
+    return [Statement("squeeze", "SE", ms, text, mine, (("blocks", len(found)), ("macs_share", of_macs)))]
+
+
+def short(network: Network, roof: Roof) -> list[Statement]:
+    """Operators that are called for too little work."""
+    mine = network.where(lambda op: op.time_us < SHORT_US and op.time_us > FAR * roof.floor_us(op))
+    ops = network.pick(mine)
+    ms = total_ms(ops)
+    if ms < LEAST_SHARE * network.latency_ms:
+        return []
+    floor_ms = sum(roof.floor_us(op) for op in ops) / 1e3
+    vague = sum(not op.precise for op in ops)
+    text = (
+        f"{len(ops)} of {len(network.operators)} operators take under {SHORT_US:.0f} µs each for work of "
+        f"{floor_ms:.3f} ms in all: the rest is the cost of a call"
+    )
+    text += f" ({vague} are too short to tell precisely)" if vague else ""
+    return [Statement("short", "short", ms - floor_ms, text, frozenset(mine), (("floor_ms", floor_ms),))]
+
+
+def residual(network: Network, roof: Roof) -> list[Statement]:
+    """Time in no operator; or, where the operators exceed the latency, that they do."""
+    ms, count = network.residual_ms, len(network.operators)
+    if abs(ms) < RESIDUAL_SHARE * network.latency_ms:
+        return []
+    if ms > 0:
+        text = f"in no operator: {ms / max(count, 1) * 1e3:.2f} µs for each of {count} operators, between them"
+    else:
+        text = "the operators exceed the latency by that: a disturbed machine, or the profiler's cost is underestimated"
+    return [Statement("residual", "", ms, text, frozenset(), (("us_per_operator", ms / max(count, 1) * 1e3),))]
+
+
+def unexplained(network: Network, roof: Roof, spoken_of: frozenset[int]) -> list[Statement]:
+    """Operators far above their floor of which no other statement speaks: told, never explained away."""
+    mine = [
+        i
+        for i in network.where(lambda op: op.precise and op.time_us > UNEXPLAINED * roof.floor_us(op))
+        if i not in spoken_of
+    ]
+    ops = network.pick(mine)
+    ms = total_ms(ops)
+    if ms < LEAST_SHARE * network.latency_ms:
+        return []
+    over = ms / max(sum(roof.floor_us(op) for op in ops) / 1e3, 1e-9)
+    worst = max(ops, key=lambda op: op.time_us)
+    what = f"{len(ops)} {_plural('operator', len(ops))} at {over:.1f} times the floor"
+    text = f"no reason found here for {what}; the costliest: {told(worst)}, {worst.time_us:.0f} µs"
+    at_stake = ms - sum(roof.floor_us(op) for op in ops) / 1e3
+    return [Statement("unexplained", "?", at_stake, text, frozenset(mine), (("over_floor", over),))]
+
+
+FINDERS: tuple[Callable[[Network, Roof], list[Statement]], ...] = (
+    *(outside_the_block, reorders, padding, depthwise, low_intensity),
+    *(copies, squeeze, short, residual),
+)
+
+
+def told(op: Operator) -> str:
+    """Say what an operator is: its class, and for a convolution its channels and pixels."""
+    if op.op_class.family == "convolution" and len(op.weight) == 4 and len(op.shape_out) == 4:
+        kernel = "x".join(map(str, op.weight[2:]))
+        where = f"{op.shape_out[2]}x{op.shape_out[3]}"
+        return f"{op.op_class} {op.weight[1] * op.group} > {op.weight[0]}, {kernel} to {where}"
+    return f"{op.op_class} {'x'.join(map(str, op.shape_out))}".rstrip()
+
+
+def _intensity(ops: list[Operator], roof: Roof) -> tuple[str, tuple[tuple[str, float], ...]]:
+    """Say on which side of the ridge operators lie together."""
+    moved = sum(op.moved_bytes for op in ops)
+    if not moved:
+        return "the bytes they move are not known", ()
+    intensity, ridge = sum(op.macs for op in ops) / moved, roof.ridge(ops)
+    bytes_ms = sum(roof.memory_us(op) for op in ops) / 1e3
+    figures = (("macs_per_byte", intensity), ("ridge", ridge), ("bytes_ms", bytes_ms))
+    ms = total_ms(ops)
+    if intensity >= ridge:
+        bound = f"{intensity:.2g} MACs per byte, so not memory (it bounds under {ridge:.2g})"
+        return f"{bound} but the kernel's rate: {_rate(ops):.1f} GMAC/s", figures
+    bound = f"{intensity:.2g} MACs per byte (memory bounds under {ridge:.2g})"
+    if bytes_ms >= MEMORY_SHARE * ms:
+        return f"{bound}: the bytes alone need {bytes_ms:.2f} of {ms:.2f} ms", figures
+    rest = f"but the bytes need only {bytes_ms:.2f} of {ms:.2f} ms: the kernel reaches {_rate(ops):.1f} GMAC/s"
+    return f"{bound}, {rest}", figures
+
+
+def _beyond(ops: list[Operator], roof: Roof) -> float:
+    """Return the time beyond what the MACs take at the peak, in ms."""
+    return max(0.0, total_ms(ops) - sum(roof.compute_us(op) for op in ops) / 1e3)
+
+
+def _rate(ops: list[Operator]) -> float:
+    return sum(op.macs for op in ops) / sum(op.time_us for op in ops) / 1e3
+
+
+def _plural(what: str, n: int) -> str:
+    """Name a class of operators or a thing, one or several."""
+    names = {
+        OpClass.DEPTHWISE: "depthwise convolution",
+        OpClass.POINTWISE: "1x1 convolution",
+        OpClass.GROUPED: "grouped convolution",
+        OpClass.DENSE: "dense convolution",
+        OpClass.TRANSPOSED: "transposed convolution",
+        OpClass.MATMUL: "matrix product",
+        OpClass.ACTIVATION: "activation",
+    }
+    name = {str(k): v for k, v in names.items()}.get(str(what), str(what))
+    counts = name.split()[-1] in ("convolution", "product", "activation", "operator", "block", "reorder")
+    return f"{name}s" if n != 1 and counts else name

@@ -1,0 +1,76 @@
+"""What the machine could do: a peak and a bandwidth to hold operators against.
+
+Taken from the roofline that was measured on this machine (`bench roofline`), else from the profile itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.profile.network import Network, Operator
+
+
+@dataclass(frozen=True)
+class Roof:
+    """A peak in MACs per ns and a bandwidth in bytes per ns for an operator that touches so many bytes.
+
+    `origin` says in words where both come from.
+    """
+
+    peak_gmacs_per_s: float
+    bandwidth_gb_per_s: Callable[[float], float]
+    origin: str
+
+    def compute_us(self, op: Operator) -> float:
+        """Least time for an operator's MACs."""
+        return op.macs / self.peak_gmacs_per_s / 1e3 if op.macs else 0.0
+
+    def memory_us(self, op: Operator) -> float:
+        """Least time for the bytes that an operator moves."""
+        return op.moved_bytes / self.bandwidth_gb_per_s(op.moved_bytes) / 1e3 if op.moved_bytes else 0.0
+
+    def floor_us(self, op: Operator) -> float:
+        """Least time of an operator: the longer of the two."""
+        return max(self.compute_us(op), self.memory_us(op))
+
+    def ridge(self, operators: Sequence[Operator]) -> float:
+        """MACs per byte from which on the peak bounds operators of these sizes, and no longer the bandwidth."""
+        moved, time_us = sum(op.moved_bytes for op in operators), sum(self.memory_us(op) for op in operators)
+        return self.peak_gmacs_per_s * time_us * 1e3 / moved if moved else 0.0
+
+
+def find(networks: Sequence[Network]) -> Roof:
+    """Return the roof for networks of one runtime: this machine's measured one if there is one, else the profiles'."""
+    return measured(networks[0]) or of_profiles(networks)
+
+
+def measured(network: Network) -> Roof | None:
+    """Return the roofline in this machine's cache, if it is of the runtime and the machine of the profile."""
+    from bench.machine.environment import local
+    from bench.machine import roofs as store
+
+    environment = local()
+    if network.cpu != environment.cpu:
+        return None
+    found = store.recall(environment, network.backend, network.version, network.threads)
+    if found is None or found.precision != network.precision:
+        return None
+    return Roof(found.peak_gmacs_per_s, found.bandwidth_gb_per_s, "measured by `bench roofline`")
+
+
+def of_profiles(networks: Sequence[Network]) -> Roof:
+    """Take the best rates that operators of the profiles themselves reach: both are lower bounds of what is possible.
+
+    Only operators that the profiler can tell precisely count; without any, the networks as a whole.
+    """
+    every = [op for network in networks for op in network.operators if op.precise and op.time_us > 0]
+    rate = max((op.macs / op.time_us / 1e3 for op in every), default=0.0)
+    rate = rate or max(network.macs / network.latency_ms / 1e6 for network in networks) or 1.0
+    best = max((op.moved_bytes / op.time_us / 1e3 for op in every), default=0.0)
+    bandwidth = best or max(
+        sum(op.moved_bytes for op in network.operators) / network.latency_ms / 1e6 for network in networks
+    )
+    return Roof(
+        rate, lambda moved_bytes: bandwidth or 1.0, "the best operators of the profile; `bench roofline` knows more"
+    )

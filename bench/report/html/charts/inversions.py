@@ -1,0 +1,60 @@
+"""The inversions: pairs within 10% MACs of which the one with fewer MACs is slower, largest ratio first."""
+
+from __future__ import annotations
+
+import altair as alt
+
+from bench.report.html.charts.theme import BLUE, ORANGE, PALE, Drawn, Width, above, finish, log_axis, named, tips
+from bench.report.html.data import Data
+from bench.report.html.pairs import MOST_DRAWN
+
+TITLE = "Same MACs, other speed"
+ABOUT = (
+    "Ratios of latency, with 95% intervals, of pairs of networks within 10% multiply-accumulates of which the one with "
+    "fewer is slower, sorted by ratio."
+)
+MISSING = (
+    "No two networks of one setting lie within 10% MACs of each other and are inverted. "
+    "`bench run --suite zoo` measures networks of like MACs."
+)
+ROW = 36
+
+
+def chart(data: Data, width: Width = 520) -> Drawn | None:
+    """Draw the largest inversions; None where there is none."""
+    records = data.inverted.records
+    if not records:
+        return None
+    top = max(r["hi"] for r in records)
+    domain = [0.98, top**1.1 * 1.03]  # the figure stands right of the whisker
+    base = (
+        alt.Chart(named("inversions"))
+        .encode(y=alt.Y("pair:N", sort=alt.SortField("ratio", "descending"), axis=None))
+        .properties(width=width, height=alt.Step(ROW))
+    )
+    axis = log_axis("times the latency, at fewer MACs or the same", domain)
+    x = alt.X("ratio:Q", **axis)
+    sure = alt.Scale(domain=["interval above 1", "interval reaches 1"], range=[BLUE, ORANGE])
+    several = len({r["sure"] for r in records}) > 1
+    color = alt.Color("sure:N", scale=sure, legend=alt.Legend() if several else None)
+    shape = alt.Shape(
+        "sure:N", scale=alt.Scale(domain=sure.domain, range=["circle", "diamond"]),
+        legend=alt.Legend() if several else None,
+    )  # fmt: skip
+    hover = tips(
+        slower="slower", slower_m_macs="its M MACs", slower_ms="its ms", faster="faster", faster_m_macs="its M MACs ",
+        faster_ms="its ms ", ratio="ratio", lo="95% from", hi="to", setting="setting",
+    )  # fmt: skip
+    one = alt.Chart(alt.InlineData(values=[{"ratio": 1.0}])).mark_rule(color=PALE)
+    layers = alt.layer(
+        one.encode(x="ratio:Q"),
+        above(base, "pair"),
+        base.mark_rule(strokeWidth=2, opacity=0.75).encode(x=alt.X("lo:Q", **axis), x2="hi:Q", color=color),
+        base.mark_point(filled=True, size=80, opacity=1).encode(x=x, color=color, shape=shape, tooltip=hover),
+        base.mark_text(align="left", dx=9, fontSize=11).encode(
+            x=alt.X("hi:Q", **axis), text=alt.Text("ratio:Q", format=".2f")
+        ),
+    )
+    return finish(
+        layers.properties(width=width, height=alt.Step(ROW)), ABOUT, {"inversions": list(records[:MOST_DRAWN])}
+    )

@@ -1,0 +1,131 @@
+"""What all charts share: colours, type, sizes, and data that carry a name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+Width = int | str  # pixels, or "container"
+
+# Okabe and Ito's palette, which the common kinds of colour blindness keep apart; yellow is left out, because it
+# vanishes on white. https://jfly.uni-koeln.de/color/
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+GREY, PALE = "#7a7a7a", "#b8b8b8"
+COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY)
+# A status is told by shape; what is filled may be believed.
+SHAPES = {
+    "ok": "circle",
+    "noisy": "diamond",
+    "downgraded": "triangle-down",
+    "mismatch": "cross",
+}  # fmt: skip
+OTHER_SHAPE = "square"
+FONT = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', sans-serif"
+INK, SOFT, GRID = "#1f2328", "#59636e", "#e4e4e0"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A chart whose data have names only, and the records by name: Altair copies what it holds many times over."""
+
+    chart: Any
+    records: dict[str, list[dict[str, Any]]]
+
+    def skeleton(self) -> dict[str, Any]:
+        """Return the Vega-Lite specification without the records."""
+        found: dict[str, Any] = self.chart.to_dict()
+        return found
+
+    def spec(self) -> dict[str, Any]:
+        """Return the whole Vega-Lite specification."""
+        skeleton = self.skeleton()
+        return skeleton | {"datasets": skeleton.get("datasets", {}) | self.records}
+
+
+def named(name: str) -> alt.NamedData:
+    """Return data by name; the records come later."""
+    return alt.NamedData(name=name)
+
+
+def finish(chart: Any, about: str, records: dict[str, list[dict[str, Any]]]) -> Drawn:
+    """Give a chart its type and colours, the words that a screen reader says for it, and its records."""
+    if getattr(chart, "width", None) == "container":  # the height is the chart's own
+        chart = chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+    styled = (
+        chart.properties(description=about, background="transparent")
+        .configure(font=FONT)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=SOFT, titleColor=INK, gridColor=GRID, domainColor=PALE, tickColor=PALE, labelFontSize=12,
+            titleFontSize=12, titleFontWeight=500, titlePadding=10, labelPadding=5, labelLimit=330, tickSize=4,
+        )
+        .configure_legend(
+            labelColor=INK, titleColor=SOFT, labelFontSize=12, titleFontSize=12, titleFontWeight=500, orient="top",
+            direction="horizontal", labelLimit=260, symbolSize=90, columns=4, title=None, offset=12,
+        )
+        .configure_title(color=INK, fontSize=13, fontWeight=600, anchor="start")
+        .configure_text(color=INK, fontSize=11)
+        .configure_header(labelColor=INK, titleColor=INK)
+    )  # fmt: skip
+    return Drawn(styled, records)
+
+
+def tips(**titles: str) -> list[alt.Tooltip]:
+    """Return the lines of a hover: field=title; a field that ends in ``:Q`` is written as a number."""
+    return [alt.Tooltip(field=name, title=title, type="nominal") for name, title in titles.items()]
+
+
+def status_shape(found: Sequence[str]) -> alt.Shape:
+    """Tell a status by its shape; a legend only where there is more than one."""
+    present = [s for s in SHAPES if s in found] + sorted({s for s in found if s not in SHAPES})
+    scale = alt.Scale(domain=present, range=[SHAPES.get(s, OTHER_SHAPE) for s in present])
+    legend = alt.Legend(symbolFillColor=GREY, symbolStrokeColor=GREY) if len(present) > 1 else None
+    return alt.Shape("status:N", scale=scale, legend=legend)
+
+
+def setting_color(settings: Sequence[str], title: str | None = None) -> alt.Color:
+    """Give the settings colours; one alone needs no legend."""
+    unique = list(dict.fromkeys(settings))
+    scale = alt.Scale(domain=unique, range=[COLORS[i % len(COLORS)] for i in range(len(unique))])
+    legend = alt.Legend(title=title, columns=3) if len(unique) > 1 else None
+    return alt.Color("setting:N", scale=scale, legend=legend)
+
+
+def around(values: Sequence[float], room: float = 1.25) -> list[float]:
+    """Return the ends of a log axis with some room on either side."""
+    return [min(values) / room, max(values) * room] if values else [1.0, 10.0]
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Return round values inside: more steps of each power of ten where the axis has few of them."""
+    choices = ((8, (1, 1.25, 1.5, 2, 3, 4, 5, 7)), (300, (1, 2, 5)), (5000, (1, 3)), (math.inf, (1,)))
+    steps = next(steps for most, steps in choices if high / low < most or most == math.inf)
+    found = [step * 10.0**power for power in range(-6, 9) for step in steps]
+    return [value for value in found if low <= value <= high]
+
+
+def log_axis(title: str, domain: list[float], grid: bool = True) -> dict[str, Any]:
+    """Return axis and scale of a log axis whose labels are plain numbers."""
+    axis = alt.Axis(title=title, values=ticks(*domain), format="~g", grid=grid)
+    axis.labelExpr = "format(datum.value, ',~r')"
+    return {"axis": axis, "scale": alt.Scale(type="log", domain=domain, nice=False)}
+
+
+def names(base: alt.Chart, rise: float = 0) -> list[alt.Chart]:
+    """Write names beside the points, on the side that `bench.report.html.charts.place.sides` found, `rise` pixels higher."""
+    places: dict[str, dict[str, Any]] = {"right": {"align": "left", "dx": 8}, "left": {"align": "right", "dx": -8}}
+    found = []
+    for side, look in places.items():
+        there: alt.Chart = base.transform_filter(f"datum.side == '{side}'")
+        found.append(there.mark_text(fontSize=11, dy=-rise, **look).encode(text="model:N"))
+    return found
+
+
+def above(base: alt.Chart, field: str) -> alt.Chart:
+    """Write each row's name above it, from the left: a column of names would leave a phone no room for the chart."""
+    marked: alt.Chart = base.mark_text(align="left", baseline="bottom", dy=-6, fontSize=12)
+    return marked.encode(x=alt.value(0), text=f"{field}:N")

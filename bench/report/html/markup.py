@@ -1,0 +1,71 @@
+"""HTML as text: everything that comes from a file or a model passes through `text`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.base.escape import html
+
+MOST_ROWS = 400  # of a table; a person who wants all of them has the CSV
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a head; `numbers` are the columns that are aligned right, `on` each row's subjects for the filter."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    numbers: frozenset[int] = frozenset()
+    on: Sequence[Sequence[int]] = ()
+
+
+def text(value: Any) -> str:
+    """Escape a value for text and attributes; None is empty."""
+    return "" if value is None else html(str(value))
+
+
+def code(sentence: str) -> str:
+    """Escape a sentence, and set what stands between backticks as code."""
+    parts = text(sentence).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+
+
+def table(data: Table, caption: str) -> str:
+    """Write a table in a box of its own that scrolls; beyond `MOST_ROWS` the caption says how many are left out."""
+    left = len(data.rows) - MOST_ROWS
+    told = f"{caption} The first {MOST_ROWS} of {len(data.rows)} rows." if left > 0 else caption
+    head = "".join(f'<th scope="col"{_number(data, i)}>{text(name)}</th>' for i, name in enumerate(data.head))
+    rows = []
+    for place, row in enumerate(data.rows[:MOST_ROWS]):
+        on = f' data-on="{" ".join(map(str, data.on[place]))}"' if data.on else ""
+        cells = "".join(f"<td{_number(data, i)}>{text(cell)}</td>" for i, cell in enumerate(row))
+        rows.append(f"<tr{on}>{cells}</tr>")
+    # A box that scrolls must be reachable by keyboard.
+    return (
+        f'<div class="table" tabindex="0" role="region" aria-label="{text(caption)}"><table>'
+        f"<caption>{text(told)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _number(data: Table, column: int) -> str:
+    return ' class="n"' if column in data.numbers else ""
+
+
+def details(summary: str, body: str, open_: bool = False) -> str:
+    """Write something that opens."""
+    return f'<details class="more"{" open" if open_ else ""}><summary>{text(summary)}</summary>{body}</details>'
+
+
+def select(id: str, label: str, groups: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> str:
+    """Write a select with groups of (value, text); empty groups are left out."""
+    options = []
+    for name, entries in groups:
+        inner = "".join(f'<option value="{text(value)}">{text(told)}</option>' for value, told in entries)
+        if inner:
+            options.append(f'<optgroup label="{text(name)}">{inner}</optgroup>' if name else inner)
+    return (
+        f'<div class="pick"><label for="pick-{id}">{text(label)}</label>'
+        f'<select id="pick-{id}" data-chart="{id}">{"".join(options)}</select></div>'
+    )

@@ -1,0 +1,155 @@
+"""Each case over the nights: medians per night relative to the reference of the same run, and what moved."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.rows.jobs import labels, machine
+from bench.rows.history import History, Moved, history
+from bench.rows.frame import MACHINE, Rows
+from bench.rows.reference import cases_of
+from bench.base.errors import BenchError, MissingExtra, clip
+from bench.report.html.cases import frame_days
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_POINTS = 200_000  # nights of all series; beyond them only series that moved are kept
+FEWEST_NIGHTS = 2
+
+
+@dataclass(frozen=True)
+class Series:
+    """One case on one CPU: ISO dates, and the median of each night in ms at the reference's median speed.
+
+    `raw` says that there was no reference: the values are plain latencies. `on` is its subject among the facets.
+    """
+
+    case: str
+    machine: str
+    model: str
+    backend: str
+    threads: str
+    precision: str
+    targets: tuple[str, ...]
+    days: tuple[str, ...]
+    ms: tuple[float, ...]
+    raw: bool
+    moved: tuple[Moved, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What a person chooses it by."""
+        return clip(f"{self.case}, {self.machine}", 120)
+
+
+@dataclass(frozen=True)
+class Nights:
+    """All series, those that moved most first; `why_not` says in a line why change points are not told."""
+
+    series: tuple[Series, ...]
+    reference: str = ""
+    why_not: str = ""
+    left_out: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+
+def nights(rows: Rows) -> Nights:
+    """Make the series of all cases with at least two nights."""
+    rows = _recurring(rows)
+    frame = rows.frame[rows.frame["status"] == "ok"].reset_index(drop=True)
+    if frame.empty:
+        return Nights(())
+    found, why_not = _history(rows)
+    if found is not None and not found.series:  # what a suite declares is not what was measured here
+        found, why_not = _history(rows, _most_frequent(frame))
+    made = _series(frame, found)
+    made.sort(key=lambda s: (-max((abs(math.log(m.ratio)) for m in s.moved), default=0.0), s.case, s.machine))
+    kept = made if sum(len(s.days) for s in made) <= MOST_POINTS else [s for s in made if s.moved]
+    reference = found.reference if found else ""
+    return Nights(tuple(kept), reference, why_not, len(made) - len(kept), found.notes if found else ())
+
+
+def _recurring(rows: Rows) -> Rows:
+    """Keep the rows of CPUs that were met in more than one night: a single run has no history."""
+    frame = rows.frame
+    machines = frame.groupby(list(MACHINE), observed=True, sort=False).ngroup()
+    several = frame_days(frame).groupby(machines).nunique() >= FEWEST_NIGHTS
+    return Rows(frame[machines.map(several).to_numpy(dtype=bool)].reset_index(drop=True))
+
+
+def _most_frequent(frame: pd.DataFrame) -> str:
+    """Name the case with the most rows as `bench history --reference` takes it."""
+    numbers, cases = cases_of(frame)
+    case = cases[int(np.bincount(numbers.to_numpy()).argmax())]
+    parts = [f"@{name}={case[name]}" for name in ("threads", "batch", "resolution") if case[name]]
+    return f"{case['model']}@{case['backend']}{''.join(parts)}"
+
+
+def _history(rows: Rows, reference: str | None = None) -> tuple[History | None, str]:
+    try:
+        return history(rows, reference), ""
+    except MissingExtra as error:
+        return None, f"change points are not told: {error.message} ({error.hint})"
+    except BenchError as error:
+        return None, f"change points are not told: {error.message}"
+
+
+def _series(frame: pd.DataFrame, found: History | None) -> list[Series]:
+    numbers, cases = cases_of(frame)
+    names = labels(cases)
+    day = frame_days(frame)
+    logs = np.log(frame["latency_ms"].to_numpy())
+    anchor = names.index(found.reference) if found and found.reference in names else None
+    if anchor is not None:
+        logs = logs - _reference(frame, logs, (numbers == anchor).to_numpy())
+    table = frame[[*MACHINE, "target"]].assign(case=numbers, day=day, log=logs)
+    table = table[(table["day"] != "") & np.isfinite(table["log"])]
+    moved: dict[tuple[str, str], list[Moved]] = {}
+    for one in found.moved if found else ():
+        moved.setdefault((one.case, one.machine), []).append(one)
+    made = []
+    for key, mine in table.groupby(["case", *MACHINE], observed=True, sort=False):
+        median = mine.groupby("day")["log"].median()
+        if len(median) < FEWEST_NIGHTS:
+            continue
+        case = cases[key[0]]
+        where = machine(dict(zip(MACHINE, map(str, key[1:]), strict=True)))
+        made.append(
+            Series(
+                case=clip(names[key[0]], 80),
+                machine=clip(where, 60),
+                model=case["model"],
+                backend=clip(case["backend"], 80),
+                threads=case["threads"],
+                precision=case["precision"],
+                targets=tuple(sorted(set(mine["target"].astype(str)))),
+                days=tuple(median.index),
+                ms=tuple(float(f"{math.exp(v):.5g}") for v in median),
+                raw=anchor is None or key[0] == anchor,
+                moved=tuple(moved.get((names[key[0]], where), ())),
+            )
+        )
+    return made
+
+
+def _reference(frame: pd.DataFrame, logs: np.ndarray, is_reference: np.ndarray) -> np.ndarray:
+    """Return for each row what its run's speed adds: the reference's log latency over its median on that CPU.
+
+    NaN where the run has no ok row of the reference; zero for the reference itself, which stays as it is.
+    """
+    import pandas as pd
+
+    mine = pd.DataFrame(
+        {"run": frame.loc[is_reference, "run_id"].astype(str), "log": logs[is_reference]}
+    ).drop_duplicates("run", keep="last")
+    here = frame["run_id"].astype(str).map(mine.set_index("run")["log"])
+    machines = frame.groupby(list(MACHINE), observed=True, sort=False).ngroup()
+    usual = here[is_reference].groupby(machines[is_reference]).median()
+    off = (here - machines.map(usual)).to_numpy(dtype=float)
+    result: np.ndarray = np.where(is_reference, 0.0, off)
+    return result

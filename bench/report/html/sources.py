@@ -1,0 +1,75 @@
+"""Which files a report is made of: rows, evidence of findings and profiles, told apart in what a person named."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.base.errors import UsageError, clip
+
+KINDS = (".csv", ".jsonl", ".json")
+HINT = "give a CSV of `bench run`, a findings.jsonl, a profile's JSON, a folder, or a quoted pattern"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Files by what they hold; `notes` names the ones that were passed over."""
+
+    rows: tuple[str, ...]
+    evidence: tuple[Path, ...]
+    profiles: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find(named: Sequence[str]) -> Sources:
+    """Look through files, folders (with all below them) and patterns.
+
+    A file that was named is what its ending says, and must read as that later; one that was found in a folder counts
+    only if it begins like evidence or a profile.
+
+    Raises:
+        UsageError: there is nothing there.
+    """
+    rows: list[str] = []
+    evidence: list[Path] = []
+    profiles: list[Path] = []
+    for text in named:
+        hits = [Path(text)] if Path(text).exists() else [Path(hit) for hit in sorted(glob.glob(text, recursive=True))]
+        if not hits:
+            raise UsageError(f"there is nothing at {clip(text)!r}", HINT)
+        for path in hits:
+            if path.is_dir():
+                rows += [str(path)] if any(path.rglob("*.csv")) else []
+                evidence += [p for p in sorted(path.rglob("*.jsonl")) if _first(p, '"kind"', '"header"')]
+                profiles += [p for p in sorted(path.rglob("*.json")) if _is_profile(p)]
+            elif path.suffix in KINDS:
+                if path.suffix == ".csv":
+                    rows.append(str(path))
+                else:
+                    (evidence if path.suffix == ".jsonl" else profiles).append(path)
+            elif len(hits) == 1:
+                raise UsageError(f"{clip(str(path))} is none of {', '.join(KINDS)}", HINT)
+    if not (rows or evidence or profiles):
+        raise UsageError(f"there are no results in {clip(', '.join(named))}", HINT)
+    return Sources(*(tuple(dict.fromkeys(found)) for found in (rows, evidence, profiles)))  # type: ignore[arg-type]
+
+
+def _first(path: Path, *words: str) -> bool:
+    """Tell whether the first line of a file holds all of `words`."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as handle:
+            line = handle.readline(4096)
+    except OSError:
+        return False
+    return all(word in line for word in words)
+
+
+def _is_profile(path: Path) -> bool:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and bool({"profile", "profiles", "operators"} & set(data))

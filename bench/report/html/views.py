@@ -1,0 +1,228 @@
+"""The views of the page, in order: heading, words, chart, and the same figures as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from bench.report.html import markup
+from bench.report.html.charts import breakdown, findings, history, inversions, latency_flops, pareto, ranks
+from bench.report.html.data import Data
+from bench.report.html.markup import Table
+from bench.report.html.pairs import Order
+
+
+@dataclass(frozen=True)
+class View:
+    """One view: its chart's module, what is said of it, its table, and what stands between (a select, sentences)."""
+
+    id: str
+    chart: ModuleType
+    words: str
+    table: Callable[[Data], Table]
+    before: Callable[[Data], str] = lambda data: ""
+    after: Callable[[Data], str] = lambda data: ""
+    least_px: int = 560
+
+
+def section(view: View, data: Data, drawn: bool) -> str:
+    """Write a view; one without data says in one line what would make it."""
+    head = f'<section class="view" id="{view.id}" aria-labelledby="{view.id}-title"><h2 id="{view.id}-title">'
+    head += f"{markup.text(view.chart.TITLE)}</h2>"
+    if not drawn and not view.table(data).rows:
+        return f'{head}<p class="none">{markup.code(view.chart.MISSING)}</p></section>'
+    chart = (
+        f'<div class="box" tabindex="0" role="region" aria-label="{markup.text(view.chart.TITLE)}, chart">'
+        f'<div class="chart" style="--least:{view.least_px}px" id="chart-{view.id}" role="img" '
+        f'aria-label="{markup.text(view.chart.ABOUT)} The table below has the same figures."></div></div>'
+        if drawn
+        else ""
+    )
+    rows = markup.table(view.table(data), view.chart.TITLE + ".")
+    return "".join(
+        [
+            head,
+            f"<p>{markup.code(view.words)}</p>",
+            view.before(data),
+            chart,
+            markup.details("The same as a table", rows),
+            view.after(data),
+            "</section>",
+        ]
+    )
+
+
+def _latency_table(data: Data) -> Table:
+    head = (
+        "network",
+        "setting",
+        "M MACs",
+        "ms",
+        "95% from",
+        "to",
+        "efficiency",
+        "floor ms",
+        "status",
+        "measured",
+        "remark",
+    )
+    keys = ("model", "setting", "m_macs", "ms", "lo", "hi", "rate", "floor", "status", "when", "error")
+    return _of(data.points, head, keys, {2, 3, 4, 5, 7})
+
+
+def _inversions_table(data: Data) -> Table:
+    head = ("slower", "M MACs", "ms", "faster", "M MACs", "ms", "ratio", "95% from", "to", "setting")
+    keys = (
+        "slower", "slower_m_macs", "slower_ms", "faster", "faster_m_macs", "faster_ms", "ratio", "lo", "hi", "setting",
+    )  # fmt: skip
+    return _of(data.inverted.records, head, keys, {1, 2, 4, 5, 6, 7, 8})
+
+
+def _pareto_table(data: Data) -> Table:
+    head = ("network", "top-1 %, published", "source", "others print", "ms", "setting", "status")
+    return _of(data.pareto, head, ("model", "top1", "source", "others", "ms", "setting", "status"), {1, 4})
+
+
+def _breakdown_table(data: Data) -> Table:
+    head = ("network", "class", "operators", "ms", "share", "M MACs")
+    return _of(data.breakdown, head, ("network", "class", "operators", "ms", "share", "m_macs"), {2, 3, 4, 5})
+
+
+def _ranks_table(data: Data) -> Table:
+    records = [record for order in data.orders for record in order.records]
+    return _of(records, ("from", "to", "network", "ms", "ms there"), ("a", "b", "network", "a_ms", "b_ms"), {3, 4})
+
+
+def _findings_table(data: Data) -> Table:
+    head = (
+        "finding",
+        "experiment",
+        "backend",
+        "effect",
+        "95% from",
+        "to",
+        "published",
+        "on",
+        "verdict",
+        "claim",
+        "source",
+    )
+    keys = (
+        "id", "experiment", "backend", "effect", "effect_lo", "effect_hi", "published", "published_on", "verdict",
+        "claim", "source",
+    )  # fmt: skip
+    records = [r.record() | {"verdict": f"{r.verdict}{': ' if r.reason else ''}{r.reason}"} for r in data.findings]
+    return _of(records, head, keys, {3, 4, 5, 6})
+
+
+def _history_table(data: Data) -> Table:
+    rows = [
+        (m.first_after, m.last_before, s.name, f"{m.ratio - 1:+.1%}", f"{m.lo - 1:+.1%} to {m.hi - 1:+.1%}",
+         f"{m.nights_before}+{m.nights_after}", "; ".join(m.changed))
+        for s in data.nights.series for m in s.moved
+    ]  # fmt: skip
+    on = [[subject] for s, subject in zip(data.nights.series, data.night_subjects, strict=True) for _ in s.moved]
+    order = sorted(range(len(rows)), key=lambda i: rows[i][0])
+    head = ("moved", "last before", "case", "change", "95%", "nights", "changed with it")
+    return Table(head, [rows[i] for i in order], frozenset({3, 5}), [on[i] for i in order])
+
+
+def _of(records: Sequence[dict[str, Any]], head: Sequence[str], keys: Sequence[str], numbers: set[int]) -> Table:
+    on = [r["on"] for r in records] if records and "on" in records[0] else ()
+    return Table(head, [[r[key] for key in keys] for r in records], frozenset(numbers), on)
+
+
+def _choose_order(data: Data) -> str:
+    if not data.orders:
+        return ""
+    entries = [(str(i), _name(order)) for i, order in enumerate(data.orders)]
+    measured = [e for e, order in zip(entries, data.orders, strict=True) if not order.published]
+    published = [e for e, order in zip(entries, data.orders, strict=True) if order.published]
+    select = markup.select("ranks", "From, to", (("measured", measured), ("published devices", published)))
+    return f'{select}<p id="agree" role="status"></p>'
+
+
+def _name(order: Order) -> str:
+    return f"{order.name} ({len(order.records)} networks)"
+
+
+def agreement(order: Order) -> str:
+    """Say how far two settings agree in order; a ratio needs words, too."""
+    told = [f"{len(order.records)} networks, {order.moved} of them in another place."]
+    for one in order.correlations:
+        interval = "" if one.lo is None or one.hi is None else f" ({one.lo:.2f} to {one.hi:.2f})"
+        told.append(f"{one.name} {one.value:.2f}{interval}.")
+    if order.published:
+        told.append(f"Published: {order.published}; ms per image.")
+    return " ".join(told)
+
+
+def _choose_series(data: Data) -> str:
+    if not data.nights.series:
+        return ""
+    entries = [(str(i), s.name) for i, s in enumerate(data.nights.series)]
+    moved = [e for e, s in zip(entries, data.nights.series, strict=True) if s.moved]
+    still = [e for e, s in zip(entries, data.nights.series, strict=True) if not s.moved]
+    notes = [data.nights.why_not, *data.nights.notes]
+    lines = "".join(f"<li>{markup.text(note)}</li>" for note in notes if note)
+    said = f'<ul class="said">{lines}</ul>' if lines else ""
+    return markup.select("history", "Case", (("moved", moved), ("did not move", still))) + said
+
+
+def _explanations(data: Data) -> str:
+    parts = []
+    for profile in data.profiles:
+        if profile.sentences:
+            said = "".join(f"<li><b>{markup.text(ms)}</b>: {markup.text(t)}</li>" for ms, t in profile.sentences)
+            parts.append(f'<h3>{markup.text(profile.name)}</h3><ul class="said">{said}</ul>')
+    words = "<p>What is at stake beyond the MACs at the peak; reasons overlap.</p>"
+    return markup.details("Why, in words", words + "".join(parts), open_=len(parts) <= 4) if parts else ""
+
+
+VIEWS = (
+    View(
+        "latency-flops", latency_flops,
+        "One mark per case, with the whisker of its 95% interval; lines join the widths of a family, dashed diagonals "
+        "are equal efficiency, grey ticks the roofline's floor where it is known. If FLOPs told the speed, all marks "
+        "would lie on one diagonal.",
+        _latency_table,
+    ),
+    View(
+        "inversions", inversions,
+        "Pairs of one setting within 10% MACs, of which the one with fewer MACs takes longer: by how many times, with "
+        "the 95% interval from those of both rows.",
+        _inversions_table, least_px=330,
+    ),
+    View(
+        "pareto", pareto,
+        "The accuracy is published, not measured: nothing is trained here. The hover and the table name its source. "
+        "The step line joins the networks that no faster one beats.",
+        _pareto_table,
+    ),
+    View(
+        "breakdown", breakdown,
+        "Time per class of operators of the graph that the runtime really ran; the residual is what no operator "
+        "accounts for.",
+        _breakdown_table, least_px=420, after=_explanations,
+    ),
+    View(
+        "ranks", ranks,
+        "Networks in the order of their latency on either side. The factor beside a name is its ratio of latencies, "
+        "relative to the mean ratio of the networks shown: above 1, it loses by the move.",
+        _ranks_table, before=_choose_order, least_px=640,
+    ),
+    View(
+        "findings", findings,
+        "Effects measured here with their 95% intervals; hollow diamonds are what the papers print. Counted effects "
+        "are exact, and stand in the table only; of more than 200 effects the chart has the first of each finding.",
+        _findings_table, least_px=480,
+    ),
+    View(
+        "history", history,
+        "Medians per night of one case on one CPU, at the median speed of the reference case of the same run, which "
+        "takes the machine's mood out. Grey bars are the levels between change points.",
+        _history_table, before=_choose_series, least_px=420,
+    ),
+)  # fmt: skip

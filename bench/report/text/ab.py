@@ -1,0 +1,31 @@
+"""What `bench ab` says in a comment under a change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.report.text.compare import MARKS, markdown_table
+from bench.base.escape import markdown as escaped
+from bench.stats.verdict import Verdict
+
+
+def markdown(names: Sequence[str], latency_ms: Sequence[float], verdict: Verdict, confirmed: bool | None) -> str:
+    """Lay the verdict on B against A out in Markdown: what was decided, both sides, and what to think of it.
+
+    `names` and `latency_ms` are those of A and B. `confirmed` says what fresh pairs found where the first ones said
+    slower, and is None where none were asked for.
+    """
+    change, lo, hi = (f"{ratio - 1:+.1%}" for ratio in (verdict.ratio, verdict.lo, verdict.hi))
+    sides = [
+        {"": side, "median ms": f"{ms:.4g}", "case": name}
+        for side, ms, name in zip("AB", latency_ms, names, strict=True)
+    ]
+    told = f"**B is {MARKS.get(verdict.verdict, '')}{verdict.verdict}**: {change}, 95% interval {lo} to {hi}"
+    lines = ["### Latency, B against A", "", f"{told}, {verdict.pairs} pairs of processes in turns", ""]
+    lines += markdown_table(sides)
+    if confirmed is not None:
+        again = "confirmed it" if confirmed else "did not confirm it, and decide alone"
+        lines += ["", escaped(f"The first pairs said slower; fresh ones {again}.")]
+    if verdict.verdict == "inconclusive":
+        lines += ["", f"These pairs would have shown a slowdown of {verdict.detectable:.1%} and no less."]
+    return "\n".join(lines)

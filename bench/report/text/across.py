@@ -1,0 +1,95 @@
+"""What `bench compare --across` prints."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from bench.report.text.print import print_records, say
+from bench.rows.across import Across, Agreement, Beside, Flip
+from bench.report.text.compare import markdown_table, percent
+from bench.base.escape import markdown
+
+MOST_FLIPS = 20  # in a table; CSV and JSON have all
+
+
+def print_across(found: Across, format: str) -> None:
+    """Print it on stdout; CSV has the cases, and the rest goes to stderr."""
+    tail = [*map(agreement, found.agreements), *found.incomparable, *found.notes]
+    if format == "json":
+        parts: dict[str, Any] = {
+            "axis": found.axis,
+            "cases": [record(case) for case in found.cases],
+            "agreements": [asdict(a) for a in found.agreements],
+            "flips": [asdict(f) | {"on_a": math.exp(f.on_a), "on_b": math.exp(f.on_b)} for f in found.flips],
+            "incomparable": list(found.incomparable),
+            "notes": list(found.notes),
+        }
+        json.dump(parts, sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    elif format == "csv":
+        print_records([record(case) for case in found.cases], "csv")
+        for line in (*map(flip, found.flips), *tail):
+            say(line, err=True)
+    elif format == "markdown":
+        lines = [f"### Latency across {found.axis}", "", *markdown_table([_cells(c) for c in found.cases])]
+        lines += ["", *(f"- {markdown(line)}" for line in (*_flips(found.flips), *tail))]
+        click.echo("\n".join(lines))
+    else:
+        if found.cases:
+            print_records([_cells(case) for case in found.cases], "table")
+        for line in (*_flips(found.flips), *tail):
+            say(line)
+
+
+def record(case: Beside) -> dict[str, Any]:
+    """Return the numbers of a case."""
+    lo, hi = case.interval
+    numbers = {
+        "a_ms": case.a_ms, "b_ms": case.b_ms, "ratio": math.exp(case.found.log_ratio), "lo": math.exp(lo),
+        "hi": math.exp(hi), "a_ps_per_mac": case.a_ps_per_mac, "b_ps_per_mac": case.b_ps_per_mac,
+    }  # fmt: skip
+    shown = {k: None if v is None else float(f"{v:.5g}") for k, v in numbers.items()}
+    return {"case": case.case, "a": case.a, "b": case.b, **shown, "a_jobs": case.a_jobs, "b_jobs": case.b_jobs}
+
+
+def _cells(case: Beside) -> dict[str, str]:
+    lo, hi = (math.exp(v) for v in case.interval)
+    per_mac = ["-" if v is None else f"{v:.3g}" for v in (case.a_ps_per_mac, case.b_ps_per_mac)]
+    return {
+        "case": case.case,
+        "A": case.a,
+        "B": case.b,
+        "A ms": f"{case.a_ms:.4g}",
+        "B ms": f"{case.b_ms:.4g}",
+        "B/A": f"{math.exp(case.found.log_ratio):.3g}",
+        "95%": f"{lo:.3g} to {hi:.3g}",
+        "ps/MAC": f"{per_mac[0]}, {per_mac[1]}",
+        "jobs": f"{case.a_jobs}+{case.b_jobs}",
+    }
+
+
+def agreement(a: Agreement) -> str:
+    """Say in a line how far two orders agree."""
+    parts = [
+        f"{c.name} {c.value:.2f}" + (f" ({c.lo:.2f} to {c.hi:.2f})" if c.lo is not None else "") for c in a.correlations
+    ]
+    return f"order on {a.a} and {a.b}, {a.cases} cases: {', '.join(parts) or 'too few cases for a rank correlation'}"
+
+
+def flip(f: Flip) -> str:
+    """Say in a line which cases change places."""
+    return (
+        f"{f.first} is faster than {f.second} on {f.a} (by {percent(f.on_a)}) and slower on {f.b} ({percent(f.on_b)})"
+    )
+
+
+def _flips(flips: Sequence[Flip]) -> list[str]:
+    more = [f"and {len(flips) - MOST_FLIPS} more (--format json)"] if len(flips) > MOST_FLIPS else []
+    return [f"{len(flips)} pairs change places", *map(flip, flips[:MOST_FLIPS]), *more]

@@ -1,0 +1,128 @@
+"""The tables of `bench inspect`, for the terminal: readable at 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.base.escape import cell, clip
+from bench.graph.summary import Summary
+
+FIELDS = ("macs", "elementwise_ops", "memory_access_bytes")
+SUFFIXES = (" MACs", " ops", "B")
+Unit = tuple[str, float]
+
+
+def show(summary: Summary, rows: Sequence[dict[str, Any]], of: int, key: str, console: Console) -> None:
+    """Print totals, the shares of the classes, and `rows` (nodes or modules) out of `of`, sorted by `key`."""
+    for label, text in _totals(summary):
+        console.print(Text.assemble((f"{label:<16}", "bold"), " ", text), soft_wrap=True)
+    console.print()
+    console.print(_classes(summary))
+    console.print()
+    console.print(_rows(rows, summary))
+    what = "modules" if rows and "module" in rows[0] else "nodes"
+    ordered = "in the graph's order" if key == "graph" else f"most {key} first"
+    more = f", {of - len(rows)} more: --top {of}" if of > len(rows) else ""
+    console.print(f"{len(rows)} of {of} {what}, {ordered}{more}", soft_wrap=True)
+    if summary.graph.constant_nodes:
+        console.print(f"{summary.graph.constant_nodes} constant nodes are computed once, when the model loads")
+    if summary.graph.uncounted:
+        names = clip(", ".join(summary.graph.uncounted), 300)
+        console.print(Text.assemble(("not counted", "bold yellow"), ": ", names), soft_wrap=True)
+
+
+def _totals(summary: Summary) -> list[tuple[str, str]]:
+    shapes = ", ".join(f"{clip(name, 30)} {_shape(shape)}" for name, shape in summary.inputs.items())
+    intensity = summary.macs_per_byte
+    per_byte = "" if intensity is None else f"; {intensity:.2f} MACs per byte"
+    params = _amount(summary.params)
+    if summary.stored_params != summary.params:
+        params += f"; {_amount(summary.stored_params)} stored in the graph"
+    places = {node.name: f"{'.'.join(node.scope)} {node.op}" for node in summary.graph.nodes if node.scope}
+    live = f"at most {_amount(summary.peak.bytes)}B, at {clip(places.get(summary.peak.node, summary.peak.node), 34)}"
+    if summary.peak_fused.bytes != summary.peak.bytes:
+        live += f"; {_amount(summary.peak_fused.bytes)}B with inverted residuals in slices"
+    elements = summary.graph.total("memory_access_elements")
+    return [
+        ("model", f"{clip(summary.model)}, {shapes}"),
+        ("MACs", f"{_amount(summary.macs)} (FLOPs: twice that)"),
+        ("element-wise", f"{_amount(summary.elementwise_ops)} operations"),
+        ("parameters", params),
+        ("memory access", f"{_amount(summary.memory_access_bytes)}B, {_amount(elements)} elements{per_byte}"),
+        ("live activations", live),
+    ]
+
+
+def _classes(summary: Summary) -> Table:
+    units = _units(summary)
+    heads = [cell for (unit, _), suffix in zip(units, SUFFIXES, strict=True) for cell in (unit + suffix, "%")]
+    params = _unit(summary.stored_params)
+    table = _table("class", "nodes", *heads, f"{params[0]} params")
+    for count in summary.classes:
+        cells = []
+        for field, (_, factor) in zip(FIELDS, units, strict=True):
+            part, whole = getattr(count, field), getattr(summary, field)
+            cells += [_number(part, factor), f"{100 * part / whole:.1f}" if part else ""]
+        table.add_row(str(count.op_class), str(count.nodes), *cells, _number(count.params, params[1]))
+    return table
+
+
+def _rows(rows: Sequence[dict[str, Any]], summary: Summary) -> Table:
+    units = _units(summary)
+    modules = bool(rows) and "module" in rows[0]
+    first = ("module", "nodes") if modules else ("node", "class", "output")
+    table = _table(*first, *(unit + suffix for (unit, _), suffix in zip(units, SUFFIXES, strict=True)))
+    for row in rows:
+        numbers = [_number(row[field], factor) for field, (_, factor) in zip(FIELDS, units, strict=True)]
+        if modules:
+            table.add_row(cell(clip(row["module"], 40)), str(row["nodes"]), *numbers)
+            continue
+        shape = _shape(row["outputs"][0]) if row["outputs"] else "?"
+        if row["uncounted"]:
+            numbers[:2] = ["?", "?"]
+        table.add_row(cell(clip(_label(row), 34)), row["class"], shape, *numbers)
+    return table
+
+
+def _label(row: dict[str, Any]) -> str:
+    """Name a node by its module where the exporter tells it: that is the name a person knows."""
+    return f"{row['scope']} {row['op']}" if row["scope"] else str(row["name"])
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        if name in ("class", "module", "node"):
+            table.add_column(name, overflow="fold")
+        else:
+            table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _units(summary: Summary) -> list[Unit]:
+    """Choose for each of `FIELDS` a unit in which its total has a few digits."""
+    return [_unit(getattr(summary, field)) for field in FIELDS]
+
+
+def _unit(total: int) -> Unit:
+    return ("G", 1e9) if total >= 1e11 else ("M", 1e6) if total >= 1e6 else ("k", 1e3)
+
+
+def _number(value: int, factor: float) -> str:
+    scaled = value / factor
+    return "" if not value else f"{scaled:.2f}" if scaled >= 0.01 else "<0.01"
+
+
+def _amount(value: int) -> str:
+    """Write a total with its unit, to four digits or so: ``145.8 M``."""
+    unit, factor = _unit(value)
+    return f"{value / factor:.{1 if value / factor >= 100 else 3}f} {unit}"
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

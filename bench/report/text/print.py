@@ -1,0 +1,68 @@
+"""What several commands print alike: lists of records as a table, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.base.escape import cell, clip, csv_value, plain
+
+FORMAT = click.option(
+    "--format", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True, help="On stdout."
+)
+
+
+def print_records(records: Sequence[dict[str, Any]], format: str) -> None:
+    """Print records that share their keys; an empty list prints an empty table, header or list."""
+    if format == "json":
+        json.dump(list(records), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    elif format == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        if records:
+            writer.writerow(records[0])
+        writer.writerows([[csv_value(v) for v in record.values()] for record in records])
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for key in records[0] if records else ():
+            table.add_column(key, overflow="fold")
+        for record in records:
+            table.add_row(*("" if v is None else cell(str(v)) for v in record.values()))
+        # A file or a pipe has no width: nothing is folded there.
+        Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print a line in which names from models and files may stand."""
+    click.echo(plain(text), err=err)
+
+
+def fleeting(text: str) -> None:
+    """Show on a terminal's stderr how far it is, in a line that the next one writes over.
+
+    A line at a time, when there is something to tell: a spinner would wake the parent in the middle of a block.
+    """
+    if sys.stderr.isatty():
+        click.echo(f"{clip(text, 78):78}\r", err=True, nl=False)
+
+
+def prepare(path: Path) -> None:
+    """Fail before an hour of measuring, not after."""
+    from bench.base.errors import OutputError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}", "give --output a path that can be written"
+        ) from error

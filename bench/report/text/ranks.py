@@ -1,0 +1,93 @@
+"""The analysis of rows as tables, CSV or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from bench.report.text.print import print_records
+from bench.findings.ranks import Analysis, Inversion
+from bench.stats.ranks import Correlation
+
+
+def print_rows(found: Analysis, top: int, format: str) -> None:
+    """Print correlations, inversions and reorderings; CSV has the inversions, JSON everything."""
+    if format == "json":
+        json.dump(record(found), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+        return
+    inversions = [inversion_record(one) for one in found.inversions]
+    if format == "csv":
+        print_records(inversions, "csv")
+        return
+    click.echo("How well each count predicts the order of latency (rank correlation, 95% interval):")
+    print_records([{"setting": p.setting, "by": p.by} | _cells(p.correlations) for p in found.predictors], "table")
+    certain = sum(one.certain for one in found.inversions)
+    click.echo(
+        f"\n{len(found.inversions)} of {found.near} pairs within 10% MACs are inverted: fewer MACs, slower; "
+        f"{certain} of them beyond doubt (95%)."
+    )
+    if top and inversions:
+        print_records(inversions[:top], "table")
+    if top and found.extremes:
+        click.echo(
+            f"\nFurther apart in MACs, and yet inverted beyond doubt ({len(found.extremes)} pairs, furthest first):"
+        )
+        print_records([inversion_record(one) for one in found.extremes[:top]], "table")
+    if found.reorderings:
+        click.echo("\nHow far the order by latency is the same:")
+        print_records(
+            [
+                {"a": r.a, "b": r.b, "networks": r.networks, "moved": r.moved} | _cells(r.correlations)
+                for r in found.reorderings
+            ],
+            "table",
+        )
+    for note in found.notes:
+        click.echo(note, err=True)
+
+
+def inversion_record(one: Inversion) -> dict[str, Any]:
+    """Return an inversion as plain data."""
+    return {
+        "setting": one.setting,
+        "slower": one.slow.label,
+        "faster": one.fast.label,
+        "slower_m_macs": round(one.slow.macs / 1e6, 1),
+        "faster_m_macs": round(one.fast.macs / 1e6, 1),
+        "ratio": round(one.ratio, 3),
+        "lo": round(one.lo, 3),
+        "hi": round(one.hi, 3),
+        "certain": one.certain,
+    }
+
+
+def record(found: Analysis) -> dict[str, Any]:
+    """Return everything as plain data."""
+    return {
+        "predictors": [
+            {"setting": p.setting, "by": p.by, "correlations": [asdict(c) for c in p.correlations]}
+            for p in found.predictors
+        ],
+        "pairs_within_10_percent": found.near,
+        "inversions": [inversion_record(one) for one in found.inversions],
+        "extremes": [inversion_record(one) for one in found.extremes],
+        "reorderings": [
+            {"a": r.a, "b": r.b, "networks": r.networks, "moved": r.moved}
+            | {"correlations": [asdict(c) for c in r.correlations]}
+            for r in found.reorderings
+        ],
+        "notes": list(found.notes),
+    }
+
+
+def _cells(correlations: tuple[Correlation, ...]) -> dict[str, str]:
+    cells = dict.fromkeys(("Kendall", "Spearman"), "")
+    for one in correlations:
+        interval = "" if one.lo is None or one.hi is None else f" ({one.lo:.2f} to {one.hi:.2f})"
+        cells[one.name] = f"{one.value:.2f}{interval}"
+    return cells

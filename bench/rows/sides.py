@@ -1,0 +1,198 @@
+"""``bench compare BASE NEW``: two sets of rows, matched case by case, with a verdict each by one rule."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from bench.rows.jobs import KEYS, Jobs, as_dict, differing, group, labels, machine
+from bench.rows.frame import CASE, Rows
+from bench.stats.jobs import PRIOR_SD, Difference, combine, detectable, difference, gate, judge
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may set: all but `job_sd` are ratios minus one; `threshold` is the gate's, None without one."""
+
+    margin: float = 0.01
+    threshold: float | None = None
+    job_sd: float = PRIOR_SD
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One case: NEW's latency over BASE's, with its 95% interval and the verdict.
+
+    `seen` is the smallest slowdown (as a ratio minus one) that this much evidence would have called slower.
+    """
+
+    case: str
+    backend: str
+    machine: str
+    base_ms: float
+    new_ms: float
+    found: Difference
+    verdict: str
+    seen: float
+    base_jobs: int
+    new_jobs: int
+    differs: tuple[str, ...]
+    gate: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """NEW over BASE."""
+        return math.exp(self.found.log_ratio)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The ends of the ratio's 95% interval."""
+        lo, hi = self.found.interval(0.95)
+        return math.exp(lo), math.exp(hi)
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """A case that has no verdict, and why."""
+
+    case: str
+    machine: str
+    reason: str
+    missed: bool  # BASE vouches for it and NEW does not
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All cases, the geometric mean over the cases of each backend, what could not be compared, and remarks."""
+
+    cases: tuple[Compared, ...]
+    backends: tuple[Compared, ...]
+    unmatched: tuple[Unmatched, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 fine, 1 the gate tripped, 3 inconclusive; 0 without a gate."""
+        gates = {case.gate for case in self.cases}
+        if gates == {""}:
+            return 0
+        if "tripped" in gates:
+            return 1
+        return 3 if "open" in gates or not self.cases or any(u.missed for u in self.unmatched) else 0
+
+
+def compare(base: Rows, new: Rows, options: Options) -> Comparison:
+    """Match and judge. Rows of another CPU are another machine: they are listed and never compared."""
+    sides = [group(rows.frame, KEYS) for rows in (base, new)]
+    keys = list(dict.fromkeys([*sides[0], *sides[1]]))
+    names = dict(zip(keys, labels_of(keys), strict=True))
+    matched, unmatched = [], []
+    for key in keys:
+        reason = _reason(key, sides[0], sides[1])
+        if reason is None:
+            matched.append(key)
+        else:
+            missed = key in sides[0] and len(sides[0][key].rows) > 0
+            unmatched.append(Unmatched(names[key], machine(as_dict(key)), reason, missed))
+    pairs = {key: (sides[0][key], sides[1][key]) for key in matched}
+    cases = [_compared(names[key], key, *pairs[key], options, len(matched)) for key in matched]
+    notes = [*(f"BASE: {n}" for n in base.notes), *(f"NEW: {n}" for n in new.notes), *_remarks(cases)]
+    return Comparison(tuple(cases), tuple(_backends(pairs, options)), tuple(unmatched), tuple(notes))
+
+
+def labels_of(keys: list[tuple[str, ...]]) -> list[str]:
+    """Name cases; the same case on two machines has one name."""
+    cases = list(dict.fromkeys(key[: len(CASE)] for key in keys))
+    names = dict(zip(cases, labels([as_dict(case, CASE) for case in cases]), strict=True))
+    return [names[key[: len(CASE)]] for key in keys]
+
+
+def _reason(key: tuple[str, ...], base: dict[tuple[str, ...], Jobs], new: dict[tuple[str, ...], Jobs]) -> str | None:
+    """Say why a case cannot be compared; None where it can."""
+    case = key[: len(CASE)]
+    for here, side, other in ((base, "BASE", "NEW"), (new, "NEW", "BASE")):
+        if key not in here:
+            machines = [machine(as_dict(k)) for k in here if k[: len(CASE)] == case]
+            return f"another CPU in {side}: {clip_list(machines)}" if machines else f"only in {other}"
+        if here[key].rows.empty:
+            return f"{'/'.join(dict.fromkeys(here[key].refused))} in {side}"
+    ran = [side[key].of("precision_effective") for side in (base, new)]
+    if ran[0] != ran[1]:
+        return f"ran in {'/'.join(ran[0]) or '?'} in BASE and in {'/'.join(ran[1]) or '?'} in NEW"
+    return None
+
+
+def clip_list(names: list[str]) -> str:
+    """Write the first names of a list."""
+    unique = list(dict.fromkeys(names))
+    return ", ".join(unique[:2]) + (f" and {len(unique) - 2} more" if len(unique) > 2 else "")
+
+
+def _compared(name: str, key: tuple[str, ...], base: Jobs, new: Jobs, options: Options, comparisons: int) -> Compared:
+    found = difference(base.side, new.side, options.job_sd)
+    verdict = judge(found, options.margin, comparisons)
+    case = as_dict(key)
+    return Compared(
+        case=name,
+        backend=case["backend"],
+        machine=machine(case),
+        base_ms=math.exp(base.side.mean),
+        new_ms=math.exp(new.side.mean),
+        found=found,
+        verdict=verdict,
+        seen=detectable(found, options.margin, comparisons),
+        base_jobs=len(base.rows),
+        new_jobs=len(new.rows),
+        differs=differing(base, new),
+        gate="" if options.threshold is None else gate(found, verdict, options.threshold),
+    )
+
+
+def _backends(pairs: dict[tuple[str, ...], tuple[Jobs, Jobs]], options: Options) -> list[Compared]:
+    """Judge the geometric mean over a backend's cases on a machine: job by job, so that what jobs share stays in."""
+    groups: dict[tuple[str, str], list[tuple[str, ...]]] = {}
+    for key in pairs:
+        case = as_dict(key)
+        groups.setdefault((case["backend"], machine(case)), []).append(key)
+    result = []
+    for (backend, where), keys in groups.items():
+        jobs = [_complete([pairs[key][i] for key in keys]) for i in (0, 1)]
+        if len(keys) < 2 or not jobs[0] or not jobs[1]:
+            continue
+        sides = [combine([pairs[key][i].only(jobs[i]).side for key in keys]) for i in (0, 1)]
+        found = difference(sides[0], sides[1], options.job_sd)
+        result.append(
+            Compared(
+                case=f"geometric mean of {len(keys)} cases",
+                backend=backend,
+                machine=where,
+                base_ms=math.exp(sides[0].mean),
+                new_ms=math.exp(sides[1].mean),
+                found=found,
+                verdict=judge(found, options.margin, len(groups)),
+                seen=detectable(found, options.margin, len(groups)),
+                base_jobs=len(jobs[0]),
+                new_jobs=len(jobs[1]),
+                differs=(),
+            )
+        )
+    return result
+
+
+def _complete(cases: list[Jobs]) -> list[str]:
+    """Return the jobs that have every case."""
+    return [run for run in cases[0].runs if all(run in case.runs for case in cases)]
+
+
+def _remarks(cases: list[Compared]) -> list[str]:
+    """Say what differs between the sides, and of how many cases; and how thin the evidence is."""
+    counts = Counter(text for case in cases for text in case.differs)
+    remarks = [f"{text} ({count} of {len(cases)} cases)" for text, count in counts.most_common(20)]
+    if len(counts) > 20:
+        remarks.append(f"and {len(counts) - 20} more differences")
+    if cases and any(min(case.base_jobs, case.new_jobs) == 1 for case in cases):
+        remarks.append(
+            "a side with one job: how much jobs differ here is assumed, not seen (--job-sd); more jobs a side see less"
+        )
+    return remarks

@@ -1,0 +1,130 @@
+"""The way to a fleet: the scheduler's address, TLS, and which devices are there."""
+
+from __future__ import annotations
+
+import re
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from bench.base.errors import FleetError, UsageError, clip, first_line
+from bench.fleet import SLOT, TAG, require
+
+CONNECT_S = 10.0
+QUIET = {
+    # What Dask does beside a task is no part of a measurement: samples of every thread's stack 100 times a second, a
+    # tick of the event loop 50 times, counters of the system twice: 4% of a core.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.limit": "1h",
+    "distributed.admin.system-monitor.interval": "10s",
+    # A client keeps its last 1000 messages to the scheduler for whoever debugs it: 2.5 kB for each row.
+    "distributed.admin.low-level-log-length": 10,
+    # A nanny would start its worker with these, and the measured process would inherit another allocator.
+    "distributed.nanny.pre-spawn-environ": {},
+    "logging": {"distributed": "error"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files of TLS in PEM: the authority both sides trust, and one's own certificate and key."""
+
+    ca: str
+    cert: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A worker of the fleet that measures: its address in this life, its name, its target."""
+
+    address: str
+    name: str
+    target: str
+    busy: bool
+
+
+def address_of(text: str, tls: Tls | None) -> str:
+    """Return the scheduler's address, with its protocol.
+
+    Raises:
+        UsageError: it is none, or its protocol and the TLS files do not go together.
+    """
+    match = re.fullmatch(r"(?:(tcp|tls)://)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", text)
+    if match is None:
+        raise UsageError(f"{clip(text)!r} is no address of a scheduler", "write tcp://HOST:8786")
+    protocol = match[1] or ("tls" if tls else "tcp")
+    if (protocol == "tls") != (tls is not None):
+        raise UsageError(
+            f"{clip(text)!r} and the TLS options do not go together",
+            "tls:// needs --tls-ca, --tls-cert and --tls-key; tcp:// takes none of them",
+        )
+    return f"{protocol}://{match[2]}:{match[3]}"
+
+
+def reach(address: str) -> None:
+    """Make sure that something listens there: Dask would try for long where nothing does.
+
+    Raises:
+        FleetError: nothing does.
+    """
+    host, _, port = address.partition("://")[2].rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise absent(address, error) from error
+
+
+def absent(address: str, error: Exception) -> FleetError:
+    """Return the error that says that no scheduler could be reached."""
+    return FleetError(
+        f"no scheduler at {address}: {first_line(error, 120)}", "start one with `dask scheduler`; docs/fleet.md"
+    )
+
+
+def security(tls: Tls | None) -> Any:
+    """Return Dask's ``Security`` for these files, the same for client and worker; None without TLS."""
+    if tls is None:
+        return None
+    from distributed.security import Security
+
+    own = {f"tls_{role}_{part}": path for role in ("client", "worker") for part, path in _pair(tls)}
+    return Security(require_encryption=True, tls_ca_file=tls.ca, **own)
+
+
+def _pair(tls: Tls) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("cert", tls.cert), ("key", tls.key)
+
+
+def client(scheduler: str, tls: Tls | None = None) -> Any:
+    """Connect to the scheduler; the client is for one thread and no default of the process.
+
+    Raises:
+        MissingExtra: Dask is not installed.
+        FleetError: no scheduler answers, or TLS fails.
+    """
+    require()
+    address = address_of(scheduler, tls)
+    reach(address)
+    import dask.config
+
+    dask.config.set(QUIET)
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=CONNECT_S, set_as_default=False, security=security(tls), name="bench")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise absent(address, error) from error
+
+
+def devices(client: Any) -> dict[str, Device]:
+    """Return the devices by address: the workers that have a slot and one target's tag."""
+    found = {}
+    for address, told in client.scheduler_info(n_workers=-1)["workers"].items():
+        resources = told.get("resources", {})
+        names = [key.removeprefix(TAG) for key in resources if key.startswith(TAG)]
+        if resources.get(SLOT) and len(names) == 1:
+            busy = bool(told.get("metrics", {}).get("executing"))
+            found[address] = Device(address, str(told.get("name", "")), names[0], busy)
+    return found

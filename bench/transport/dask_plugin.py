@@ -1,0 +1,22 @@
+"""Tells a Dask worker which target it is. Imports Dask, and is imported inside functions only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from distributed import WorkerPlugin
+
+from bench.measure.device import PLUGIN
+from bench.plan.target import Target
+
+
+class DevicePlugin(WorkerPlugin):  # type: ignore[misc]
+    """Brings the target, with its cores, to where the cases run."""
+
+    name = PLUGIN
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    def setup(self, worker: Any) -> None:
+        """Do nothing: `bench.measure.device` looks the target up."""

@@ -1,0 +1,70 @@
+"""``bench fleet worker``: this machine as a device of a fleet, until it is told to stop.
+
+A thin wrapper around Dask's Nanny, which starts the worker and starts it again when it dies: one thread, one slot, the
+target's tag, and nothing that Dask would do beside a measurement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+from bench.fleet import SLOT, TAG, require
+from bench.transport.dask import CONNECT_S, QUIET, Tls, absent, address_of, reach, security
+from bench.plan.target import Target
+
+PATIENCE_S = 3600.0
+
+
+def resources(target: Target) -> dict[str, float]:
+    """Return what a device of this target has: one slot, one tag."""
+    return {SLOT: 1, f"{TAG}{target.name}": 1}
+
+
+def serve(scheduler: str, target: Target, name: str = "", tls: Tls | None = None) -> None:
+    """Be a device until SIGINT or SIGTERM.
+
+    Raises:
+        MissingExtra: Dask is not installed.
+        FleetError: no scheduler answers.
+    """
+    require()
+    reach(address_of(scheduler, tls))
+    import dask.config
+
+    dask.config.set(QUIET)
+    asyncio.run(_serve(address_of(scheduler, tls), target, name, tls))
+
+
+async def _serve(address: str, target: Target, name: str, tls: Tls | None) -> None:
+    from distributed import Nanny
+    from distributed.core import connect
+
+    from bench.transport.dask_plugin import DevicePlugin
+
+    safe = security(tls)
+    try:
+        arguments = safe.get_connection_args("worker") if safe else {}
+        await (await connect(address, timeout=CONNECT_S, **arguments)).close()
+    except (OSError, ValueError) as error:
+        raise absent(address, error) from error
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with Nanny(
+        address,
+        nthreads=1,
+        name=name or None,
+        resources=resources(target),
+        memory_limit=0,  # the measuring is done in a process of its own
+        death_timeout=PATIENCE_S,
+        security=safe,
+        plugins=(DevicePlugin(target),),
+        silence_logs=logging.WARNING,
+    ) as nanny:
+        print(f"device {nanny.worker_address}, target {target.name}, measures for {address}", flush=True)
+        ended = asyncio.ensure_future(nanny.finished())
+        stopped = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()

@@ -1,0 +1,228 @@
+"""This end of the line to an outpost: requests go out, answers and what workers write come in, in one thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.base.errors import BenchError, LinkLost, MeasureError, Unreachable, Unsupported
+from bench.transport.frames import Decoder, encode
+
+# How long an answer of the outpost itself may take: it starts a process, writes a piece of a file, reads some files.
+ANSWER_S = 60.0
+LOG_BYTES = 8000
+
+
+@dataclass
+class Far:
+    """What is known here of a worker there: bytes that it wrote and nobody has read, and its end."""
+
+    written: bytearray = field(default_factory=bytearray)
+    end: dict[str, Any] | None = None
+
+
+class Line:
+    """A child process (ssh, or a container engine) whose stdin and stdout lead to an outpost.
+
+    Raises:
+        LinkLost: from any method but `close`, once the line is dead.
+    """
+
+    def __init__(self, command: list[str], name: str, environment: Mapping[str, str] | None = None) -> None:
+        self._name = name
+        self._log = tempfile.TemporaryFile(prefix="bench-line-")  # noqa: SIM115 (closed in close)
+        self._workers: dict[int, Far] = {}
+        self._answers: deque[dict[str, Any]] = deque()
+        self._decoder = Decoder()
+        self._next = 0
+        self.dead = False
+        try:
+            # A session of its own: Ctrl-C reaches `bench` alone, which then ends things in order.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._log.close()
+            raise Unreachable(f"cannot start {command[0]}: {error.strerror}", f"install {command[0]}") from error
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._sink, self._source = self._process.stdin.fileno(), self._process.stdout.fileno()
+
+    def ask(self, request: dict[str, Any], payload: bytes = b"", timeout_s: float = ANSWER_S) -> dict[str, Any]:
+        """Send a request to the outpost and block until it is answered; MeasureError if it says no."""
+        self.send(request, payload)
+        self._until(lambda: bool(self._answers), timeout_s)
+        if not self._answers:
+            raise self.lost(f"no answer to {request['do']!r} within {timeout_s:g} s")
+        answer = self._answers.popleft()
+        if "error" in answer:
+            cls = Unsupported if answer["status"] == Unsupported.status else MeasureError
+            raise cls(answer["error"], answer["hint"])
+        result: dict[str, Any] = answer["ok"]
+        return result
+
+    def start(self, python: str, module: str, settings: Mapping[str, str], timeout_s: float) -> RemoteProcess:
+        """Start a worker there."""
+        self._next += 1
+        id = self._next
+        self._workers[id] = Far()
+        launch = {"python": python, "module": module, "settings": dict(settings), "timeout_s": timeout_s}
+        try:
+            self.ask({"do": "start", "id": id} | launch)
+        except BenchError:
+            del self._workers[id]
+            raise
+        return RemoteProcess(self, id)
+
+    def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+        """Send one frame."""
+        data = encode(header, payload)
+        try:
+            while data:
+                data = data[os.write(self._sink, data) :]
+        except OSError:
+            raise self.lost() from None
+
+    def worker(self, id: int, timeout_s: float, ready: Callable[[Far], bool]) -> Far:
+        """Block until a worker is `ready`, or the time is over."""
+        far = self._workers[id]
+        self._until(lambda: ready(far), timeout_s)
+        return far
+
+    def forget(self, id: int) -> None:
+        """Let go of a worker."""
+        self._workers.pop(id, None)
+
+    def stderr(self) -> str:
+        """Return the end of what the child and the outpost wrote to stderr."""
+        self._log.seek(0)
+        return self._log.read()[-LOG_BYTES:].decode(errors="replace")
+
+    def exit_code(self) -> int | None:
+        """Return the child's exit code once it has ended; it may take a moment."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(5)
+        return None
+
+    def close(self) -> None:
+        """Hang up: the outpost ends with all of its workers."""
+        self.dead = True
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if not self._log.closed:
+            self._log.close()
+
+    def _until(self, satisfied: Callable[[], bool], timeout_s: float) -> None:
+        """Take in what comes, until satisfied or out of time. Blocks on the pipe, which costs no CPU time."""
+        deadline = time.monotonic() + timeout_s
+        while not satisfied():
+            if self.dead:
+                raise self.lost()
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._source], [], [], left)[0]:
+                return
+            data = os.read(self._source, 1 << 18)
+            if not data:
+                raise self.lost()
+            try:
+                for header, payload in self._decoder.feed(data):
+                    self._take(header, payload)
+            except ValueError:
+                raise self.lost("something else than an outpost answers there") from None
+
+    def _take(self, header: dict[str, Any], payload: bytes) -> None:
+        if "id" not in header:
+            self._answers.append(header)
+        elif (far := self._workers.get(header["id"])) is not None:
+            if "exit" in header:
+                far.end = header
+            else:
+                far.written += payload
+
+    def lost(self, why: str = "") -> LinkLost:
+        """Give the line up, if that has not happened yet, and return the error that says so."""
+        if not self.dead:
+            self.dead = True
+            if why:
+                self._process.kill()
+            self.exit_code()
+        said = self.stderr().strip().splitlines()
+        why = why or (said[-1] if said else "the line was closed")
+        return LinkLost(f"the connection to {self._name} was lost: {why}", f"bench targets check {self._name}")
+
+
+class RemoteProcess:
+    """A worker on the other side of a line; see `bench.transport.base.Process`."""
+
+    def __init__(self, line: Line, id: int) -> None:
+        self._line, self._id = line, id
+        self._far: Far | None = None
+
+    def write(self, data: bytes) -> None:
+        """Send `data` to its stdin."""
+        if self._end(0.0) is not None:
+            raise BrokenPipeError
+        self._line.send({"do": "tell", "id": self._id}, data)
+
+    def read(self, timeout_s: float) -> bytes:
+        """Block until it has written something, or has ended."""
+        far = self._line.worker(self._id, timeout_s, lambda far: bool(far.written) or far.end is not None)
+        data = bytes(far.written)
+        far.written.clear()
+        if not data and far.end is None:
+            raise TimeoutError
+        return data
+
+    def wait(self) -> int:
+        """Return its exit code, or the negative number of the signal that ended it."""
+        return int(self._ended()["exit"])
+
+    def out_of_memory(self) -> bool:
+        """Tell whether its kernel has killed for want of memory since it began."""
+        return bool(self._ended()["out_of_memory"])
+
+    def log(self) -> str:
+        """Return the end of its stderr, which travels when it has ended."""
+        end = self._end(0.0)
+        return str(end["log"]) if end is not None else ""
+
+    def kill(self) -> None:
+        """Have it ended, and wait for that."""
+        if self._end(0.0) is None:
+            self._line.send({"do": "end", "id": self._id})
+            self._ended()
+
+    def close(self) -> None:
+        """End it; on a dead line the outpost does that by itself."""
+        with contextlib.suppress(LinkLost):
+            self.kill()
+        self._line.forget(self._id)
+
+    def _ended(self) -> dict[str, Any]:
+        end = self._end(ANSWER_S)
+        if end is None:
+            raise self._line.lost("a worker there cannot be ended")
+        return end
+
+    def _end(self, timeout_s: float) -> dict[str, Any] | None:
+        return self._line.worker(self._id, timeout_s, lambda far: far.end is not None).end

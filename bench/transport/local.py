@@ -1,0 +1,173 @@
+"""The machine at hand: a worker is a child process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.base.errors import Unsupported
+from bench.artifact.artifact import Artifact
+from bench.machine import environment
+
+# Environment variables that change thread pools, precision or layout behind a session's back: not for the worker.
+SCRUBBED = (
+    "OMP_NUM_THREADS",
+    "OMP_PROC_BIND",
+    "OMP_PLACES",
+    "OMP_WAIT_POLICY",
+    "OMP_DYNAMIC",
+    "GOMP_CPU_AFFINITY",
+    "KMP_AFFINITY",
+    "KMP_BLOCKTIME",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TBB_NUM_THREADS",
+    "ORT_INTRA_OP_NUM_THREADS",
+    "ORT_INTER_OP_NUM_THREADS",
+    "ORT_LOAD_CONFIG_FROM_MODEL",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+    "ONEDNN_VERBOSE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "NVIDIA_TF32_OVERRIDE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "LD_PRELOAD",
+    "MALLOC_ARENA_MAX",
+    "MALLOC_TRIM_THRESHOLD_",  # a Dask worker sets it
+)
+LOG_BYTES = 8000
+
+
+class LocalProcess:
+    """A worker as a child of this process, in a session of its own.
+
+    Of its own, so that Ctrl-C reaches the parent alone, which then ends its workers in order.
+    """
+
+    def __init__(self, python: str, module: str, settings: Mapping[str, str]) -> None:
+        self._oom_kills = oom_kills()
+        self._log = tempfile.TemporaryFile(prefix="bench-worker-")  # noqa: SIM115 (closed in close)
+        python = python or sys.executable
+        environment = {k: v for k, v in os.environ.items() if k not in SCRUBBED}
+        try:
+            self._process = subprocess.Popen(
+                [python, "-P", "-m", module],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=environment | dict(settings),
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._log.close()
+            raise Unsupported(f"cannot start {python}: {error.strerror}", "check python= of the backend") from error
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        self.pid = self._process.pid
+
+    def fileno(self) -> int:
+        """Return the descriptor of its stdout."""
+        return self._stdout.fileno()
+
+    def write(self, data: bytes) -> None:
+        """Send `data`; see `bench.transport.base.Process`."""
+        self._stdin.write(data)
+        self._stdin.flush()
+
+    def read(self, timeout_s: float) -> bytes:
+        """Block on the pipe, which costs no CPU time, until there is something."""
+        if timeout_s <= 0 or not select.select([self._stdout], [], [], timeout_s)[0]:
+            raise TimeoutError
+        return os.read(self._stdout.fileno(), 1 << 16)
+
+    def poll(self) -> int | None:
+        """Return its exit code, or None while it runs."""
+        return self._process.poll()
+
+    def wait(self) -> int:
+        """Return its exit code, or the negative number of the signal that ended it."""
+        return self._process.wait()
+
+    def out_of_memory(self) -> bool:
+        """Tell whether the kernel has killed for want of memory since this process began."""
+        return oom_kills() > self._oom_kills
+
+    def log(self) -> str:
+        """Return the end of its stderr."""
+        self._log.seek(0)
+        return self._log.read()[-LOG_BYTES:].decode(errors="replace")
+
+    def kill(self) -> None:
+        """End it at once, with whatever it has started."""
+        if self._process.poll() is None:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """End it and close pipes and log."""
+        self.kill()
+        for pipe in (self._stdin, self._stdout):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        self._log.close()
+
+
+class LocalReach:
+    """The machine that `bench` runs on."""
+
+    def start(self, python: str, module: str, settings: Mapping[str, str], timeout_s: float = 0.0) -> LocalProcess:
+        """Start a worker as a child."""
+        return LocalProcess(python, module, settings)
+
+    def carry(self, artifact: Artifact, backend: str) -> str:
+        """Return the artifact's own folder."""
+        return artifact.folder
+
+    def environment(self) -> environment.Environment:
+        """Describe this machine."""
+        return environment.local()
+
+    def usable_cores(self) -> list[int]:
+        """Return the cores that this process may use."""
+        return environment.usable_cores()
+
+    def doctor(self, threads: int) -> dict[str, Any]:
+        """Examine this machine, and say which backends have their runtime."""
+        from bench import backends
+        from bench.machine.doctor import examine
+
+        found = {name: backends.installed(backends.get(name)) for name in backends.names()}
+        return {"symptoms": [asdict(symptom) for symptom in examine(threads=threads)], "backends": found}
+
+    def reopen(self) -> None:
+        """Do nothing: a pipe to a child is never lost."""
+
+    def close(self) -> None:
+        """Do nothing: each launch ends its own process."""
+
+
+def oom_kills() -> int:
+    """Count the kernel's out-of-memory kills so far, on the machine or in this control group."""
+    total = 0
+    for path, key in ((Path("/proc/vmstat"), "oom_kill"), (Path("/sys/fs/cgroup/memory.events"), "oom_kill")):
+        try:
+            for line in path.read_text().splitlines():
+                name, _, value = line.partition(" ")
+                total += int(value) if name == key else 0
+        except (OSError, ValueError):
+            continue
+    return total

@@ -1,0 +1,151 @@
+"""``bench lab``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.report.text.print import FORMAT, print_records, say
+
+if TYPE_CHECKING:
+    from benchmarks.lab.repeat import Answer
+
+
+@click.group("lab")
+def command() -> None:
+    """Prove on this machine how often `bench` is wrong, how small a change it finds, and how well it repeats.
+
+    Long experiments show their progress, and the same command goes on where it was stopped.
+    """
+
+
+@command.command("power")
+@click.argument("cases", nargs=-1, metavar="[MODEL@BACKEND]...")
+@click.option("--extra", "extras", multiple=True, type=click.FloatRange(0, 50), help="Percent more work; repeatable.")
+@click.option("--pairs", type=click.IntRange(0, 100_000), default=100, show_default=True, help="Of each.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("lab.csv"), help="Its samples keep the pairs.")
+@FORMAT
+def power(cases: tuple[str, ...], extras: tuple[float, ...], pairs: int, seed: int, output: Path, format: str) -> None:
+    """Compare networks with themselves and with themselves plus real extra work, and count the verdicts.
+
+    --extra 0 gives false alarms, the others power (2, 3, 5 and 10 percent by default). Pairs are recorded beside
+    --output and judged as `bench ab` would: with --pairs 0, what is there is judged and nothing measured.
+    """
+    from bench.rows import schema as records
+    from bench.cli.ab import side
+    from benchmarks.lab import power as lab
+
+    records.prepare_samples(output)
+    for extra in extras or (0, 2, 3, 5, 10):
+        for text in cases:
+            lab.record(side(text, "onnxruntime", 1), extra / 100, pairs, output, _told, seed)
+    found = lab.series(output)
+    _some(found, output)
+    print_records([_readable(lab.summary(one)) if format == "table" else lab.summary(one) for one in found], format)
+
+
+@command.command("rules")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("lab.csv"), help="Of `bench lab power`.")
+@click.option("--launches", type=click.IntRange(5, 100), default=10, show_default=True, help="Processes a side.")
+@FORMAT
+def rules(output: Path, launches: int, format: str) -> None:
+    """Judge the pairs of `bench lab power` by the rules of other tools: same data, whose verdict.
+
+    Each cell is the share of comparisons in which a rule says that the sides differ. `in turns`: both sides' processes
+    took turns; `one after the other`: all of A, then all of B, as most tools measure.
+    """
+    from benchmarks.lab import power as lab
+    from benchmarks.lab.rules import RULES, shares
+
+    found = lab.series(output)
+    _some(found, output)
+    lines: list[dict[str, Any]] = []
+    for one in found:
+        a, b, ratios = lab.launches(output, one)
+        for turns in (False, True):
+            said = shares(a, b, ratios, launches, turns)
+            order = "in turns" if turns else "one after the other"
+            cells: dict[str, Any] = {name: said.get(name) for name in RULES}
+            if format == "table":
+                cells = {name: "-" if share is None else f"{share:.0%}" for name, share in cells.items()}
+            known = {"case": one.name, "wanted": f"{one.wanted:.0%}", "extra_macs": one.extra_macs}
+            lines.append(known | {"measured": order} | cells)
+    print_records(lines, format)
+
+
+@command.command("repeat")
+@click.option("--model", default="shufflenetv2", show_default=True)
+@click.option("--runs", type=click.IntRange(0, 1000), default=10, show_default=True, help="Beside a neighbour.")
+@click.option("--quiet-runs", type=click.IntRange(2, 1000), default=6, show_default=True, help="Without one.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--wander", is_flag=True, help="The neighbour takes another core each time; else one per turn.")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("repeat.jsonl"), help="Keeps every answer.")
+@FORMAT
+def repeat(model: str, runs: int, quiet_runs: int, seed: int, wander: bool, output: Path, format: str) -> None:
+    """Ask `bench run`, benchmark_app and torch.utils.benchmark the same again and again, beside a busy neighbour.
+
+    The neighbour burns one core for 3 s and rests for 3 s. Answers already in --output are not asked again.
+    """
+    from benchmarks.lab import repeat as lab
+
+    def told(answer: Answer) -> None:
+        where = "quiet" if answer.quiet else "neighbour"
+        said = f"{answer.tool:22} {answer.latency_ms:8.3f} ms  {answer.wall_s:5.1f} s  {answer.status}"
+        say(f"turn {answer.turn + 1:2} {where:9} {said}", err=True)
+
+    lines = lab.summary(lab.turns(model, output, runs, quiet_runs, told, seed, wander))
+    print_records([_readable(line) if format == "table" else line for line in lines], format)
+
+
+@command.command("coverage")
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="CSV...")
+@FORMAT
+def coverage(results: tuple[Path, ...], format: str) -> None:
+    """Resample the recorded launches of earlier runs, and say how often a 95% interval covers what all of them say.
+
+    Takes the raw samples beside each CSV; cases with 20 launches that count, over all runs together.
+    """
+    from bench.rows import schema as records
+    from benchmarks.lab.coverage import LEAST
+    from benchmarks.lab.coverage import coverage as covered
+
+    cases: dict[str, list[Any]] = {}
+    for path in results:
+        for r in records.read_samples(path) if records.samples_path(path).exists() else ():
+            if r.get("blocks") and "gemm_ns" in r["blocks"][0]["canary"][0]:
+                cases.setdefault(f"{r['model']}@{r['backend']}", []).append(r["blocks"])
+    found = [{"case": name} | line for name, launches in cases.items() if (line := covered(launches)) is not None]
+    if not found:
+        from bench.base.errors import UsageError
+
+        raise UsageError(
+            f"no case has {LEAST} recorded launches that count", "measure with --launches 20, or more runs"
+        )
+    print_records([_readable(line) if format == "table" else line for line in found], format)
+
+
+def _told(what: str, n: int) -> None:
+    click.echo(f"{what}: pair {n}", err=True)
+
+
+def _some(found: list[Any], output: Path) -> None:
+    from bench.base.errors import UsageError
+
+    if not found:
+        raise UsageError(f"{output} has no pairs of `bench lab power`", "name a case to measure, or another --output")
+
+
+def _readable(line: dict[str, Any]) -> dict[str, Any]:
+    """Round for people: shares in percent, times to a microsecond."""
+
+    def text(key: str, value: Any) -> Any:
+        if not isinstance(value, float):
+            return value
+        if key.endswith(("_ms", "_s")) or key.startswith("mean_"):
+            return f"{value:.3f}" if key.endswith("_ms") else f"{value:.1f}"
+        return f"{value:.2%}"
+
+    return {key: text(key, value) for key, value in line.items()}
