@@ -5,15 +5,25 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
 
 
 def main() -> None:
     """Run the command line and leave with its exit code: 0 fine, 1 a case failed, 2 wrong usage, 3 inconclusive."""
+    from bench.cli import cli
+
+    run(cli, "bench")
+
+
+def run(command: click.Command, name: str) -> None:
+    """Run a command under a name; every error becomes a line and an exit code."""
     import signal
 
     import click
 
-    from bench.cli import cli
     from bench.base.errors import BenchError
     from bench.base.escape import line, plain
 
@@ -22,7 +32,7 @@ def main() -> None:
     # A cancelled CI job says SIGTERM: it ends as orderly as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = cli.main(arguments, prog_name="bench", standalone_mode=False)
+        code = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except BenchError as error:
         _tell(error.message, error.hint)

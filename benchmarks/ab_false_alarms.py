@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.measure.cases import side
+from bench.measure.pairs import run
+from bench.plan.protocol import PairProtocol
 from bench.rows import schema as records
-from bench.cli.ab import side
-from bench.measure.pairs import PairProtocol, run
 from bench.stats.verdict import decide
 
 PER_COMPARISON = 10

@@ -30,11 +30,12 @@ import psutil
 from onnx import TensorProto, helper, numpy_helper
 
 from bench import backends
-from bench.rows import schema as records
-from bench.plan import zoo
-from bench.plan.case import Plan, Protocol, cross
-from bench.transport.dask import client, devices
 from bench.measure.fleet import Coordinator
+from bench.plan import zoo
+from bench.plan.case import Plan, cross
+from bench.plan.protocol import Protocol
+from bench.rows import schema as records
+from bench.transport.dask import client, devices
 
 TARGETS = ("even", "odd")
 

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.plan.protocol import Protocol
 from bench.rows import schema as records
-from bench.plan.case import Protocol
 from bench.rows.frame import load
-from bench.rows.sides import Options, compare
 from bench.rows.schema import COLUMNS, SCHEMA_VERSION
+from bench.rows.sides import Options, compare
 from bench.stats.summary import Headline, headline
 
 Launches = dict[str, list[list[float]]]  # by case: series of launch medians in ns, in order of time

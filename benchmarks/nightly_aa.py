@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.rows.jobs import group
+from bench.measure.cases import named
 from bench.rows.frame import CASE, Rows, load
+from bench.rows.jobs import group
 from bench.rows.reference import relative
 from bench.rows.sides import Options, compare
 
@@ -86,7 +87,7 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     record(args.output, args.suite, args.nights, args.pause)
     rows = load([str(args.output)])
-    for title, found in (("alone", rows), (f"relative to {args.reference}", relative(rows, args.reference))):
+    for title, found in (("alone", rows), (f"relative to {args.reference}", relative(rows, args.reference, named))):
         print(title)
         spread(found)
         half = found.frame["run_id"].nunique() // 2

@@ -15,12 +15,12 @@ from contextlib import closing
 from pathlib import Path
 
 from bench import backends, reach
-from bench.plan import target
-from bench.plan import zoo
-from bench.plan.case import Protocol, cross
 from bench.measure.runner import Runner
+from bench.plan import target, zoo
+from bench.plan.case import cross
+from bench.plan.protocol import Protocol
 from bench.rows.schema import Row
-from tests.reach import sshd
+from tests.transport import sshd
 
 PROTOCOL = Protocol(launches=5, max_launches=5)
 

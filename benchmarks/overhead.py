@@ -11,11 +11,12 @@ from typing import Any
 from unittest import mock
 
 from bench import backends, export
-from bench.plan import zoo
-from bench.plan.case import Protocol, cross
-from bench.measure.launch import Launch
 from bench.backends.loop import overhead_ns
+from bench.measure.launch import Launch
 from bench.measure.runner import Runner
+from bench.plan import zoo
+from bench.plan.case import cross
+from bench.plan.protocol import Protocol
 
 
 def main() -> None:

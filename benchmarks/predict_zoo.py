@@ -21,13 +21,13 @@ import numpy as np
 
 from bench import backends
 from bench.plan import zoo
-from bench.report.text.print import print_records
+from bench.plan.suite import shipped
 from bench.predict import train
 from bench.predict.features import macs, moved_bytes, simple
 from bench.predict.predictor import Predictor, calibrate, half_width, hidden_keys
 from bench.predict.regressor import Roof
 from bench.predict.table import Network, Table, read
-from bench.plan.suite import shipped
+from bench.report.text.print import print_records
 
 TABLE = Path(__file__).parent.parent / "results" / "xeon-vm-2core" / "predict.json.gz"
 

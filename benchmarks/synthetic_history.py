@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.rows.history import History, Moved, history
 from bench.rows.frame import load
+from bench.rows.history import History, Moved, history
 from bench.rows.schema import COLUMNS, SCHEMA_VERSION
 
 FIRST = date(2024, 1, 1)

@@ -20,9 +20,9 @@ import tempfile
 from pathlib import Path
 
 from bench import backends, export
+from bench.machine.environment import usable_cores
 from bench.plan import zoo
 from bench.plan.case import Case, Settings
-from bench.machine.environment import usable_cores
 
 FLAGS = ["-api", "sync", "-hint", "none", "-nstreams", "1", "-nthreads", "1", "-infer_precision", "f32"]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import click
 
 from bench.cli import COMMANDS, cli
-from bench.report.text import findings as findings
 from bench.findings import store
 from bench.findings.catalog import select
 from bench.findings.table import judged
-from bench.rows.schema import schema
+from bench.report.text import findings as findings
 from bench.report.text import models as models_table
+from bench.rows.schema import schema
 
 FOLDER = Path(__file__).parent
 EVIDENCE = FOLDER.parent / "results" / "xeon-vm-2core" / "findings.jsonl"

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from bench.base.errors import ArtifactError, clip
 from bench.artifact.artifact import Artifact
 from bench.artifact.digest import sha256_of
+from bench.base.errors import ArtifactError, clip
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.base.errors import ArtifactError, clip
 from bench.artifact.artifact import TensorInfo
+from bench.base.errors import ArtifactError, clip
 
 LARGEST_BYTES = 2**31
 

@@ -7,8 +7,8 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from bench.backends.base import Backend
-from bench.plan.case import BackendRef
 from bench.base.errors import BenchError, MissingExtra, UnknownName
+from bench.plan.case import BackendRef
 from bench.plan.parameter import read_all
 from bench.plan.spec import parse
 

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.plan.case import Settings
 from bench.artifact.artifact import Artifact
+from bench.plan.case import Settings
 from bench.plan.parameter import Parameter, Value
 
 Array = NDArray[Any]

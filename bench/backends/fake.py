@@ -14,11 +14,11 @@ import time
 from collections.abc import Sequence
 from typing import ClassVar
 
+from bench.artifact.artifact import Artifact, MacOp
 from bench.backends.base import Array, Effective, Operator, parameters
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator
-from bench.plan.case import Settings
 from bench.base.errors import Unsupported
-from bench.artifact.artifact import Artifact, MacOp
+from bench.plan.case import Settings
 from bench.plan.parameter import Parameter, Value
 
 

@@ -103,7 +103,7 @@ class Kernel:
         from onnx import NodeProto, helper, numpy_helper
 
         from bench.artifact.artifact import TensorInfo
-        from bench.measure.probe_artifact import fill
+        from bench.artifact.probe import fill
 
         node = NodeProto()
         node.ParseFromString(base64.b64decode(self.node))

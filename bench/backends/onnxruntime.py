@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.backends.base import Array, Effective, Operator, parameters
-from bench.backends.ort_profile import OrtProfiler
-from bench.plan.case import Settings
-from bench.base.errors import OutOfMemory, Unsupported, clip
 from bench.artifact.artifact import Artifact
 from bench.backends import ort_graph as ort_optimized
+from bench.backends.base import Array, Effective, Operator, parameters
+from bench.backends.ort_profile import OrtProfiler
+from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.plan.case import Settings
 from bench.plan.parameter import Parameter, Value
 
 LEVELS = {

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, ClassVar
 
+from bench.artifact.artifact import Artifact
 from bench.backends.base import Array, Effective, Operator, parameters
 from bench.backends.ov_profile import OvProfiler
-from bench.plan.case import Settings
 from bench.base.errors import OutOfMemory, Unsupported, clip
-from bench.artifact.artifact import Artifact
+from bench.plan.case import Settings
 from bench.plan.parameter import Parameter, Value
 
 # OpenVINO's names of element types, and ours.

@@ -11,8 +11,8 @@ from collections import defaultdict
 from math import prod
 from typing import Any
 
-from bench.backends.base import Operator
 from bench.artifact.artifact import Artifact, MacOp
+from bench.backends.base import Operator
 from bench.graph.complexity import CONVOLUTIONS, FUSED, PRODUCTS, UNCOUNTED
 
 BLOCK = 16

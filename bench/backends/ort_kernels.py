@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.graph.classes import CLASSES, OpClass
 from bench.backends.kernel import BLOCKED, Kernel, cut
+from bench.graph.classes import CLASSES, OpClass
 
 FLOAT = 1
 

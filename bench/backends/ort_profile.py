@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.backends.loop import time_block
+from bench.backends.ort_graph import KINDS
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator, middle
 from bench.base.errors import MeasureError
 from bench.graph.complexity import CONVOLUTIONS, PRODUCTS
-from bench.backends.ort_graph import KINDS
-from bench.backends.loop import time_block
 
 WARMUP = 3
 CHAIN = 200

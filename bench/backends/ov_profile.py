@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator
 from bench.backends.loop import time_block
+from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator
 
 WARMUP = 3
 IDLE = ("Input", "Output", "Const", "Constant", "Parameter", "Result")

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bench.artifact.artifact import Artifact
+from bench.artifact.build import build_module
 from bench.backends.base import Array, Effective, Operator, parameters
 from bench.backends.torch_profile import TorchProfiler
-from bench.plan.case import Settings
 from bench.base.errors import OutOfMemory, Unsupported, clip
-from bench.artifact.artifact import Artifact
-from bench.export.build import build_module
+from bench.plan.case import Settings
 from bench.plan.parameter import Parameter, Value
 
 

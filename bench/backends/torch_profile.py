@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from bench.backends.loop import time_block
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator, middle
 from bench.base.errors import MeasureError
-from bench.backends.loop import time_block
 
 WARMUP = 3
 ROUNDS = 5

@@ -10,12 +10,8 @@ from __future__ import annotations
 import html as _html
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
-CELL = 1000  # characters of a name that a table in the terminal shows
 # What a spreadsheet takes for the beginning of a formula: OWASP, "CSV Injection".
 _FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠].", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?", re.ASCII)
@@ -37,13 +33,6 @@ def clip(text: str, width: int = 80) -> str:
     """Shorten text to `width` characters, printable ones alone, for a message of one line."""
     clean = plain(text)
     return clean if len(clean) <= width else clean[: width - 3] + "..."
-
-
-def cell(text: str, style: str = "") -> Text:
-    """Return text for a table of rich: printable, at most `CELL` characters, without markup and emoji codes."""
-    from rich.text import Text
-
-    return Text(clip(text, CELL), style=style)
 
 
 def html(text: str) -> str:

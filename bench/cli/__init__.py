@@ -24,7 +24,6 @@ COMMANDS = {
     "history": "Find in years of nightly rows what moved, when, by how much, and what changed with it.",
     "fleet": "Make this machine a device of a fleet, or say which devices a fleet has.",
     "inspect": "Count MACs, memory access, parameters and live memory of a model, node by node.",
-    "lab": "Prove on this machine how often `bench` is wrong, how small a change it finds, and how well it repeats.",
     "list": "List models, backends, suites or targets.",
     "models": "List the networks of the zoo: parameters and multiply-adds, counted here and as published.",
     "plot": "Draw one chart of the report as PNG, SVG or a page of its own.",

@@ -15,9 +15,9 @@ from bench.cli._progress import bar, left_out, resumable
 
 if TYPE_CHECKING:
     from bench.plan.case import Plan
-    from bench.transport.dask import Tls
-    from bench.rows.schema import Row
     from bench.plan.target import Target
+    from bench.rows.schema import Row
+    from bench.transport.dask import Tls
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,8 +50,7 @@ def targets(names: tuple[str, ...]) -> list[Target]:
 
     What a target's file says besides its name counts on its devices.
     """
-    from bench.fleet import ANY
-    from bench.plan.target import Target, resolve
+    from bench.plan.target import ANY, Target, resolve
 
     found = [resolve(name).name if name.endswith(".toml") else name for name in names]
     return [Target(name, reach="dask") for name in dict.fromkeys(found or [ANY])]
@@ -59,10 +58,10 @@ def targets(names: tuple[str, ...]) -> list[Target]:
 
 def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: float, tls: Tls | None) -> list[Row]:
     """Run the plan on a fleet, append each row and its samples as they come; return the plan's rows from the file."""
-    from bench.rows import schema as records
     from bench.base.errors import UsageError
-    from bench.transport.dask import client
     from bench.measure.fleet import Coordinator
+    from bench.rows import schema as records
+    from bench.transport.dask import client
 
     interpreters = [case for case in plan.cases if case.backend.python]
     if interpreters:
@@ -94,8 +93,8 @@ def finished(plan: Plan, path: Path) -> dict[str, Row]:
 
     A case that any device may measure has the row of the one that did.
     """
+    from bench.plan.target import ANY
     from bench.rows import schema as records
-    from bench.fleet import ANY
 
     if path.stat().st_size == 0:
         return {}

@@ -9,16 +9,16 @@ from bench.cli._progress import bar, left_out, resumable
 
 if TYPE_CHECKING:
     from bench.plan.case import Case, Plan
-    from bench.transport.base import Reach
     from bench.rows.schema import Row
+    from bench.transport.base import Reach
 
 
 def measure(plan: Plan, cores: list[int], path: Path, skip: set[str], way: Reach) -> list[Row]:
     """Run the plan's cases that are not to be skipped, append each row and its samples, show progress on stderr."""
     from dataclasses import replace
 
-    from bench.rows import schema as records
     from bench.measure.runner import Observer, Runner
+    from bench.rows import schema as records
 
     todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in skip))
     left_out(len(plan.cases) - len(todo.cases), len(plan.cases))

@@ -6,18 +6,18 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.report.text.print import fleeting, print_records, say
 
 if TYPE_CHECKING:
+    from bench.measure.pairs import Pair
     from bench.plan.case import Case
-    from bench.measure.pairs import Pair, PairProtocol
-    from bench.transport.base import Reach
+    from bench.plan.protocol import PairProtocol
     from bench.stats.verdict import Verdict
-    from bench.plan.target import Target
+    from bench.transport.base import Reach
 
 EXIT = {"slower": 1, "inconclusive": 3}
 
@@ -60,9 +60,10 @@ def command(
     net.onnx@onnxruntime:python=/old/bin/python. The ratio is B's latency over A's. The exit code is 0 when B is not
     slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
     """
-    from bench import reach
+    from bench import transport
+    from bench.measure.cases import side
     from bench.plan import target as targets
-    from bench.measure.pairs import PairProtocol
+    from bench.plan.protocol import PairProtocol
     from bench.stats.verdict import decide
 
     there = targets.resolve(target)
@@ -73,7 +74,7 @@ def command(
         protocol = replace(protocol, budget_s=budget)
     case_a, case_b = (side(text, backend, threads, there) for text in (a, b))
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "ab.csv")
-    with closing(reach.of(there)) as way:
+    with closing(transport.of(there)) as way:
         found = _collect(case_a, case_b, protocol, path, 0, way, list(there.cores))
         verdict = decide([pair.log_ratio for pair in found], margin / 100)
         confirmed = None
@@ -88,43 +89,11 @@ def command(
     raise click.exceptions.Exit(EXIT.get(verdict.verdict, 0))
 
 
-def side(text: str, backend: str, threads: int, there: Target | None = None) -> Case:
-    """Read one side, on this machine if no target is given; SpecError or whatever its parts raise."""
-    from bench.plan import target as targets
-    from bench.plan import zoo
-    from bench.plan.case import Settings, cross
-    from bench.cli.run import backend_of
-    from bench.base.errors import SpecError, clip
-
-    there = there or targets.resolve("local")
-    model, *rest = text.split("@")
-    settings = Settings(threads=threads)
-    for part in rest:
-        key, equals, value = part.partition("=")
-        if equals and key in ("threads", "batch", "resolution"):
-            if not value.isdigit():
-                raise SpecError(f"{clip(part)!r} is not {key}=NUMBER", "write e.g. @threads=2")
-            changed: dict[str, Any] = {key: int(value)}
-            settings = replace(settings, **changed)
-        else:
-            backend = part
-    plan = cross(
-        [zoo.resolve(model)],
-        [backend_of(backend, there)],
-        (settings.threads,),
-        (settings.batch,),
-        (settings.resolution,),
-        there.name,
-    )
-    case: Case = plan.cases[0]
-    return case
-
-
 def _collect(
     a: Case, b: Case, protocol: PairProtocol, path: Path, done: int, way: Reach, cores: list[int]
 ) -> list[Pair]:
-    from bench.rows import schema as records
     from bench.measure.pairs import collect
+    from bench.rows import schema as records
     from bench.stats.verdict import half_width
 
     records.prepare_samples(path)

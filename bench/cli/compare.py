@@ -83,15 +83,16 @@ def command(
 
 
 def _load(sources: tuple[str, ...], reference: str | None) -> Rows:
+    from bench.measure.cases import named
     from bench.rows.frame import load
     from bench.rows.reference import relative
 
     found = load(sources)
-    return found if reference is None else relative(found, reference)
+    return found if reference is None else relative(found, reference, named)
 
 
 def _across(rows: tuple[str, ...], axis: str, reference: str | None, job_sd: float, format: str) -> None:
-    from bench.rows.across import across
     from bench.report.text.across import print_across
+    from bench.rows.across import across
 
     print_across(across(_load(rows, reference), axis, job_sd), format)

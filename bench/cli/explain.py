@@ -116,9 +116,9 @@ def _same_runtime(found: list[Network]) -> None:
 
 def _cases(models: list[str], backend: str, threads: int, batch: int, resolution: int | None) -> list[Case]:
     from bench import backends as registry
+    from bench.base.errors import UsageError
     from bench.plan import zoo
     from bench.plan.case import cross
-    from bench.base.errors import UsageError
 
     resolved = [zoo.resolve(model) for model in models]
     cases = cross(resolved, [registry.resolve(backend)], (threads,), (batch,), (resolution,)).cases
@@ -132,8 +132,9 @@ def _profile(
 ) -> list[dict[str, Any]]:
     from dataclasses import replace
 
+    from bench.measure.profiles import measure_in_turns
+    from bench.plan.protocol import ProfileProtocol
     from bench.profile.combine import combine
-    from bench.measure.profiles import ProfileProtocol, measure_in_turns
 
     protocol = ProfileProtocol(seed=seed)
     if len(cases) > 1:  # a difference is less certain than a latency, and loads differ more than the rounds of one
@@ -147,7 +148,8 @@ def _profile(
 
 def _apart(cases: list[Case], pairs: int, seed: int) -> list[tuple[float, float]]:
     """Measure the difference once more, without a profiler, in other processes."""
-    from bench.measure.pairs import PairProtocol, collect
+    from bench.measure.pairs import collect
+    from bench.plan.protocol import PairProtocol
 
     protocol = PairProtocol(first=pairs, most=pairs, quads=6, seed=seed)
     a, b = cases
@@ -159,8 +161,8 @@ def _show(found: list[Network], checked: Check | None, most: int | None, top: in
     import sys
 
     from bench.profile import roofs as roofs
-    from bench.report.text import explain as text
     from bench.profile.reasons import reasons
+    from bench.report.text import explain as text
 
     roof = roofs.find(found)
     said = [reasons(network, roof) for network in found]

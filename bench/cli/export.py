@@ -28,11 +28,11 @@ def command(
     `bench run --model FILE.onnx` there compares its outputs with PyTorch's.
     """
     from bench import backends
-    from bench.plan import zoo
-    from bench.plan import shapes as shape_texts
-    from bench.plan.case import cross
     from bench.export import ensure
     from bench.export.deliver import check_output, deliver
+    from bench.plan import shapes as shape_texts
+    from bench.plan import zoo
+    from bench.plan.case import cross
 
     plan = cross(
         [zoo.resolve(model)],

@@ -84,7 +84,7 @@ def run_findings(
     from bench.findings.catalog import select
     from bench.findings.evaluate import evaluate
     from bench.findings.run import Campaign
-    from bench.measure.waves import QUICK, WaveProtocol
+    from bench.plan.protocol import QUICK, WaveProtocol
 
     findings = select(ids or ("G1", "G2", "G3", "G4") if quick else ids)
     if quick and not any(e.quick for finding in findings for e in finding.experiments):
@@ -150,10 +150,10 @@ def rows(sources: tuple[str, ...], top: int, predictions: Path | None, format: s
     ROWS are files, folders or quoted patterns of rows that `bench run` wrote. An inversion is a pair within 10% MACs of
     which the one with fewer MACs is slower.
     """
-    from bench.rows.frame import load
     from bench.findings.predictions import read
     from bench.findings.ranks import analyse
     from bench.report.text.ranks import print_rows
+    from bench.rows.frame import load
 
     predicted = read(predictions) if predictions else None
     print_rows(analyse(load(sources), predicted), top, format)

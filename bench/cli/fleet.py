@@ -32,8 +32,8 @@ def worker(
     A Dask worker with one thread, one slot and the target's tag, and its nanny, which starts it again when it dies.
     """
     from bench.base.errors import UsageError
-    from bench.transport.dask_worker import serve
     from bench.plan.target import resolve
+    from bench.transport.dask_worker import serve
 
     here = resolve(target)
     if here.python:

@@ -33,10 +33,11 @@ def command(rows: tuple[str, ...], reference: str | None, least: float, since: A
     """
     from dataclasses import replace
 
-    from bench.rows.history import history
+    from bench.measure.cases import named
     from bench.rows.frame import load
+    from bench.rows.history import history
 
-    found = history(load(rows), reference, least)
+    found = history(load(rows), reference, least, named)
     if since is not None:
         day = since.date().isoformat()
         found = replace(found, moved=tuple(m for m in found.moved if m.first_after >= day))
@@ -65,8 +66,8 @@ def _show(found: History, format: str) -> None:
         return
     cells = [_cells(m) for m in found.moved]
     if format == "markdown":
-        from bench.report.text.compare import markdown_table
         from bench.base.escape import markdown
+        from bench.report.text.compare import markdown_table
 
         lines = ["### What moved", "", *(markdown_table(cells) if cells else ["Nothing moved."]), ""]
         click.echo("\n".join(lines + [f"- {markdown(line)}" for line in remarks]))

@@ -43,11 +43,11 @@ def command(
     writes. An operator that cannot be counted is named. What each count means: docs/inspect.md.
     """
     from bench import backends
-    from bench.plan import zoo
-    from bench.plan import shapes as shape_texts
-    from bench.plan.case import cross
     from bench.export.graph_of import graph_of
     from bench.graph.summary import by_module, node_record, order, summarise
+    from bench.plan import shapes as shape_texts
+    from bench.plan import zoo
+    from bench.plan.case import cross
 
     plan = cross(
         [zoo.resolve(model)],

@@ -143,7 +143,7 @@ def _print_table(found: list[Entry]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bench.base.escape import cell as safe
+    from bench.report.text.print import cell as safe
 
     caption = "M: millions; MACs: multiply-adds; off: a count of what the source counts, against its figure"
     table = Table(caption=f"{caption} (blank: within rounding)")

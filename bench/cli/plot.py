@@ -20,8 +20,8 @@ def command(kind: str, results: tuple[str, ...], output: Path) -> None:
 
     RESULTS are files, folders or quoted patterns, as for `bench report`. Needs the extra `report`.
     """
-    from bench.report.text.print import prepare
     from bench.report.html.page import need_charts
+    from bench.report.text.print import prepare
 
     need_charts()
     from bench.report.html.data import gather

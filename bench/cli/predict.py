@@ -49,8 +49,8 @@ def command(
     docs/predict.md.
     """
     from bench import backends as registry
-    from bench.plan import zoo
     from bench.base.errors import UsageError
+    from bench.plan import zoo
     from bench.predict import train as training
     from bench.predict.predictor import Predictor, ready
     from bench.predict.regressor import forest

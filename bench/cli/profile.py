@@ -12,8 +12,8 @@ from bench.report.text.print import FORMAT, fleeting, prepare, print_records, sa
 
 if TYPE_CHECKING:
     from bench.plan.case import Case
+    from bench.plan.protocol import ProfileProtocol
     from bench.profile.combine import Profile
-    from bench.measure.profiles import ProfileProtocol
 
 
 @click.command("profile")
@@ -63,7 +63,7 @@ def command(
     from bench.plan import shapes as shape_texts
     from bench.plan import zoo
     from bench.plan.case import cross
-    from bench.measure.profiles import ProfileProtocol
+    from bench.plan.protocol import ProfileProtocol
 
     plan = cross(
         [zoo.resolve(model)],
@@ -86,8 +86,8 @@ def command(
 def _measure(case: Case, protocol: ProfileProtocol, output: Path | None) -> Profile:
     import json
 
-    from bench.profile.combine import combine
     from bench.measure.profiles import measure
+    from bench.profile.combine import combine
 
     artifact, launches = measure(case, protocol, lambda number: fleeting(f"launch {number} of {protocol.launches}"))
     profile = combine(case, artifact, launches)

@@ -19,8 +19,8 @@ def command(results: tuple[str, ...], output: Path) -> None:
     `bench profile --output`. The page is one file that opens from the disk, asks nothing of the network, and can be
     filtered. Needs the extra `report`.
     """
-    from bench.report.text.print import prepare
     from bench.report.html.page import need_charts
+    from bench.report.text.print import prepare
 
     need_charts()
     from bench.report.html.data import gather

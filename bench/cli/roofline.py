@@ -22,10 +22,10 @@ def command(backend: str, threads: int, again: bool, format: str) -> None:
     docs/roofline.md.
     """
     from bench import backends as registry
-    from bench.machine.environment import local
-    from bench.report.text.roofline import records, show
-    from bench.measure import roofline as measure
     from bench.machine import roofs as store
+    from bench.machine.environment import local
+    from bench.measure import roofline as measure
+    from bench.report.text.roofline import records, show
 
     ref = registry.resolve(backend)
     measure.refuse(ref)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
@@ -15,10 +14,10 @@ from bench.cli._fleet import tls_options
 from bench.report.text.print import FORMAT, print_records, say
 
 if TYPE_CHECKING:
-    from bench.plan.case import BackendRef, Plan
-    from bench.rows.schema import Row
+    from bench.plan.case import Plan
     from bench.plan.suite import Suite
     from bench.plan.target import Target
+    from bench.rows.schema import Row
 
 
 @click.command("run", no_args_is_help=True)
@@ -91,15 +90,17 @@ def command(
     blocks, so that a slow minute of the machine meets all of them. The exit code is 1 if any row is neither ok nor
     noisy.
     """
-    from bench import reach
-    from bench.rows import schema as records
-    from bench.plan import zoo
-    from bench.plan import shapes as shape_texts
-    from bench.plan import target as targets
-    from bench.plan.case import Plan, Protocol, cross
+    from bench import transport
+    from bench.base.errors import UsageError
     from bench.cli import _fleet
     from bench.cli._local import measure
-    from bench.base.errors import UsageError
+    from bench.measure.cases import backend_of, pace
+    from bench.plan import shapes as shape_texts
+    from bench.plan import target as targets
+    from bench.plan import zoo
+    from bench.plan.case import Plan, cross
+    from bench.plan.protocol import Protocol
+    from bench.rows import schema as records
 
     if len(places) > 1 and fleet is None:
         raise UsageError("--target is given twice", "several targets make a --fleet")
@@ -134,7 +135,7 @@ def command(
         rows = _fleet.measure(plan, fleet, path, resume, fleet_wait, tls)
     else:
         rows = [] if not resume else _valid_rows(path, plan)
-        with closing(reach.of(there)) as way:
+        with closing(transport.of(there)) as way:
             for row in measure(plan, list(there.cores), path, skip={row.case_id for row in rows}, way=way):
                 rows.append(row)
         order = [case.id for case in plan.cases]
@@ -144,27 +145,10 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def pace(text: str) -> float | None:
-    """Read ``33ms``, ``0.5s``, ``30hz`` or ``none`` as the time between two starts in ms; UsageError otherwise."""
-    from bench.base.errors import UsageError, clip
-
-    if text == "none":
-        return None
-    match = re.fullmatch(r"([0-9.]+) ?(ms|s|hz)", text.lower())
-    try:
-        number = float(match[1]) if match else 0.0
-        found = {"ms": number, "s": number * 1000, "hz": 1000 / number}[match[2]] if match else 0.0
-    except (ValueError, ZeroDivisionError):
-        found = 0.0
-    if not 0.001 <= found <= 60_000:
-        raise UsageError(f"--pace {clip(text)!r} is no time between two inferences", "write 33ms, 0.5s, 30hz or none")
-    return found
-
-
 def _suite(name: str | None, models: tuple[str, ...]) -> Suite:
     """Return the suite, or one that is nothing but the program's defaults."""
-    from bench.plan import suite
     from bench.base.errors import UsageError
+    from bench.plan import suite
 
     if name is not None:
         return suite.resolve(name)
@@ -179,22 +163,10 @@ def _with_reference(plan: Plan, reference: str, there: Target) -> Plan:
         return plan
     from dataclasses import replace
 
-    from bench.cli.ab import side
+    from bench.measure.cases import side
 
     case = side(reference, "onnxruntime", 1, there)
     return plan if any(c.id == case.id for c in plan.cases) else replace(plan, cases=(case, *plan.cases))
-
-
-def backend_of(spec: str, there: Target) -> BackendRef:
-    """Look a backend up for a target. Its runtime must be there, which only this machine can be asked now.
-
-    On this machine it gets the target's interpreter, unless it names its own; elsewhere that is the target's matter.
-    """
-    from bench import backends as registry
-
-    if there.reach == "local" and there.python and "python=" not in spec:
-        spec = f"{spec}{',' if ':' in spec else ':'}python={there.python}"
-    return registry.resolve(spec, here=there.reach == "local")
 
 
 def _valid_rows(path: Path, plan: Plan) -> list[Row]:

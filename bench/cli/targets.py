@@ -46,25 +46,26 @@ def check(target: str, threads: int, format: str) -> None:
     """
     from contextlib import closing
 
-    from bench import reach
+    from bench import transport
+    from bench.measure.launch import runtimes
     from bench.plan import target as targets
 
     there = targets.resolve(target)
-    with closing(reach.of(there)) as way:
+    with closing(transport.of(there)) as way:
         machine = way.environment()
-        found = way.doctor(threads)
+        symptoms, installed = way.doctor(threads)["symptoms"], runtimes(way)
     lines = [
         _line("reach", "ok", f"{there.reach} {there.host or there.image}".strip()),
         _line("CPU", "ok", f"{machine.cpu} ({machine.microarchitecture}, {machine.arch}), {machine.cores} cores"),
         _line("memory", "ok", f"{machine.memory_mb} MiB"),
         _line("system", "ok", f"{machine.os}, kernel {machine.kernel}, Python {machine.python}"),
     ]
-    for name in there.backends or [name for name, there_too in found["backends"].items() if there_too]:
-        if found["backends"].get(name):
+    for name in there.backends or [name for name, there_too in installed.items() if there_too]:
+        if installed.get(name):
             lines.append(_line("backend", "ok", name))
         else:
             lines.append(_line("backend", "bad", f"{name} is missing", f"bench targets setup {there.name}"))
-    lines += found["symptoms"]
+    lines += symptoms
     print_records(lines, format)
     if any(line["state"] == "bad" for line in lines):
         raise click.exceptions.Exit(1)
@@ -88,8 +89,11 @@ def setup(target: str, python: str, offline: bool, wheels: Path | None) -> None:
 
     It gets the core (no PyTorch) and what the target's `backends` need. May be repeated.
     """
+    from bench import backends
     from bench.plan import target as targets
     from bench.transport.setup import Setup, install
 
-    install(targets.resolve(target), Setup(python, offline, wheels), click.echo)
+    there = targets.resolve(target)
+    extras = sorted({backends.get(name).extra for name in there.backends} - {""})
+    install(there, Setup(python, offline, wheels, tuple(extras)), click.echo)
     click.echo(f"next: bench targets check {target}")

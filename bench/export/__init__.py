@@ -16,11 +16,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bench.base import cache
-from bench.plan.case import Case
-from bench.base.errors import ArtifactError, BenchError, MissingExtra, OutOfMemory, clip
 from bench.artifact.artifact import Artifact, load
+from bench.base import cache
+from bench.base.errors import ArtifactError, BenchError, MissingExtra, OutOfMemory, clip
 from bench.export.key import key_of, recipe
+from bench.plan.case import Case
 
 # An export of a very large model takes minutes; a model whose loop never ends takes forever.
 TIMEOUT_S = 1800

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.base.errors import ArtifactError, BenchError, first_line
 from bench.artifact.artifact import Artifact, MacOp, TensorInfo
 from bench.artifact.digest import sha256_with_data
-from bench.graph.onnx_read import lighten, tensors
+from bench.base.errors import ArtifactError, BenchError, first_line
 from bench.graph.complexity import count
+from bench.graph.onnx_read import lighten, tensors
 
 SUBNORMAL = np.finfo(np.float32).tiny
 # An ONNX file ends at 2 GiB; beyond this many bytes of weights they go into a file of their own.
@@ -51,7 +51,7 @@ def export(recipe: dict[str, Any], draft: Path) -> None:
     import onnx
     import torch
 
-    from bench.export.build import build_module
+    from bench.artifact.build import build_module
 
     ref = recipe["model"]
     torch.manual_seed(recipe["seed"])

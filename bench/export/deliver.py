@@ -6,9 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from bench.base.errors import OutputError, SpecError, clip
 from bench.artifact.artifact import Artifact
 from bench.artifact.reference import Reference, beside
+from bench.base.errors import OutputError, SpecError, clip
 
 
 def check_output(output: Path, force: bool) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.plan.case import Case
+from bench.artifact.artifact import TensorInfo
 from bench.base.errors import ArtifactError, clip, first_line
 from bench.export import ensure
-from bench.artifact.artifact import TensorInfo
+from bench.plan.case import Case
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def graph_of(case: Case, seed: int = 0, on_export: Callable[[], None] = lambda: 
 
 
 def _of_file(case: Case) -> ModelGraph:
-    from bench.export import onnx_inputs
     from bench.artifact import reference
     from bench.artifact.digest import sha256_with_data
+    from bench.export import onnx_inputs
     from bench.export.onnx_file import image_of, make_static, parameters
     from bench.graph.onnx_read import lighten, read
 

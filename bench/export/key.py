@@ -12,10 +12,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bench.plan.case import Case
 from bench.artifact import reference
 from bench.artifact.artifact import FORMAT
 from bench.artifact.digest import sha256_of
+from bench.plan.case import Case
 
 OPSET = 20
 
@@ -68,7 +68,7 @@ def source_hash(kind: str, source: str) -> str:
     """Hash the code that builds a model: its file, and the files beside it that it imports, transitively."""
     exporter = Path(__file__).parent
     folder = Path(str(files("bench.models")))
-    code = [exporter / "child.py", exporter / "build.py", folder / "weights.py"]
+    code = [exporter / "child.py", exporter.parent / "artifact" / "build.py", folder / "weights.py"]
     if kind == "zoo":
         code += reachable(folder / f"{source}.py")
     elif kind == "python":

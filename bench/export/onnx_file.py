@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.base.errors import ArtifactError, clip, first_line
-from bench.export import onnx_inputs
 from bench.artifact import reference
 from bench.artifact.artifact import Artifact, MacOp, Stamp, TensorInfo
 from bench.artifact.digest import sha256_with_data
-from bench.graph.onnx_read import check_sizes, lighten, read
+from bench.base.errors import ArtifactError, clip, first_line
+from bench.export import onnx_inputs
 from bench.graph.complexity import count
+from bench.graph.onnx_read import check_sizes, lighten, read
 from bench.graph.reading import infer
 
 Arrays = list[np.ndarray[Any, Any]]

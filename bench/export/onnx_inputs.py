@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.base.errors import ArtifactError, UnknownName, clip
 from bench.artifact.artifact import TensorInfo
+from bench.base.errors import ArtifactError, UnknownName, clip
 from bench.graph.onnx_read import LARGEST_BYTES, bits
 from bench.plan.shapes import Shapes
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bench.plan.case import Case
+from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError
 from bench.export import ensure
-from bench.artifact.artifact import Artifact
 from bench.graph.classes import OpClass
+from bench.plan.case import Case
 
 
 class _Over(Exception):

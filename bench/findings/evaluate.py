@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.plan.case import BackendRef, Case
 from bench.findings.counting import key
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
 from bench.findings.store import Evidence
 from bench.findings.verdict import LEAST, NOT_TESTABLE, Effect, decide, effect, exact
+from bench.plan.case import BackendRef, Case
 
 
 @dataclass(frozen=True, slots=True)

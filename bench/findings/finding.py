@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from bench.papers.claims import Claim
 from bench.findings.side import Side
+from bench.papers.claims import Claim
 
 # What an experiment measures or counts.
 TIME = "latency"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.papers.claims import claim
 from bench.findings.finding import Finding, counted, direction, of, slower
+from bench.papers.claims import claim
 
 PHONE = "a phone, TFLite"
 ACCURACY = "accuracy is quoted, never tested again: nothing is trained here"

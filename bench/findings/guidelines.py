@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bench.findings.finding import Experiment, Finding
-from bench.findings.side import Side, resolve
+from bench.findings.side import Side
+from bench.plan.zoo import network
 
 PAPER = "ShuffleNet V2"
 GPU, ARM = "GTX 1080Ti", "Snapdragon 810"
@@ -199,7 +200,7 @@ def _twice(paper: Experiment, a: Side, b: Side, per_mac: bool) -> Iterator[Exper
 
 def is_aligned(side: Side) -> bool:
     """Tell whether the channels of a stack are whole blocks in every group."""
-    params = resolve(side.model).params
+    params = network(side.model).params
     groups = int(params.get("groups", 1))
     return all(int(params[name]) % (BLOCK * groups) == 0 for name in ("c", "c1", "c2", "m") if name in params)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.papers.claims import claim
 from bench.findings.finding import Finding, counted, direction, of, share, slower
 from bench.findings.side import Side
+from bench.papers.claims import claim
 
 V1, V2, V3 = "mobilenetv1", "mobilenetv2", "mobilenetv3-large"
 DETECTION = "a detector, with its own head: the zoo builds classifiers"

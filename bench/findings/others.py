@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.papers.claims import claim
 from bench.findings.finding import Finding, counted, of, slower
 from bench.findings.side import Side
+from bench.papers.claims import claim
 
 I7, EPYC, PIXEL, E5 = "Core i7-12700H, torch.compile", "EPYC, 92 cores, batch 32", "Pixel 1", "Xeon E5-2690"
 ALEXNET, GHOST, LC, V1, V2 = "alexnet", "ghostnetv1", "pplcnet", "mobilenetv1", "mobilenetv2"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.papers.claims import claim
 from bench.findings.finding import Finding, of, slower
+from bench.papers.claims import claim
 
 XEON = "Xeon Gold 6148, 10 threads"
 HALF = "pplcnet:width=0.5"

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.rows.frame import Rows
 from bench.base.errors import BenchError, OutputError
 from bench.findings.predictions import Key
+from bench.rows.frame import Rows
 from bench.stats.ranks import Correlation, correlations
 
 VALID = ("ok", "noisy")
@@ -231,14 +231,14 @@ def _several(frame: Any) -> set[str]:
 def _counts(model: str, side: str, batch: str) -> tuple[float | None, float | None]:
     """Count parameters and memory access (bytes) from the graph; rows have neither for certain."""
     from bench import backends
-    from bench.plan.case import Case, Settings
     from bench.export.graph_of import graph_of
-    from bench.findings.side import resolve
     from bench.graph.summary import summarise
+    from bench.plan.case import Case, Settings
+    from bench.plan.zoo import network
 
     try:
         settings = Settings(batch=int(float(batch or 1)), resolution=int(float(side)) if side else None)
-        found = graph_of(Case(resolve(model), backends.resolve("fake"), settings))
+        found = graph_of(Case(network(model), backends.resolve("fake"), settings))
         summary = summarise(found.inferred, model, {i.name: i.shape for i in found.inputs}, found.params)
     except (BenchError, ValueError):
         return None, None

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.plan.case import BackendRef, Case
-from bench.base.errors import BenchError
 from bench.artifact.artifact import Artifact
+from bench.base.errors import BenchError
 from bench.findings.counting import count, export_all, key
 from bench.findings.evaluate import cases_of, log_effects, share_key
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
 from bench.findings.store import Evidence, append
 from bench.findings.verdict import LEAST, effect
-from bench.measure.waves import WaveProtocol, measure
+from bench.measure.waves import measure
+from bench.plan.case import BackendRef, Case
+from bench.plan.protocol import WaveProtocol
 
 SHARE_LAUNCHES = 3
 LASTING = ("unsupported", "mismatch", "downgraded")
@@ -163,9 +164,9 @@ def profiled_share(case: Case, seed: int) -> dict[str, Any]:
     Raises:
         MeasureError: it cannot be profiled.
     """
-    from bench.profile.combine import combine
-    from bench.measure.profiles import ProfileProtocol
     from bench.measure.profiles import measure as profile
+    from bench.plan.protocol import ProfileProtocol
+    from bench.profile.combine import combine
 
     artifact, launches = profile(case, ProfileProtocol(launches=1, loads=2, rounds=6, seed=seed))
     groups = combine(case, artifact, launches).groups()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.papers.claims import claim
 from bench.findings.finding import Experiment, Finding, counted, direction, of, share, slower
 from bench.findings.side import Side
+from bench.papers.claims import claim
 
 DEVICE = "Snapdragon 820"
 # Table 8: milliseconds at 224x224, 480x640 and 720x1280. The zoo's inputs are square: 554 and 960 pixels have the area

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bench.findings import guidelines
-from bench.papers.claims import claim
 from bench.findings.finding import SHARE, Experiment, Finding, counted, direction, of, share, slower
 from bench.findings.guidelines import ARM, GPU, PAPER
 from bench.findings.side import Side
+from bench.papers.claims import claim
 
 # Table 8: what the zoo builds, with batches/s on the GPU (batch 8) and images/s on the ARM core (batch 1). DenseNet and
 # Xception are the authors' own narrow versions, whose channels are not printed; the zoo has no IGCV2.

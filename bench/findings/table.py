@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench import backends as registry
-from bench.plan.case import BackendRef
 from bench.base.errors import BenchError, OutputError
 from bench.base.escape import csv_value
 from bench.findings.evaluate import Result, evaluate
 from bench.findings.finding import Finding
 from bench.findings.store import Evidence
+from bench.plan.case import BackendRef
 from bench.plan.parameter import read_all
 from bench.plan.spec import parse
 

@@ -7,7 +7,6 @@ runtime moves less without a fusion of a larger kind (a convolution into the nex
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -16,7 +15,6 @@ from bench.graph.access import bytes_of, read_elements
 from bench.graph.classes import OpClass, classify
 from bench.graph.complexity import Unknown, count_node
 from bench.graph.reading import Reading, attributes_of, infer, read_graph
-from bench.machine.roof import Roofline
 
 FUSED = frozenset(
     (OpClass.ACTIVATION, OpClass.BATCHNORM, OpClass.ADD, OpClass.MULTIPLY, OpClass.ELEMENTWISE, OpClass.CONVERT)
@@ -30,11 +28,6 @@ class Group:
     name: str
     macs: int
     moved_bytes: int
-
-
-def floor_ns(path: str | os.PathLike[str], roof: Roofline) -> float:
-    """Return the floor of an ONNX file with static shapes; its external data is not read."""
-    return sum(roof.floor_ns(group.macs, group.moved_bytes) for group in groups_of(Path(path)))
 
 
 def groups_of(path: Path) -> list[Group]:

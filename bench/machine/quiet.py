@@ -11,16 +11,29 @@ import json
 import os
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bench.base import cache
 from bench.base.errors import OutputError
 from bench.machine.environment import Environment
-from bench.measure.evidence import Usual, reading, usual
 
 KEPT = 300  # launches per backend; older ones are forgotten, so a machine that has changed is believed again
 LEAST = 5  # launches before a memory counts
+# The usual quiet speed is the one met in at least a quarter of the launches: the minimum creeps down to what is met
+# almost never, and then nothing counts as quiet.
+QUIET_QUANTILE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The machine's usual quiet speed beside a backend: times of the canary's parts in ns."""
+
+    gemm_ns: float
+    copy_ns: float
 
 
 def path(environment: Environment) -> Path:
@@ -65,6 +78,20 @@ def forget(environment: Environment) -> bool:
     known = file.exists()
     file.unlink(missing_ok=True)
     return known
+
+
+def reading(block: dict[str, Any]) -> Usual:
+    """Return the canary beside a block: the mean of the products before and after, and the copy after."""
+    before, after = block["canary"]
+    return Usual((before["gemm_ns"] + after["gemm_ns"]) / 2, after["copy_ns"])
+
+
+def usual(readings: Sequence[Usual]) -> Usual:
+    """Return the usual quiet speed among readings, of which there must be one."""
+    return Usual(
+        float(np.quantile([r.gemm_ns for r in readings], QUIET_QUANTILE)),
+        float(np.quantile([r.copy_ns for r in readings], QUIET_QUANTILE)),
+    )
 
 
 def _read(file: Path) -> dict[str, list[list[float]]]:

@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bench.base import cache
-from bench.plan import zoo
-from bench.base.errors import ArtifactError, OutputError, UnknownName
 from bench.artifact.artifact import Artifact, load
 from bench.artifact.digest import sha256_of
+from bench.base import cache
+from bench.base.errors import ArtifactError, OutputError, UnknownName
+from bench.plan import zoo
 from bench.plan.spec import LIBRARIES
 
 CHUNK_BYTES = 4 << 20  # Dask warns of a task that brings more than 10 MB

@@ -16,19 +16,17 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from bench.artifact.artifact import Artifact
 from bench.base import cache
+from bench.base.errors import BenchError, MeasureError, Unsupported, UsageError
+from bench.measure import bundle, record
+from bench.measure.runner import Observer, Runner
 from bench.plan import target as targets
 from bench.plan.case import Case, Plan
-from bench.base.errors import BenchError, MeasureError, Unsupported, UsageError
-from bench.artifact.artifact import Artifact
-from bench.fleet import TAG
-from bench.measure import bundle
-from bench.measure import record
-from bench.measure.runner import Observer, Runner
 from bench.plan.target import Target
+from bench.transport.dask import PLUGIN, TAG
 
 POLL_S = 0.25
-PLUGIN = "isoflops-device"
 Answer = dict[str, Any]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+from bench.machine.quiet import Usual, reading, usual
 
 # Share of the CPU time of a quiet block that may be missing. Quiet blocks miss up to 0.5%; a neighbour on the same
 # core takes 27 to 50% (docs/method.md).
@@ -22,18 +22,7 @@ LOST_SHARE = 0.03
 # throttled or an emulated core is beyond, where nothing says how a network slows.
 SLOW = math.log(1.25)
 CROWDED = math.log(1.5)
-# The usual quiet speed is the one met in at least a quarter of the launches: the minimum creeps down to what is met
-# almost never, and then nothing counts as quiet.
-QUIET_QUANTILE = 0.25
 LEAST_BLOCKS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Usual:
-    """The machine's usual quiet speed beside a backend: times of the canary's parts in ns."""
-
-    gemm_ns: float
-    copy_ns: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +42,6 @@ class Evidence:
     def share_aside(self) -> float:
         """Share of the blocks that do not count."""
         return sum(self.aside.values()) / self.blocks if self.blocks else 0.0
-
-
-def reading(block: dict[str, Any]) -> Usual:
-    """Return the canary beside a block: the mean of the products before and after, and the copy after."""
-    before, after = block["canary"]
-    return Usual((before["gemm_ns"] + after["gemm_ns"]) / 2, after["copy_ns"])
-
-
-def usual(readings: Sequence[Usual]) -> Usual:
-    """Return the usual quiet speed among readings, of which there must be one."""
-    return Usual(
-        float(np.quantile([r.gemm_ns for r in readings], QUIET_QUANTILE)),
-        float(np.quantile([r.copy_ns for r in readings], QUIET_QUANTILE)),
-    )
 
 
 def cpu_share(block: dict[str, Any]) -> float | None:

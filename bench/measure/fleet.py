@@ -21,18 +21,16 @@ from functools import partial
 from typing import Any
 
 import bench
-from bench.plan import shapes
-from bench.plan.case import Case, Plan
 from bench.base.errors import BenchError, FleetError, MeasureError, UnknownName, clip, first_line
 from bench.export import ensure
-from bench.fleet import ANY, SLOT, TAG
-from bench.measure import device
-from bench.measure import record
-from bench.measure import upload
+from bench.measure import device, record, upload
 from bench.measure.bundle import Bundle, pack
-from bench.transport.dask import Device, devices
 from bench.measure.flight import Delivery, Ended, Flight, drop
+from bench.plan import shapes
+from bench.plan.case import Case, Plan
+from bench.plan.target import ANY
 from bench.rows.schema import STATUSES, Row
+from bench.transport.dask import SLOT, TAG, Device, devices
 
 LOOK_S = 1.0
 LOSSES = 3  # a case under which so many devices were lost may be what kills them

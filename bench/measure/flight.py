@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bench.plan.case import Case
 from bench.measure import upload
 from bench.measure.bundle import Bundle
+from bench.plan.case import Case
 from bench.rows.schema import Row
 
 Ended = tuple[Row, list[dict[str, Any]]]  # with its raw samples

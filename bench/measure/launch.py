@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
-from bench.plan.case import Case
 from bench.base.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
+from bench.plan.case import BackendRef, Case, Settings
+from bench.plan.zoo import ModelRef
 from bench.transport.base import Reach
 from bench.transport.local import LocalReach
 
@@ -128,3 +129,10 @@ class Launch:
             error = WorkerCrashed(f"the worker left with code {code} during {do!r}", "run again with --debug")
         error.__cause__ = RuntimeError(log)
         return error
+
+
+def runtimes(reach: Reach, timeout_s: float = 120.0) -> dict[str, bool]:
+    """Ask a worker of the device's own interpreter which backends have their runtime there."""
+    nothing = Case(ModelRef("onnx", "nothing", "", {}, None), BackendRef("", {}), Settings())
+    with Launch(nothing, timeout_s, reach) as launch:
+        return launch.ask("runtimes")

@@ -16,36 +16,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from bench.plan.case import Case
+from bench.artifact.artifact import Artifact
 from bench.base.errors import LinkLost, MeasureError
 from bench.export import ensure
-from bench.artifact.artifact import Artifact
 from bench.machine.environment import pick_cores
 from bench.measure.evidence import fullest, theft
 from bench.measure.launch import Launch
 from bench.measure.rows import fault_of
 from bench.measure.runner import ATTEMPTS
+from bench.plan.case import Case
+from bench.plan.protocol import PairProtocol
+from bench.stats.verdict import half_width
 from bench.transport.base import Reach
 from bench.transport.local import LocalReach
-from bench.stats.verdict import half_width
-
-
-@dataclass(frozen=True, slots=True)
-class PairProtocol:
-    """How many pairs, and what is in one. Stops by precision of the log-ratio, never by its verdict."""
-
-    first: int = 10
-    step: int = 5
-    most: int = 30
-    half_width: float = 0.004
-    quads: int = 8
-    block_ms: float = 30.0
-    block_min_inferences: int = 5
-    warmup_ms: float = 60.0
-    budget_s: float = 100.0
-    timeout_s: float = 120.0
-    reload: bool = True
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.plan.case import BackendRef, Case, Settings
 from bench.measure.launch import Launch
+from bench.plan.case import BackendRef, Case, Settings
 from bench.plan.zoo import ModelRef
 
 PROBE = ModelRef("onnx", "probe", "", {}, None)

@@ -18,11 +18,11 @@ from typing import Any
 
 from bench import backends
 from bench.backends.base import Session, device_clock
-from bench.plan.case import Settings
-from bench.machine.canary import Canary, Probe
 from bench.backends.loop import time_block
-from bench.measure.worker import Worker, pin, serve
+from bench.machine.canary import Canary, Probe
 from bench.measure.probe_artifact import examine
+from bench.measure.worker import Worker, pin, serve
+from bench.plan.case import Settings
 
 
 class ProbeWorker:

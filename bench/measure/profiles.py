@@ -4,36 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
-from bench.plan.case import Case
+from bench.artifact.artifact import Artifact
 from bench.base.errors import MeasureError
 from bench.export import ensure
-from bench.artifact.artifact import Artifact
 from bench.machine.environment import pick_cores
 from bench.measure.launch import Launch
 from bench.measure.rows import fault_of
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileProtocol:
-    """How a case is profiled: launch > load > round > block.
-
-    Each launch loads the model and its profiled twin `loads` times, because where a load puts the memory moves the
-    latency by several percent; which of the two is loaded first alternates. A load has `rounds` pairs of blocks, of
-    `block_ms`, yet of at most `most` inferences (a profiler keeps every event in memory).
-    """
-
-    launches: int = 3
-    loads: int = 3
-    rounds: int = 8
-    block_ms: float = 20.0
-    least: int = 3
-    most: int = 25
-    warmup_ms: float = 100.0
-    timeout_s: float = 120.0
-    seed: int = 0
+from bench.plan.case import Case
+from bench.plan.protocol import ProfileProtocol
 
 
 def measure(

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from bench.base.errors import Unsupported
 from bench.backends.loop import Clock, time_block
+from bench.base.errors import Unsupported
 
 if TYPE_CHECKING:
     from bench.backends.base import Session

@@ -15,9 +15,10 @@ from typing import Any
 
 import bench
 from bench import backends
-from bench.plan.case import BackendRef, Case, Protocol, Settings
 from bench.base.errors import MissingExtra, ParameterError, UsageError, clip
+from bench.plan.case import BackendRef, Case, Settings
 from bench.plan.parameter import Value, read_all
+from bench.plan.protocol import Protocol
 from bench.plan.shapes import LONGEST_AXIS, Shapes
 from bench.plan.spec import LIBRARIES
 from bench.plan.zoo import ModelRef

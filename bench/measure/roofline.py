@@ -12,12 +12,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.plan.case import BackendRef
 from bench.base.errors import MeasureError, Unsupported
 from bench.machine.environment import pick_cores
-from bench.measure.probes import ProbeLaunch
-from bench.measure.probe_graphs import ComputeProbe, StreamProbe, compute_probes, stream_probes
 from bench.machine.roof import Compute, Roofline, Stream
+from bench.measure.probe_graphs import ComputeProbe, StreamProbe, compute_probes, stream_probes
+from bench.measure.probes import ProbeLaunch
+from bench.plan.case import BackendRef
 
 BLOCK_MS = 20.0
 STABLE = 1.01  # a best that rises by less has not risen

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import bench
-from bench.plan import shapes
-from bench.backends.base import PARITY_TOLERANCE
-from bench.plan.case import Case, Protocol
-from bench.base.errors import BenchError
 from bench.artifact.artifact import Artifact
+from bench.backends.base import PARITY_TOLERANCE
+from bench.base.errors import BenchError
+from bench.graph.floor import groups_of
 from bench.machine import quiet
-from bench.machine.environment import Environment
-from bench.measure.evidence import Evidence, Usual, weigh
-from bench.rows.schema import Row
 from bench.machine import roofs as store
-from bench.graph.floor import floor_ns
-from bench.machine.roof import LIMIT
+from bench.machine.environment import Environment
+from bench.machine.quiet import Usual
+from bench.machine.roof import LIMIT, Roofline
+from bench.measure.evidence import Evidence, weigh
+from bench.plan import shapes
+from bench.plan.case import Case
+from bench.plan.protocol import Protocol
+from bench.rows.schema import Row
 from bench.stats.summary import Headline, confidence, headline, percentile
 
 
@@ -273,3 +277,8 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         "host_ms": statistics.median(host) / 1e6 if host else None,
     }
     return values
+
+
+def floor_ns(path: str | os.PathLike[str], roof: Roofline) -> float:
+    """Return the floor of an ONNX file with static shapes; its external data is not read."""
+    return sum(roof.floor_ns(group.macs, group.moved_bytes) for group in groups_of(Path(path)))

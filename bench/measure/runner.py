@@ -15,18 +15,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from bench.plan.case import Case, Plan
+from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError, LinkLost
 from bench.export import ensure
-from bench.artifact.artifact import Artifact
 from bench.machine.environment import Environment, pick_cores
 from bench.measure.evidence import weigh
 from bench.measure.launch import Launch
 from bench.measure.rounds import groups, shuffled
 from bench.measure.rows import CaseState, LaunchRecord, build_row
+from bench.plan.case import Case, Plan
+from bench.rows.schema import Row
 from bench.transport.base import Reach
 from bench.transport.local import LocalReach
-from bench.rows.schema import Row
 
 WAIT_S = 1.0
 # Connections on which a wave is tried. A case that takes the device down is to fail, not to be tried for ever.

@@ -12,42 +12,15 @@ import random
 import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
-from bench.plan.case import Case
-from bench.base.errors import BenchError
 from bench.artifact.artifact import Artifact
+from bench.base.errors import BenchError
 from bench.measure.evidence import fullest, theft
 from bench.measure.launch import Launch
 from bench.measure.rows import fault_of
-
-
-@dataclass(frozen=True, slots=True)
-class WaveProtocol:
-    """How many waves a group of cases gets, and what is in one.
-
-    Stops between `waves` and `most` when every effect's 95% interval is within `half_width` on the log scale, or within
-    a fifth of the published effect where that is more; never by a verdict. (Simulated: from three waves on, 94 to 95%
-    of the intervals cover for a spread between waves of 0.5 to 1.5%, 92% for one of 2%.) `live` cases at most share a
-    wave. With `reload` the model is loaded anew between turns.
-    """
-
-    waves: int = 3
-    most: int = 8
-    half_width: float = 0.02
-    turns: int = 4
-    block_ms: float = 30.0
-    block_min_inferences: int = 2
-    warmup_ms: float = 60.0
-    live: int = 8
-    reload: bool = True
-    timeout_s: float = 120.0
-    seed: int = 0
-
-
-# A first answer: G1 to G4 on two backends within three minutes.
-QUICK = WaveProtocol(waves=5, most=5, turns=3, block_ms=20.0, warmup_ms=40.0, reload=False)
+from bench.plan.case import Case
+from bench.plan.protocol import WaveProtocol
 
 
 def measure(

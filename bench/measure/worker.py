@@ -1,5 +1,6 @@
 """The worker: one fresh process per launch, JSON lines in on stdin and out on stdout.
 
+    {"do": "runtimes"}
     {"do": "choose", "threads": 1, "allowed": [0, 1]}
     {"do": "load", "artifact": ..., "backend": ..., "options": ..., "settings": ..., "cores": ...}
     {"do": "warm", "ms": 100, "min": 5, "block_ms": 50, "block_min": 5}
@@ -30,16 +31,16 @@ from pathlib import Path
 from typing import Any
 
 from bench import backends
-from bench.backends.base import device_clock, relative_l2, top1_agrees
-from bench.plan.case import Settings
-from bench.base.errors import BenchError, OutOfMemory, Unsupported, clip
 from bench.artifact import artifact as artifacts
-from bench.measure import profiling
+from bench.backends.base import device_clock, relative_l2, top1_agrees
+from bench.backends.loop import time_block, time_paced
+from bench.base.errors import BenchError, OutOfMemory, Unsupported, clip
 from bench.machine import covariates
 from bench.machine.canary import Canary, Probe
 from bench.machine.cores import quietest
 from bench.machine.environment import emulated, usable_cores
-from bench.backends.loop import time_block, time_paced
+from bench.measure import profiling
+from bench.plan.case import Settings
 
 LEAD_IN = 3
 LEAD_IN_NS = 50_000_000  # enough of a lead-in for a network so large that it never was in the cache
@@ -47,6 +48,10 @@ LEAD_IN_NS = 50_000_000  # enough of a lead-in for a network so large that it ne
 
 class Worker:
     """One launch of one case: it answers one request after another, in the order of a launch."""
+
+    def runtimes(self, _: dict[str, Any]) -> dict[str, bool]:
+        """Say which backends have their runtime here."""
+        return {name: backends.installed(backends.get(name)) for name in backends.names()}
 
     def choose(self, request: dict[str, Any]) -> dict[str, Any]:
         """Pick the quietest of the allowed cores (all usable ones, if the list is empty), and say what is emulated."""

@@ -36,7 +36,7 @@ COLUMNS = tuple(f.name for f in fields(Claim))
 @cache
 def claims() -> dict[str, Claim]:
     """Return every claim by its id, in the file's order; TableError where a line does not read."""
-    table = files("bench.findings").joinpath("claims.csv")
+    table = files("bench.papers").joinpath("claims.csv")
     found = [Claim(*(row.text(c) for c in COLUMNS)) for row in read(table, COLUMNS)]
     return {claim.id: claim for claim in found}
 

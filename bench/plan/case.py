@@ -1,4 +1,4 @@
-"""What is measured and how: frozen records, and every default of the program in one place."""
+"""What is measured: frozen records of a case, its settings, and a plan."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.base.errors import ParameterError, clip
 from bench.plan.parameter import Value, show
+from bench.plan.protocol import Protocol
 from bench.plan.shapes import Shapes
 from bench.plan.shapes import show as show_shapes
 from bench.plan.zoo import ModelRef
@@ -36,29 +37,6 @@ class Settings:
         """Make settings of what `dataclasses.asdict` and JSON made of them."""
         shapes = tuple((str(name), tuple(dims)) for name, dims in data.get("shapes", ()))
         return cls(**data | {"shapes": shapes})
-
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """How a case is measured: launch > round > block > sample (``docs/method.md`` gives the reasons).
-
-    A case gets at least `launches` fresh processes, and more, up to `max_launches`, until the 95% interval of its
-    latency is within `tolerance` on either side or `budget_s` seconds are spent on it. In each launch it runs `rounds`
-    blocks of `block_ms` or `block_min_inferences`, whichever is longer. At most `live` cases share a wave of launches.
-    """
-
-    launches: int = 5
-    max_launches: int = 40
-    tolerance: float = 0.02
-    rounds: int = 4
-    block_ms: float = 50.0
-    block_min_inferences: int = 5
-    warmup_ms: float = 100.0
-    warmup_min_inferences: int = 5
-    live: int = 8
-    budget_s: float = 60.0
-    timeout_s: float = 120.0
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bench.plan import toml_files
 from bench.base.errors import UsageError, clip
+from bench.plan import toml_files
 
 EXAMPLE = 'e.g. models = ["shufflenetv2"]; bench/suites/quick.toml is an example'
 

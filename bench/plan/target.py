@@ -7,8 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from bench.plan import toml_files
 from bench.base.errors import UnknownName, UsageError, clip
+from bench.plan import toml_files
 
 EXAMPLE = "targets/local.toml is an example, docs/targets.md tells every key"
 # Which keys belong to which way of reaching a target, besides those that every target has.
@@ -20,6 +20,7 @@ KEYS = {
 }
 REACHES = tuple(KEYS)
 NEEDED = {"ssh": "host", "container": "image", "dask": "scheduler"}
+ANY = "any"  # the target of a case that any device of a fleet may measure
 LISTS = ("cores", "backends", "options")
 NUMBERS = ("port",)
 

@@ -6,6 +6,7 @@ their defaults and ranges). A card is data so that a device without PyTorch can 
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +19,8 @@ from bench.plan.parameter import Parameter, Value, show
 from bench.plan.spec import LIBRARIES, Spec, parse
 
 DEFAULT_RESOLUTION = 224
+# What a spec may begin with besides a name of the zoo: modules of `models/` that no card names, and their resolution.
+SOURCES = {"stack": ("stacks", 56), "variant": ("variants", DEFAULT_RESOLUTION)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,18 @@ def resolve(text: str) -> ModelRef:
     return _resolve_zoo(spec)
 
 
+def network(text: str) -> ModelRef:
+    """Look a spec up that may also name a stack or a variant, which no card does; raises what `resolve` does."""
+    head, slash, rest = text.partition("/")
+    if not slash or head not in SOURCES:
+        return resolve(text)
+    module, resolution = SOURCES[head]
+    spec = parse(rest)
+    params: dict[str, Value] = {head: spec.name}
+    params |= {key: _literal(value) for key, value in spec.params.items()}
+    return ModelRef("zoo", text, module, params, resolution)
+
+
 def _resolve_zoo(spec: Spec) -> ModelRef:
     known = names()
     if spec.name not in known:
@@ -161,3 +176,11 @@ def _read_card(family: str, text: str) -> Card:
     return Card(
         family=family, parameters=parameters, published=published, aliases=aliases, resolutions=resolutions, **data
     )
+
+
+def _literal(text: str) -> Value:
+    try:
+        value: Value = ast.literal_eval(text.capitalize() if text in ("true", "false") else text)
+    except (ValueError, SyntaxError):
+        return text
+    return value

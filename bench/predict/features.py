@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.graph.classes import CONVOLUTIONS, OpClass
 from bench.backends.kernel import BLOCKED, Kernel
+from bench.graph.classes import CONVOLUTIONS, OpClass
 
 Array = NDArray[np.float64]
 CLASSES = tuple(OpClass)

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.backends.kernel import Kernel
 from bench.base.errors import ArtifactError, BenchError
 from bench.predict.features import moved_bytes, weight_bytes
-from bench.backends.kernel import Kernel
 from bench.predict.regressor import LEAST, Regressor
 from bench.predict.table import Network, Table
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.backends.kernel import Kernel
 from bench.base.errors import MissingExtra
 from bench.predict.features import macs, matrix, moved_bytes
-from bench.backends.kernel import Kernel
 
 Array = NDArray[np.float64]
 TREES = 200

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.backends.kernel import Kernel
 from bench.base import cache
 from bench.base.errors import OutputError
 from bench.machine import quiet
 from bench.machine.environment import Environment
-from bench.backends.kernel import Kernel
 from bench.stats.summary import SLOPE
 
 FORMAT = 1

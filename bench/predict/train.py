@@ -8,18 +8,19 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from bench.plan.case import BackendRef, Case, Plan, Protocol, cross
+from bench.backends.kernel import Kernel
 from bench.base.errors import MeasureError, Unsupported
 from bench.export import ensure
 from bench.machine.environment import local
+from bench.measure.probes import ProbeLaunch
 from bench.measure.runner import Runner
-from bench.backends.kernel import Kernel
+from bench.plan.case import BackendRef, Case, Plan, cross
+from bench.plan.protocol import Protocol
+from bench.plan.zoo import ModelRef
 from bench.predict.predictor import calibrate
 from bench.predict.sampler import samples
 from bench.predict.table import Context, Network, Table, recall
-from bench.measure.probes import ProbeLaunch
 from bench.rows.schema import Row
-from bench.plan.zoo import ModelRef
 
 # One network of most families: between them they have the operators of the zoo, and take little time.
 ANCHORS = (

@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 
+from bench.artifact.probe import Probe
 from bench.backends.base import Session, device_clock
-from bench.base.errors import clip, first_line
-from bench.backends.loop import time_block
-from bench.measure.worker import serve
 from bench.backends.kernel import Kernel
-from bench.measure.probe_artifact import Probe, describe
+from bench.backends.loop import time_block
+from bench.base.errors import clip, first_line
+from bench.measure.probe_artifact import describe
 from bench.measure.probing import ProbeWorker
+from bench.measure.worker import serve
 
 # What is read to drive everything out of the private caches; a few times what they hold.
 EVICT_BYTES = 8 << 20

@@ -1,5 +1,6 @@
-"""Where the time of an inference goes: a runtime's own fused graph with time per operator, corrected for its profiler.
+"""Where the time of an inference goes and why: a runtime's own fused graph with time per operator, and what it says.
 
-`run` asks the workers, `correct` takes the profiler's cost out, `source` and `classes` say what an operator was in the
-source graph, `combine` makes one record of several launches, `table` lays it out.
+`correct` takes the profiler's cost out, `source` and `classes` say what an operator was in the source graph, `combine`
+makes one record of several launches. `network` reads such a record, `roofs` says what the machine could do, `reasons`
+are statements whose condition holds in the data, `difference` splits the difference of two networks.
 """

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.backends.profiling import ProfilerCost
-from bench.plan.case import Case
-from bench.base.errors import MeasureError
 from bench.artifact.artifact import Artifact, MacOp
+from bench.backends.profiling import ProfilerCost
+from bench.base.errors import MeasureError
 from bench.machine.environment import local
+from bench.plan.case import Case
 from bench.profile import source as sources
 from bench.profile.classes import CONVOLUTIONS, GROUP_OF, GROUPS, classify
 from bench.profile.correct import Corrected, alone_over_beside, correct, imprecise

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.profile.network import Network, total_ms
 from bench.graph.classes import OpClass
+from bench.profile.network import Network, total_ms
 
 RESIDUAL = "residual"
 

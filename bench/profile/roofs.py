@@ -47,8 +47,8 @@ def find(networks: Sequence[Network]) -> Roof:
 
 def measured(network: Network) -> Roof | None:
     """Return the roofline in this machine's cache, if it is of the runtime and the machine of the profile."""
-    from bench.machine.environment import local
     from bench.machine import roofs as store
+    from bench.machine.environment import local
 
     environment = local()
     if network.cpu != environment.cpu:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from bench.profile.network import Operator, Shape
 from bench.graph.classes import OpClass
+from bench.profile.network import Operator, Shape
 
 GATES = (OpClass.MULTIPLY, OpClass.ELEMENTWISE)
 

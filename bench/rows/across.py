@@ -12,9 +12,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.rows.jobs import Jobs, as_dict, group, labels
-from bench.rows.frame import CASE, MACHINE, Rows
 from bench.base.errors import UsageError
+from bench.rows.frame import CASE, MACHINE, Rows
+from bench.rows.jobs import Jobs, as_dict, group, labels
 from bench.stats.jobs import Difference, difference, paired
 from bench.stats.ranks import Correlation, correlations
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.base.errors import BenchError, UnknownName
 from bench.rows import schema as records
 from bench.rows.frame import NUMBERS, TEXTS
-from bench.base.errors import BenchError, UnknownName
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from bench.rows import schema as records
 from bench.base.errors import OutputError, UsageError, clip
+from bench.rows import schema as records
 
 if TYPE_CHECKING:
     import pandas as pd

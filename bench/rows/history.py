@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.rows import reference
-from bench.rows.jobs import SHORT, labels, machine
-from bench.rows.frame import ENVIRONMENT, MACHINE, Rows
 from bench.base.errors import OutputError, clip
+from bench.plan.spec import written
+from bench.rows import reference
+from bench.rows.frame import ENVIRONMENT, MACHINE, Rows
+from bench.rows.jobs import SHORT, labels, machine
 from bench.stats.changes import QUIETEST, Change, breaks, changes, levels, noise, pull_in
 
 if TYPE_CHECKING:
@@ -67,7 +68,12 @@ class History:
     notes: tuple[str, ...]
 
 
-def history(rows: Rows, reference_case: str | None = None, least: float = 0.02) -> History:
+def history(
+    rows: Rows,
+    reference_case: str | None = None,
+    least: float = 0.02,
+    read: reference.Read = written,
+) -> History:
     """Find the changes of at least `least` (a ratio minus one) in all series.
 
     Args:
@@ -75,6 +81,7 @@ def history(rows: Rows, reference_case: str | None = None, least: float = 0.02) 
         reference_case: ``MODEL[@BACKEND][@threads=N]``; by default the one that a shipped suite declares, else the case
             with the most ok rows.
         least: smaller changes are not told.
+        read: what the text of a reference case means.
 
     Raises:
         UnknownName, UsageError: the reference is not among the rows, or not one case.
@@ -84,7 +91,7 @@ def history(rows: Rows, reference_case: str | None = None, least: float = 0.02) 
     days = _days(frame)
     numbers, cases = reference.cases_of(frame)
     ok = (frame["status"] == "ok").to_numpy()
-    anchor = _anchor(reference_case, cases, numbers.to_numpy()[ok])
+    anchor = _anchor(reference_case, cases, numbers.to_numpy()[ok], read)
     names = labels(cases)
     moved: list[Moved] = []
     lost = series = 0
@@ -166,10 +173,10 @@ def _days(frame: pd.DataFrame) -> Array:
     return np.asarray(days, dtype=np.float64)
 
 
-def _anchor(text: str | None, cases: Sequence[dict[str, str]], ok_numbers: Array) -> int:
+def _anchor(text: str | None, cases: Sequence[dict[str, str]], ok_numbers: Array, read: reference.Read) -> int:
     if text is not None:
-        return reference.find(text, list(cases))
-    found = reference.declared(list(cases))
+        return reference.find(text, list(cases), read)
+    found = reference.declared(list(cases), read)
     if found is not None and (ok_numbers == found).any():
         return found
     if not len(ok_numbers):

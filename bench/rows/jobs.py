@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.rows.frame import CASE, ENVIRONMENT, MACHINE
 from bench.base.errors import clip
+from bench.rows.frame import CASE, ENVIRONMENT, MACHINE
 from bench.stats.jobs import Side, within_variance
 
 if TYPE_CHECKING:

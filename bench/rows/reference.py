@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.rows.jobs import labels
-from bench.rows.frame import CASE, Rows
 from bench.base.errors import BenchError, UnknownName, UsageError, clip
+from bench.plan.spec import written
+from bench.rows.frame import CASE, Rows
+from bench.rows.jobs import labels
 from bench.stats.jobs import within_variance
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Read = Callable[[str], dict[str, str]]
 
 
 def cases_of(frame: pd.DataFrame) -> tuple[pd.Series, list[dict[str, str]]]:
@@ -24,20 +28,13 @@ def cases_of(frame: pd.DataFrame) -> tuple[pd.Series, list[dict[str, str]]]:
     return numbers, [dict(zip(CASE, row, strict=True)) for row in first.to_numpy()[order].tolist()]
 
 
-def find(text: str, cases: list[dict[str, str]]) -> int:
-    """Return the number of the case that ``MODEL[@BACKEND][@threads=N][@batch=N][@resolution=N]`` names.
+def find(text: str, cases: list[dict[str, str]], read: Read = written) -> int:
+    """Return the number of the case that a text names; `read` says what the text means.
 
     Raises:
         UnknownName, UsageError: none, or more than one.
     """
-    model, *rest = text.split("@")
-    wanted = {"model": _canonical(model, "model")}
-    for part in rest:
-        key, equals, value = part.partition("=")
-        if equals and key in ("threads", "batch", "resolution"):
-            wanted[key] = value
-        else:
-            wanted["backend"] = _canonical(part, "backend")
+    wanted = read(text)
     hits = [i for i, case in enumerate(cases) if all(case[key] == value for key, value in wanted.items())]
     if not hits:
         raise UnknownName("case in these rows", text, sorted({f"{c['model']}@{c['backend']}" for c in cases}))
@@ -49,39 +46,27 @@ def find(text: str, cases: list[dict[str, str]]) -> int:
     return hits[0]
 
 
-def declared(cases: list[dict[str, str]]) -> int | None:
+def declared(cases: list[dict[str, str]], read: Read = written) -> int | None:
     """Return the reference that a shipped suite declares, if it is among the cases."""
     from bench.plan.suite import shipped
 
     for suite in shipped().values():
         if suite.reference:
             try:
-                return find(suite.reference, cases)
+                return find(suite.reference, cases, read)
             except BenchError:
                 continue
     return None
 
 
-def _canonical(text: str, kind: str) -> str:
-    """Leave defaults out of a spec, as rows do; a spec that is not known here stands as it is."""
-    from bench import backends
-    from bench.plan import zoo
-
-    try:
-        canonical: str = zoo.resolve(text).canonical if kind == "model" else backends.resolve(text).canonical
-    except BenchError:
-        return text
-    return canonical
-
-
-def relative(rows: Rows, text: str) -> Rows:
+def relative(rows: Rows, text: str, read: Read = written) -> Rows:
     """Divide every latency by that of the reference case in the same run; the reference itself leaves.
 
     A run whose reference is not ok leaves too, and a note says so. The interval of a row grows by the reference's own.
     """
     frame = rows.frame.drop_duplicates([*CASE, "run_id"], keep="last").reset_index(drop=True)
     numbers, cases = cases_of(frame)
-    is_reference = (numbers == find(text, cases)).to_numpy()
+    is_reference = (numbers == find(text, cases, read)).to_numpy()
     reference = frame[is_reference & (frame["status"] == "ok").to_numpy()].set_index("run_id")
     by_run = reference[["latency_ms", "latency_lo_ms", "latency_hi_ms", "launches"]].reindex(
         frame["run_id"].astype(str)

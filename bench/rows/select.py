@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.rows.frame import CASE, MACHINE, Rows, load
 from bench.rows.fields import Field, find, to_load
+from bench.rows.frame import CASE, MACHINE, Rows, load
 from bench.rows.where import Filter, matching
 
 if TYPE_CHECKING:

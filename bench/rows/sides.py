@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from bench.rows.jobs import KEYS, Jobs, as_dict, differing, group, labels, machine
 from bench.rows.frame import CASE, Rows
+from bench.rows.jobs import KEYS, Jobs, as_dict, differing, group, labels, machine
 from bench.stats.jobs import PRIOR_SD, Difference, combine, detectable, difference, gate, judge
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.transport.base import Reach
     from bench.plan.target import Target
+    from bench.transport.base import Reach
 
 
 def of(target: Target) -> Reach:

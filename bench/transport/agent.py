@@ -160,7 +160,7 @@ class Outpost:
         return {"ok": {"folder": store.done(header["digest"], header["files"])}}
 
     def do_doctor(self, header: dict[str, Any], _: bytes) -> dict[str, Any]:
-        """Examine this machine, and say which backends have their runtime."""
+        """Examine this machine."""
         return {"ok": LocalReach().doctor(header["threads"])}
 
 

@@ -60,7 +60,7 @@ class Reach(Protocol):
         """Return the cores that a worker there may run on."""
 
     def doctor(self, threads: int) -> dict[str, Any]:
-        """Return ``symptoms``, records of what the doctor finds there, and ``backends``: whether each is installed."""
+        """Return ``symptoms``, records of what the doctor finds there."""
 
     def reopen(self) -> None:
         """Make a new connection in place of one that was lost; LinkLost if the device stays out of reach."""

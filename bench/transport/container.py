@@ -6,14 +6,14 @@ import platform
 import subprocess
 from pathlib import Path
 
+from bench.artifact import package as parcel
+from bench.artifact.artifact import Artifact
 from bench.base import cache
 from bench.base.errors import Unreachable, clip
-from bench.artifact.artifact import Artifact
-from bench.artifact import package as parcel
+from bench.plan.target import Target
 from bench.transport import store
 from bench.transport.line import Line
 from bench.transport.remote import Remote
-from bench.plan.target import Target
 
 CARRIED = "/isoflops/carried"
 

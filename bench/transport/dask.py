@@ -1,15 +1,21 @@
-"""The way to a fleet: the scheduler's address, TLS, and which devices are there."""
+"""The way to a fleet: the scheduler's address, TLS, and which devices are there.
+
+Dask is imported inside functions only: nothing but a fleet needs it.
+"""
 
 from __future__ import annotations
 
 import re
 import socket
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
-from bench.base.errors import FleetError, UsageError, clip, first_line
-from bench.fleet import SLOT, TAG, require
+from bench.base.errors import FleetError, MissingExtra, UsageError, clip, first_line
 
+SLOT = "slot"  # a device has one, and every case takes it
+TAG = "target:"  # with the target's name: what a case asks of a device
+PLUGIN = "isoflops-device"
 CONNECT_S = 10.0
 QUIET = {
     # What Dask does beside a task is no part of a measurement: samples of every thread's stack 100 times a second, a
@@ -43,6 +49,12 @@ class Device:
     name: str
     target: str
     busy: bool
+
+
+def require() -> None:
+    """Raise MissingExtra unless Dask distributed can be imported."""
+    if find_spec("distributed") is None:
+        raise MissingExtra("Dask distributed, which connects a fleet,", "fleet")
 
 
 def address_of(text: str, tls: Tls | None) -> str:

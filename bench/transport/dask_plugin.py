@@ -6,8 +6,8 @@ from typing import Any
 
 from distributed import WorkerPlugin
 
-from bench.measure.device import PLUGIN
 from bench.plan.target import Target
+from bench.transport.dask import PLUGIN
 
 
 class DevicePlugin(WorkerPlugin):  # type: ignore[misc]

@@ -10,9 +10,8 @@ import asyncio
 import logging
 import signal
 
-from bench.fleet import SLOT, TAG, require
-from bench.transport.dask import CONNECT_S, QUIET, Tls, absent, address_of, reach, security
 from bench.plan.target import Target
+from bench.transport.dask import CONNECT_S, QUIET, SLOT, TAG, Tls, absent, address_of, reach, require, security
 
 PATIENCE_S = 3600.0
 

@@ -14,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.base.errors import Unsupported
 from bench.artifact.artifact import Artifact
+from bench.base.errors import Unsupported
 from bench.machine import environment
 
 # Environment variables that change thread pools, precision or layout behind a session's back: not for the worker.
@@ -146,12 +146,10 @@ class LocalReach:
         return environment.usable_cores()
 
     def doctor(self, threads: int) -> dict[str, Any]:
-        """Examine this machine, and say which backends have their runtime."""
-        from bench import backends
+        """Examine this machine."""
         from bench.machine.doctor import examine
 
-        found = {name: backends.installed(backends.get(name)) for name in backends.names()}
-        return {"symptoms": [asdict(symptom) for symptom in examine(threads=threads)], "backends": found}
+        return {"symptoms": [asdict(symptom) for symptom in examine(threads=threads)]}
 
     def reopen(self) -> None:
         """Do nothing: a pipe to a child is never lost."""

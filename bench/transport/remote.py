@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench import __version__
-from bench.base.errors import LinkLost, Unreachable
-from bench.artifact.artifact import Artifact
-from bench.machine.environment import Environment
 from bench.artifact import package as parcel
+from bench.artifact.artifact import Artifact
+from bench.base.errors import LinkLost, Unreachable
+from bench.machine.environment import Environment
 from bench.transport.frames import PROTOCOL
 from bench.transport.line import Line, RemoteProcess
 
@@ -75,7 +75,7 @@ class Remote:
         return list(self.hello()["usable_cores"])
 
     def doctor(self, threads: int) -> dict[str, Any]:
-        """Return `symptoms` and `backends`, as the device finds them."""
+        """Return `symptoms`, as the device finds them."""
         return self._ready().ask({"do": "doctor", "threads": threads})
 
     def reopen(self) -> None:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import backends
 from bench.base.errors import Unreachable, UsageError, clip
+from bench.plan.target import Target
 from bench.transport import wheel
 from bench.transport.ssh import FOLDER, Ssh, connected
-from bench.plan.target import Target
 
 QUICK_S, INSTALL_S = 60.0, 1800.0
 # From a shell there to the absolute path of a folder that may begin with ~/ (which quoting keeps from the shell).
@@ -36,19 +35,20 @@ class Setup:
     """What to install and from where.
 
     `python` is the interpreter there to begin with; empty finds one. With `offline` nothing there uses the network:
-    wheels are downloaded here, or taken from the folder `wheels`, and carried over.
+    wheels are downloaded here, or taken from the folder `wheels`, and carried over. `extras` of this program are
+    installed, too.
     """
 
     python: str = ""
     offline: bool = False
     wheels: Path | None = None
+    extras: tuple[str, ...] = ()
 
 
 def install(target: Target, setup: Setup, tell: Tell) -> None:
     """Make the virtual environment there if there is none, and install this very version with its core dependencies.
 
-    Extras are installed for the `backends` that the target names. May be repeated: what is there is kept, and made
-    new where it is old.
+    May be repeated: what is there is kept, and made new where it is old.
 
     Raises:
         UsageError: the target is not for this.
@@ -68,7 +68,7 @@ def install(target: Target, setup: Setup, tell: Tell) -> None:
         where, fresh = _environment(ssh, folder, python)
         tell(f"{target.name}: {'made' if fresh else 'found'} the virtual environment {where}/venv")
         ours = wheel.write(Path(scratch))
-        extras = sorted({backends.get(name).extra for name in target.backends} - {""})
+        extras = list(setup.extras)
         wanted = f"{where}/wheels/{ours.name}" + (f"[{','.join(extras)}]" if extras else "")
         source: list[str] = []
         carried = [ours]

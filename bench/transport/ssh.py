@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.base.errors import Unreachable, clip
+from bench.plan.target import Target
 from bench.transport.line import Line
 from bench.transport.remote import Remote
-from bench.plan.target import Target
 
 CONNECT_S = 10
 ALIVE_INTERVAL_S, ALIVE_COUNT = 2, 3

@@ -10,9 +10,9 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from bench.artifact.package import Parcel
 from bench.base import cache
 from bench.base.errors import OutputError
-from bench.artifact.package import Parcel
 
 
 def want(digest: str, files: list[list[Any]]) -> dict[str, Any]:

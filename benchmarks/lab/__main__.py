@@ -1,4 +1,4 @@
-"""``bench lab``."""
+"""``python -m benchmarks.lab``, in the project's folder."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.__main__ import run
 from bench.report.text.print import FORMAT, print_records, say
 
 if TYPE_CHECKING:
     from benchmarks.lab.repeat import Answer
 
 
-@click.group("lab")
+@click.group("lab", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def command() -> None:
     """Prove on this machine how often `bench` is wrong, how small a change it finds, and how well it repeats.
 
@@ -34,8 +35,8 @@ def power(cases: tuple[str, ...], extras: tuple[float, ...], pairs: int, seed: i
     --extra 0 gives false alarms, the others power (2, 3, 5 and 10 percent by default). Pairs are recorded beside
     --output and judged as `bench ab` would: with --pairs 0, what is there is judged and nothing measured.
     """
+    from bench.measure.cases import side
     from bench.rows import schema as records
-    from bench.cli.ab import side
     from benchmarks.lab import power as lab
 
     records.prepare_samples(output)
@@ -48,11 +49,11 @@ def power(cases: tuple[str, ...], extras: tuple[float, ...], pairs: int, seed: i
 
 
 @command.command("rules")
-@click.option("--output", type=click.Path(path_type=Path), default=Path("lab.csv"), help="Of `bench lab power`.")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("lab.csv"), help="Of `power`.")
 @click.option("--launches", type=click.IntRange(5, 100), default=10, show_default=True, help="Processes a side.")
 @FORMAT
 def rules(output: Path, launches: int, format: str) -> None:
-    """Judge the pairs of `bench lab power` by the rules of other tools: same data, whose verdict.
+    """Judge the pairs of `power` by the rules of other tools: same data, whose verdict.
 
     Each cell is the share of comparisons in which a rule says that the sides differ. `in turns`: both sides' processes
     took turns; `one after the other`: all of A, then all of B, as most tools measure.
@@ -135,7 +136,7 @@ def _some(found: list[Any], output: Path) -> None:
     from bench.base.errors import UsageError
 
     if not found:
-        raise UsageError(f"{output} has no pairs of `bench lab power`", "name a case to measure, or another --output")
+        raise UsageError(f"{output} has no pairs of `power`", "name a case to measure, or another --output")
 
 
 def _readable(line: dict[str, Any]) -> dict[str, Any]:
@@ -149,3 +150,7 @@ def _readable(line: dict[str, Any]) -> dict[str, Any]:
         return f"{value:.2%}"
 
     return {key: text(key, value) for key, value in line.items()}
+
+
+if __name__ == "__main__":
+    run(command, "python -m benchmarks.lab")

@@ -1,4 +1,4 @@
-"""A neighbour that comes and goes: ``python -m benchmarks.lab.burner`` burns one core for 3 s, rests for 3 s, and so on.
+"""A neighbour that comes and goes: burns one core for 3 s, rests for 3 s, and so on.
 
 Which core, is drawn once from the seed, or anew each time it comes with ``--wander``.
 """

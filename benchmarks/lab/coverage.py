@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.plan.case import Protocol
-from bench.measure.evidence import Evidence, Usual, reading, usual, weigh
+from bench.machine.quiet import Usual, reading, usual
+from bench.measure.evidence import Evidence, weigh
+from bench.plan.protocol import Protocol
 from bench.stats.summary import Headline, confidence, headline
 
 LEAST = 20

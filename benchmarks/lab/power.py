@@ -1,7 +1,8 @@
 """False alarms and power of `bench ab`: pairs are recorded once, and judged as often as one likes.
 
 A/A pairs compare a network with itself. For power the other side is the same network with real extra work
-(`benchmarks.lab.extra`), as much as costs the wanted share of latency. What it truly costs is taken from all pairs together.
+(`benchmarks.lab.extra`), as much as costs the wanted share of latency. What it truly costs is taken from all pairs
+together.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from typing import Any
 import numpy as np
 
 from bench.base import cache
-from bench.rows import schema as records
+from bench.export import ensure
+from bench.measure.pairs import enough, run
 from bench.plan import zoo
 from bench.plan.case import Case
-from bench.export import ensure
-from benchmarks.lab.extra import add_work, tune
-from bench.measure.pairs import PairProtocol, enough, run
+from bench.plan.protocol import PairProtocol
+from bench.rows import schema as records
 from bench.stats.robust import trimmed_interval
 from bench.stats.verdict import decide
+from benchmarks.lab.extra import add_work, tune
 
 FALSE = ("slower", "faster")
 TUNING_PAIRS = 10

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import backends
-from bench.plan import zoo
-from bench.plan.case import Case, Settings
 from bench.base.errors import MeasureError, Unsupported
 from bench.export import ensure
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 
 # The same runtime, precision, stream and thread as ours, and no more than one inference at a time.
 APP_FLAGS = (

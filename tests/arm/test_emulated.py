@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.rows import schema as records
 from bench.backends.base import PARITY_TOLERANCE
 from bench.cli import COMMANDS
+from bench.rows import schema as records
 from bench.rows.schema import Row
 from tests.arm import userland
 from tests.arm.userland import Userland
@@ -23,9 +23,9 @@ NETWORK = "shufflenetv2:width=0.5,resolution=64"
 RUNTIMES = ("onnxruntime", "openvino")
 # What stands on neither PyTorch nor the tree of the project, and meets the machine or its runtimes.
 SUITE = (
-    "tests/backends", "tests/graph", "tests/measure/test_cores.py", "tests/measure/test_doctor.py",
-    "tests/measure/test_environment.py", "tests/measure/test_loop.py",
-    "tests/test_case.py", "tests/test_records.py", "tests/test_spec.py", "tests/test_target.py",
+    "tests/backends", "tests/graph", "tests/machine/test_cores.py", "tests/machine/test_doctor.py",
+    "tests/machine/test_environment.py", "tests/backends/test_loop.py",
+    "tests/plan/test_case.py", "tests/rows/test_schema.py", "tests/plan/test_spec.py", "tests/plan/test_target.py",
 )  # fmt: skip
 NEEDS_TORCH = "torch or real_network or threads_are_read_back"
 

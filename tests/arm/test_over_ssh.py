@@ -14,8 +14,8 @@ import pytest
 from bench.rows import schema as records
 from tests.arm import userland
 from tests.arm.test_emulated import by_backend
-from tests.reach import sshd
-from tests.reach.test_ssh import nothing_left
+from tests.transport import sshd
+from tests.transport.test_ssh import nothing_left
 
 pytestmark = pytest.mark.arm
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from bench import backends, export
-from bench.plan import zoo
 from bench.backends.base import PARITY_TOLERANCE, relative_l2, top1_agrees
-from bench.plan.case import Case, Settings
 from bench.base.errors import Unsupported
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 from tests.conftest import TINY_MACS
 
 SMALL = "shufflenetv2:width=0.5,resolution=64"

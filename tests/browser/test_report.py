@@ -11,8 +11,8 @@ pytest.importorskip("vl_convert")
 
 from bench.report.html.data import gather
 from bench.report.html.page import page as html_of
-from tests.compare.rows import row, write
 from tests.report.results import HOSTILE, everything, two_targets
+from tests.rows.rows import row, write
 
 pytestmark = pytest.mark.browser
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.plan import suite, target
 from bench.rows import schema as records
-from bench.plan import suite
-from bench.plan import target
 from bench.rows.schema import Row
 from tests.ci.steps import GITHUB, PROJECT, run, steps
 

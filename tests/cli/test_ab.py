@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.rows import schema as records
 from bench.cli.ab import command
-from bench.measure.pairs import Pair, PairProtocol
+from bench.measure.pairs import Pair
+from bench.plan.protocol import PairProtocol
+from bench.rows import schema as records
 from tests.conftest import Bench, one_line_error
 
 FEW = ("--pairs", 5)

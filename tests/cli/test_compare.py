@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from bench.base.escape import markdown
 from bench.cli.compare import command as compare
 from bench.cli.history import command as history
-from bench.base.escape import markdown
-from tests.compare.rows import nights, row, write
 from tests.conftest import Bench, one_line_error
+from tests.rows.rows import nights, row, write
 
 STEADY = tuple(np.linspace(-0.004, 0.004, 8))
 HOSTILE = "a|b`c`<img src=x>[l](https://evil.example)@someone *x* _y_ #1\\"

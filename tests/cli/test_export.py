@@ -11,11 +11,10 @@ import onnx
 import pytest
 
 from bench import backends, export
-from bench.plan import shapes
-from bench.plan import zoo
-from bench.plan.case import Case, Settings
 from bench.base.errors import ArtifactError, OutputError
 from bench.export.deliver import deliver
+from bench.plan import shapes, zoo
+from bench.plan.case import Case, Settings
 from tests.conftest import TINY_MACS, Bench, one_line_error, tiny_model
 
 NET = """

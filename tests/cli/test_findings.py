@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli.findings import command
 from bench.base.errors import BenchError
+from bench.cli.findings import command
 from bench.findings import catalog
 from bench.findings.finding import Experiment, Finding
 from bench.findings.side import Side

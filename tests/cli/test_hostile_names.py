@@ -11,13 +11,13 @@ import onnx
 import pytest
 from click.testing import CliRunner
 
-from bench.rows import schema as records
 from bench.cli.compare import command as compare
 from bench.cli.history import command as history
 from bench.cli.inspect import command as inspect
 from bench.cli.show import command as show
-from tests.compare.rows import row, write
+from bench.rows import schema as records
 from tests.conftest import Bench, tiny_model
+from tests.rows.rows import row, write
 
 SCRIPT = "<script>alert(1)</script>.onnx"  # the slash ends a folder's name
 FORMULA = "=cmd|' /C calc'!A0.onnx"

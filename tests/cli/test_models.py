@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 import bench.cli.models as cli
 import bench.papers.published
-from bench.cli.models import Entry, command
 from bench.base.errors import UnknownName
+from bench.cli.models import Entry, command
 from bench.papers.published import Counting, Printed, PublishedNetwork
 
 

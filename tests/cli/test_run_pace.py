@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.run import pace
 from bench.base.errors import UsageError
+from bench.measure.cases import pace
 from tests.conftest import Bench
 
 FAST = ("--launches", "2", "--budget", "0.5")

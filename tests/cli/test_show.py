@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli.show import command as show
-from tests.compare.rows import row, write
 from tests.conftest import Bench, one_line_error
+from tests.rows.rows import row, write
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import onnx
 import pytest
 
 from bench import backends, export
-from bench.plan import zoo
-from bench.plan.case import Case, Settings
 from bench.base.errors import ArtifactError, BenchError
 from bench.export.key import key_of, reachable, recipe
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 from tests.conftest import TINY_MACS, tiny_model
 
 NET = """

@@ -14,10 +14,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bench import backends, export
-from bench.plan import shapes
-from bench.plan import zoo
-from bench.plan.case import Case, Settings
 from bench.base.errors import ArtifactError, BenchError
+from bench.plan import shapes, zoo
+from bench.plan.case import Case, Settings
 from tests.conftest import Bench, one_line_error, tiny_model
 
 

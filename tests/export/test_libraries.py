@@ -8,10 +8,10 @@ from importlib.util import find_spec
 import pytest
 
 from bench import backends, export
-from bench.plan import zoo
 from bench.backends.base import relative_l2
-from bench.plan.case import Case, Settings
 from bench.base.errors import ArtifactError
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 
 torch = pytest.importorskip("torch")
 
@@ -35,9 +35,8 @@ COUNTED_OTHERWISE = {"timm:vit_tiny_patch16_224": 12 * 2 * 197**2 * 192, "timm:e
 
 @pytest.mark.parametrize("spec", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in TEN)])
 def test_a_network_of_a_library(spec: str) -> None:
-    from torch.utils.flop_counter import FlopCounterMode
-
     from bench.export.build import build_module
+    from torch.utils.flop_counter import FlopCounterMode
 
     library = spec.partition(":")[0]
     if find_spec(library) is None:

@@ -13,12 +13,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bench import backends, export
-from bench.plan import shapes
-from bench.plan import zoo
-from bench.backends.base import relative_l2
-from bench.plan.case import Case, Settings, cross
-from bench.base.errors import ArtifactError, ParameterError
 from bench.artifact import digest
+from bench.backends.base import relative_l2
+from bench.base.errors import ArtifactError, ParameterError
+from bench.plan import shapes, zoo
+from bench.plan.case import Case, Settings, cross
 from tests.conftest import TINY_MACS, Bench, one_line_error, tiny_model
 
 

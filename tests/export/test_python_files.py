@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from bench import backends, export
-from bench.plan import zoo
 from bench.backends.base import relative_l2
-from bench.plan.case import Case, Settings
 from bench.base.errors import ArtifactError
 from bench.export.key import key_of, reachable, recipe
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 from tests.conftest import Bench
 
 pytest.importorskip("torch")
@@ -119,8 +119,8 @@ def test_a_file_may_be_called_like_what_we_import(tmp_path: Path, name: str) -> 
 
 def test_large_weights_go_into_a_file_of_their_own(net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The way of networks of more than 2 GiB, here from the first byte on."""
-    from bench.export import child
     from bench.artifact.artifact import load
+    from bench.export import child
 
     monkeypatch.setattr(child, "EXTERNAL_BYTES", 0)
     draft = tmp_path / "draft"

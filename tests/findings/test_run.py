@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from bench import backends
-from bench.plan.case import BackendRef, Case
 from bench.base.errors import OutputError
 from bench.findings import run as running
 from bench.findings import store
@@ -22,7 +21,9 @@ from bench.findings.finding import Experiment, Finding, counted
 from bench.findings.run import Campaign, grouped, wants_more
 from bench.findings.side import Side
 from bench.findings.verdict import NOT_TESTABLE, OPPOSITE, REPRODUCED
-from bench.measure.waves import WaveProtocol, log_ratio
+from bench.measure.waves import log_ratio
+from bench.plan.case import BackendRef, Case
+from bench.plan.protocol import WaveProtocol
 
 PROTOCOL = WaveProtocol(waves=4, most=6, turns=2)
 TWICE = Experiment("twice", Side("mobilenetv1:width=0.25"), Side("mobilenetv1:width=0.5"), 2.0)

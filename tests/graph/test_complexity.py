@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.plan import zoo
 from bench.backends import resolve
-from bench.plan.case import Case, Settings
 from bench.export import ensure
 from bench.graph.complexity import count
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 from tests.conftest import TINY_MACS, tiny_model
 
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.plan import zoo
 from bench.backends import resolve
-from bench.plan.case import Case, Settings
 from bench.export import ensure
 from bench.export.graph_of import graph_of
 from bench.graph.counts import GraphCount, by_class, count_file, count_graph
 from bench.graph.reading import infer
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 from tests.conftest import TINY_MACS, tiny_model
 
 Shape = tuple[int, ...]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.plan import zoo
 from bench.backends import resolve
-from bench.plan.case import Case, Settings
 from bench.export.graph_of import graph_of
 from bench.graph.memory import Lifetimes
 from bench.graph.reading import Reading, infer, read_graph
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 from tests.conftest import tiny_model
 
 # Sandler et al., MobileNetV2 (CVPR 2018), Table 3, 16-bit activations: resolution, channels, "Kb" (1000 bytes).

@@ -31,9 +31,9 @@ def test_a_drift_shows_in_a_row_only() -> None:
     assert found["covered_in_a_row"] < 0.6
 
 
-def test_few_launches_say_nothing(bench: Bench, tiny: Path) -> None:
+def test_few_launches_say_nothing(bench: Bench, lab: Bench, tiny: Path) -> None:
     assert coverage(recorded(LEAST - 1, 0.01)) is None
     bench("run", "--model", tiny, "--backend", "fake", "--launches", 2, "--output", "r.csv")
-    result = bench("lab", "coverage", "r.csv")
+    result = lab("coverage", "r.csv")
     assert result.returncode == 2
     assert "no case has 20 recorded launches" in result.stderr

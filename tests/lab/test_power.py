@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from bench import backends
-from bench.rows import schema as records
 from bench.plan import zoo
 from bench.plan.case import Case, Settings
+from bench.plan.protocol import PairProtocol
+from bench.rows import schema as records
 from benchmarks.lab import power
 from benchmarks.lab.rules import RULES, Launches, mann_whitney, shares
-from bench.measure.pairs import PairProtocol
 from tests.conftest import Bench
 
 
@@ -71,15 +71,15 @@ def test_recording_goes_on_where_it_stopped(tiny: Path, tmp_path: Path) -> None:
     assert [r["pair"] for r in records.read_samples(output)] == [0, 1, 2]
 
 
-def test_the_commands(bench: Bench, tiny: Path) -> None:
-    made = bench("lab", "power", f"{tiny}@fake", "--extra", 0, "--pairs", 11, "--output", "l.csv", "--format", "json")
+def test_the_commands(lab: Bench, tiny: Path) -> None:
+    made = lab("power", f"{tiny}@fake", "--extra", 0, "--pairs", 11, "--output", "l.csv", "--format", "json")
     assert made.returncode == 0, made.stderr
     (line,) = json.loads(made.stdout)
     assert (line["pairs"], line["disjoint"]) == (11, "1 equivalent")
-    said = bench("lab", "rules", "--output", "l.csv", "--launches", 5)
+    said = lab("rules", "--output", "l.csv", "--launches", 5)
     assert said.returncode == 0, said.stderr
     assert "one after the other" in said.stdout
-    nothing = bench("lab", "rules", "--output", "none.csv")
+    nothing = lab("rules", "--output", "none.csv")
     assert nothing.returncode == 2
     assert "no pairs" in nothing.stderr
 

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import backends
-from bench.plan import zoo
-from bench.plan.case import Protocol, cross
 from bench.machine.environment import Environment, local
-from bench.measure.evidence import LOST_SHARE, Usual, fault, reading, usual, weigh
+from bench.machine.quiet import Usual, reading, usual
+from bench.measure.evidence import LOST_SHARE, fault, weigh
 from bench.measure.pairs import Quad, reduced, undisturbed
 from bench.measure.runner import Runner
+from bench.plan import zoo
+from bench.plan.case import cross
+from bench.plan.protocol import Protocol
 from bench.rows.schema import Row
 
 QUIET = Usual(1000.0, 50000.0)

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from bench import backends
-from bench.plan import zoo
-from bench.plan.case import Case, Plan, Protocol, cross
 from bench.measure.rounds import groups, shuffled
 from bench.measure.runner import Observer, Runner
+from bench.plan import zoo
+from bench.plan.case import Case, Plan, cross
+from bench.plan.protocol import Protocol
 from bench.rows.schema import Row
 
 QUICK = Protocol(launches=3, max_launches=4, rounds=2, timeout_s=20)

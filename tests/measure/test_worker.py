@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bench import backends, export
-from bench.plan import zoo
-from bench.plan.case import Case, Settings
 from bench.base.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.measure.launch import Launch
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 from bench.transport.local import SCRUBBED
 
 

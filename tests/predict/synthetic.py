@@ -8,8 +8,8 @@ from typing import Any
 
 from onnx import TensorProto, helper
 
-from bench.predict.features import macs, moved_bytes, weight_bytes
 from bench.backends.kernel import Kernel, cut
+from bench.predict.features import macs, moved_bytes, weight_bytes
 from bench.predict.predictor import CROWD_BYTES, crowded
 from bench.predict.table import Context, Network, Table
 

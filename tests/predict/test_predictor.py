@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 
-from bench.base.errors import ArtifactError, OutputError
 from bench.backends.kernel import Kernel, cut
+from bench.base.errors import ArtifactError, OutputError
 from bench.predict.predictor import (
     COVERAGE,
     PRIOR,

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import pytest
 
 from bench import backends
-from bench.plan import zoo
 from bench.base.errors import MeasureError, Unsupported
+from bench.plan import zoo
 from bench.predict import train
 from bench.predict.predictor import Predictor
 from bench.predict.sampler import samples

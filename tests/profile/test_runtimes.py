@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bench import backends, export
-from bench.plan import zoo
-from bench.plan.case import Case, Settings
 from bench.graph.classes import OpClass
 from bench.measure import profiling
+from bench.plan import zoo
+from bench.plan.case import Case, Settings
 from bench.profile import classes, source
 from tests.conftest import TINY_MACS, tiny_model
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.compare.rows import row, write
+from tests.rows.rows import row, write
 
 HOSTILE = (
     "</script><script>alert(1)</script>",

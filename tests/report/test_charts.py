@@ -17,8 +17,8 @@ from bench.report.html.charts import latency_flops
 from bench.report.html.data import Data, gather
 from bench.report.html.page import compiled
 from bench.report.html.plot import KINDS, draw, picture
-from tests.compare.rows import row, write
 from tests.report.results import everything, profile, two_targets
+from tests.rows.rows import row, write
 
 MODULES = {kind: import_module(f"bench.report.html.charts.{kind.replace('-', '_')}") for kind in KINDS}
 

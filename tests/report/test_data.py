@@ -13,8 +13,8 @@ from bench.report.html.charts.place import sides
 from bench.report.html.data import gather
 from bench.report.html.headline import headline, lead
 from bench.report.html.pairs import top1
-from tests.compare.rows import row, write
 from tests.report.results import NETWORKS, everything, nights, profile, two_targets
+from tests.rows.rows import row, write
 
 
 def test_of_a_case_the_newest_row_counts(tmp_path: Path) -> None:
@@ -142,8 +142,8 @@ def test_rows_of_an_old_schema(tmp_path: Path) -> None:
 
 
 def test_more_cases_than_a_page_draws_are_sampled_and_said(tmp_path: Path) -> None:
-    from bench.rows.frame import Rows, load
     from bench.report.html.cases import NUMBERS, TEXTS
+    from bench.rows.frame import Rows, load
 
     path = write(tmp_path / "r.csv", [row(5)])
     header, line = path.read_text().splitlines()

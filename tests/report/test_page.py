@@ -16,9 +16,9 @@ from bench.base.escape import script_json
 from bench.report.html.data import gather
 from bench.report.html.markup import MOST_ROWS, Table, code, table
 from bench.report.html.page import bundle, page
-from tests.compare.rows import row
 from tests.conftest import Bench, one_line_error
 from tests.report.results import HOSTILE, everything, profile, two_targets
+from tests.rows.rows import row
 
 VOID = {"meta", "input", "br", "link", "img", "hr"}
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from bench.rows.frame import CASE, MACHINE, Rows
 from bench.base.errors import BenchError, clip
 from bench.findings.ranks import VALID
 from bench.rows.fields import family as family_of
+from bench.rows.frame import CASE, MACHINE, Rows
 
 if TYPE_CHECKING:
     import pandas as pd

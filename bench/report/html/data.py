@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.rows.frame import Rows, load
 from bench.base.errors import BenchError, OutputError, clip
 from bench.report.html import sources as files
 from bench.report.html.cases import NUMBERS, TEXTS, CaseRow, Cases, cases, group_of, named
@@ -16,6 +15,7 @@ from bench.report.html.nights import Nights, nights
 from bench.report.html.pairs import Inverted, Order, inverted, orders, top1
 from bench.report.html.profiles import Profiled, read
 from bench.report.html.runs import Runs, runs
+from bench.rows.frame import Rows, load
 
 if TYPE_CHECKING:
     from bench.findings.evaluate import Result

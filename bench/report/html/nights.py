@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.rows.jobs import labels, machine
-from bench.rows.history import History, Moved, history
-from bench.rows.frame import MACHINE, Rows
-from bench.rows.reference import cases_of
 from bench.base.errors import BenchError, MissingExtra, clip
 from bench.report.html.cases import frame_days
+from bench.rows.frame import MACHINE, Rows
+from bench.rows.history import History, Moved, history
+from bench.rows.jobs import labels, machine
+from bench.rows.reference import cases_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -90,7 +90,7 @@ def single(data: Data, id: str) -> str:
 
 
 def _assemble(title: str, head: str, filters: str, views: str, foot: str, store: dict[str, Any]) -> str:
-    folder = files("bench.report")
+    folder = files("bench.report.html")
     css, script, template = (folder.joinpath(f"page.{end}").read_text("utf-8") for end in ("css", "js", "html"))
     hashes = " ".join(f"'sha256-{_hash(text)}'" for text in (bundle(), script))
     # Vega writes styles into the elements that it makes, so styles may be inline; scripts may be these two alone.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.rows.frame import Rows
 from bench.base.errors import clip
+from bench.rows.frame import Rows
 
 if TYPE_CHECKING:
     import pandas as pd

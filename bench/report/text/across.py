@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
+from bench.base.escape import markdown
+from bench.report.text.compare import markdown_table, percent
 from bench.report.text.print import print_records, say
 from bench.rows.across import Across, Agreement, Beside, Flip
-from bench.report.text.compare import markdown_table, percent
-from bench.base.escape import markdown
 
 MOST_FLIPS = 20  # in a table; CSV and JSON have all
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from bench.base.escape import markdown
 from bench.report.text.print import print_records, say
 from bench.rows.sides import Compared, Comparison
-from bench.base.escape import markdown
 
 MARKS = {"slower": "🔴 ", "faster": "🟢 "}  # a help for the eye; the word stands beside it
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.base.escape import markdown as escaped
+from bench.graph.classes import OpClass
 from bench.profile.difference import Check, Part, split
 from bench.profile.network import Network, Operator, total_ms
 from bench.profile.reasons import Statement, told
 from bench.profile.roofs import Roof
-from bench.graph.classes import OpClass
 
 LEAST_ROW = 0.01  # classes below this share of the latency stand together in one row
 LEAST_PART = 0.015  # of two networks: those whose difference is below this share of the slower one's latency
@@ -250,7 +250,8 @@ def show(sections: Sequence[Section], console: Any) -> None:
     """Print sections on a rich console."""
     from rich.table import Table as RichTable
 
-    from bench.base.escape import cell, plain
+    from bench.base.escape import plain
+    from bench.report.text.print import cell
 
     for number, section in enumerate(sections):
         if number:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bench.rows.jobs import machine
 from bench.base.errors import clip
+from bench.rows.jobs import machine
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.base.escape import cell, clip
+from bench.base.escape import clip
 from bench.graph.summary import Summary
+from bench.report.text.print import cell
 
 FIELDS = ("macs", "elementwise_ops", "memory_access_bytes")
 SUFFIXES = (" MACs", " ops", "B")

@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from bench.report.text.print import print_records, say
 from bench.report.text import footer
 from bench.report.text import rows as table
 from bench.report.text.bars import ASCII
+from bench.report.text.print import print_records, say
 from bench.rows.fields import family
 from bench.rows.select import Selection
 

@@ -7,15 +7,27 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.base.escape import cell, clip, csv_value, plain
+from bench.base.escape import clip, csv_value, plain
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+CELL = 1000  # characters of a name that a table in the terminal shows
 
 FORMAT = click.option(
     "--format", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True, help="On stdout."
 )
+
+
+def cell(text: str, style: str = "") -> Text:
+    """Return text for a table of rich: printable, at most `CELL` characters, without markup and emoji codes."""
+    from rich.text import Text
+
+    return Text(clip(text, CELL), style=style)
 
 
 def print_records(records: Sequence[dict[str, Any]], format: str) -> None:

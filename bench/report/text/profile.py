@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.table import Table
 
-from bench.base.escape import cell
 from bench.profile.classes import GROUP_OF
 from bench.profile.combine import OperatorTime, Profile
+from bench.report.text.print import cell
 
 
 def header(profile: Profile) -> list[str]:

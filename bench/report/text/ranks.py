@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from bench.report.text.print import print_records
 from bench.findings.ranks import Analysis, Inversion
+from bench.report.text.print import print_records
 from bench.stats.ranks import Correlation
 
 

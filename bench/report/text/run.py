@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from bench.base.escape import cell
+from bench.report.text.print import cell
 from bench.rows.schema import Row
 
 # Colour is a help, never the only sign: the status stands there as a word. Blue and orange differ for everyone.

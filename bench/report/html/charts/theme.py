@@ -116,7 +116,7 @@ def log_axis(title: str, domain: list[float], grid: bool = True) -> dict[str, An
 
 
 def names(base: alt.Chart, rise: float = 0) -> list[alt.Chart]:
-    """Write names beside the points, on the side that `bench.report.html.charts.place.sides` found, `rise` pixels higher."""
+    """Write names beside the points, on the side that `place.sides` found, `rise` pixels higher."""
     places: dict[str, dict[str, Any]] = {"right": {"align": "left", "dx": 8}, "left": {"align": "right", "dx": -8}}
     found = []
     for side, look in places.items():

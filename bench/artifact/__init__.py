@@ -1,0 +1,1 @@
+"""The artifact: an exported network and what was derived from it, read, hashed, and made ready to travel."""

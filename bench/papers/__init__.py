@@ -1,0 +1,1 @@
+"""What papers print, as typed records: published numbers, figures, tables, claims."""

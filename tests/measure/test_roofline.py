@@ -1,0 +1,166 @@
+"""What follows from a roofline, how it is kept, and what a row says under it: on scripted roofs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import backends
+from bench.base.errors import Unsupported
+from bench.graph.floor import Group, groups_of
+from bench.machine import roofs as store
+from bench.machine.environment import local
+from bench.machine.roof import Compute, Roofline, Stream
+from bench.measure import probe_graphs as graphs
+from bench.measure import roofline as measure
+from bench.measure.runner import Runner
+from bench.plan import zoo
+from bench.plan.case import cross
+from bench.plan.protocol import Protocol
+from bench.report.text.run import roofline_hint
+from bench.rows.schema import Row
+from tests.conftest import TINY_MACS
+
+KIB = 1024
+
+
+def roof(gmacs_per_s: float = 50.0, backend: str = "fake", version: str = "0", threads: int = 1) -> Roofline:
+    rates = {16 * KIB: 100.0, 64 * KIB: 100.0, 256 * KIB: 96.0, 1024 * KIB: 40.0, 4096 * KIB: 20.0, 8192 * KIB: 20.0}
+    return Roofline(
+        backend=backend,
+        version=version,
+        precision="fp32",
+        threads=threads,
+        cores=(0,),
+        measured_at="2026-01-01T00:00:00+00:00",
+        compute=(Compute("slower", 1000, 1000 / gmacs_per_s * 2), Compute("best", 1000, 1000 / gmacs_per_s)),
+        streams=tuple(Stream(size, 3 * size / rate) for size, rate in rates.items()),
+        scripted=True,
+    )
+
+
+def test_the_peak_is_the_best_probe_and_flat_sizes_are_plateaus() -> None:
+    found = roof()
+    assert found.best.probe == "best"
+    assert found.peak_gmacs_per_s == pytest.approx(50)
+    cache, memory = found.plateaus()
+    assert (cache.from_bytes, cache.to_bytes, cache.gb_per_s) == (48 * KIB, 768 * KIB, pytest.approx(100))
+    assert (memory.from_bytes, memory.gb_per_s) == (12288 * KIB, pytest.approx(20))
+    assert Roofline.read(found.record()) == found
+
+
+@given(st.floats(1, 1e9), st.floats(1, 1e9))
+def test_a_smaller_working_set_is_never_slower(a: float, b: float) -> None:
+    found = roof()
+    small, large = sorted((a, b))
+    assert found.bandwidth_gb_per_s(small) >= found.bandwidth_gb_per_s(large) * (1 - 1e-9)
+    assert found.floor_ns(0, small) <= found.floor_ns(0, large) * (1 + 1e-9)
+
+
+def test_the_floor_is_the_slower_of_computing_and_moving() -> None:
+    found = roof()
+    assert found.floor_ns(5000, 0) == pytest.approx(100)
+    assert found.floor_ns(5000, 48 * KIB) == pytest.approx(48 * KIB / 100)
+    assert found.floor_ns(0, 0) == 0
+
+
+def test_elementwise_work_and_views_move_nothing_of_their_own(tiny: Path) -> None:
+    groups = groups_of(tiny)
+    assert [g.name for g in groups] == ["first", "depthwise", "pointwise", "pool", "classifier"]
+    assert sum(g.macs for g in groups) == TINY_MACS
+    first = 4 * (3 * 16 * 16 + 16 * 3 * 9 + 16 * 8 * 8)  # input, weight, and what the Relu leaves
+    assert groups[0] == Group("first", 16 * 64 * 27, first)
+    assert groups[-1].moved_bytes == 4 * (18 + 180 + 10)
+
+
+def test_a_roofline_is_kept_by_backend_version_and_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path))
+    here = local()
+    assert store.recall(here, "fake", "0", 1) is None
+    for one in (roof(), roof(60, version="1"), roof(90, threads=2)):
+        store.remember(here, one)
+    assert store.recall(here, "fake", "0", 1) == roof()
+    assert store.recall(here, "fake", "0", 3) is None
+    assert store.recall(here, "fake:error=0.1", "0", 1) is None
+    assert store.recall(replace(here, cpu="another"), "fake", "0", 1) is None
+    store.remember(here, roof(70))
+    found = store.recall(here, "fake", "0", 1)
+    assert found is not None
+    assert found.peak_gmacs_per_s == pytest.approx(70)
+    store.path(here).write_text("{broken")
+    assert store.recall(here, "fake", "0", 1) is None
+
+
+def row_under(tiny: Path, found: Roofline | None, spec: str = "fake:latency_ms=2") -> Row:
+    ref = backends.resolve(spec)
+    if found is not None:
+        store.remember(local(), replace(found, backend=ref.canonical))
+    plan = cross([zoo.resolve(str(tiny))], [ref], protocol=Protocol(launches=2, max_launches=2, rounds=1))
+    return next(iter(Runner(plan).run()))
+
+
+def test_a_row_says_its_share_of_the_peak_and_its_floor(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path / "cache"))
+    bare = row_under(tiny, None)
+    assert (bare.status, bare.attainable_share, bare.floor_ms) == ("ok", None, None)
+    row = row_under(tiny, roof(TINY_MACS / 2e6 / 0.5))
+    assert row.status == "ok"
+    assert row.attainable_share == pytest.approx(0.5, rel=1e-3)
+    assert row.floor_ms == pytest.approx(1.0, rel=0.1)  # all MACs at the peak take 1 ms; the bytes add little
+    assert row.floor_ms >= 1.0
+
+
+def test_a_row_above_the_roof_is_an_error_in_the_measurement(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path / "cache"))
+    row = row_under(tiny, roof(TINY_MACS / 2e6 / 1.03))
+    assert row.status == "ok"  # within what a roof is known to
+    row = row_under(tiny, roof(TINY_MACS / 2e6 / 1.2))
+    assert row.status == "failed"
+    assert row.error is not None
+    assert "120% of the attainable peak" in row.error
+    assert "bench roofline --again" in row.error
+    mismatch = row_under(tiny, roof(TINY_MACS / 2e6 / 1.2), "fake:latency_ms=2,error=0.5")
+    assert mismatch.status == "mismatch"  # the plainer reason wins
+
+
+def test_a_run_says_how_to_fill_the_columns() -> None:
+    bare = Row(status="ok", model="m", backend="onnxruntime", threads=2, latency_ms=1.0)
+    assert "bench roofline --backend onnxruntime --threads 2" in roofline_hint([bare])
+    assert roofline_hint([replace(bare, attainable_share=0.5)]) == ""
+    assert roofline_hint([replace(bare, latency_ms=None)]) == ""
+
+
+def test_a_scripted_machine_gives_the_roof_of_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "ARRAY_BYTES", (1024, 4096))
+    found = measure.measure(backends.resolve("fake"), 1)
+    assert found.scripted
+    assert found.best.probe == "conv 3x3 256 to 256 at 28x28"  # every probe takes 1 ms: the one with most MACs is best
+    assert found.peak_gmacs_per_s == pytest.approx(4 * 256 * 256 * 9 * 28 * 28 / 1e6)
+    assert len(found.compute) == len(graphs.GEMM_SIDES) + len(graphs.CONVOLUTIONS)
+    assert [s.array_bytes for s in found.streams] == [4096]  # the smaller ones cannot be told from an empty run
+
+
+def test_onnxruntime_has_a_roof(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "ARRAY_BYTES", (1 << 18, 1 << 22))
+    monkeypatch.setattr(graphs, "GEMM_SIDES", (256,))
+    monkeypatch.setattr(graphs, "CONVOLUTIONS", ((3, 64, 28),))
+    monkeypatch.setattr(measure, "MOST_ROUNDS", 2)
+    found = measure.measure(backends.resolve("onnxruntime"), 1)
+    assert (found.precision, found.threads, found.scripted) == ("fp32", 1, False)
+    assert {c.macs for c in found.compute} == {256**3, 4 * 64 * 64 * 9 * 28 * 28}
+    assert found.peak_gmacs_per_s > 0
+    assert [s.array_bytes for s in found.streams][-1] == 1 << 22
+
+
+def test_a_backend_without_a_roofline_says_so() -> None:
+    ref = replace(backends.resolve("fake"), name="torch")
+    with pytest.raises(Unsupported, match="torch has no roofline here"):
+        measure.measure(ref, 1)

@@ -1,0 +1,265 @@
+"""Each statement is made where its condition holds, and not where it does not: synthetic profiles, one fact changed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.base.errors import OutputError
+from bench.graph.classes import OpClass
+from bench.profile import layout
+from bench.profile.difference import check, split
+from bench.profile.network import Network, Operator, load, moved_elements
+from bench.profile.reasons import reasons
+from bench.profile.roofs import Roof, find, of_profiles
+from bench.profile.squeeze import gates
+from bench.report.text import explain as text
+
+ROOF = Roof(100.0, lambda moved_bytes: 50.0, "a test")  # 100 GMAC/s, 50 GB/s: the ridge is at 2 MACs per byte
+
+
+def conv(
+    name: str,
+    time_us: float,
+    channels: int = 64,
+    *,
+    depthwise: bool = False,
+    group: int = 1,
+    layout_out: str = "nchwc",
+    pixels: int = 28,
+    stored: int = 0,
+    precise: bool = True,
+) -> Operator:
+    """A 1x1 or depthwise 3x3 convolution from `channels` to as many."""
+    group = channels if depthwise else group
+    weight = (channels, 1, 3, 3) if depthwise else (channels, channels // group, 1, 1)
+    shape = (1, stored or channels, pixels, pixels)
+    macs = math.prod(weight) * pixels**2
+    return Operator(
+        name=name,
+        kind="Conv",
+        op_class=OpClass.DEPTHWISE if depthwise else OpClass.GROUPED if group > 1 else OpClass.POINTWISE,
+        time_us=time_us,
+        macs=macs,
+        padded_macs=macs * (stored or channels) // channels if layout_out == "nchwc" else None,
+        moved_bytes=4 * (2 * math.prod(shape) + math.prod(weight)),
+        layout_in=layout_out,
+        layout_out=layout_out,
+        shapes_in=(shape,),
+        shape_out=shape,
+        weight=weight,
+        group=group,
+        sources=(name,),
+        precise=precise,
+    )
+
+
+def other(
+    op_class: OpClass, time_us: float, shape: tuple[int, ...] = (1, 64, 28, 28), more: tuple[int, ...] = ()
+) -> Operator:
+    """An operator without MACs."""
+    inputs = (shape, more) if more else (shape,)
+    out = shape if not more else max(inputs, key=math.prod)
+    moved = 4 * (sum(map(math.prod, inputs)) + math.prod(out))
+    pool = op_class is OpClass.POOLING
+    return Operator(
+        *(str(op_class), "Some", op_class, time_us, 0, None, moved, "nchw", "nchw", inputs),
+        *((*shape[:2], 1, 1) if pool else out, (), 1, (), True),
+    )
+
+
+def network(*operators: Operator, residual_us: float = 0.0, model: str = "net") -> Network:
+    latency_ms = (math.fsum(op.time_us for op in operators) + residual_us) / 1e3
+    return Network(model, "onnxruntime", "1", "fp32", 1, 1, "no such cpu", 3, latency_ms, None, operators)
+
+
+def keys(net: Network, roof: Roof = ROOF) -> dict[str, str]:
+    return {s.key: s.text for s in reasons(net, roof)}
+
+
+FAST = conv("fast", 40.0)  # 3.2 M MACs: 80 GMAC/s
+
+
+def test_a_network_at_its_floor_has_nothing_said_of_it() -> None:
+    assert keys(network(*[FAST] * 10)) == {}
+
+
+def test_convolutions_outside_the_blocked_layout() -> None:
+    inside = conv("inside", 20.0, 64, depthwise=True)
+    key = "outside block conv depthwise"
+    slow = network(inside, conv("outside", 120.0, 58, depthwise=True, layout_out="nchw"))
+    assert "58 % 4 = 2" in keys(slow)[key]
+    assert "56 or 60" in keys(slow)[key]
+    said = next(s for s in reasons(slow, ROOF) if s.key == key)
+    rate = 64 * 9 * 28**2 / 20e3
+    assert dict(said.figures)["gmacs_per_s"] == pytest.approx(58 * 9 * 28**2 / 120e3)
+    assert said.ms == pytest.approx(0.12 - 58 * 9 * 28**2 / rate / 1e6)
+    assert f"{rate:.1f}" in said.text
+    # As fast outside as inside; or no blocked layout at all, as on a machine without one: nothing to say.
+    assert key not in keys(network(inside, conv("outside", 18.0, 58, depthwise=True, layout_out="nchw")))
+    assert key not in keys(network(*[conv("all", 120.0, 58, depthwise=True, layout_out="nchw")] * 2))
+    # Outside for no rule that is known: said, and no rule invented.
+    unknown = network(inside, conv("outside", 120.0, 64, depthwise=True, layout_out="nchw"))
+    assert "no rule that is known" in keys(unknown)[key]
+
+
+@pytest.mark.parametrize(
+    ("op", "says"),
+    [
+        (conv("c", 1, 58), "58 % 4 = 2"),
+        (conv("c", 1, 60), ""),
+        (conv("c", 1, 14), ""),  # fewer than a block are read from plain NCHW
+        (conv("c", 1, 58, depthwise=True), "58 % 4 = 2"),
+        (conv("c", 1, 12, depthwise=True), ""),
+        (conv("c", 1, 240, group=3), ""),
+        (conv("c", 1, 120, group=3), "40 channels in a group, 40 % 16 = 8"),
+    ],
+)
+def test_the_rules_of_the_blocked_layout(op: Operator, says: str) -> None:
+    assert layout.rule(op, 16).startswith(says)
+    assert bool(layout.rule(op, 16)) == bool(says)
+
+
+def test_the_block_is_read_from_the_graph() -> None:
+    assert layout.block([conv("a", 1, 64), conv("b", 1, 32)]) == 16
+    assert layout.block([conv("a", 1, 64), conv("b", 1, 24)]) == 8
+
+
+def test_padding() -> None:
+    padded = keys(network(conv("c", 40.0, 24, stored=32), FAST))
+    assert "24 channels stored as 32" in padded["padding"]
+    assert "1.33 times the MACs" in padded["padding"]
+    assert "padding" not in keys(network(conv("c", 40.0, 32), FAST))
+
+
+def test_reorders_name_what_wants_the_other_layout() -> None:
+    net = network(FAST, other(OpClass.REORDER, 30.0), other(OpClass.CONCAT, 5.0))
+    assert "1 reorder between" in keys(net)["reorder"]
+    assert "in plain NCHW run 1 concat" in keys(net)["reorder"]
+    assert "reorder" not in keys(network(*[FAST] * 100, other(OpClass.REORDER, 30.0)))  # under 1%
+
+
+def test_depthwise_convolutions_and_what_bounds_them() -> None:
+    slow = conv("d", 60.0, depthwise=True)
+    said = keys(network(FAST, slow))["depthwise"]
+    assert "but the bytes need only" in said
+    assert "1.1 MACs per byte (memory bounds under 2)" in said
+    assert "the bytes alone need" in keys(network(*[FAST] * 4, conv("d", 14.0, depthwise=True)))["depthwise"]
+    wide = Roof(100.0, lambda moved_bytes: 500.0, "a test")
+    assert "so not memory" in keys(network(FAST, slow), wide)["depthwise"]
+    # As cheap as its MACs: nothing to say.
+    assert "depthwise" not in keys(network(FAST, conv("d", 6.0, depthwise=True)))
+
+
+def test_products_of_low_intensity() -> None:
+    product = replace(
+        FAST, name="classifier", op_class=OpClass.MATMUL, macs=1_024_000, moved_bytes=4_104_096, time_us=100.0
+    )
+    assert "1 matrix product: 0.25 MACs per byte" in keys(network(FAST, product))["low intensity"]
+    assert "low intensity" not in keys(network(FAST, replace(product, moved_bytes=4_096)))
+
+
+def test_copies_and_their_times() -> None:
+    net = network(FAST, other(OpClass.SHUFFLE, 20.0), other(OpClass.SPLIT, 10.0))
+    assert "2 operators only copy (channel shuffle 0.02, split/slice 0.01 ms): 0.8 MB" in keys(net)["copies"]
+    assert "copies" not in keys(network(FAST, other(OpClass.ACTIVATION, 20.0)))
+
+
+def squeezed(gate: tuple[int, ...]) -> Network:
+    vector = replace(conv("reduce", 5.0, 64, pixels=1), op_class=OpClass.POINTWISE)
+    return network(FAST, other(OpClass.POOLING, 8.0), vector, vector, other(OpClass.MULTIPLY, 10.0, more=gate))
+
+
+def test_squeeze_and_excitation_is_found_by_its_gate() -> None:
+    assert "1 squeeze-and-excitation block: 4 operators" in keys(squeezed((1, 64, 1, 1)))["squeeze"]
+    assert gates(squeezed((1, 64, 1, 1)).operators) == [(1, 2, 3, 4)]
+    assert "squeeze" not in keys(squeezed((1, 64, 28, 28)))  # a product of two maps is none
+    assert "squeeze" not in keys(squeezed(()))
+
+
+def test_short_operators() -> None:
+    tiny = conv("tiny", 4.0, 16, pixels=1)
+    said = keys(network(FAST, *[tiny] * 5, replace(tiny, precise=False)))["short"]
+    assert "6 of 7 operators take under 10 µs" in said
+    assert "(1 are too short to tell precisely)" in said
+    assert "short" not in keys(network(FAST, *[conv("worth it", 4.0, 16, pixels=28)] * 6))
+
+
+def test_the_residual_of_either_sign() -> None:
+    assert "2.00 µs for each of 10 operators" in keys(network(*[FAST] * 10, residual_us=20.0))["residual"]
+    assert "exceed the latency" in keys(network(*[FAST] * 10, residual_us=-20.0))["residual"]
+    assert "residual" not in keys(network(*[FAST] * 10, residual_us=5.0))
+
+
+def test_what_has_no_reason_is_told() -> None:
+    assert (
+        "no reason found here for 1 operator at 12.5 times" in keys(network(FAST, conv("slow", 400.0)))["unexplained"]
+    )
+    assert "unexplained" not in keys(network(FAST, conv("outside", 400.0, depthwise=True)))
+
+
+A = network(FAST, conv("d", 60.0, depthwise=True), other(OpClass.SHUFFLE, 21.7), residual_us=3.3, model="a")
+B = network(FAST, FAST, residual_us=-1.9, model="b")
+
+
+def test_the_parts_add_up_to_the_difference() -> None:
+    parts = split(A, B)
+    assert math.fsum(p.difference_ms for p in parts) == pytest.approx(A.latency_ms - B.latency_ms, abs=1e-12)
+    assert math.fsum(p.a_ms for p in parts) == pytest.approx(A.latency_ms, abs=1e-12)
+    assert sum(p.a_macs for p in parts) == A.macs
+    assert parts[-1].name == "residual"
+
+
+def test_the_check_is_told_beside_the_parts() -> None:
+    measured = check([(2.2e6, 1.2e6), (2.0e6, 1.0e6), (2.3e6, 1.3e6)])
+    assert measured.difference_ms == pytest.approx(1.0)
+    assert measured.error_ms == pytest.approx(0.0, abs=1e-9)
+    assert check([(2.2e6, 1.2e6)] * 4 + [(9e6, 1.0e6)]).difference_ms == pytest.approx(1.0)  # one disturbed pair
+    assert "the sum of the parts is +5.0% off" in text.told_check(measured, 1.05)
+    assert "the sum of the parts is -2.0% off" in text.told_check(measured, 0.98)
+
+
+def test_the_text_is_short_and_says_which_is_faster() -> None:
+    one = text.explain_one(A, ROOF, reasons(A, ROOF), 6, 4)
+    assert sum(len(s.lines) + len(s.statements) + (len(s.table.rows) + 1 if s.table else 0) for s in one) < 25
+    two = text.explain_two(A, B, ROOF, [reasons(A, ROOF), reasons(B, ROOF)], None, 6)
+    assert any(
+        "A - B = " in line and ": b is 1.60 times as fast, with 1.75 times the MACs" in line for line in two[0].lines
+    )
+    table = two[1].table
+    assert table is not None
+    assert table.rows[-1][:4] == ("latency", f"{A.latency_ms:.3f}", f"{B.latency_ms:.3f}", "+0.047")
+    marked = text.markdown(two)
+    assert sum(line.startswith("| ") for line in marked) == len(table.rows) + 2  # head and rule
+    assert len({line.count("|") for line in marked if line.startswith("| ")}) == 1
+
+
+def test_the_roof_of_the_profiles_themselves() -> None:
+    roof = find([A, B])
+    assert roof.peak_gmacs_per_s == pytest.approx(FAST.macs / 40e3)
+    assert roof.bandwidth_gb_per_s(1e6) == pytest.approx(max(op.moved_bytes / op.time_us / 1e3 for op in A.operators))
+    assert "bench roofline" in roof.origin
+    vague = network(replace(FAST, precise=False))
+    assert of_profiles([vague]).peak_gmacs_per_s == pytest.approx(vague.macs / vague.latency_ms / 1e6)
+
+
+def test_bytes_that_operators_move() -> None:
+    assert moved_elements("Conv", ((1, 8, 4, 4), (16, 8, 1, 1)), (1, 16, 4, 4), (16, 8, 1, 1)) == 128 + 128 + 256
+    assert moved_elements("Gemm", ((1, 8), (10,)), (1, 10), (10, 8)) == 8 + 10 + 10 + 80  # its weight is packed
+    assert moved_elements("Reshape", ((1, 8, 4, 4),), (1, 128), ()) == 0
+    assert moved_elements("Split", ((1, 8, 4, 4),), (1, 4, 4, 4), ()) == 256
+    assert moved_elements("Slice", ((1, 8, 4, 4),), (1, 2, 4, 4), ()) == 64
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [("{", "is no JSON"), ("{}", "is no profile"), ("[]", "is no profile"), (None, "cannot read")]
+)
+def test_a_file_that_is_no_profile(tmp_path: Path, content: str | None, says: str) -> None:
+    path = tmp_path / "profile.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(OutputError, match=says):
+        load(path)
