@@ -15,7 +15,7 @@ from bench.cli import COMMANDS, cli
 from bench.findings import store
 from bench.findings.catalog import select
 from bench.findings.table import judged
-from bench.report.text import findings as findings
+from bench.report.text import findings
 from bench.report.text import models as models_table
 from bench.rows.schema import schema
 

@@ -160,7 +160,7 @@ def _apart(cases: list[Case], pairs: int, seed: int) -> list[tuple[float, float]
 def _show(found: list[Network], checked: Check | None, most: int | None, top: int, format: str) -> None:
     import sys
 
-    from bench.profile import roofs as roofs
+    from bench.profile import roofs
     from bench.profile.reasons import reasons
     from bench.report.text import explain as text
 

@@ -174,7 +174,7 @@ def test_a_python_file_does_not_travel(tiny: Path) -> None:
 
 def test_a_device_measures_one_case_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path))
-    code = "from bench.fleet import device\nwith device.alone(): print('mine', flush=True); input()"
+    code = "from bench.measure import device\nwith device.alone(): print('mine', flush=True); input()"
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as other:
         assert other.stdout.readline() == "mine\n"

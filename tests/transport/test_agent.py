@@ -150,7 +150,7 @@ def test_a_new_line_of_the_same_run_ends_the_old_one(tiny: Path, way: Piped) -> 
 
 
 def test_another_version_is_told() -> None:
-    with closing(Piped("outpost.__version__ = '0.0.9'")) as way:
+    with closing(Piped("agent.__version__ = '0.0.9'")) as way:
         with pytest.raises(Unreachable, match=rf"isoflops 0.0.9 is on piped, and {__version__} here") as caught:
             way.hello()
         assert caught.value.hint == "bench targets setup piped"
