@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.artifact.artifact import Artifact
+from bench.backends import prepare
 from bench.base.errors import LinkLost, MeasureError
 from bench.export import ensure
 from bench.machine.environment import pick_cores
+from bench.measure.bring import bring
 from bench.measure.evidence import fullest, theft
 from bench.measure.launch import Launch
 from bench.measure.rows import fault_of
@@ -68,7 +70,8 @@ def run(
     """
     reach = reach or LocalReach()
     artifacts = [ensure(case, protocol.seed) for case in (a, b)]
-    for case in (a, b):
+    for case, artifact in zip((a, b), artifacts, strict=True):
+        prepare.ensure(artifact, case.backend)  # not while the other side waits
         pick_cores(case.settings.threads, cores or reach.usable_cores())  # say at once that there are too few
     number, lost = done, 0
     while True:
@@ -132,7 +135,7 @@ def _pair(
         for side in order.sample((0, 1), 2):
             launches[side] = stack.enter_context(Launch(cases[side], protocol.timeout_s, reach))
             cores = cores or launches[side].choose(most, allowed)["cores"]  # both sides run on the same
-            folder = reach.carry(artifacts[side], cases[side].backend.name)
+            folder = bring(reach, cases[side], artifacts[side])
             loaded[side] = launches[side].load(folder, cores[-cases[side].settings.threads :])
             warmed[side] = launches[side].warm(protocol.warmup_ms, 3, protocol.block_ms, protocol.block_min_inferences)
         n = max(protocol.block_min_inferences, min(w["n"] for w in warmed.values()))

@@ -12,12 +12,11 @@ The protocol is that of `bench.measure.worker`, and so is the timed loop.
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from bench import backends
-from bench.backends.base import Session, device_clock
+from bench.backends.base import Session
 from bench.backends.loop import time_block
 from bench.machine.canary import Canary, Probe
 from bench.measure.probe_artifact import examine
@@ -45,7 +44,7 @@ class ProbeWorker:
     def open(self, request: dict[str, Any]) -> dict[str, Any]:
         """Load a graph and run it twice."""
         artifact = examine(Path(request["path"]))
-        session = self.backend.load(artifact, self.settings, self.options)
+        session = backends.session(self.backend, artifact, self.settings, self.options)
         session.infer()
         session.infer()
         self.sessions[request["path"]] = session
@@ -56,7 +55,7 @@ class ProbeWorker:
         return {"latency_ns": self._block(self.sessions[request["path"]], request["block_ms"], request["least"])}
 
     def _block(self, session: Session, block_ms: float, least: int) -> list[int]:
-        clock, device_ns = getattr(session, "clock", time.perf_counter_ns), device_clock(session)
+        clock, device_ns = session.clocks.now, session.clocks.device_ns
         first = min(time_block(session.infer, 2, clock, device_ns)[0])
         n = min(max(least, round(block_ms * 1e6 / max(first, 1))), 100_000)
         return time_block(session.infer, n, clock, device_ns)[0]
@@ -64,14 +63,14 @@ class ProbeWorker:
     def inspect(self, request: dict[str, Any]) -> dict[str, Any]:
         """Read back what a session really runs."""
         session = self.sessions[request["path"]]
-        found, operators = session.effective(), session.operators()
+        found, operators = session.effective(), session.operators()  # `probes` needs `graph`
         return {
             "version": found.version,
             "device": found.device,
             "precision": found.precision,
             "threads": found.threads,
             "macs_executed": sum(op.macs or 0 for op in operators),
-            "scripted": hasattr(session, "canary"),
+            "scripted": self.backend.capabilities.scripted,
         }
 
     def shut(self, request: dict[str, Any]) -> dict[str, Any]:

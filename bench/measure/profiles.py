@@ -7,13 +7,16 @@ from contextlib import ExitStack
 from typing import Any
 
 from bench.artifact.artifact import Artifact
+from bench.backends import prepare
 from bench.base.errors import MeasureError
 from bench.export import ensure
 from bench.machine.environment import pick_cores
+from bench.measure.bring import bring
 from bench.measure.launch import Launch
 from bench.measure.rows import fault_of
 from bench.plan.case import Case
 from bench.plan.protocol import ProfileProtocol
+from bench.transport.local import LocalReach
 
 
 def measure(
@@ -39,7 +42,8 @@ def measure_in_turns(
     profiles; which case comes first alternates. Returns for each case what `measure` does.
     """
     artifacts = [ensure(case, protocol.seed) for case in cases]
-    for case in cases:
+    for case, artifact in zip(cases, artifacts, strict=True):
+        prepare.ensure(artifact, case.backend)
         pick_cores(case.settings.threads)  # say at once that there are too few
     launches: list[list[dict[str, Any]]] = [[] for _ in cases]
     for number in range(protocol.launches):
@@ -58,7 +62,7 @@ def _launch(
         cores = workers[0].choose(most, [])["cores"]
         found: list[dict[str, Any]] = []
         for case, artifact, worker in zip(cases, artifacts, workers, strict=True):
-            loaded = worker.load(artifact.folder, cores[-case.settings.threads :])
+            loaded = worker.load(bring(LocalReach(), case, artifact), cores[-case.settings.threads :])
             warmed = worker.warm(protocol.warmup_ms, 3, protocol.block_ms, protocol.least)
             found.append({"loaded": loaded, "n": min(protocol.most, warmed["n"]), "loads": []})
         for load in range(protocol.loads):

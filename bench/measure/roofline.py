@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench import backends
 from bench.base.errors import MeasureError, Unsupported
 from bench.machine.environment import pick_cores
 from bench.machine.roof import Compute, Roofline, Stream
@@ -68,10 +69,11 @@ def measure(
 
 def refuse(backend: BackendRef) -> None:
     """Raise Unsupported for a backend that cannot run the probes."""
-    if backend.name == "torch":
+    if not backends.get(backend.name).capabilities.probes:
+        others = [b.name for b in backends.working() if b.capabilities.probes and not b.capabilities.scripted]
         raise Unsupported(
-            "torch has no roofline here: its backend runs no ONNX graphs, and the probes are some",
-            "onnxruntime and openvino have one",
+            f"{backend.name} has no roofline here: its backend does not run the probes, which are ONNX graphs",
+            f"{' and '.join(others)} have one",
         )
 
 

@@ -16,11 +16,13 @@ from typing import Any
 
 from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError
+from bench.measure.bring import bring
 from bench.measure.evidence import fullest, theft
 from bench.measure.launch import Launch
 from bench.measure.rows import fault_of
 from bench.plan.case import Case
 from bench.plan.protocol import WaveProtocol
+from bench.transport.local import LocalReach
 
 
 def measure(
@@ -42,7 +44,13 @@ def measure(
         cores: list[int] = []
         most = max(case.settings.threads for case in cases)
         begun = order.sample(range(len(cases)), len(cases))
-        for i in begun:  # all at once: nothing is timed while interpreters start
+        folders: dict[int, str] = {}
+        for i in begun:
+            try:
+                folders[i] = bring(LocalReach(), cases[i], artifacts[i])
+            except BenchError as error:
+                errors[i] = error
+        for i in folders:  # all at once: nothing is timed while interpreters start
             try:
                 launches[i] = stack.enter_context(Launch(cases[i], protocol.timeout_s))
             except BenchError as error:
@@ -52,7 +60,7 @@ def measure(
                 continue
             try:
                 cores = cores or launches[i].choose(most, [])["cores"]  # all sides run on the same
-                loaded[i] = launches[i].load(artifacts[i].folder, cores[-cases[i].settings.threads :])
+                loaded[i] = launches[i].load(folders[i], cores[-cases[i].settings.threads :])
                 lengths[i] = launches[i].warm(protocol.warmup_ms, 2, protocol.block_ms, protocol.block_min_inferences)[
                     "n"
                 ]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from bench import backends
 from bench.backends.kernel import Kernel
 from bench.base.errors import MeasureError, Unsupported
 from bench.export import ensure
@@ -55,10 +56,11 @@ class PredictLaunch(ProbeLaunch):
 
 def refuse(backend: BackendRef) -> None:
     """Raise Unsupported for a backend whose kernels cannot be timed alone."""
-    if backend.name != "onnxruntime":
+    if not backends.get(backend.name).capabilities.kernels:
+        able = [b.name for b in backends.working() if b.capabilities.kernels]
         raise Unsupported(
             f"latency on {backend.name} cannot be predicted: its fused operators cannot be run alone",
-            "onnxruntime can be predicted; `bench run` measures the others",
+            f"{', '.join(able)} can be predicted; `bench run` measures the others",
         )
 
 
@@ -68,11 +70,11 @@ def context(backend: BackendRef, threads: int) -> Context:
     Raises:
         Unsupported: the runtime is in another interpreter, so that its version is not known.
     """
-    from importlib.metadata import version
-
     if backend.python:
         raise Unsupported("prediction does not reach a runtime in another interpreter", "leave python= out")
-    return Context.of(local(), backend.canonical, version(backend.name), threads)
+    return Context.of(
+        local(), backend.canonical, next(iter(backends.get(backend.name).versions().values()), ""), threads
+    )
 
 
 def train(

@@ -13,14 +13,13 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.artifact.probe import Probe
-from bench.backends.base import Session, device_clock
+from bench.backends.base import Session
 from bench.backends.kernel import Kernel
 from bench.backends.loop import time_block
 from bench.base.errors import clip, first_line
@@ -44,9 +43,7 @@ class PredictWorker(ProbeWorker):
 
     def list(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the kernels of the graph that the runtime makes of a model."""
-        from bench.backends.ort_kernels import kernels_of, optimise
-
-        found = kernels_of(optimise(Path(request["path"]), self.settings.threads, self.options))
+        found = self.backend.kernels(Path(request["path"]), self.settings.threads, self.options)
         return {"kernels": [kernel.record() for kernel in found.kernels], "lost": found.lost}
 
     def kernel(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -63,8 +60,7 @@ class PredictWorker(ProbeWorker):
         path = Path(self.folder.name, "kernel.onnx")
         onnx.save(model, path)
         artifact = Held.of(describe(model, path))
-        # The kernel is cut from an optimised graph: nothing is left to optimise, and a blocked one must stay so.
-        session = self.backend.load(artifact, self.settings, self.options | {"optimization": "disable"})
+        session = self.backend.load_kernel(artifact, self.settings, self.options)
         try:
             for _ in range(3):
                 session.infer()
@@ -82,8 +78,7 @@ class PredictWorker(ProbeWorker):
         for array in (*artifact.held, *session.outputs()):
             if array.nbytes <= RECENT_BYTES:
                 array.max(initial=0)
-        clock = getattr(session, "clock", time.perf_counter_ns)
-        return time_block(session.infer, 1, clock, device_clock(session))[0][0]
+        return time_block(session.infer, 1, session.clocks.now, session.clocks.device_ns)[0][0]
 
 
 class Held(Probe):
