@@ -53,6 +53,14 @@ class Stamp:
 
 
 @dataclass(frozen=True)
+class Converted:
+    """A file that a backend made of the artifact: its path in the artifact's folder, and its size."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Artifact:
     """An exported model, addressed by the hash of what it was made from.
 
@@ -60,7 +68,7 @@ class Artifact:
     the model was a person's ONNX file (then `onnx` is that file, in its place, or a copy with static shapes), and
     ``weights.pt`` where PyTorch made it. `data` are the files of external data, relative to the ONNX file's folder;
     `sha256` covers them, too. `precision` is that of the weights. `macs` are multiply-accumulates of one inference at
-    `batch`.
+    `batch`. With `converted` files the folder holds those and the reference, and neither ONNX file nor weights.
     """
 
     folder: str
@@ -84,6 +92,7 @@ class Artifact:
     source: str = ""
     data: tuple[str, ...] = ()
     stamps: tuple[Stamp, ...] = ()
+    converted: tuple[Converted, ...] = ()
     format: int = FORMAT
 
     @cached_property
@@ -95,6 +104,10 @@ class Artifact:
     def weights(self) -> Path:
         """Where the PyTorch weights are (the file exists only where PyTorch made the artifact)."""
         return Path(self.folder, "weights.pt")
+
+    def converted_path(self, name: str) -> Path:
+        """Where a file is that the backend's `prepare` wrote."""
+        return Path(self.folder, name)
 
     def reference(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Return the reference inputs and outputs, in the model's order."""
@@ -119,11 +132,22 @@ def load(folder: Path) -> Artifact:
         data: dict[str, Any] = json.loads(folder.joinpath("artifact.json").read_text("utf-8"))
         if data["format"] != FORMAT:
             raise KeyError("format")
-        for key, record in (("inputs", TensorInfo), ("outputs", TensorInfo), ("mac_ops", MacOp), ("stamps", Stamp)):
+        data.setdefault("converted", ())
+        for key, record in (
+            ("inputs", TensorInfo),
+            ("outputs", TensorInfo),
+            ("mac_ops", MacOp),
+            ("stamps", Stamp),
+            ("converted", Converted),
+        ):
             data[key] = tuple(record(**{k: _tupled(v) for k, v in row.items()}) for row in data[key])
         artifact = Artifact(
             **data | {"folder": str(folder), "uncounted": tuple(data["uncounted"]), "data": tuple(data["data"])}
         )
+        if any(artifact.converted_path(file.name).stat().st_size != file.bytes for file in artifact.converted):
+            raise ValueError("size")
+        if artifact.converted:
+            return artifact
         if artifact.path.stat().st_size != artifact.bytes:
             raise ValueError("size")
         if any(Stamp.of(Path(stamp.path)) != stamp for stamp in artifact.stamps):

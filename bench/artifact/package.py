@@ -37,19 +37,23 @@ class Parcel:
     files: tuple[File, ...]
 
 
-def pack(artifact: Artifact, backend: str) -> Parcel:
-    """Name the files that `backend` needs of an artifact, with a description that holds anywhere.
+def pack(artifact: Artifact, form: str) -> Parcel:
+    """Name the files of an artifact that are needed in a `form` (`bench.backends.base.Capabilities.form`).
 
     A person's own ONNX file lies wherever it lies and is known by its time of change; in a parcel it is `model.onnx`,
-    known by its size. PyTorch's weights go along only to PyTorch.
+    known by its size. PyTorch's weights go along only in the form ``module``; a converted artifact goes as it is, with
+    neither.
 
     Raises:
         ArtifactError: a file cannot be read, or its external data lies outside of its folder.
     """
-    there = {"model.onnx": artifact.path, "reference.npz": Path(artifact.folder, "reference.npz")}
-    if backend == "torch" and artifact.weights.exists():
+    there = {"reference.npz": Path(artifact.folder, "reference.npz")}
+    there |= {file.name: artifact.converted_path(file.name) for file in artifact.converted}
+    if not artifact.converted:
+        there["model.onnx"] = artifact.path
+    if form == "module" and artifact.weights.exists():
         there["weights.pt"] = artifact.weights
-    for location in artifact.data:
+    for location in () if artifact.converted else artifact.data:
         if PurePosixPath(location).is_absolute() or ".." in PurePosixPath(location).parts:
             raise ArtifactError(f"external data in {clip(location)} cannot be carried", "keep it beside the ONNX file")
         there[location] = artifact.path.parent / location

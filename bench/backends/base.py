@@ -1,22 +1,39 @@
-"""The contract of a backend. A third party's backend implements it and names itself in ``bench.backends``.
+"""The contract of a backend: what it declares, what it must do, and what it may do besides.
+
+A third party's backend subclasses `Backend` and `Session` and is named in the entry-point group ``bench.backends``
+(``docs/extending.md`` builds one). Whatever is optional is declared in `Capabilities` and has a default here, so that
+nobody asks an object what it happens to have, and nobody asks a backend for its name.
 
 A backend module is imported by the parent too (to check options), so it imports its runtime only inside methods.
 """
 
 from __future__ import annotations
 
+import os
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.artifact.artifact import Artifact
+from bench.base.errors import Unsupported
+from bench.machine.canary import Probe
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter, Value
 
+if TYPE_CHECKING:
+    from bench.backends.ort_kernels import KernelList
+    from bench.backends.profiling import Profiler
+
 Array = NDArray[Any]
+Options = dict[str, Value]
 
 # Relative L2 error against the reference above which a row says `mismatch`, by the precision that ran. fp32 leaves
 # room for another summation order over the deepest networks; the others are a few times their unit round-off, which
@@ -25,16 +42,98 @@ PARITY_TOLERANCE = {"fp32": 1e-4, "tf32": 5e-3, "fp16": 2e-2, "bf16": 1e-1, "int
 
 
 @dataclass(frozen=True, slots=True)
+class Conversion:
+    """That a backend converts artifacts, and what else than the artifact decides the result.
+
+    `options` are those that the converter looks at; `packages` the distributions that convert, by whose versions a
+    converted form is kept. A conversion that takes longer than `timeout_s` is ended.
+    """
+
+    options: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    timeout_s: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do, declared so that nothing is tried out or guessed.
+
+    `takes` is the part of an artifact that it reads: the ONNX file, or the recipe and weights of an ``nn.Module``.
+    With a `conversion`, that is read by `Backend.prepare` alone, and `Backend.load` gets what it wrote. `graph` says
+    that `Session.operators` tells the graph that runs; without, a row's ``macs_executed`` is empty and nobody can see
+    whether work was folded away. `profiles`: a session has a profiler. `probes`: the graphs of ``bench roofline`` run
+    as they are. `kernels`: single operators can be listed and run alone (``bench predict``). `scripted`: it measures
+    nothing, and its times say nothing of the machine.
+    """
+
+    takes: Literal["onnx", "module"] = "onnx"
+    conversion: Conversion | None = None
+    graph: bool = False
+    profiles: bool = False
+    probes: bool = False
+    kernels: bool = False
+    scripted: bool = False
+
+    @property
+    def form(self) -> str:
+        """The form in which an artifact is carried to the device: ``onnx``, ``module`` or ``converted``."""
+        return "converted" if self.conversion else self.takes
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How much ran on the device that was asked for, as the runtime tells it after it has run.
+
+    `operators` and `macs` are shares from 0 to 1 (`macs` is None where no MAC is known); `elsewhere` says of some of
+    the rest what ran where. A row whose shares are not 1 is ``downgraded``.
+    """
+
+    device: str
+    operators: float
+    macs: float | None = None
+    elsewhere: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, device: str, operators: list[Operator]) -> Placement:
+        """Add up a graph whose operators say where they ran."""
+        here = [op for op in operators if op.device == device]
+        counted = sum(op.macs or 0 for op in operators)
+        others = dict.fromkeys(f"{op.kind} on {op.device or 'an unknown device'}" for op in operators if op not in here)
+        return cls(
+            device,
+            len(here) / len(operators) if operators else 0.0,
+            sum(op.macs or 0 for op in here) / counted if counted else None,
+            tuple(others)[:5],
+        )
+
+    @classmethod
+    def only(cls, device: str) -> Placement:
+        """Say that there is no other place: for a runtime that has one device and no way to leave it."""
+        return cls(device, 1.0, 1.0)
+
+    def fault(self) -> str:
+        """Say in a line what did not run on the device; nothing if all did."""
+        if self.operators >= 1.0 and (self.macs is None or self.macs >= 1.0):
+            return ""
+        macs = "" if self.macs is None else f" and {self.macs:.1%} of the MACs"
+        rest = f" (elsewhere: {', '.join(self.elsewhere)})" if self.elsewhere else ""
+        return f"only {self.operators:.1%} of the operators{macs} ran on {self.device}{rest}"
+
+
+@dataclass(frozen=True, slots=True)
 class Effective:
     """What really runs, as read back from the runtime and not from what was asked of it.
 
-    `threads` counts the threads that compute; `settings` holds every property the runtime would tell.
+    `device` is ``cpu``, or the name of another device. `precision` is a key of `PARITY_TOLERANCE`, or ``unknown``
+    where nothing tells. `threads` counts the threads that compute, None where nothing tells. `settings` holds every
+    property the runtime would tell.
     """
 
     version: str
     device: str
     precision: str
-    threads: int
+    threads: int | None
+    placement: Placement
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -44,6 +143,7 @@ class Operator:
 
     `macs` are those of its true shapes, `padded_macs` those it computes in its padded layout; None where the
     operator has none or the runtime does not tell. `opaque` marks an operator that may hide multiply-accumulates.
+    `device` is where it ran, where the runtime tells.
     """
 
     name: str
@@ -55,48 +155,133 @@ class Operator:
     implementation: str = ""
     shapes: tuple[tuple[int, ...], ...] = ()
     opaque: bool = False
+    device: str = ""
 
 
-class Session(Protocol):
-    """A network loaded into a runtime, with its buffers allocated and filled with the artifact's reference input."""
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What tells the time of a session: the host's clock, unless it says otherwise.
 
-    def infer(self) -> None:
-        """Run one synchronous inference on the buffers, and nothing else: this is the timed region."""
+    `device_ns` returns a device's own time for the last inference in ns (CUDA events). `now`, `sleep` and `canary`
+    are replaced together, by a scripted session: its time has nothing to do with this machine's.
+    """
 
+    now: Callable[[], int] = time.perf_counter_ns
+    sleep: Callable[[float], None] = time.sleep
+    device_ns: Callable[[], int] | None = None
+    canary: Probe | None = None
+
+
+class Session(ABC):
+    """A network loaded into a runtime, with its buffers allocated and filled with the artifact's reference input.
+
+    `infer` runs one synchronous inference on the buffers, and nothing else: it is the timed region. It may be a
+    method, or a function that is bound when the session is made. `compile_ns` is the part of the loading in which the
+    runtime compiled, where that can be told.
+    """
+
+    infer: Callable[[], None]
+    clocks: Clocks = Clocks()
+    compile_ns: int | None = None
+
+    @abstractmethod
     def outputs(self) -> list[Array]:
         """Return the outputs of the last inference, in the artifact's order."""
 
+    @abstractmethod
     def effective(self) -> Effective:
         """Read back what runs. May be slow: it is called once, after the measuring."""
 
-    def operators(self) -> list[Operator]:
-        """Return the runtime's own fused graph in order of execution. May be slow, as `effective`."""
-
+    @abstractmethod
     def close(self) -> None:
         """Let go of everything."""
 
+    def operators(self) -> list[Operator]:
+        """Return the runtime's own fused graph in order of execution. May be slow, as `effective`.
 
-class Backend(Protocol):
+        Asked only of a backend whose capability is `graph`.
+        """
+        raise Unsupported("this runtime does not tell its graph")
+
+    def profiler(self) -> Profiler:
+        """Load a profiled twin; see `bench.backends.profiling`. Asked only of a backend whose capability is `profiles`.
+
+        Raises:
+            Unsupported: there is none for this session.
+        """
+        raise Unsupported("this runtime does not tell the time of an operator")
+
+
+class Backend(ABC):
     """A runtime.
 
-    `modules` are what it imports, `extra` is the extra of ``isoflops`` that installs them.
+    `name` is that of its entry point. `modules` are what it imports, `packages` the distributions they come from,
+    `extra` the extra of ``isoflops`` that installs those (empty: pip installs `packages`).
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
-    modules: ClassVar[tuple[str, ...]]
-    extra: ClassVar[str]
-    parameters: ClassVar[dict[str, Parameter]]
+    modules: ClassVar[tuple[str, ...]] = ()
+    packages: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
+    parameters: ClassVar[dict[str, Parameter]] = {}
+    capabilities: ClassVar[Capabilities] = Capabilities()
 
-    def import_runtime(self) -> None:
-        """Import the runtime; timed as ``import_ms``."""
-
-    def load(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> Session:
+    @abstractmethod
+    def load(self, artifact: Artifact, settings: Settings, options: Options) -> Session:
         """Load and compile the artifact; timed as ``load_ms``.
 
         Raises:
             bench.base.errors.Unsupported: this backend cannot run this model or these options.
         """
+
+    def import_runtime(self) -> None:
+        """Import the runtime; timed as ``import_ms``."""
+        for module in self.modules:
+            import_module(module)
+
+    def prepare(self, artifact: Artifact, options: Options, folder: Path) -> None:
+        """Convert the artifact into files in `folder`: in a process of its own, once, outside of ``load_ms``.
+
+        Asked only of a backend that declares a `conversion`. `load` finds them by `Artifact.converted_path`.
+
+        Raises:
+            bench.base.errors.Unsupported: it cannot be converted.
+        """
+        raise Unsupported(f"{self.name} converts nothing")
+
+    def asked_precision(self, artifact: Artifact, options: Options) -> str:
+        """Return the precision that these options ask for; ``model`` and no option ask for that of the weights."""
+        asked = str(options.get("precision", "model"))
+        return artifact.precision if asked == "model" else asked
+
+    def kernels(self, model: Path, threads: int, options: Options) -> KernelList:
+        """Return the operators of the graph that the runtime makes of an ONNX file, each cut out.
+
+        Asked only of a backend whose capability is `kernels`, as is `load_kernel`.
+        """
+        raise Unsupported(f"{self.name} does not list its kernels")
+
+    def load_kernel(self, artifact: Artifact, settings: Settings, options: Options) -> Session:
+        """Load one operator of `kernels` so that it runs as it stands."""
+        raise Unsupported(f"{self.name} runs no kernel alone")
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of its packages, those of its converter included, without importing any."""
+        converter = self.capabilities.conversion.packages if self.capabilities.conversion else ()
+        found = {}
+        for package in (*self.packages, *converter):
+            try:
+                found[package] = version(package)
+            except PackageNotFoundError:
+                found[package] = ""
+        return found
+
+    def install_hint(self) -> str:
+        """Say how its runtime is installed."""
+        if self.extra:
+            return f"pip install 'isoflops[{self.extra}]'"
+        return f"pip install {' '.join(self.packages or self.modules)}"
 
 
 def parameters(*rows: Parameter) -> dict[str, Parameter]:
@@ -104,10 +289,12 @@ def parameters(*rows: Parameter) -> dict[str, Parameter]:
     return {row.name: row for row in rows}
 
 
-def device_clock(session: Session) -> Callable[[], int] | None:
-    """Return the session's own clock for the last inference in ns (CUDA events), or None where the host's counts."""
-    clock: Callable[[], int] | None = getattr(session, "device_ns", None)
-    return clock
+def running_threads() -> int | None:
+    """Count the threads of this process, where the system tells: a runtime's own are those that came with it."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return None
 
 
 def relative_l2(outputs: list[Array], reference: list[Array]) -> float:

@@ -15,17 +15,28 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from bench.artifact.artifact import Artifact, MacOp
-from bench.backends.base import Array, Effective, Operator, parameters
+from bench.backends.base import (
+    Array,
+    Backend,
+    Capabilities,
+    Clocks,
+    Effective,
+    Operator,
+    Options,
+    Placement,
+    Session,
+    parameters,
+)
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator
 from bench.base.errors import Unsupported
 from bench.plan.case import Settings
-from bench.plan.parameter import Parameter, Value
+from bench.plan.parameter import Parameter
 
 
-class FakeSession:
+class FakeSession(Session):
     """Plays `latency_ms` plus `ps_per_mac` per MAC, times a lognormal factor of spread `launch_cv` in each launch."""
 
-    def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
+    def __init__(self, artifact: Artifact, settings: Settings, options: Options) -> None:
         self._options = options
         self._outputs = [a + options["error"] for a in artifact.reference()[1]]
         self._macs, self._mac_ops = artifact.macs, artifact.mac_ops
@@ -37,6 +48,7 @@ class FakeSession:
         latency_ns = float(options["latency_ms"]) * 1e6 + float(options["ps_per_mac"]) * artifact.macs / 1e3
         self._latency_ns = max(1, round(latency_ns * math.exp(wobble)))
         self.canary = FakeCanary(float(options["slowness"]), int(options["disturb_every"]))
+        self.clocks = Clocks(self.clock, self.sleep, canary=self.canary)
 
     def clock(self) -> int:
         """Return the scripted time in ns."""
@@ -62,7 +74,10 @@ class FakeSession:
 
     def effective(self) -> Effective:
         """Claim the precision given by the option `effective`."""
-        return Effective("0", "fake", str(self._options["effective"]), self._threads)
+        share = float(self._options["placed"])
+        elsewhere = () if share >= 1 else ("the rest on a scripted device",)
+        placement = Placement("fake", share, share, elsewhere)
+        return Effective("0", "fake", str(self._options["effective"]), self._threads, placement)
 
     def operators(self) -> list[Operator]:
         """Claim one operator with the artifact's MACs, scaled by the option `macs_share`."""
@@ -134,13 +149,11 @@ class FakeProfiler:
         return RawProfile(operators, ProfilerCost(self._delta_ns, self._delta_ns, 0.0, 1.0))
 
 
-class Fake:
+class Fake(Backend):
     """The scripted backend."""
 
     name: ClassVar[str] = "fake"
     title: ClassVar[str] = "scripted latencies, for tests"
-    modules: ClassVar[tuple[str, ...]] = ()
-    extra: ClassVar[str] = ""
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("latency_ms", 1.0, range=(1e-6, 1e6)),
         Parameter("ps_per_mac", 0.0, range=(0.0, 1e6), help="added to the latency for each multiply-accumulate"),
@@ -150,16 +163,15 @@ class Fake:
         Parameter("error", 0.0, help="added to every output"),
         Parameter("effective", "fp32", help="precision that is claimed to have run"),
         Parameter("macs_share", 1.0, help="share of the MACs that is claimed to have run"),
+        Parameter("placed", 1.0, range=(0.0, 1.0), help="share that is claimed to have run on the device"),
         Parameter("profiler_us", 2.0, range=(0.0, 1e6), help="what profiling adds to each operator"),
         Parameter("sleep_ms", 0.0, range=(0.0, 60_000.0), help="really slept in each inference, and in no latency"),
         Parameter("fail", "none", choices=("none", "crash", "kill", "hang", "memory", "noise", "raise")),
         Parameter("fail_at", 0, help="the inference at which to fail"),
     )
+    capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, scripted=True)
 
-    def import_runtime(self) -> None:
-        """Import nothing."""
-
-    def load(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> FakeSession:
+    def load(self, artifact: Artifact, settings: Settings, options: Options) -> FakeSession:
         """Return a scripted session."""
         return FakeSession(artifact, settings, options)
 

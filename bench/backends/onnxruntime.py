@@ -1,23 +1,38 @@
-"""ONNX Runtime on the CPU.
+"""ONNX Runtime on the CPU, or through another of its execution providers.
 
 Timed through ``io_binding`` on buffers bound once: ``run()`` would allocate outputs and convert feeds in every call.
 """
 
 from __future__ import annotations
 
-import os
+import json
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.artifact.artifact import Artifact
 from bench.backends import ort_graph as ort_optimized
-from bench.backends.base import Array, Effective, Operator, parameters
+from bench.backends.base import (
+    Array,
+    Backend,
+    Capabilities,
+    Effective,
+    Operator,
+    Options,
+    Placement,
+    Session,
+    parameters,
+    running_threads,
+)
 from bench.backends.ort_profile import OrtProfiler
 from bench.base.errors import OutOfMemory, Unsupported, clip
 from bench.plan.case import Settings
-from bench.plan.parameter import Parameter, Value
+from bench.plan.parameter import Parameter
 
+if TYPE_CHECKING:
+    from bench.backends.ort_kernels import KernelList
+
+CPU = "CPUExecutionProvider"
 LEVELS = {
     "disable": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -26,20 +41,21 @@ LEVELS = {
 }
 
 
-class OnnxRuntimeSession:
-    """A network in an ``InferenceSession`` of the CPU execution provider."""
+class OnnxRuntimeSession(Session):
+    """A network in an ``InferenceSession``."""
 
-    def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
+    def __init__(self, artifact: Artifact, settings: Settings, options: Options) -> None:
         import numpy as np
         import onnxruntime as ort
 
         self._artifact, self._settings, self._options = artifact, settings, options
         self._operators: list[Operator] | None = None
-        before = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+        self._provider = provider_of(str(options["provider"]))
+        before = running_threads()
         self._session = self._load(str(artifact.path))
-        after = len(os.listdir("/proc/self/task")) if before else 0
+        after = running_threads()
         # The calling thread computes too, so a pool of n has n - 1 threads of its own.
-        self._threads = after - before + 1 if before else settings.threads
+        self._threads = None if before is None or after is None else after - before + 1
         inputs, _ = artifact.reference()
         self._inputs = [ort.OrtValue.ortvalue_from_numpy(np.asarray(x, order="C")) for x in inputs]
         self._outputs = [
@@ -76,7 +92,7 @@ class OnnxRuntimeSession:
             so.enable_profiling = True
             so.profile_file_prefix = str(profile)
         try:
-            return ort.InferenceSession(model, so, providers=["CPUExecutionProvider"])
+            return ort.InferenceSession(model, so, providers=list(dict.fromkeys((self._provider, CPU))))
         except Exception as error:  # its exceptions share no base class
             first = str(error).strip().splitlines()[0]
             if "memory" in first.lower():
@@ -105,21 +121,30 @@ class OnnxRuntimeSession:
             "execution_mode": str(so.execution_mode),
             **entries,
         }
-        precision = ort_optimized.precision(self.operators())
+        operators = self.operators()
+        precision = ort_optimized.precision(operators)
         if entries["mlas.enable_gemm_fastmath_arm64_bfloat16"] != "0":
             precision = "bf16"
-        return Effective(ort.__version__, "cpu", precision, self._threads, settings)
+        device = str(self._options["provider"])
+        placement = Placement.of(self._provider, [op for op in operators if not op.kind.startswith("Memcpy")])
+        return Effective(ort.__version__, device, precision, self._threads, placement, settings)
 
     def operators(self) -> list[Operator]:
-        """Read the optimised graph, which a second session with the same options writes down."""
+        """Read the optimised graph, which a second session with the same options writes down.
+
+        That session runs once with the profiler on, which tells the provider of every node that ran.
+        """
         if self._operators is not None:
             return self._operators
         import onnx
 
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             path = Path(folder, "optimized.onnx")
-            self._load(str(self._artifact.path), path)
-            self._operators = ort_optimized.operators(onnx.load(path, load_external_data=False), self._artifact)
+            twin = self._load(str(self._artifact.path), path, Path(folder, "profile"))
+            twin.run_with_iobinding(self._bind(twin))
+            providers = ort_optimized.providers(json.loads(Path(twin.end_profiling()).read_text("utf-8")))
+            model = onnx.load(path, load_external_data=False)
+            self._operators = ort_optimized.operators(model, self._artifact, providers)
         return self._operators
 
     def profiler(self) -> OrtProfiler:
@@ -132,26 +157,56 @@ class OnnxRuntimeSession:
         del self._binding, self._inputs, self._outputs, self._session
 
 
-class OnnxRuntime:
-    """ONNX Runtime's CPU execution provider."""
+class OnnxRuntime(Backend):
+    """ONNX Runtime, as its wheel from PyPI has it."""
 
     name: ClassVar[str] = "onnxruntime"
-    title: ClassVar[str] = "ONNX Runtime, CPU execution provider"
+    title: ClassVar[str] = "ONNX Runtime, CPU or another execution provider"
     modules: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
-    extra: ClassVar[str] = ""
+    packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", "fp32"), help="the CPU provider runs the model's own"),
+        Parameter("provider", "cpu", pattern="[a-z]{1,32}", help="execution provider, e.g. cuda, if the build has it"),
         Parameter("optimization", "all", choices=tuple(LEVELS), help="graph optimisation level"),
         Parameter("spinning", False, help="worker threads spin while they wait"),
     )
+    capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, kernels=True)
 
     def import_runtime(self) -> None:
-        """Import onnxruntime."""
+        """Import onnxruntime; ONNX is read by the read-back alone."""
         import onnxruntime  # noqa: F401
 
-    def load(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> OnnxRuntimeSession:
+    def load(self, artifact: Artifact, settings: Settings, options: Options) -> OnnxRuntimeSession:
         """Load the artifact; see `bench.backends.base.Backend.load`."""
         return OnnxRuntimeSession(artifact, settings, options)
+
+    def kernels(self, model: Path, threads: int, options: Options) -> KernelList:
+        """Cut the operators out of the optimised graph."""
+        from bench.backends.ort_kernels import kernels_of, optimise
+
+        if options["provider"] != "cpu":
+            raise Unsupported("only the kernels of the CPU provider can be cut out", "leave provider= out")
+        return kernels_of(optimise(model, threads, options))
+
+    def load_kernel(self, artifact: Artifact, settings: Settings, options: Options) -> OnnxRuntimeSession:
+        """Load a kernel: it is cut from an optimised graph, so nothing is optimised, and a blocked one stays so."""
+        return OnnxRuntimeSession(artifact, settings, options | {"optimization": "disable"})
+
+
+def provider_of(name: str) -> str:
+    """Return the execution provider that ``provider=name`` means.
+
+    Raises:
+        Unsupported: this build of onnxruntime does not have it.
+    """
+    import onnxruntime as ort
+
+    offered = {full.removesuffix("ExecutionProvider").lower(): full for full in ort.get_available_providers()}
+    if name not in offered:
+        raise Unsupported(
+            f"this build of onnxruntime has no execution provider {name!r}", f"it has {', '.join(sorted(offered))}"
+        )
+    return str(offered[name])
 
 
 def _closed() -> None:

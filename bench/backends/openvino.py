@@ -12,27 +12,36 @@ from math import prod
 from typing import Any, ClassVar
 
 from bench.artifact.artifact import Artifact
-from bench.backends.base import Array, Effective, Operator, parameters
+from bench.backends.base import (
+    Array,
+    Backend,
+    Capabilities,
+    Effective,
+    Operator,
+    Options,
+    Placement,
+    Session,
+    parameters,
+)
 from bench.backends.ov_profile import OvProfiler
 from bench.base.errors import OutOfMemory, Unsupported, clip
 from bench.plan.case import Settings
-from bench.plan.parameter import Parameter, Value
+from bench.plan.parameter import Parameter
 
 # OpenVINO's names of element types, and ours.
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 NAMES = {"f32": "fp32", "float32": "fp32", "bf16": "bf16", "bfloat16": "bf16", "f16": "fp16", "float16": "fp16"}
 NAMES |= {"i8": "int8", "u8": "int8", "dynamic": "dynamic"}
+DEVICE = "CPU"
 CONVOLUTIONS = ("Convolution", "Deconvolution")
 PRODUCTS = ("FullyConnected", "MatMul")
 OPAQUE = ("ScaledDotProductAttention", "RNNSeq", "RNNCell", "Interaction", "TensorIterator", "Loop", "If", "LLMMLP")
 
 
-class OpenVinoSession:
+class OpenVinoSession(Session):
     """A network in an OpenVINO compiled model of the CPU plugin with one stream."""
 
-    infer: Callable[[], None]
-
-    def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
+    def __init__(self, artifact: Artifact, settings: Settings, options: Options) -> None:
         import numpy as np
 
         asked = str(options["precision"])
@@ -71,7 +80,7 @@ class OpenVinoSession:
         core = ov.Core()
         model = core.read_model(str(self._artifact.path))
         begin = time.perf_counter_ns()
-        return core.compile_model(model, "CPU", config), time.perf_counter_ns() - begin
+        return core.compile_model(model, DEVICE, config), time.perf_counter_ns() - begin
 
     def _bind(self, compiled: Any) -> tuple[Any, Callable[[], None]]:
         import openvino as ov
@@ -108,7 +117,12 @@ class OpenVinoSession:
         precision = max(macs, key=lambda k: macs[k]) if macs else "fp32"
         version = ov.__version__.partition("-")[0]
         threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS"))
-        return Effective(version, "cpu", precision, threads, properties)
+        # Where a plugin hands a network on, all of it goes: the runtime model names no device for an operator.
+        devices = [str(name) for name in self._compiled.get_property("EXECUTION_DEVICES")]
+        share = float(devices == [DEVICE])
+        elsewhere = () if share else (f"the network on {' and '.join(devices) or 'an unknown device'}",)
+        placement = Placement(DEVICE, share, share, elsewhere)
+        return Effective(version, DEVICE.lower(), precision, threads, placement, properties)
 
     def operators(self) -> list[Operator]:
         """Read the runtime model: every operator with its layout, precision and implementation."""
@@ -131,22 +145,20 @@ class OpenVinoSession:
         del self._request, self._compiled, self.infer
 
 
-class OpenVino:
+class OpenVino(Backend):
     """OpenVINO's CPU plugin."""
 
     name: ClassVar[str] = "openvino"
     title: ClassVar[str] = "OpenVINO, CPU plugin"
     modules: ClassVar[tuple[str, ...]] = ("openvino",)
+    packages: ClassVar[tuple[str, ...]] = ("openvino",)
     extra: ClassVar[str] = "openvino"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", *PRECISIONS), help="inference precision"),
     )
+    capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True)
 
-    def import_runtime(self) -> None:
-        """Import openvino."""
-        import openvino  # noqa: F401
-
-    def load(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> OpenVinoSession:
+    def load(self, artifact: Artifact, settings: Settings, options: Options) -> OpenVinoSession:
         """Compile the artifact; see `bench.backends.base.Backend.load`."""
         return OpenVinoSession(artifact, settings, options)
 

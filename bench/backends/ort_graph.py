@@ -19,12 +19,14 @@ BLOCK = 16
 KINDS = FUSED | {"NhwcFusedConv": "Conv"}
 OPAQUE = UNCOUNTED | {"Einsum"}  # its MACs are in the source's count, but it is matched with no node of it
 Key = tuple[Any, ...]
+Providers = dict[tuple[str, str], list[str]]
 
 
-def operators(model: Any, artifact: Artifact) -> list[Operator]:
+def operators(model: Any, artifact: Artifact, ran: Providers) -> list[Operator]:
     """Return the operators of an optimised model, each with the MACs of the source node it was matched with.
 
     A multiply-accumulating operator that matches no node of the source is `opaque`: what it computes is unknown.
+    `ran` says where each ran; see `providers`.
     """
     source: dict[Key, list[MacOp]] = defaultdict(list)
     for op in artifact.mac_ops:
@@ -49,7 +51,22 @@ def operators(model: Any, artifact: Artifact) -> list[Operator]:
                 padded = round(macs * prod(shape) / prod(match.weight)) if shape and match.weight else macs
                 shapes = (shape,)
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        found.append(Operator(node.name, node.op_type, macs, padded, precision, layout, name, shapes, opaque))
+        # A node that a fusion made without a name is told as its kind and a number: those come in the graph's order.
+        places = ran.get((node.name, node.op_type)) or ran.get(("", node.op_type)) or [""]
+        device = places.pop(0) if len(places) > 1 else places[0]
+        found.append(Operator(node.name, node.op_type, macs, padded, precision, layout, name, shapes, opaque, device))
+    return found
+
+
+def providers(events: list[dict[str, Any]]) -> Providers:
+    """Return from a profile the providers that ran the nodes of a name and kind, in order; unnamed nodes as ''."""
+    found: Providers = defaultdict(list)
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            name, kind = event["name"].removesuffix("_kernel_time"), event["args"]["op_name"]
+            found[name, kind].append(event["args"].get("provider", ""))
+            if name.startswith(f"{kind}_") and name.removeprefix(f"{kind}_").isdigit():
+                found["", kind].append(event["args"].get("provider", ""))
     return found
 
 

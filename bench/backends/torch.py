@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bench.artifact.artifact import Artifact
 from bench.artifact.build import build_module
-from bench.backends.base import Array, Effective, Operator, parameters
+from bench.backends.base import (
+    Array,
+    Backend,
+    Capabilities,
+    Clocks,
+    Effective,
+    Operator,
+    Options,
+    Placement,
+    Session,
+    parameters,
+)
+from bench.backends.torch_graph import operators_of
 from bench.backends.torch_profile import TorchProfiler
 from bench.base.errors import OutOfMemory, Unsupported, clip
 from bench.plan.case import Settings
-from bench.plan.parameter import Parameter, Value
+from bench.plan.parameter import Parameter
 
 
-class TorchSession:
+class TorchSession(Session):
     """A network in PyTorch, with the weights of the artifact."""
 
-    infer: Callable[[], None]
-    device_ns: Callable[[], int]
-
-    def __init__(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> None:
+    def __init__(self, artifact: Artifact, settings: Settings, options: Options) -> None:
         import torch
 
-        if artifact.kind == "onnx":
-            raise Unsupported("the torch backend cannot run an ONNX file", "use --backend onnxruntime or openvino")
         self._device = torch.device(str(options["device"]))
         if self._device.type == "cuda" and not torch.cuda.is_available():
             raise Unsupported(
@@ -53,9 +59,10 @@ class TorchSession:
             self._inputs = [x.to(memory_format=torch.channels_last) for x in self._inputs]
         self._run = torch.compile(self._module) if self._compile else self._module
         self._result: Any = None
+        self._operators: list[Operator] | None = None
         if self._device.type == "cuda":
             self._begin, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            self.infer, self.device_ns = self._infer_cuda, self._device_ns
+            self.infer, self.clocks = self._infer_cuda, Clocks(device_ns=self._device_ns)
         else:
             self.infer = self._infer_cpu
 
@@ -90,16 +97,14 @@ class TorchSession:
         if precision == "fp32" and any(v in ("tf32", "bf16") for k, v in settings.items() if self._device.type in k):
             precision = reduced
         name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
-        return Effective(torch.__version__, name, precision, torch.get_num_threads(), settings)
+        placement = Placement.of(self._device.type, self.operators())
+        return Effective(torch.__version__, name, precision, torch.get_num_threads(), placement, settings)
 
     def operators(self) -> list[Operator]:
-        """Count the matrix operators of one eager pass (the graph that ``torch.compile`` is given as well)."""
-        from torch.utils.flop_counter import FlopCounterMode
-
-        with FlopCounterMode(display=False) as counter:
-            self._module(*self._inputs)
-        total = counter.get_flop_counts().get("Global", {})
-        return [Operator(str(op), str(op).rpartition(".")[2], macs=flops // 2) for op, flops in total.items()]
+        """Write down one eager pass (the graph that ``torch.compile`` is given as well)."""
+        if self._operators is None:
+            self._operators = operators_of(self._module, self._inputs)
+        return self._operators
 
     def profiler(self) -> TorchProfiler:
         """Profile this very module; see `bench.backends.profiling`."""
@@ -119,12 +124,13 @@ class TorchSession:
         del self._module, self._run, self._inputs, self._result, self.infer
 
 
-class Torch:
+class Torch(Backend):
     """PyTorch, eager or compiled, on the CPU or a CUDA device."""
 
     name: ClassVar[str] = "torch"
     title: ClassVar[str] = "PyTorch, eager or compiled, CPU or CUDA"
     modules: ClassVar[tuple[str, ...]] = ("torch",)
+    packages: ClassVar[tuple[str, ...]] = ("torch",)
     extra: ClassVar[str] = "zoo"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "fp32", choices=("fp32",), help="the weights' precision"),
@@ -133,12 +139,15 @@ class Torch:
         Parameter("channels_last", False, help="NHWC memory format"),
         Parameter("tf32", False, help="let CUDA convolutions and products round to TF32"),
     )
+    capabilities: ClassVar[Capabilities] = Capabilities(takes="module", graph=True, profiles=True)
 
-    def import_runtime(self) -> None:
-        """Import torch."""
-        import torch  # noqa: F401
+    def asked_precision(self, artifact: Artifact, options: Options) -> str:
+        """Return ``tf32`` where it is switched on for CUDA."""
+        if options["tf32"] and options["device"] == "cuda":
+            return "tf32"
+        return super().asked_precision(artifact, options)
 
-    def load(self, artifact: Artifact, settings: Settings, options: dict[str, Value]) -> TorchSession:
+    def load(self, artifact: Artifact, settings: Settings, options: Options) -> TorchSession:
         """Build the module and give it the artifact's weights; see `bench.backends.base.Backend.load`."""
         return TorchSession(artifact, settings, options)
 

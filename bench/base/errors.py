@@ -73,13 +73,16 @@ class UnknownName(UsageError):
 
 
 class MissingExtra(BenchError):
-    """A runtime or tool is not installed; the hint gives the ``pip install`` line that adds it."""
+    """A runtime or tool is not installed; the hint gives the ``pip install`` line that adds it.
+
+    That is the extra of this program's that brings it, or `hint` where it comes from elsewhere.
+    """
 
     exit_code = 2
     status = "unsupported"
 
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} is not installed", f"pip install 'isoflops[{extra}]'")
+    def __init__(self, what: str, extra: str = "", hint: str = "") -> None:
+        super().__init__(f"{what} is not installed", hint or f"pip install 'isoflops[{extra}]'")
 
 
 class ArtifactError(BenchError):

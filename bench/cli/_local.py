@@ -30,6 +30,7 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str], way: Reach
 
         observer = Observer(
             exporting=lambda case: shown.tell(f"exporting {case.model.canonical}"),
+            converting=lambda case: shown.tell(f"converting {case.model.canonical} for {case.backend.name}"),
             step=step,
             samples=lambda found: records.append_samples(path, found),
         )

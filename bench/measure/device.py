@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from bench import backends
 from bench.artifact.artifact import Artifact
 from bench.base import cache
 from bench.base.errors import BenchError, MeasureError, Unsupported, UsageError
@@ -47,9 +48,10 @@ def measure(text: str) -> Answer:
         artifact = bundle.find(order.bundle)
         if artifact is None:
             return {"lacking": order.bundle}
-        if order.case.backend.name == "torch" and artifact.kind == "python":
+        takes = backends.get(order.case.backend.name).capabilities.takes
+        if takes == "module" and artifact.kind == "python":
             raise Unsupported(
-                "a Python file does not travel to a fleet, and the torch backend would need it",
+                f"a Python file does not travel to a fleet, and the {order.case.backend.name} backend would need it",
                 "a backend that reads the exported ONNX file measures it, e.g. onnxruntime",
             )
         with alone(wanted):

@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 
 from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError, LinkLost, MeasureError
+from bench.measure.bring import bring
 from bench.measure.launch import Launch
 from bench.measure.rows import LaunchRecord, fault_of
 from bench.plan.case import Case
@@ -94,8 +95,15 @@ class Group:
         return [i for i, session in enumerate(self.sessions) if session.error is None]
 
     def begin(self, order: Sequence[int], warming: Warming) -> None:
-        """Start all workers, choose cores, then load and warm one case after the other, in this order."""
+        """Start all workers, choose cores, then load and warm one case after the other, in this order.
+
+        Artifacts are converted and brought to the device before that.
+        """
+        folders: dict[int, str] = {}
         for i in order:
+            with self._on(i) as session:
+                folders[i] = bring(self._reach, session.case, session.artifact)
+        for i in folders:
             with self._on(i) as session:
                 launch = Launch(session.case, self._timeout_s, self._reach)
                 self._launches[i] = self._stack.enter_context(launch)
@@ -109,9 +117,8 @@ class Group:
             if self.sessions[i].error is None:
                 with self._on(i) as session:
                     self._told(session.case, "loading")
-                    folder = self._reach.carry(session.artifact, session.case.backend.name)
                     mine = (chosen or [])[-session.case.settings.threads :]
-                    session.record.loaded = self._launches[i].load(folder, mine)
+                    session.record.loaded = self._launches[i].load(folders[i], mine)
                     self._told(session.case, "warming up")
                     session.record.warmed = self._launches[i].warm(warming)
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import time
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from bench import backends
 from bench.artifact import artifact as artifacts
 from bench.artifact.probe import Probe
-from bench.backends.base import Session, device_clock
+from bench.backends.base import Session
 from bench.backends.kernel import Kernel
 from bench.backends.loop import time_block
 from bench.base.errors import clip, first_line
@@ -69,7 +68,7 @@ class Prober:
         path = self._folder / f"{name}.onnx"
         onnx.save(graphs.make(*request["graph"]), path)
         artifact = examine(path)
-        session = self.backend.load(artifact, self.settings, self.options)
+        session = backends.session(self.backend, artifact, self.settings, self.options)
         session.infer()
         session.infer()
         self.sessions[name] = session
@@ -83,14 +82,14 @@ class Prober:
     def examine(self, request: dict[str, Any]) -> dict[str, Any]:
         """Read back what a session really runs."""
         session = self.sessions[_name(request["graph"])]
-        found, operators = session.effective(), session.operators()
+        found, operators = session.effective(), session.operators()  # `probes` needs `graph`
         return {
             "version": found.version,
             "device": found.device,
             "precision": found.precision,
             "threads": found.threads,
             "macs_executed": sum(op.macs or 0 for op in operators),
-            "scripted": hasattr(session, "canary"),
+            "scripted": self.backend.capabilities.scripted,
         }
 
     def shut(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -104,14 +103,12 @@ class Prober:
         """Return the kernels of the graph that the runtime makes of an artifact, or of made-up convolutions."""
         import onnx
 
-        from bench.backends.ort_kernels import kernels_of, optimise
-
         if "artifact" in request:
             path = artifacts.load(Path(request["artifact"])).path
         else:
             path = self._folder / "convolutions.onnx"
             onnx.save(graphs.independent(request["convolutions"]), path)
-        found = kernels_of(optimise(path, self.settings.threads, self.options))
+        found = self.backend.kernels(path, self.settings.threads, self.options)
         return {"kernels": [kernel.record() for kernel in found.kernels], "lost": found.lost}
 
     def kernel(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -143,7 +140,7 @@ class Prober:
         return np.ones(EVICT_BYTES // 4, np.float32)
 
     def _block(self, session: Session, block_ms: float, least: int) -> list[int]:
-        clock, device_ns = getattr(session, "clock", time.perf_counter_ns), device_clock(session)
+        clock, device_ns = session.clocks.now, session.clocks.device_ns
         first = min(time_block(session.infer, 2, clock, device_ns)[0])
         n = min(max(least, round(block_ms * 1e6 / max(first, 1))), 100_000)
         return time_block(session.infer, n, clock, device_ns)[0]
@@ -155,8 +152,7 @@ class Prober:
         path = self._folder / "kernel.onnx"
         onnx.save(model, path)
         artifact = Held.of(describe(model, path))
-        # The kernel is cut from an optimised graph: nothing is left to optimise, and a blocked one must stay so.
-        session = self.backend.load(artifact, self.settings, self.options | {"optimization": "disable"})
+        session = self.backend.load_kernel(artifact, self.settings, self.options)
         try:
             for _ in range(3):
                 session.infer()
@@ -175,8 +171,7 @@ class Prober:
         for array in (*artifact.held, *session.outputs()):
             if array.nbytes <= RECENT_BYTES:
                 array.max(initial=0)
-        clock = getattr(session, "clock", time.perf_counter_ns)
-        return time_block(session.infer, 1, clock, device_clock(session))[0][0]
+        return time_block(session.infer, 1, session.clocks.now, session.clocks.device_ns)[0][0]
 
 
 class Held(Probe):

@@ -6,15 +6,16 @@ So both meet the same clock speed and the same neighbours, and what the profiler
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from bench import backends
 from bench.backends.loop import Clock, time_block
 from bench.base.errors import Unsupported
 
 if TYPE_CHECKING:
-    from bench.backends.base import Session
+    from bench.backends.base import Backend, Session
     from bench.backends.profiling import Profiler, TimedOperator
 
 # Inferences at the start of a block that do not count: the twin has taken the cache. Without them the first take 17, 12
@@ -22,19 +23,18 @@ if TYPE_CHECKING:
 LEAD_IN = 3
 
 
-def start(session: Session) -> Profiler:
+def start(backend: Backend, session: Session) -> Profiler:
     """Load the profiled twin of a session.
 
     Raises:
         Unsupported: the session cannot be profiled.
     """
-    make: Callable[[], Profiler] | None = getattr(session, "profiler", None)
-    if make is None:
+    if not backend.capabilities.profiles:
+        others = [b.name for b in backends.working() if b.capabilities.profiles and not b.capabilities.scripted]
         raise Unsupported(
-            "this backend cannot tell the time of an operator",
-            "its session needs a profiler() (bench.backends.profiling); onnxruntime, openvino and torch have one",
+            f"the backend {backend.name} cannot tell the time of an operator", f"{', '.join(others)} can be profiled"
         )
-    return make()
+    return session.profiler()
 
 
 def profile(

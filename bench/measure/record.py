@@ -15,7 +15,7 @@ from typing import Any
 
 import bench
 from bench import backends
-from bench.base.errors import MissingExtra, ParameterError, UsageError, clip
+from bench.base.errors import ParameterError, UsageError, clip
 from bench.plan.case import BackendRef, Case, Settings
 from bench.plan.parameter import Value, read_all
 from bench.plan.protocol import Protocol
@@ -127,8 +127,7 @@ def _backend(data: Any) -> BackendRef:
         raise _bad("backend.options", "no object of texts")
     _keys("backend.options", given, backend.parameters)
     options = read_all(name, backend.parameters, given)
-    if not backends.installed(backend):
-        raise MissingExtra(f"the runtime of backend {name!r}", backend.extra)
+    backends.require(backend)
     return BackendRef(name, options, {p.name: p.default for p in backend.parameters.values()})
 
 

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from bench import backends
 from bench.base.errors import MeasureError, Unsupported
 from bench.machine.roof import Compute, Roofline, Stream
 from bench.measure.probe_graphs import Graph, compute_probes, stream_probes
@@ -66,10 +67,11 @@ def measure(
 
 def refuse(backend: BackendRef) -> None:
     """Raise Unsupported for a backend that cannot run the probes."""
-    if backend.name == "torch":
+    if not backends.get(backend.name).capabilities.probes:
+        others = [b.name for b in backends.working() if b.capabilities.probes and not b.capabilities.scripted]
         raise Unsupported(
-            "torch has no roofline here: its backend runs no ONNX graphs, and the probes are some",
-            "onnxruntime and openvino have one",
+            f"{backend.name} has no roofline here: its backend does not run the probes, which are ONNX graphs",
+            f"{' and '.join(others)} have one",
         )
 
 

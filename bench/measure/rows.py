@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import bench
+from bench import backends
 from bench.artifact.artifact import Artifact
-from bench.backends.base import PARITY_TOLERANCE
+from bench.backends.base import PARITY_TOLERANCE, Placement
 from bench.base.errors import BenchError
 from bench.graph.floor import groups_of
 from bench.machine import quiet
@@ -101,11 +102,7 @@ class CaseState:
 
 def asked_precision(case: Case, artifact: Artifact) -> str:
     """Return the precision that the case asks for: its own, or that of the model's weights."""
-    options = case.backend.options
-    if options.get("tf32") and options.get("device") == "cuda":
-        return "tf32"
-    asked = str(options.get("precision", "model"))
-    return artifact.precision if asked == "model" else asked
+    return backends.get(case.backend.name).asked_precision(artifact, case.backend.options)
 
 
 def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
@@ -139,10 +136,11 @@ def fault_of(case: Case, artifact: Artifact, parity: float, inspected: dict[str,
     `parity` is the worst relative L2 error of the output, `inspected` the worker's answer to ``inspect``.
     """
     effective = inspected["effective"]
-    known = not inspected["opaque"] and not artifact.uncounted
-    if known and inspected["macs_executed"] < artifact.macs:
+    executed = inspected["macs_executed"]
+    known = executed is not None and not inspected["opaque"] and not artifact.uncounted
+    if known and executed < artifact.macs:
         return "failed", (
-            f"the runtime's graph has {inspected['macs_executed']} MACs and the source {artifact.macs}: "
+            f"the runtime's graph has {executed} MACs and the source {artifact.macs}: "
             "part of the network was folded away"
         )
     tolerance = PARITY_TOLERANCE.get(effective["precision"], PARITY_TOLERANCE["fp32"])
@@ -151,8 +149,11 @@ def fault_of(case: Case, artifact: Artifact, parity: float, inspected: dict[str,
     asked = asked_precision(case, artifact)
     if effective["precision"] != asked:
         return "downgraded", f"ran in {effective['precision']}, not in {asked}"
+    elsewhere = Placement(**effective["placement"]).fault()
+    if elsewhere:
+        return "downgraded", elsewhere
     threads = case.settings.threads
-    if effective["device"] == "cpu" and effective["threads"] != threads:
+    if effective["device"] == "cpu" and effective["threads"] not in (threads, None):
         return "downgraded", f"ran with {effective['threads']} threads, not with {threads}"
     return None
 
@@ -230,10 +231,13 @@ def _of_roofline(state: CaseState, environment: Environment, status: str) -> tup
     if state.artifact is None or state.inspected is None or found is None:
         return {}, ""
     effective = state.inspected["effective"]
-    roof = store.recall(environment, state.case.backend.canonical, effective["version"], effective["threads"])
+    executed, threads = state.inspected["macs_executed"], effective["threads"]
+    if executed is None or threads is None:
+        return {}, ""  # nothing tells how much work there was, or on how many threads
+    roof = store.recall(environment, state.case.backend.canonical, effective["version"], threads)
     if roof is None or roof.precision != effective["precision"]:
         return {}, ""
-    share = state.inspected["macs_executed"] / found.latency_ns / roof.peak_gmacs_per_s
+    share = executed / found.latency_ns / roof.peak_gmacs_per_s
     values = {"attainable_share": share, "floor_ms": floor_ns(state.artifact.path, roof) / 1e6}
     if share <= LIMIT or status not in ("ok", "noisy"):
         return values, ""

@@ -17,6 +17,7 @@ from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError, LinkLost
 from bench.export import ensure
 from bench.machine.environment import Environment, pick_cores
+from bench.measure.bring import bring
 from bench.measure.engine import Group, steady
 from bench.measure.evidence import weigh
 from bench.measure.rounds import groups, shuffled
@@ -34,6 +35,7 @@ class Observer:
     """What the runner tells while it works; by default nobody listens."""
 
     exporting: Callable[[Case], None] = lambda case: None
+    converting: Callable[[Case], None] = lambda case: None
     step: Callable[[Case, int, str], None] = lambda case, wave, doing: None
     samples: Callable[[list[dict[str, Any]]], None] = lambda records: None
 
@@ -121,7 +123,7 @@ class Runner:
         for state in states:
             try:
                 if state.artifact is not None:
-                    self.reach.carry(state.artifact, state.case.backend.name)
+                    bring(self.reach, state.case, state.artifact, partial(self.observer.converting, state.case))
             except LinkLost:
                 raise
             except BenchError as error:

@@ -28,6 +28,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -35,7 +36,7 @@ from typing import Any
 
 from bench import backends
 from bench.artifact import artifact as artifacts
-from bench.backends.base import device_clock, relative_l2, top1_agrees
+from bench.backends.base import relative_l2, top1_agrees
 from bench.backends.loop import time_block, time_paced
 from bench.base.errors import BenchError, OutOfMemory, Unsupported, clip
 from bench.machine import covariates
@@ -58,7 +59,7 @@ class Worker:
 
     def runtimes(self, _: dict[str, Any]) -> dict[str, bool]:
         """Say which backends have their runtime here."""
-        return {name: backends.installed(backends.get(name)) for name in backends.names()}
+        return {backend.name: backends.installed(backend) for backend in backends.working()}
 
     def version(self, request: dict[str, Any]) -> dict[str, str]:
         """Say which version of a backend's runtime is installed here, without importing it."""
@@ -75,7 +76,7 @@ class Worker:
         """Import the runtime, load the artifact, run the first two inferences, compare the output."""
         self.cores = pin(request["cores"])
         self.artifact = artifacts.load(Path(request["artifact"]))
-        backend = backends.get(request["backend"])
+        self.backend = backend = backends.get(request["backend"])
         settings = Settings.read(request["settings"])
         self.pace_ns = round((settings.pace_ms or 0) * 1e6)
         begin = time.perf_counter_ns()
@@ -84,13 +85,13 @@ class Worker:
         except ImportError as error:
             raise Unsupported(
                 f"the runtime of backend {backend.name!r} cannot be imported: {error}",
-                f"pip install 'isoflops[{backend.extra}]'" if backend.extra else "install it",
+                backend.install_hint(),
             ) from error
         imported = time.perf_counter_ns()
-        self.load_session = partial(backend.load, self.artifact, settings, request["options"])
+        self.load_session = partial(backends.session, backend, self.artifact, settings, request["options"])
         self.session = self.load_session()
         loaded = time.perf_counter_ns()
-        self.canary: Probe = getattr(self.session, "canary", None) or Canary()
+        self.canary: Probe = self.session.clocks.canary or Canary()
         self._read_clocks()
         (first, second), _ = time_block(self.session.infer, 2, self.clock, self.device_ns)
         outputs, (_, reference) = self.session.outputs(), self.artifact.reference()
@@ -100,7 +101,7 @@ class Worker:
             "emulated": emulated(),
             "import_ns": imported - begin,
             "load_ns": loaded - imported,
-            "compile_ns": getattr(self.session, "compile_ns", None),
+            "compile_ns": self.session.compile_ns,
             "canary": self.canary.identity,
             "first_ns": first,
             "second_ns": second,
@@ -114,14 +115,13 @@ class Worker:
         begin = time.perf_counter_ns()
         self.session = self.load_session()
         loaded = time.perf_counter_ns()
-        self.canary = getattr(self.session, "canary", None) or self.canary
+        self.canary = self.session.clocks.canary or self.canary
         self._read_clocks()
         time_block(self.session.infer, 3, self.clock, self.device_ns)
         return {"load_ns": loaded - begin}
 
     def _read_clocks(self) -> None:
-        self.clock = getattr(self.session, "clock", time.perf_counter_ns)
-        self.device_ns = device_clock(self.session)
+        self.clock, self.device_ns = self.session.clocks.now, self.session.clocks.device_ns
 
     def warm(self, request: dict[str, Any]) -> dict[str, Any]:
         """Warm up by time and number, then say how many inferences make a block.
@@ -149,14 +149,14 @@ class Worker:
         before = covariates.read(self.cores)
         late = host = None
         if self.pace_ns:
-            sleep = getattr(self.session, "sleep", time.sleep)
+            sleep = self.session.clocks.sleep
             latencies, late = time_paced(self.session.infer, request["n"], self.pace_ns, self.clock, sleep)
         else:
             latencies, host = time_block(self.session.infer, request["n"], self.clock, self.device_ns)
         after = covariates.read(self.cores)
         canary.append(self.canary.after())
         answer: dict[str, Any] = {"latency_ns": latencies, "covariates": covariates.difference(before, after)}
-        answer |= {"start_ns": before["wall_ns"], "canary": canary, "scripted": hasattr(self.session, "canary")}
+        answer |= {"start_ns": before["wall_ns"], "canary": canary, "scripted": self.backend.capabilities.scripted}
         if host is not None:
             answer["host_ns"] = host
         if late is not None:
@@ -165,22 +165,23 @@ class Worker:
 
     def inspect(self, _: dict[str, Any]) -> dict[str, Any]:
         """Read back what really ran. After the measuring, because it may load the model a second time."""
-        operators = self.session.operators()
+        operators = self.session.operators() if self.backend.capabilities.graph else None
         effective = self.session.effective()
-        counted = [op.macs for op in operators if op.macs is not None]
-        padded = [op.padded_macs for op in operators if op.padded_macs is not None]
+        told = operators or []
+        padded = [op.padded_macs for op in told if op.padded_macs is not None]
         return {
             "effective": {
                 "version": effective.version,
                 "device": effective.device,
                 "precision": effective.precision,
                 "threads": effective.threads,
+                "placement": asdict(effective.placement),
                 "settings": {k: str(v) for k, v in effective.settings.items()},
             },
-            "operators": len(operators),
-            "macs_executed": sum(counted),
+            "operators": None if operators is None else len(operators),
+            "macs_executed": None if operators is None else sum(op.macs or 0 for op in operators),
             "macs_padded": sum(padded) if padded else None,
-            "opaque": sorted({op.kind for op in operators if op.opaque}),
+            "opaque": sorted({op.kind for op in told if op.opaque}),
         }
 
     def profile(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +189,7 @@ class Worker:
 
         With `twin_first` the session is loaded anew after its profiled twin: memory favours what was loaded first.
         """
-        profiler = profiling.start(self.session)
+        profiler = profiling.start(self.backend, self.session)
         if request["twin_first"]:
             self.reload({})
         return profiling.profile(self.session, profiler, request["rounds"], request["n"], self.clock, self.device_ns)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from bench import backends
 from bench.base.errors import MeasureError, OutOfReach, Unsupported
 from bench.export import ensure
 from bench.measure.engine import anew
@@ -49,10 +50,11 @@ class Place:
 
 def refuse(backend: BackendRef) -> None:
     """Raise Unsupported for a backend whose kernels cannot be timed alone."""
-    if backend.name != "onnxruntime":
+    if not backends.get(backend.name).capabilities.kernels:
+        able = [b.name for b in backends.working() if b.capabilities.kernels]
         raise Unsupported(
             f"latency on {backend.name} cannot be predicted: its fused operators cannot be run alone",
-            "onnxruntime can be predicted; `bench run` measures the others",
+            f"{', '.join(able)} can be predicted; `bench run` measures the others",
         )
 
 

@@ -50,8 +50,11 @@ class Reach(Protocol):
             Unsupported: there is no such interpreter.
         """
 
-    def carry(self, artifact: Artifact, backend: str) -> str:
-        """Return the artifact's folder there, copied if it is not there yet; with what `backend` needs of it."""
+    def carry(self, artifact: Artifact, form: str) -> str:
+        """Return the artifact's folder there, copied if it is not there yet; with what its `form` needs.
+
+        That is ``onnx``, ``module`` or ``converted``, as the backend declares.
+        """
 
     def environment(self) -> Environment:
         """Describe the device, as it describes itself."""

@@ -133,7 +133,7 @@ class LocalReach:
         """Start a worker as a child."""
         return LocalProcess(python, module, settings)
 
-    def carry(self, artifact: Artifact, backend: str) -> str:
+    def carry(self, artifact: Artifact, form: str) -> str:
         """Return the artifact's own folder."""
         return artifact.folder
 

@@ -56,14 +56,14 @@ class Remote:
         """Start a worker there."""
         return self._ready().start(python, module, settings, timeout_s)
 
-    def carry(self, artifact: Artifact, backend: str) -> str:
+    def carry(self, artifact: Artifact, form: str) -> str:
         """Bring an artifact's files there, unless they are there already; return their folder there.
 
         A file that came half is continued where it ended. What arrives is checked against its hash.
         """
-        key = f"{artifact.folder} {artifact.sha256} {backend == 'torch'}"
+        key = f"{artifact.folder} {artifact.sha256} {form}"
         if key not in self._carried:
-            self._carried[key] = self._send(parcel.pack(artifact, backend))
+            self._carried[key] = self._send(parcel.pack(artifact, form))
         return self._carried[key]
 
     def environment(self) -> Environment:

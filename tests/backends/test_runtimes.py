@@ -24,7 +24,7 @@ def load(backend: str, model: str, **settings: object):
     if not backends.installed(runtime):
         pytest.skip(f"{backend} is not installed")
     artifact = export.ensure(case)
-    return runtime.load(artifact, case.settings, case.backend.options), artifact
+    return backends.session(runtime, artifact, case.settings, case.backend.options), artifact
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino", "torch", "torch:channels_last=true"])
@@ -164,7 +164,7 @@ def test_cuda_runs_fp32_by_its_own_clock(options: str) -> None:
     begin = time.perf_counter_ns()
     session.infer()
     host_ns = time.perf_counter_ns() - begin
-    assert 0 < session.device_ns() < 1.5 * host_ns
+    assert 0 < session.clocks.device_ns() < 1.5 * host_ns
     assert relative_l2(session.outputs(), artifact.reference()[1]) < PARITY_TOLERANCE["fp32"]
     assert session.effective().precision == "fp32"
 

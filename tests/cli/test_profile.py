@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.backends.base import Capabilities
+from bench.backends.fake import Fake
 from bench.base.errors import MeasureError, Unsupported
 from bench.measure import profiling
 from bench.profile.combine import align
@@ -89,8 +91,12 @@ def test_mistakes_are_one_line(bench: Bench, tiny: Path, arguments: tuple[str, .
 
 
 def test_a_backend_without_a_profiler_says_so() -> None:
-    with pytest.raises(Unsupported, match="cannot tell the time of an operator"):
-        profiling.start(object())  # type: ignore[arg-type]
+    class Mute(Fake):
+        capabilities = Capabilities(graph=True)
+
+    with pytest.raises(Unsupported, match="cannot tell the time of an operator") as told:
+        profiling.start(Mute(), object())  # type: ignore[arg-type]
+    assert told.value.hint == "onnxruntime, openvino, torch can be profiled"
 
 
 def test_loads_that_order_their_operators_anew_are_aligned() -> None:

@@ -29,7 +29,7 @@ def profiled(model: str, backend: str):
     artifact = export.ensure(case)
     session = runtime.load(artifact, case.settings, case.backend.options)
     session.infer()
-    profiler = profiling.start(session)
+    profiler = profiling.start(runtime, session)
     assert len(profiler.block(3)) == 3
     raw = profiler.read()
     joined = source.join([asdict(op) for op in raw.operators], source.read(artifact), artifact.mac_ops)

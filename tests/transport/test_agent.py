@@ -55,7 +55,7 @@ def test_it_tells_what_the_machine_is(way: Piped) -> None:
 def test_a_launch_there_is_a_launch(tiny: Path, way: Piped) -> None:
     case, artifact = case_of(tiny, "onnxruntime")
     with Launch(case, 60.0, way) as launch:
-        folder = way.carry(artifact, "onnxruntime")
+        folder = way.carry(artifact, "onnx")
         assert folder != artifact.folder
         loaded = launch.load(folder, launch.choose(1, []))
         assert loaded["parity_rel_l2"] < 1e-5
@@ -73,7 +73,7 @@ def test_every_death_there_has_the_line_that_it_has_here(
 ) -> None:
     case, artifact = case_of(tiny, f"fake:fail={how},fail_at=4")
     with Launch(case, 60.0, way) as launch:
-        launch.load(way.carry(artifact, "fake"), [])
+        launch.load(way.carry(artifact, "onnx"), [])
         launch._timeout_s = 1.0 if how == "hang" else 60.0
         with pytest.raises(error, match=says):
             launch.ask("block", n=5)
@@ -97,7 +97,7 @@ def test_workers_end_with_the_line_even_when_they_hang(tiny: Path) -> None:
     way = Piped()
     case, artifact = case_of(tiny, "fake:fail=hang,fail_at=4")
     launch = Launch(case, 60.0, way)
-    launch.load(way.carry(artifact, "fake"), [])
+    launch.load(way.carry(artifact, "onnx"), [])
     launch._process.write(b'{"do": "block", "n": 5}\n')
     workers = children(way)
     assert len(workers) == 1
@@ -109,7 +109,7 @@ def test_workers_end_with_the_line_even_when_they_hang(tiny: Path) -> None:
 def test_workers_end_with_their_outpost(tiny: Path, way: Piped, asked: signal.Signals) -> None:
     case, artifact = case_of(tiny, "fake:fail=hang,fail_at=4")
     launch = Launch(case, 60.0, way)
-    launch.load(way.carry(artifact, "fake"), [])
+    launch.load(way.carry(artifact, "onnx"), [])
     launch._process.write(b'{"do": "block", "n": 5}\n')
     workers = children(way)
     assert way._line is not None

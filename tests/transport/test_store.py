@@ -22,7 +22,7 @@ from bench.transport import store
 def found(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Artifact, parcel.Parcel]:
     monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path / "cache"))
     made = export.ensure(Case(zoo.resolve(str(tiny)), backends.resolve("fake"), Settings()))
-    return made, parcel.pack(made, "fake")
+    return made, parcel.pack(made, "onnx")
 
 
 def send(found: parcel.Parcel, here: dict[str, int]) -> str:
@@ -88,6 +88,6 @@ def test_no_name_leads_out_of_the_folder(found: tuple[Artifact, parcel.Parcel], 
 def test_only_pytorch_gets_the_weights(found: tuple[Artifact, parcel.Parcel], tmp_path: Path) -> None:
     made, packed = found
     Path(made.folder, "weights.pt").write_bytes(b"weights")
-    names = [file.name for file in parcel.pack(made, "torch").files]
+    names = [file.name for file in parcel.pack(made, "module").files]
     assert set(names) - {file.name for file in packed.files} == {"weights.pt"}
     shutil.rmtree(made.folder)

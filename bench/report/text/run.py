@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from bench import backends
 from bench.report.text.print import cell
 from bench.rows.schema import Row
 
@@ -71,8 +72,8 @@ def remarks(rows: Sequence[Row]) -> list[str]:
 
 def roofline_hint(rows: Sequence[Row]) -> str:
     """Say how the columns that need a roofline are filled, where a measured row has them empty; else nothing."""
-    without = ("fake", "torch")  # scripted, and not offered
-    bare = [r for r in rows if r.latency_ms and r.attainable_share is None and not r.backend.startswith(without)]
+    have = {b.name for b in backends.working() if b.capabilities.probes and not b.capabilities.scripted}
+    bare = [r for r in rows if r.latency_ms and r.attainable_share is None and r.backend.partition(":")[0] in have]
     if not bare:
         return ""
     threads = f" --threads {bare[0].threads}" if (bare[0].threads or 1) > 1 else ""

@@ -1,0 +1,146 @@
+"""The converted form of an artifact: made once by the backend's own converter, in a child process, kept in the cache.
+
+A converted artifact is a folder of its own: what the converter wrote, the reference, and ``artifact.json``. So a
+transport carries it as it carries any artifact, and a device needs no converter. It is addressed by everything that
+decides its content: the artifact, the backend's module, the options that its converter looks at, the versions of its
+packages, and this program's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache as remember
+from pathlib import Path
+from typing import Any
+
+from bench import __version__, backends
+from bench.artifact.artifact import Artifact, Converted, load
+from bench.backends.base import Backend, Options
+from bench.base import cache, child
+from bench.base.errors import ArtifactError, OutOfMemory, Unsupported
+from bench.plan.case import BackendRef
+
+VERSIONS_S = 60.0
+REFERENCE = "reference.npz"
+
+
+def ensure(artifact: Artifact, ref: BackendRef, on_convert: Callable[[], None] = lambda: None) -> Artifact:
+    """Return what the backend's `load` is to be given: the artifact, or its converted form, made now if need be.
+
+    `on_convert` is called before a conversion starts. Safe to call from many processes at once: one converts, the
+    others wait for it.
+
+    Raises:
+        Unsupported: it cannot be converted, or the converter died or took too long.
+        MissingExtra: the converter is not installed.
+    """
+    backend = backends.get(ref.name)
+    conversion = backend.capabilities.conversion
+    if conversion is None or artifact.converted:
+        return artifact
+    backends.refuse(backend, artifact)
+    if not ref.python:
+        backends.require(backend)
+    final = cache.folder("converted") / _key(artifact, backend, ref)
+    with cache.locked(final.with_name(f".{final.name}.lock")):
+        found = _whole(final)
+        if found is None:
+            on_convert()
+            with cache.whole_folder(final) as draft:
+                _in_child(artifact, ref, draft, conversion.timeout_s)
+            found = load(final)
+    return found
+
+
+def convert(backend: Backend, artifact: Artifact, options: Options, folder: Path) -> Artifact:
+    """Convert in this process and describe the result, which is then an artifact in `folder`.
+
+    Raises:
+        Unsupported: it cannot be converted, or nothing was written.
+    """
+    backend.prepare(artifact, options, folder)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if not files:
+        raise Unsupported(f"the converter of {backend.name} wrote nothing", "report it to whoever provides it")
+    made = tuple(Converted(str(path.relative_to(folder)), path.stat().st_size) for path in files)
+    shutil.copyfile(Path(artifact.folder, REFERENCE), folder / REFERENCE)
+    converted = replace(artifact, folder=str(folder), converted=made)
+    converted.save(folder)
+    return converted
+
+
+def _key(artifact: Artifact, backend: Backend, ref: BackendRef) -> str:
+    conversion = backend.capabilities.conversion
+    assert conversion is not None
+    made_from = {
+        "artifact": [artifact.sha256, Path(artifact.folder).name],
+        "backend": backend.name,
+        "converter": _source(type(backend)),
+        "options": {name: ref.options[name] for name in sorted(conversion.options)},
+        "versions": _versions(ref.name, ref.python),
+        "isoflops": __version__,
+        "format": artifact.format,
+    }
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@remember
+def _source(cls: type[Backend]) -> str:
+    """Hash the module that converts: who changes it wants the change to show."""
+    return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
+
+
+@remember
+def _versions(name: str, python: str) -> str:
+    """Return the versions that the interpreter has which converts."""
+    if not python:
+        return json.dumps(backends.get(name).versions(), sort_keys=True)
+    try:
+        return child.ask(_command(python), {"backend": name, "versions": True}, VERSIONS_S).strip()
+    except child.ChildFailed as error:
+        raise Unsupported(f"{python} does not tell the versions of {name}: {error.message}", error.hint) from error
+
+
+def _whole(final: Path) -> Artifact | None:
+    if not final.exists():
+        return None
+    try:
+        return load(final)
+    except ArtifactError:  # damaged since it was made
+        shutil.rmtree(final, ignore_errors=True)
+        return None
+
+
+def _in_child(artifact: Artifact, ref: BackendRef, draft: Path, timeout_s: float) -> None:
+    request = {"artifact": artifact.folder, "backend": ref.name, "options": ref.options, "folder": str(draft)}
+    try:
+        child.ask(_command(ref.python), request, timeout_s)
+    except child.ChildFailed as error:
+        log = RuntimeError(error.log)
+        if error.told:
+            raise Unsupported(error.message, error.hint) from log
+        kind = OutOfMemory if error.memory else Unsupported
+        raise kind(f"the converter of {ref.name} {error.message}", error.hint) from log
+
+
+def _command(python: str) -> list[str]:
+    # -P: a person's bench.py or onnx.py in the current folder must not stand in for ours.
+    return [python or sys.executable, "-P", "-m", "bench.backends.prepare"]
+
+
+def _answer(request: dict[str, Any]) -> None:
+    backend = backends.get(request["backend"])
+    if request.get("versions"):
+        print(json.dumps(backend.versions(), sort_keys=True))
+    else:
+        convert(backend, load(Path(request["artifact"])), request["options"], Path(request["folder"]))
+
+
+if __name__ == "__main__":
+    sys.exit(child.answer(_answer))

@@ -1,0 +1,22 @@
+"""From an artifact to the folder that a worker loads it from: converted where its backend converts, then carried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench import backends
+from bench.artifact.artifact import Artifact
+from bench.backends import prepare
+from bench.plan.case import Case
+from bench.transport.base import Reach
+
+
+def bring(reach: Reach, case: Case, artifact: Artifact, on_convert: Callable[[], None] = lambda: None) -> str:
+    """Return the folder on the device. Converting is no part of any time that is told: call it before the launch.
+
+    Raises:
+        Unsupported: the backend's converter cannot convert it.
+        LinkLost: the device is out of reach.
+    """
+    form = backends.get(case.backend.name).capabilities.form
+    return reach.carry(prepare.ensure(artifact, case.backend, on_convert), form)
