@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,14 +117,10 @@ def load(folder: Path) -> Artifact:
         ArtifactError: it is not there, not whole, or of another format.
     """
     try:
-        data: dict[str, Any] = json.loads(folder.joinpath("artifact.json").read_text("utf-8"))
+        data = json.loads(folder.joinpath("artifact.json").read_text("utf-8"))
         if data["format"] != FORMAT:
             raise KeyError("format")
-        for key, record in (("inputs", TensorInfo), ("outputs", TensorInfo), ("mac_ops", MacOp), ("stamps", Stamp)):
-            data[key] = tuple(record(**{k: _tupled(v) for k, v in row.items()}) for row in data[key])
-        artifact = Artifact(
-            **data | {"folder": str(folder), "uncounted": tuple(data["uncounted"]), "data": tuple(data["data"])}
-        )
+        artifact = msgspec.convert(data | {"folder": str(folder)}, Artifact)
         if artifact.path.stat().st_size != artifact.bytes:
             raise ValueError("size")
         if any(Stamp.of(Path(stamp.path)) != stamp for stamp in artifact.stamps):
@@ -133,7 +130,3 @@ def load(folder: Path) -> Artifact:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"the artifact in {folder} is not whole", "`bench cache clear` removes it") from error
     return artifact
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench import backends, reach
+from bench import backends, transport
 from bench.base.errors import LinkLost, Unreachable
 from bench.machine.environment import local
 from bench.measure.runner import Observer, Runner
@@ -29,7 +29,7 @@ QUICK = Protocol(launches=2, max_launches=2, rounds=2, timeout_s=30, live=3)
 
 
 def open_way(path: Path, **keys: Any) -> SshReach:
-    way = reach.of(replace(target.resolve(str(path)), **keys))
+    way = transport.of(replace(target.resolve(str(path)), **keys))
     assert isinstance(way, SshReach)
     return way
 
@@ -57,8 +57,8 @@ def test_the_device_describes_itself(server: Sshd) -> None:
         ({"port": 1}, "refuses the connection", "is sshd running"),
         ({"user": "nobody-such"}, "refuses the key", "ssh-copy-id"),
         ({"python": "/no/python"}, "there is no isoflops on loop", "bench targets setup loop"),
-        ({"python": "/bin/true"}, "is no outpost of ours", "bench targets setup loop"),
-        ({"python": "/bin/echo"}, "is no outpost of ours", "bench targets setup loop"),
+        ({"python": "/bin/true"}, "is no agent of ours", "bench targets setup loop"),
+        ({"python": "/bin/echo"}, "is no agent of ours", "bench targets setup loop"),
         ({"config": "/no/config"}, "ssh cannot read `config`", "check the path"),
     ],
 )
