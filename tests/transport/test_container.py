@@ -75,7 +75,7 @@ def test_a_run_has_one_container_and_leaves_none(tiny: Path, engine: Path) -> No
         [zoo.resolve(str(tiny))],
         [backends.resolve("fake"), backends.resolve("fake:latency_ms=2")],
         target="box",
-        protocol=Protocol(launches=2, max_launches=2, rounds=1, timeout_s=60),
+        protocol=Protocol(launches=2, max_launches=2, rounds=1),
     )
     way = transport.of(replace(BOX, cores=()))
     with closing(way):
