@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -129,21 +130,10 @@ def load(folder: Path) -> Artifact:
         ArtifactError: it is not there, not whole, or of another format.
     """
     try:
-        data: dict[str, Any] = json.loads(folder.joinpath("artifact.json").read_text("utf-8"))
+        data = json.loads(folder.joinpath("artifact.json").read_text("utf-8"))
         if data["format"] != FORMAT:
             raise KeyError("format")
-        data.setdefault("converted", ())
-        for key, record in (
-            ("inputs", TensorInfo),
-            ("outputs", TensorInfo),
-            ("mac_ops", MacOp),
-            ("stamps", Stamp),
-            ("converted", Converted),
-        ):
-            data[key] = tuple(record(**{k: _tupled(v) for k, v in row.items()}) for row in data[key])
-        artifact = Artifact(
-            **data | {"folder": str(folder), "uncounted": tuple(data["uncounted"]), "data": tuple(data["data"])}
-        )
+        artifact = msgspec.convert(data | {"folder": str(folder)}, Artifact)
         if any(artifact.converted_path(file.name).stat().st_size != file.bytes for file in artifact.converted):
             raise ValueError("size")
         if artifact.converted:
@@ -157,7 +147,3 @@ def load(folder: Path) -> Artifact:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"the artifact in {folder} is not whole", "`bench cache clear` removes it") from error
     return artifact
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

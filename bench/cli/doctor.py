@@ -28,7 +28,7 @@ def command(threads: int, target: str, as_json: bool, forget: bool, format: str)
         machine = way.environment()
         if forget:
             quiet.forget(machine)
-        symptoms = [*way.doctor(threads)["symptoms"], asdict(usual_speed(quiet.known(machine)))]
-    print_records(symptoms, "json" if as_json else format)
-    if any(symptom["state"] == "bad" for symptom in symptoms):
+        symptoms = [*way.doctor(threads), usual_speed(quiet.known(machine))]
+    print_records([asdict(symptom) for symptom in symptoms], "json" if as_json else format)
+    if any(symptom.state == "bad" for symptom in symptoms):
         raise click.exceptions.Exit(1)

@@ -53,7 +53,7 @@ def check(target: str, threads: int, format: str) -> None:
     there = targets.resolve(target)
     with closing(transport.of(there)) as way:
         machine = way.environment()
-        symptoms, installed = way.doctor(threads)["symptoms"], runtimes(way)
+        symptoms, installed = [asdict(symptom) for symptom in way.doctor(threads)], runtimes(way)
     lines = [
         _line("reach", "ok", f"{there.reach} {there.host or there.image}".strip()),
         _line("CPU", "ok", f"{machine.cpu} ({machine.microarchitecture}, {machine.arch}), {machine.cores} cores"),

@@ -14,11 +14,12 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from bench.artifact.artifact import Artifact, load
-from bench.base import cache
-from bench.base.errors import ArtifactError, BenchError, MissingExtra, OutOfMemory, clip
+from bench.base import cache, wire
+from bench.base.errors import ArtifactError, BenchError, MissingExtra, OutOfMemory, WorkerCrashed, clip
 from bench.export.key import key_of, recipe
 from bench.plan.case import Case
 
@@ -80,11 +81,9 @@ def _export(made_from: dict[str, Any], draft: Path) -> None:
     try:
         child = subprocess.run(
             command,
-            input=json.dumps(made_from),
+            input=json.dumps(made_from).encode(),
             capture_output=True,
-            text=True,
             env=environment,
-            errors="replace",
             timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired as error:
@@ -96,19 +95,18 @@ def _export(made_from: dict[str, Any], draft: Path) -> None:
         return
     if child.returncode in (-9, 137):
         raise OutOfMemory(f"exporting {clip(name)} was killed", "it probably ran out of memory; try a smaller batch")
-    died = f"died of {signal.Signals(-child.returncode).name}" if child.returncode < 0 else "failed"
-    raise _told(child.stdout) or ArtifactError(
-        f"exporting {clip(name)} {died}: {_last_line(child.stderr)}", "run again with --debug for the whole story"
-    ) from RuntimeError(child.stderr[-8000:])
-
-
-def _told(stdout: str) -> BenchError | None:
-    """Return the error that the child told in its last line, if it did."""
+    log = child.stderr.decode(errors="replace")
+    debug = RuntimeError(log[-8000:])
     try:
-        said = json.loads(stdout.strip().splitlines()[-1])
-        return ArtifactError(said["error"], said["hint"])
-    except (IndexError, ValueError, KeyError, TypeError):
-        return None
+        wire.take(wire.Marked().feed(child.stdout), NoneType)
+    except WorkerCrashed:  # it told nothing, or nothing that reads
+        died = f"died of {signal.Signals(-child.returncode).name}" if child.returncode < 0 else "failed"
+        raise ArtifactError(
+            f"exporting {clip(name)} {died}: {_last_line(log)}", "run again with --debug for the whole story"
+        ) from debug
+    except BenchError as error:
+        raise error from debug
+    raise ArtifactError(f"exporting {clip(name)} made nothing", "run it again with --debug") from debug
 
 
 def _last_line(text: str) -> str:

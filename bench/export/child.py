@@ -1,6 +1,6 @@
 """The export process: reads a recipe from stdin, fills the draft folder named in its first argument, exits 0.
 
-If it cannot, its last line on stdout is a JSON object with `error` and `hint`.
+It answers with one line of `bench.base.wire`, and ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import numpy as np
 from bench.artifact.artifact import Artifact, MacOp, TensorInfo
 from bench.artifact.digest import sha256_with_data
 from bench.base.errors import ArtifactError, BenchError, first_line
+from bench.base.process import die_with_parent
+from bench.base.wire import claim_stdout, failed, ok
 from bench.graph.complexity import count
 from bench.graph.onnx_read import lighten, tensors
 
@@ -30,6 +32,8 @@ CALIBRATION_IMAGES = (4, 32, 32)
 
 def main() -> int:
     """Export or examine one model."""
+    die_with_parent()
+    replies = claim_stdout()
     draft = Path(sys.argv[1])
     recipe: dict[str, Any] = json.load(sys.stdin)
     try:
@@ -41,8 +45,9 @@ def main() -> int:
             export(recipe, draft)
     except BenchError as error:
         traceback.print_exc()
-        print(json.dumps({"error": error.message, "hint": error.hint}))
+        replies.write(failed(error))
         return 1
+    replies.write(ok(None))
     return 0
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Self
 
-from bench.base.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
+from bench.base import wire
+from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.plan.case import BackendRef, Case, Settings
 from bench.plan.protocol import Warming
 from bench.plan.zoo import ModelRef
@@ -17,9 +18,6 @@ from bench.transport.base import Reach
 from bench.transport.local import LocalReach
 
 WORKER = "bench.measure.worker"
-STATUSES: dict[str, type[MeasureError]] = {
-    cls.status: cls for cls in (MeasureError, Unsupported, OutOfMemory, WorkerCrashed, WorkerTimeout)
-}
 
 
 class Launch:
@@ -36,24 +34,24 @@ class Launch:
         settings = {"OMP_NUM_THREADS": str(case.settings.threads), "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = (reach or LocalReach()).start(case.backend.python, WORKER, settings, timeout_s)
         self._unread = b""
+        self._marked = wire.Marked()
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
         """Send one request and block until its answer is there.
 
         Raises:
-            MeasureError: the worker told an error, died, or did not answer within the timeout.
+            BenchError: the worker told an error, of whatever class.
+            MeasureError: it died, did not answer within the timeout, or what came is no answer.
         """
         line = json.dumps({"do": do} | request) + "\n"
         try:
             self._process.write(line.encode())
         except (BrokenPipeError, OSError):
             raise self._death(do) from None
-        answer = self._read_line(do)
-        if "error" in answer:
-            cls = STATUSES.get(answer["status"], MeasureError)
-            raise cls(answer["error"], answer["hint"]) from RuntimeError(self.log())
-        result: dict[str, Any] = answer["ok"]
-        return result
+        try:
+            return wire.take(self._read_line(do), dict[str, Any])
+        except BenchError as error:
+            raise error from RuntimeError(self.log())
 
     def choose(self, threads: int, allowed: Sequence[int]) -> list[int]:
         """Ask which cores are quietest; an empty list allows all."""
@@ -95,7 +93,7 @@ class Launch:
         """End the worker, if it has not ended, and let go of it."""
         self._process.close()
 
-    def _read_line(self, do: str) -> dict[str, Any]:
+    def _read_line(self, do: str) -> bytes:
         """Block until a whole line is there."""
         deadline = time.monotonic() + self._timeout_s
         while b"\n" not in self._unread:
@@ -109,10 +107,9 @@ class Launch:
                 ) from RuntimeError(self.log())
             if not chunk:
                 raise self._death(do)
-            self._unread += chunk
+            self._unread += self._marked.feed(chunk)
         line, _, self._unread = self._unread.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        return line
 
     def _death(self, do: str) -> MeasureError:
         code = self._process.wait()

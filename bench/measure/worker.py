@@ -11,10 +11,10 @@
     {"do": "profile", "rounds": 4, "n": 10, "twin_first": false}
     {"do": "close"}
 
-and the requests of `bench.measure.probing`, in a process that only probes. Each is answered by one line:
-``{"ok": ...}``, or ``{"error": ..., "hint": ..., "status": ...}`` after which the worker ends. Whatever a runtime
-prints to stdout goes to stderr, so that the protocol stays clean. The worker also runs behind ssh, in a container, or
-in another virtual environment: it needs nothing but these lines.
+and the requests of `bench.measure.probing`, in a process that only probes. Each is answered by one line of
+`bench.base.wire`; an error ends the worker. Whatever a runtime prints to stdout goes to stderr, so that the protocol
+stays clean. The worker also runs behind ssh, in a container, or in another virtual environment: it needs nothing but
+these lines.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import ctypes
 import json
 import os
 import resource
-import signal
 import sys
 import time
 import traceback
@@ -38,7 +37,9 @@ from bench import backends
 from bench.artifact import artifact as artifacts
 from bench.backends.base import relative_l2, top1_agrees
 from bench.backends.loop import time_block, time_paced
-from bench.base.errors import BenchError, OutOfMemory, Unsupported, clip
+from bench.base import wire
+from bench.base.errors import BenchError, Unsupported
+from bench.base.process import die_with_parent
 from bench.machine import covariates
 from bench.machine.canary import Canary, Probe
 from bench.machine.cores import pin, quietest
@@ -207,12 +208,12 @@ def peak_rss_bytes() -> int:
 
 def _look_after_the_machine() -> None:
     """Die with the parent, and be the one that the kernel kills when memory runs out."""
+    die_with_parent()
     if sys.platform != "linux":
         return
-    set_parent_death_signal, set_timer_slack = 1, 29  # PR_SET_PDEATHSIG and PR_SET_TIMERSLACK of prctl(2)
-    prctl = ctypes.CDLL(None).prctl
-    prctl(set_parent_death_signal, signal.SIGKILL)
-    prctl(set_timer_slack, 1)  # ns; a paced inference is to start when it should, and not 50 microseconds later
+    set_timer_slack = 29  # PR_SET_TIMERSLACK of prctl(2), in ns
+    # A paced inference is to start when it should, and not 50 microseconds later.
+    ctypes.CDLL(None).prctl(set_timer_slack, 1)
     try:
         Path("/proc/self/oom_score_adj").write_text("1000")
     except OSError:
@@ -221,21 +222,19 @@ def _look_after_the_machine() -> None:
 
 def main() -> int:
     """Answer one JSON line with another until stdin ends (0) or a request fails (1)."""
-    replies = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
+    replies = wire.claim_stdout()
     _look_after_the_machine()
     parts: dict[str, Any] = {}
     for line in sys.stdin:
         try:
             request = json.loads(line)
-            reply = {"ok": _action(request["do"], parts)(request)}
+            reply = wire.ok(_action(request["do"], parts)(request))
         except Exception as error:  # whatever a runtime raises becomes one line for the parent
             traceback.print_exc()
-            reply = _told(error)
-        replies.write(json.dumps(reply) + "\n")
-        replies.flush()
-        if "error" in reply:
+            replies.write(wire.failed(error))
             return 1
+        replies.write(reply)
+        replies.flush()
     return 0
 
 
@@ -253,17 +252,6 @@ def _action(name: str, parts: dict[str, Any]) -> Callable[[dict[str, Any]], dict
             parts[kind] = Worker()
     action: Callable[[dict[str, Any]], dict[str, Any]] = getattr(parts[kind], name)
     return action
-
-
-def _told(error: Exception) -> dict[str, Any]:
-    text = str(error)
-    if isinstance(error, MemoryError) or "bad_alloc" in text or "out of memory" in text.lower():
-        error = OutOfMemory(f"out of memory: {clip(text, 200)}", "try a smaller batch or resolution")
-    if isinstance(error, BenchError):
-        return {"error": error.message, "hint": error.hint, "status": error.status}
-    first = text.strip().splitlines()[0] if text.strip() else ""
-    message = f"{type(error).__name__}: {clip(first, 200)}"
-    return {"error": message, "hint": "run again with --debug for the whole story", "status": "failed"}
 
 
 if __name__ == "__main__":

@@ -1,65 +1,91 @@
 """The one process of ours on another machine: starts workers, hands bytes to and fro, ends all when the line dies.
 
-    {"do": "hello"}                                        who is there
-    {"do": "start", "id": 1, "module": "bench.measure.worker", "python": "", "settings": {...}, "timeout_s": 120}
-    {"do": "tell", "id": 1, "bytes": 20}                   20 bytes for the worker's stdin follow
-    {"do": "end", "id": 1}
-    {"do": "want", "digest": ..., "files": [[NAME, BYTES], ...]}
-    {"do": "put", "digest": ..., "name": "model.onnx", "at": 0, "bytes": 262144}
-    {"do": "done", "digest": ..., "files": [[NAME, SHA256], ...]}
-    {"do": "doctor", "threads": 1}
-
-Answers are ``{"ok": ...}`` or ``{"error": ..., "hint": ..., "status": ...}``, in the order of the requests; `tell` and
-`end` have none. Unasked come ``{"id": 1, "bytes": 99}`` with what a worker wrote, and ``{"id": 1, "exit": 0, ...}``.
+What is asked and answered: `bench.transport.messages`.
 
 While a block runs it waits in `select`: it costs the measurement nothing. It ends, and every worker with it, when its
 stdin does; when no request came for longer than any answer may take (the cable is out, and nobody here is told); and
-when a new outpost of the same run comes up beside it.
+when a new agent of the same run comes up beside it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import json
 import os
+import platform
 import re
 import select
 import signal
 import sys
 import time
 import traceback
-from dataclasses import asdict
-from typing import Any
+from importlib.resources import files
+from typing import TextIO
 
+import msgspec
 import psutil
 
 from bench import __version__
-from bench.base.errors import BenchError, UsageError
-from bench.transport import store
-from bench.transport.frames import PROTOCOL, Decoder, encode
+from bench.artifact import package
+from bench.base import cache, wire
+from bench.base.errors import UsageError, WorkerCrashed
+from bench.machine import environment
+from bench.plan.spec import LIBRARIES
+from bench.transport import wheel
 from bench.transport.local import LocalProcess, LocalReach
+from bench.transport.messages import (
+    PROTOCOL,
+    REQUESTS,
+    Answer,
+    Decoder,
+    Doctor,
+    Done,
+    End,
+    Ended,
+    Hello,
+    Hold,
+    Identity,
+    Message,
+    Put,
+    Release,
+    Requests,
+    Start,
+    Tell,
+    Want,
+    Wrote,
+    encode,
+)
 
 MODULES = ("bench.measure.worker",)
 # How long nobody may ask anything: with workers, beyond the longest answer; without, a whole export and more.
 GRACE_S = 60.0
 IDLE_S = 3600.0
 ENDING_S = 10.0
+POLL_S = 0.25
 
 
-class Outpost:
+class Agent:
     """Serves one line, on the descriptors `source` and `sink`."""
 
     def __init__(self, source: int, sink: int) -> None:
         self._source, self._sink = source, sink
         self._workers: dict[int, LocalProcess] = {}
         self._patience_s = 0.0
+        self._lock: TextIO | None = None  # what `Hold` holds
+        self._awaited = False
 
     def serve(self) -> None:
         """Work until the line is dead."""
-        decoder = Decoder()
+        decoder = Decoder(REQUESTS)
         heard = time.monotonic()
         try:
             while True:
+                if self._awaited and (answer := self._held()) is not None:
+                    self._send(answer)
+                    heard = time.monotonic()
                 patience = self._patience_s + GRACE_S if self._workers else IDLE_S
-                left = heard + patience - time.monotonic()
+                left = heard + patience - time.monotonic() if not self._awaited else POLL_S
                 if left <= 0:
                     return
                 workers = {worker.fileno(): id for id, worker in self._workers.items()}
@@ -75,21 +101,22 @@ class Outpost:
                         self._answer(header, payload)
         except (BrokenPipeError, ConnectionError):
             return
+        except WorkerCrashed as error:  # no request of ours: nothing after it can be trusted
+            print(error.message, file=sys.stderr)
         finally:
             for worker in self._workers.values():
                 worker.close()
 
-    def _answer(self, header: dict[str, Any], payload: bytes) -> None:
+    def _answer(self, request: Requests, payload: bytes) -> None:
         try:
-            reply = getattr(self, f"do_{header['do']}")(header, payload)
+            answer = self._do(request, payload)
         except Exception as error:  # whatever goes wrong becomes one line at the other end
             traceback.print_exc()
-            known = error if isinstance(error, BenchError) else BenchError(f"{type(error).__name__}: {error}")
-            reply = {"error": known.message, "hint": known.hint, "status": known.status}
-        if reply is not None:
-            self._send(reply)
+            answer = Answer(fault=wire.fault(error))
+        if answer is not None:
+            self._send(answer)
 
-    def _send(self, header: dict[str, Any], payload: bytes = b"") -> None:
+    def _send(self, header: Message, payload: bytes = b"") -> None:
         data = encode(header, payload)
         while data:
             data = data[os.write(self._sink, data) :]
@@ -101,7 +128,7 @@ class Outpost:
             return  # ended by a request that was answered a moment ago
         data = worker.read(ENDING_S)
         if data:
-            self._send({"id": id}, data)
+            self._send(Wrote(id), data)
         else:
             self._bury(id, worker)
 
@@ -111,57 +138,78 @@ class Outpost:
             time.sleep(0.005)
         worker.kill()
         del self._workers[id]
-        self._send({"id": id, "exit": worker.wait(), "log": worker.log(), "out_of_memory": worker.out_of_memory()})
+        self._send(Ended(id, worker.wait(), worker.log(), worker.out_of_memory()))
         worker.close()
 
-    def do_hello(self, header: dict[str, Any], _: bytes) -> dict[str, Any]:
-        """Say which program this is, on which machine."""
-        from bench.machine import environment
+    def _do(self, request: Requests, payload: bytes) -> Answer | None:
+        """Do what is asked, and return the answer if one is due now."""
+        match request:
+            case Hello():
+                here = environment.local(), environment.usable_cores()
+                return _ok(Identity(wheel.program(), __version__, PROTOCOL, *here))
+            case Start():
+                if request.module not in MODULES:
+                    raise UsageError(f"{request.module} is no worker")
+                self._patience_s = request.timeout_s
+                self._workers[request.id] = LocalProcess(request.python, request.module, request.settings)
+                return _ok(None)
+            case Tell():
+                worker = self._workers.get(request.id)
+                if worker is not None:
+                    with contextlib.suppress(BrokenPipeError):  # it is about to be buried
+                        worker.write(payload)
+                return None
+            case End():
+                worker = self._workers.get(request.id)
+                if worker is not None:
+                    worker.kill()
+                    self._bury(request.id, worker)
+                return None
+            case Want():
+                return _ok(package.want(payload, buildable))
+            case Put():
+                package.put(request.digest, request.name, request.at, payload)
+                return _ok(None)
+            case Done():
+                return _ok(package.done(request.digest))
+            case Doctor():
+                return _ok(LocalReach().doctor(request.threads))
+            case Hold():
+                self._lock = self._lock or (cache.folder() / f"device-{platform.node()}.lock").open("w")
+                self._awaited = True
+                return self._held()
+            case Release():
+                if self._lock is not None:
+                    self._lock.close()
+                    self._lock = None
+                return _ok(None)
 
-        cores = environment.usable_cores()
-        machine = asdict(environment.local())
-        return {"ok": {"version": __version__, "protocol": PROTOCOL, "environment": machine, "usable_cores": cores}}
+    def _held(self) -> Answer | None:
+        """Return the answer to `Hold` if the device is ours now. The kernel lets go of it when this process ends.
 
-    def do_start(self, header: dict[str, Any], _: bytes) -> dict[str, Any]:
-        """Start a worker."""
-        if header["module"] not in MODULES:
-            raise UsageError(f"{header['module']} is no worker")
-        self._patience_s = header["timeout_s"]
-        self._workers[header["id"]] = LocalProcess(header["python"], header["module"], header["settings"])
-        return {"ok": {}}
+        The cache may lie on a disk that devices share, so the lock has the machine's name in its own.
+        """
+        assert self._lock is not None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        self._awaited = False
+        return _ok(None)
 
-    def do_tell(self, header: dict[str, Any], payload: bytes) -> None:
-        """Hand a request on; a worker that has closed its stdin is about to be buried."""
-        worker = self._workers.get(header["id"])
-        if worker is not None:
-            try:
-                worker.write(payload)
-            except BrokenPipeError:
-                return
 
-    def do_end(self, header: dict[str, Any], _: bytes) -> None:
-        """End a worker at once."""
-        worker = self._workers.get(header["id"])
-        if worker is not None:
-            worker.kill()
-            self._bury(header["id"], worker)
+def _ok(value: object) -> Answer:
+    return Answer(msgspec.Raw(msgspec.json.encode(value)))
 
-    def do_want(self, header: dict[str, Any], _: bytes) -> dict[str, Any]:
-        """Say which folder an artifact has here, and how many bytes of each file are still to come."""
-        return {"ok": store.want(header["digest"], header["files"])}
 
-    def do_put(self, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
-        """Write a piece of a file."""
-        store.put(header["digest"], header["name"], header["at"], payload)
-        return {"ok": {}}
-
-    def do_done(self, header: dict[str, Any], _: bytes) -> dict[str, Any]:
-        """Check every file and make the artifact appear."""
-        return {"ok": {"folder": store.done(header["digest"], header["files"])}}
-
-    def do_doctor(self, header: dict[str, Any], _: bytes) -> dict[str, Any]:
-        """Examine this machine."""
-        return {"ok": LocalReach().doctor(header["threads"])}
+def buildable(kind: str, source: str) -> bool:
+    """Tell whether a network may be built here from what came: of this program's zoo and two libraries, no file."""
+    if kind == "zoo":
+        told = json.loads(source)
+        module = str(told.get("source")) if isinstance(told, dict) else ""
+        named = re.fullmatch(r"[a-z0-9_]+", module) is not None
+        return named and files("bench.models").joinpath(f"{module}.py").is_file()
+    return kind in LIBRARIES
 
 
 def end_others(run: str) -> None:
@@ -197,12 +245,11 @@ def main() -> int:
     (run,) = sys.argv[1:]
     if not re.fullmatch(r"[0-9a-f]{8,64}", run):
         return 2
-    sink = os.dup(1)
-    os.dup2(2, 1)  # the line carries frames and nothing else
+    replies = wire.claim_stdout()  # the line carries messages and nothing else
     for asked in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(asked, _leave)
     end_others(run)
-    Outpost(0, sink).serve()
+    Agent(0, replies.fileno()).serve()
     return 0
 
 

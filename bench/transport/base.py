@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from bench.artifact.artifact import Artifact
+from bench.machine.doctor import Symptom
 from bench.machine.environment import Environment
 
 
@@ -62,8 +63,8 @@ class Reach(Protocol):
     def usable_cores(self) -> list[int]:
         """Return the cores that a worker there may run on."""
 
-    def doctor(self, threads: int) -> dict[str, Any]:
-        """Return ``symptoms``, records of what the doctor finds there."""
+    def doctor(self, threads: int) -> list[Symptom]:
+        """Return what the doctor finds there."""
 
     def reopen(self) -> None:
         """Make a new connection in place of one that was lost; LinkLost if the device stays out of reach."""

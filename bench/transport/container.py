@@ -6,12 +6,11 @@ import platform
 import subprocess
 from pathlib import Path
 
-from bench.artifact import package as parcel
+from bench.artifact import package
 from bench.artifact.artifact import Artifact
 from bench.base import cache
 from bench.base.errors import Unreachable, clip
 from bench.plan.target import Target
-from bench.transport import store
 from bench.transport.line import Line
 from bench.transport.remote import Remote
 
@@ -27,7 +26,7 @@ class ContainerReach(Remote):
         self.container = f"isoflops-{self.run}"
 
     def dial(self) -> Line:
-        """Start the container with an outpost in it."""
+        """Start the container with an agent in it."""
         return Line(command(self.target, self.container, self.run, cache.folder("carried")), self.name)
 
     def diagnose(self, code: int | None, said: str) -> Unreachable:
@@ -51,10 +50,9 @@ class ContainerReach(Remote):
         """What to do where the image has another version, or none."""
         return "build the image from this version, or name another `image` in the target"
 
-    def carry(self, artifact: Artifact, backend: str) -> str:
+    def carry(self, artifact: Artifact, form: str) -> str:
         """Lay the artifact into the folder that the container sees."""
-        found = parcel.pack(artifact, backend)
-        here = store.lay(found)
+        here = package.lay(package.pack(artifact, form))
         return f"{CARRIED}/{here.name}"
 
     def hang_up(self) -> None:

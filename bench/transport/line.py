@@ -1,4 +1,4 @@
-"""This end of the line to an outpost: requests go out, answers and what workers write come in, in one thread."""
+"""This end of the line to an agent: requests go out, answers and what workers write come in, in one thread."""
 
 from __future__ import annotations
 
@@ -11,14 +11,30 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
-from bench.base.errors import BenchError, LinkLost, MeasureError, Unreachable, Unsupported
-from bench.transport.frames import Decoder, encode
+import msgspec
 
-# How long an answer of the outpost itself may take: it starts a process, writes a piece of a file, reads some files.
+from bench.base.errors import BenchError, LinkLost, Unreachable, WorkerCrashed
+from bench.base.wire import broken
+from bench.transport.messages import (
+    MESSAGES,
+    Answer,
+    Decoder,
+    End,
+    Ended,
+    Messages,
+    Request,
+    Start,
+    Tell,
+    Wrote,
+    encode,
+)
+
+# How long an answer of the agent itself may take: it starts a process, writes a piece of a file, reads some files.
 ANSWER_S = 60.0
 LOG_BYTES = 8000
+T = TypeVar("T")
 
 
 @dataclass
@@ -26,22 +42,23 @@ class Far:
     """What is known here of a worker there: bytes that it wrote and nobody has read, and its end."""
 
     written: bytearray = field(default_factory=bytearray)
-    end: dict[str, Any] | None = None
+    end: Ended | None = None
 
 
 class Line:
-    """A child process (ssh, or a container engine) whose stdin and stdout lead to an outpost.
+    """A child process (ssh, or a container engine) whose stdin and stdout lead to an agent.
 
     Raises:
         LinkLost: from any method but `close`, once the line is dead.
+        WorkerCrashed: what came over it is no message; it is dead then.
     """
 
     def __init__(self, command: list[str], name: str, environment: Mapping[str, str] | None = None) -> None:
         self._name = name
         self._log = tempfile.TemporaryFile(prefix="bench-line-")  # noqa: SIM115 (closed in close)
         self._workers: dict[int, Far] = {}
-        self._answers: deque[dict[str, Any]] = deque()
-        self._decoder = Decoder()
+        self._answers: deque[Answer] = deque()
+        self._decoder = Decoder(MESSAGES, marked=True)
         self._next = 0
         self.dead = False
         try:
@@ -61,34 +78,35 @@ class Line:
         assert self._process.stdout is not None
         self._sink, self._source = self._process.stdin.fileno(), self._process.stdout.fileno()
 
-    def ask(self, request: dict[str, Any], payload: bytes = b"", timeout_s: float = ANSWER_S) -> dict[str, Any]:
-        """Send a request to the outpost and block until it is answered; MeasureError if it says no."""
+    def ask(self, request: Request, expected: type[T], payload: bytes = b"", timeout_s: float = ANSWER_S) -> T:
+        """Send a request to the agent and block until it is answered; raise the error that it tells, if it does."""
         self.send(request, payload)
         self._until(lambda: bool(self._answers), timeout_s)
         if not self._answers:
-            raise self.lost(f"no answer to {request['do']!r} within {timeout_s:g} s")
+            raise self.lost(f"no answer to {type(request).__name__.lower()!r} within {timeout_s:g} s{self._said()}")
         answer = self._answers.popleft()
-        if "error" in answer:
-            cls = Unsupported if answer["status"] == Unsupported.status else MeasureError
-            raise cls(answer["error"], answer["hint"])
-        result: dict[str, Any] = answer["ok"]
-        return result
+        if answer.fault is not None:
+            raise answer.fault.error()
+        try:
+            return msgspec.json.decode(answer.ok, type=expected)
+        except ValueError as error:
+            self._give_up()
+            raise broken(bytes(answer.ok)) from error
 
     def start(self, python: str, module: str, settings: Mapping[str, str], timeout_s: float) -> RemoteProcess:
         """Start a worker there."""
         self._next += 1
         id = self._next
         self._workers[id] = Far()
-        launch = {"python": python, "module": module, "settings": dict(settings), "timeout_s": timeout_s}
         try:
-            self.ask({"do": "start", "id": id} | launch)
+            self.ask(Start(id, module, python, dict(settings), timeout_s), object)
         except BenchError:
             del self._workers[id]
             raise
         return RemoteProcess(self, id)
 
-    def send(self, header: dict[str, Any], payload: bytes = b"") -> None:
-        """Send one frame."""
+    def send(self, header: Request, payload: bytes = b"") -> None:
+        """Send one message."""
         data = encode(header, payload)
         try:
             while data:
@@ -107,9 +125,17 @@ class Line:
         self._workers.pop(id, None)
 
     def stderr(self) -> str:
-        """Return the end of what the child and the outpost wrote to stderr."""
+        """Return the end of what the child and the agent wrote to stderr."""
         self._log.seek(0)
         return self._log.read()[-LOG_BYTES:].decode(errors="replace")
+
+    def noise(self) -> str:
+        """Return the last line that came before any message of an agent."""
+        return self._decoder.mark.noise() if self._decoder.mark is not None else ""
+
+    def cut(self) -> None:
+        """End the child, from whatever thread: whoever waits for the line finds it dead."""
+        self._process.terminate()
 
     def exit_code(self) -> int | None:
         """Return the child's exit code once it has ended; it may take a moment."""
@@ -118,7 +144,7 @@ class Line:
         return None
 
     def close(self) -> None:
-        """Hang up: the outpost ends with all of its workers."""
+        """Hang up: the agent ends with all of its workers."""
         self.dead = True
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
@@ -147,17 +173,25 @@ class Line:
             try:
                 for header, payload in self._decoder.feed(data):
                     self._take(header, payload)
-            except ValueError:
-                raise self.lost("something else than an outpost answers there") from None
+            except WorkerCrashed:
+                self._give_up()
+                raise
 
-    def _take(self, header: dict[str, Any], payload: bytes) -> None:
-        if "id" not in header:
+    def _take(self, header: Messages, payload: bytes) -> None:
+        if isinstance(header, Answer):
             self._answers.append(header)
-        elif (far := self._workers.get(header["id"])) is not None:
-            if "exit" in header:
-                far.end = header
-            else:
+        elif (far := self._workers.get(header.id)) is not None:
+            if isinstance(header, Wrote):
                 far.written += payload
+            else:
+                far.end = header
+
+    def _give_up(self) -> None:
+        self.dead = True
+        self._process.kill()
+
+    def _said(self) -> str:
+        return f", but {self.noise()!r}" if self.noise() else ""
 
     def lost(self, why: str = "") -> LinkLost:
         """Give the line up, if that has not happened yet, and return the error that says so."""
@@ -167,7 +201,7 @@ class Line:
                 self._process.kill()
             self.exit_code()
         said = self.stderr().strip().splitlines()
-        why = why or (said[-1] if said else "the line was closed")
+        why = why or (said[-1] if said else f"the line was closed{self._said()}")
         return LinkLost(f"the connection to {self._name} was lost: {why}", f"bench targets check {self._name}")
 
 
@@ -182,7 +216,7 @@ class RemoteProcess:
         """Send `data` to its stdin."""
         if self._end(0.0) is not None:
             raise BrokenPipeError
-        self._line.send({"do": "tell", "id": self._id}, data)
+        self._line.send(Tell(self._id), data)
 
     def read(self, timeout_s: float) -> bytes:
         """Block until it has written something, or has ended."""
@@ -195,34 +229,34 @@ class RemoteProcess:
 
     def wait(self) -> int:
         """Return its exit code, or the negative number of the signal that ended it."""
-        return int(self._ended()["exit"])
+        return self._ended().exit
 
     def out_of_memory(self) -> bool:
         """Tell whether its kernel has killed for want of memory since it began."""
-        return bool(self._ended()["out_of_memory"])
+        return self._ended().out_of_memory
 
     def log(self) -> str:
         """Return the end of its stderr, which travels when it has ended."""
         end = self._end(0.0)
-        return str(end["log"]) if end is not None else ""
+        return end.log if end is not None else ""
 
     def kill(self) -> None:
         """Have it ended, and wait for that."""
         if self._end(0.0) is None:
-            self._line.send({"do": "end", "id": self._id})
+            self._line.send(End(self._id))
             self._ended()
 
     def close(self) -> None:
-        """End it; on a dead line the outpost does that by itself."""
+        """End it; on a dead line the agent does that by itself."""
         with contextlib.suppress(LinkLost):
             self.kill()
         self._line.forget(self._id)
 
-    def _ended(self) -> dict[str, Any]:
+    def _ended(self) -> Ended:
         end = self._end(ANSWER_S)
         if end is None:
             raise self._line.lost("a worker there cannot be ended")
         return end
 
-    def _end(self, timeout_s: float) -> dict[str, Any] | None:
+    def _end(self, timeout_s: float) -> Ended | None:
         return self._line.worker(self._id, timeout_s, lambda far: far.end is not None).end

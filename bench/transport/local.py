@@ -10,13 +10,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from bench.artifact.artifact import Artifact
 from bench.base.errors import Unsupported
 from bench.machine import environment
+from bench.machine.doctor import Symptom, examine
 
 # Environment variables that change thread pools, precision or layout behind a session's back: not for the worker.
 SCRUBBED = (
@@ -145,11 +144,9 @@ class LocalReach:
         """Return the cores that this process may use."""
         return environment.usable_cores()
 
-    def doctor(self, threads: int) -> dict[str, Any]:
+    def doctor(self, threads: int) -> list[Symptom]:
         """Examine this machine."""
-        from bench.machine.doctor import examine
-
-        return {"symptoms": [asdict(symptom) for symptom in examine(threads=threads)]}
+        return examine(threads=threads)
 
     def reopen(self) -> None:
         """Do nothing: a pipe to a child is never lost."""

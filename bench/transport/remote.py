@@ -1,25 +1,28 @@
-"""What every device that is not this machine shares: a line to an outpost, made anew when it is lost."""
+"""What every device that is not this machine shares: a line to an agent, made anew when it is lost."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from bench import __version__
-from bench.artifact import package as parcel
 from bench.artifact.artifact import Artifact
-from bench.base.errors import LinkLost, OutOfReach, Unreachable
+from bench.artifact.package import Held, Package, pack
+from bench.base.errors import LinkLost, OutOfReach, Unreachable, WorkerCrashed
+from bench.machine.doctor import Symptom
 from bench.machine.environment import Environment
-from bench.transport.frames import PROTOCOL
+from bench.transport import wheel
 from bench.transport.line import Line, RemoteProcess
+from bench.transport.messages import PROTOCOL, Doctor, Done, Hello, Hold, Identity, Put, Release, Want
 
 PATIENCE_S = 60.0
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 8.0
 PIECE_BYTES = 1 << 20
 HASHING_S = 600.0
+FOREVER_S = 1e6  # others may measure for days
 
 
 class Remote:
@@ -29,23 +32,24 @@ class Remote:
         self.name = name
         self.run = uuid.uuid4().hex[:16]
         self._line: Line | None = None
-        self._hello: dict[str, Any] | None = None
+        self._hello: Identity | None = None
         self._carried: dict[str, str] = {}
         self._given_up = False
+        self._alone = False
 
     def dial(self) -> Line:
-        """Start the process that leads to an outpost of `self.run`."""
+        """Start the process that leads to an agent of `self.run`."""
         raise NotImplementedError
 
     def diagnose(self, code: int | None, said: str) -> Unreachable:
-        """Say in one line why there is no outpost, from the exit code and stderr of the process."""
+        """Say in one line why there is no agent, from the exit code and stderr of the process."""
         raise NotImplementedError
 
-    def hello(self) -> dict[str, Any]:
-        """Return what the outpost told of itself and its machine; connects if it never did.
+    def hello(self) -> Identity:
+        """Return what the agent told of itself and its machine; connects if it never did.
 
         Raises:
-            Unreachable: there is no way to it, or another version is there.
+            Unreachable: there is no way to it, or another program is there.
         """
         if self._hello is None:
             self._connected()
@@ -63,20 +67,35 @@ class Remote:
         """
         key = f"{artifact.folder} {artifact.sha256} {form}"
         if key not in self._carried:
-            self._carried[key] = self._send(parcel.pack(artifact, form))
+            self._carried[key] = self._send(pack(artifact, form))
         return self._carried[key]
 
     def environment(self) -> Environment:
         """Return what the device says of itself."""
-        return Environment(**self.hello()["environment"])
+        return self.hello().environment
 
     def usable_cores(self) -> list[int]:
         """Return the cores that a worker there may run on."""
-        return list(self.hello()["usable_cores"])
+        return list(self.hello().usable_cores)
 
-    def doctor(self, threads: int) -> dict[str, Any]:
-        """Return `symptoms`, as the device finds them."""
-        return self._ready().ask({"do": "doctor", "threads": threads})
+    def doctor(self, threads: int) -> list[Symptom]:
+        """Return the symptoms that the device finds."""
+        return self._ready().ask(Doctor(threads), list[Symptom])
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until nobody else who asks for it measures on the device, and hold it, over reconnections too."""
+        line = self._ready()
+        if not self._alone:
+            line.ask(Hold(), object, timeout_s=FOREVER_S)
+        self._alone = True
+        try:
+            yield
+        finally:
+            self._alone = False
+            with contextlib.suppress(LinkLost):
+                if self._line is not None:
+                    self._line.ask(Release(), object)
 
     def reopen(self) -> None:
         """Connect anew, for a minute; once only where that was in vain before.
@@ -103,7 +122,7 @@ class Remote:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def hang_up(self) -> None:
-        """Close the line; the outpost ends with all of its workers."""
+        """Close the line; the agent ends with all of its workers."""
         if self._line is not None:
             self._line.close()
             self._line = None
@@ -125,40 +144,43 @@ class Remote:
         if self._line is None:
             line = self.dial()
             try:
-                hello = line.ask({"do": "hello"})
+                hello = line.ask(Hello(), Identity)
                 self._check(hello)
-            except LinkLost:
-                code, said = line.exit_code(), line.stderr()
+                if self._alone:
+                    line.ask(Hold(), object, timeout_s=FOREVER_S)
+            except (LinkLost, WorkerCrashed) as error:
+                code, said = line.exit_code(), line.stderr() or line.noise()
                 line.close()
-                raise self.diagnose(code, said) from None
+                known = isinstance(error, WorkerCrashed)
+                raise Unreachable(error.message, error.hint) if known else self.diagnose(code, said) from None
             except BaseException:
                 line.close()
                 raise
             self._line, self._hello = line, hello
         return self._line
 
-    def _check(self, hello: dict[str, Any]) -> None:
-        there = hello.get("version")
-        if (there, hello.get("protocol")) != (__version__, PROTOCOL):
-            found = f"isoflops {there} is on {self.name}, and {__version__} here"
-            raise Unreachable(found if there != __version__ else f"{found}, but of another build", self.remedy)
+    def _check(self, there: Identity) -> None:
+        """Refuse an agent that is another program: what it measures would be another thing."""
+        if (there.program, there.protocol) == (wheel.program(), PROTOCOL):
+            return
+        found = f"isoflops {there.version} is on {self.name}, and {__version__} here"
+        raise Unreachable(found if there.version != __version__ else f"{found}, but of another build", self.remedy)
 
     @property
     def remedy(self) -> str:
         """What to do where another version, or none, is there."""
         return f"bench targets setup {self.name}"
 
-    def _send(self, found: parcel.Parcel) -> str:
+    def _send(self, found: Package) -> str:
         line = self._ready()
-        state = line.ask({"do": "want", "digest": found.digest, "files": [[f.name, f.size_bytes] for f in found.files]})
-        if "folder" in state:
-            return str(state["folder"])
-        for file in found.files:
-            at = int(state["here"][file.name])
-            with file.open() as handle:
+        held = line.ask(Want(), Held, found.manifest, HASHING_S)
+        if held.folder:
+            return held.folder
+        for name, path in found.paths.items():
+            at = held.here.get(name, 0)
+            with path.open("rb") as handle:
                 handle.seek(at)
                 while piece := handle.read(PIECE_BYTES):
-                    line.ask({"do": "put", "digest": found.digest, "name": file.name, "at": at}, piece)
+                    line.ask(Put(found.digest, name, at), object, piece)
                     at += len(piece)
-        hashes = [[f.name, f.sha256] for f in found.files]
-        return str(line.ask({"do": "done", "digest": found.digest, "files": hashes}, timeout_s=HASHING_S)["folder"])
+        return line.ask(Done(found.digest), str, timeout_s=HASHING_S)

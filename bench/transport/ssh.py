@@ -102,11 +102,11 @@ class SshReach(Remote):
         self._ssh: Ssh | None = None
 
     def dial(self) -> Line:
-        """Start an outpost there, over a connection of its own: an old one may be dead without knowing it."""
+        """Start an agent there, over a connection of its own: an old one may be dead without knowing it."""
         if self._ssh is not None:
             self._ssh.close()
         self._ssh = Ssh(self.target)
-        return Line(self._ssh.command(outpost(self.target, self.run)), self.name)
+        return Line(self._ssh.command(agent(self.target, self.run)), self.name)
 
     def diagnose(self, code: int | None, said: str) -> Unreachable:
         """Tell ssh's own failures from those of what it was to run."""
@@ -116,7 +116,7 @@ class SshReach(Remote):
             return Unreachable(f"there is no isoflops on {self.name}", self.remedy)
         if code == 127 or "not found" in said or "No such file" in said:
             return Unreachable(f"there is no isoflops on {self.name}: {clip(_last(said), 120)}", self.remedy)
-        return Unreachable(f"what answers on {self.name} is no outpost of ours: {clip(_last(said), 120)}", self.remedy)
+        return Unreachable(f"what answers on {self.name} is no agent of ours: {clip(_last(said), 120)}", self.remedy)
 
     def hang_up(self) -> None:
         """Close line and connection."""
@@ -126,8 +126,8 @@ class SshReach(Remote):
             self._ssh = None
 
 
-def outpost(target: Target, run: str) -> list[str]:
-    """Return the command that starts an outpost on the target."""
+def agent(target: Target, run: str) -> list[str]:
+    """Return the command that starts an agent on the target."""
     # The shell there finds the home folder, then becomes the interpreter: no process stands between it and sshd.
     script = 'case $1 in "~/"*) python=$HOME/${1#"~/"};; *) python=$1;; esac; shift; exec "$python" "$@"'
     words = ["sh", "-c", script, "sh", interpreter(target), "-P", "-m", "bench.transport.agent", run]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
+from functools import cache
 from importlib.metadata import distribution
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -41,6 +42,23 @@ def write(folder: Path) -> Path:
             # A fixed time: equal programs make equal wheels.
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
     return path
+
+
+@cache
+def program() -> str:
+    """Return the digest of the program that runs here: of its Python files, and of the zoo's cards.
+
+    Two builds of one version differ in it; a wheel, a working tree and what `bench targets setup` installed of one
+    program do not.
+    """
+    content: dict[str, bytes] = {}
+    for package in PACKAGES[:2]:
+        _collect(files(package), package.replace(".", "/"), content)
+    digest = hashlib.sha256()
+    for name in sorted(name for name in content if name.endswith(".py") or name.startswith("bench/models/")):
+        if name.endswith((".py", ".toml")):
+            digest.update(f"{name}\0{hashlib.sha256(content[name]).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _collect(folder: Traversable, at: str, content: dict[str, bytes]) -> None:

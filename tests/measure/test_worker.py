@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +10,12 @@ import pytest
 
 from bench import backends, export
 from bench.base.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
+from bench.base.wire import MARK, Marked, take
 from bench.measure.launch import Launch
+from bench.measure.runner import Runner
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Case, Plan, Settings
+from bench.plan.protocol import Protocol
 from bench.transport.local import SCRUBBED
 
 
@@ -97,7 +99,30 @@ def test_the_worker_ends_when_its_parent_does(tiny: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "bench.measure.worker"], input="", capture_output=True, text=True, timeout=300
     )
-    assert (result.returncode, result.stdout) == (0, "")
+    assert (result.returncode, result.stdout) == (0, MARK.decode())
+
+
+NOISY = "print('hello from the site', end=''); import sys; sys.stdout.flush()\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("", ""),
+        ("from bench.base import wire; wire.ok = lambda value: '{}\\n'", "no answer of isoflops: '{}'"),
+        ("from bench.base import wire; wire.ok = lambda value: 'hum' + chr(10)", "no answer of isoflops: 'hum'"),
+        ("from bench.base import wire; wire.ok = lambda value: '{\"ok\": 5}\\n'", "no answer of isoflops"),
+    ],
+)
+def test_what_a_sitecustomize_prints_costs_nothing(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, says: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NOISY + more)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
+    case = Case(zoo.resolve(str(tiny)), backends.resolve("fake"), Settings())
+    (row,) = Runner(Plan((case,), Protocol(launches=1, max_launches=1))).run()
+    assert row.status in (("crashed",) if says else ("ok", "noisy")), row.error
+    assert says in (row.error or "")
 
 
 def test_a_request_that_makes_no_sense_is_answered(tiny: Path) -> None:
@@ -108,5 +133,6 @@ def test_a_request_that_makes_no_sense_is_answered(tiny: Path) -> None:
         text=True,
         timeout=300,
     )
-    assert json.loads(result.stdout)["status"] == "failed"
+    with pytest.raises(MeasureError, match="KeyError: 'dance'"):
+        take(Marked().feed(result.stdout.encode()), object)
     assert result.returncode == 1

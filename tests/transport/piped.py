@@ -1,4 +1,4 @@
-"""An outpost behind a plain pipe: the line without ssh."""
+"""An agent behind a plain pipe: the line without ssh."""
 
 from __future__ import annotations
 

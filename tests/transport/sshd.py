@@ -109,7 +109,7 @@ def _free_port(address: str) -> int:
 
 
 def left_there() -> list[str]:
-    """Return the command lines of outposts and workers that run on this machine, whoever their parent is."""
+    """Return the command lines of agents and workers that run on this machine, whoever their parent is."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -13,13 +13,14 @@ import pytest
 
 from bench import __version__, backends, export
 from bench.artifact.artifact import Artifact
-from bench.base.errors import LinkLost, MeasureError, Unreachable, Unsupported
+from bench.base.errors import LinkLost, MeasureError, Unreachable, Unsupported, UsageError, WorkerCrashed
 from bench.machine.environment import local
 from bench.measure.launch import Launch, runtimes
 from bench.measure.pairs import collect
 from bench.plan import zoo
 from bench.plan.case import Case, Settings, cross
 from bench.plan.protocol import PairProtocol
+from bench.transport.messages import Hold
 from tests.measure.test_worker import DEATHS
 from tests.transport.piped import Piped
 
@@ -49,7 +50,7 @@ def test_it_tells_what_the_machine_is(way: Piped) -> None:
     assert way.environment() == local()
     assert way.usable_cores() == sorted(os.sched_getaffinity(0))
     assert runtimes(way)["fake"]
-    assert {"load", "swap", "cores"} <= {symptom["check"] for symptom in way.doctor(1)["symptoms"]}
+    assert {"load", "swap", "cores"} <= {symptom.check for symptom in way.doctor(1)}
 
 
 def test_a_launch_there_is_a_launch(tiny: Path, way: Piped) -> None:
@@ -89,7 +90,7 @@ def test_no_such_interpreter_there(tiny: Path, way: Piped) -> None:
 def test_only_workers_are_started(way: Piped) -> None:
     way.hello()
     assert way._line is not None
-    with pytest.raises(MeasureError, match="this is no worker"):
+    with pytest.raises(UsageError, match="this is no worker"):
         way._line.start("", "this", {}, 1.0)
 
 
@@ -106,7 +107,7 @@ def test_workers_end_with_the_line_even_when_they_hang(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_workers_end_with_their_outpost(tiny: Path, way: Piped, asked: signal.Signals) -> None:
+def test_workers_end_with_their_agent(tiny: Path, way: Piped, asked: signal.Signals) -> None:
     case, artifact = case_of(tiny, "fake:fail=hang,fail_at=4")
     launch = Launch(case, 60.0, way)
     launch.load(way.carry(artifact, "onnx"), [])
@@ -125,8 +126,8 @@ def test_nobody_asks_any_more(tiny: Path) -> None:
         case, artifact = case_of(tiny, "fake")
         launch = Launch(case, 2.0, way)
         workers = children(way)
-        outpost = psutil.Process(way._line._process.pid)  # type: ignore[union-attr]
-        assert gone([outpost, *workers])
+        agent = psutil.Process(way._line._process.pid)  # type: ignore[union-attr]
+        assert gone([agent, *workers])
         with pytest.raises(LinkLost):
             launch.load(artifact.folder, [])
 
@@ -148,8 +149,60 @@ def test_a_new_line_of_the_same_run_ends_the_old_one(tiny: Path, way: Piped) -> 
         assert stranger._line._process.poll() is None
 
 
+@pytest.mark.parametrize("said", ["print('Last login: today')", "print('$ ', end='', flush=True)"])
+def test_a_chatty_login_shell_is_ignored(said: str) -> None:
+    with closing(Piped(said)) as way:
+        assert way.environment() == local()
+
+
+@pytest.mark.parametrize("said", ["0 {}", '0 {"is": "answer", "ok": 5}', "{}", '{"ok": 5}', "Last login: today"])
+def test_a_broken_protocol_is_one_line_that_quotes_it(said: str, tiny: Path) -> None:
+    spoken = f"os.write(1, agent.wire.MARK + {said.encode()!r} + bytes([10])); import time; time.sleep(60)"
+    with closing(Piped(f"import os; {spoken}")) as way, pytest.raises(Unreachable) as caught:
+        way.hello()
+    quoted = "5" if "answer" in said else said  # of an answer, what was to be of use
+    assert f"isoflops: {quoted!r}" in caught.value.message
+    later = f"agent.Agent._hand_on = lambda self, id: os.write(self._sink, {said.encode()!r} + bytes([10]))"
+    with closing(Piped(f"import os; {later}")) as way:
+        case, _ = case_of(tiny, "fake")
+        with Launch(case, 60.0, way) as launch, pytest.raises((WorkerCrashed, LinkLost)):
+            launch.choose(1, [])
+        assert way._line is not None
+        assert way._line.dead
+        way.hello()
+
+
+def test_who_hangs_up_without_a_word_is_quoted() -> None:
+    words = "print('This account is closed.', flush=True); sys.exit(1)"
+    with closing(Piped(words)) as way, pytest.raises(Unreachable, match=r"left with 1: This account is closed"):
+        way.hello()
+
+
+def test_one_line_holds_the_device_at_a_time(way: Piped) -> None:
+    other = Piped()
+    with closing(other):
+        with way.alone():
+            line = other._connected()
+            line.send(Hold())
+            line._until(lambda: bool(line._answers), 1.0)
+            assert not line._answers
+        line._until(lambda: bool(line._answers), 30.0)
+        assert line._answers
+        line._answers.clear()
+        other.close()  # and the kernel lets go of it
+        with way.alone():
+            assert way._alone
+
+
+def test_another_build_of_the_same_version_is_told() -> None:
+    with closing(Piped("agent.wheel.program = lambda: '0' * 64")) as way:
+        with pytest.raises(Unreachable, match="but of another build") as caught:
+            way.hello()
+        assert caught.value.hint == "bench targets setup piped"
+
+
 def test_another_version_is_told() -> None:
-    with closing(Piped("agent.__version__ = '0.0.9'")) as way:
+    with closing(Piped("agent.__version__ = '0.0.9'; agent.wheel.program = lambda: '0' * 64")) as way:
         with pytest.raises(Unreachable, match=rf"isoflops 0.0.9 is on piped, and {__version__} here") as caught:
             way.hello()
         assert caught.value.hint == "bench targets setup piped"

@@ -57,8 +57,8 @@ def test_the_device_describes_itself(server: Sshd) -> None:
         ({"port": 1}, "refuses the connection", "is sshd running"),
         ({"user": "nobody-such"}, "refuses the key", "ssh-copy-id"),
         ({"python": "/no/python"}, "there is no isoflops on loop", "bench targets setup loop"),
-        ({"python": "/bin/true"}, "is no outpost of ours", "bench targets setup loop"),
-        ({"python": "/bin/echo"}, "is no outpost of ours", "bench targets setup loop"),
+        ({"python": "/bin/true"}, "is no agent of ours", "bench targets setup loop"),
+        ({"python": "/bin/echo"}, "is no agent of ours", "bench targets setup loop"),
         ({"config": "/no/config"}, "ssh cannot read `config`", "check the path"),
     ],
 )
