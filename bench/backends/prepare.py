@@ -12,7 +12,6 @@ import hashlib
 import inspect
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache as remember
@@ -102,7 +101,7 @@ def _versions(name: str, python: str) -> str:
     if not python:
         return json.dumps(backends.get(name).versions(), sort_keys=True)
     try:
-        return child.ask(_command(python), {"backend": name, "versions": True}, VERSIONS_S).strip()
+        return child.ask(f"{__name__}:tell_versions", {"backend": name}, VERSIONS_S, python).strip()
     except child.ChildFailed as error:
         raise Unsupported(f"{python} does not tell the versions of {name}: {error.message}", error.hint) from error
 
@@ -120,27 +119,21 @@ def _whole(final: Path) -> Artifact | None:
 def _in_child(artifact: Artifact, ref: BackendRef, draft: Path, timeout_s: float) -> None:
     request = {"artifact": artifact.folder, "backend": ref.name, "options": ref.options, "folder": str(draft)}
     try:
-        child.ask(_command(ref.python), request, timeout_s)
+        child.ask(f"{__name__}:answer", request, timeout_s, ref.python)
     except child.ChildFailed as error:
         log = RuntimeError(error.log)
         if error.told:
-            raise Unsupported(error.message, error.hint) from log
+            raise error.told from log
         kind = OutOfMemory if error.memory else Unsupported
         raise kind(f"the converter of {ref.name} {error.message}", error.hint) from log
 
 
-def _command(python: str) -> list[str]:
-    # -P: a person's bench.py or onnx.py in the current folder must not stand in for ours.
-    return [python or sys.executable, "-P", "-m", "bench.backends.prepare"]
-
-
-def _answer(request: dict[str, Any]) -> None:
+def answer(request: dict[str, Any]) -> None:
+    """Convert, in the child."""
     backend = backends.get(request["backend"])
-    if request.get("versions"):
-        print(json.dumps(backend.versions(), sort_keys=True))
-    else:
-        convert(backend, load(Path(request["artifact"])), request["options"], Path(request["folder"]))
+    convert(backend, load(Path(request["artifact"])), request["options"], Path(request["folder"]))
 
 
-if __name__ == "__main__":
-    sys.exit(child.answer(_answer))
+def tell_versions(request: dict[str, Any]) -> None:
+    """Print the versions of a backend's packages, in the child."""
+    print(json.dumps(backends.get(request["backend"]).versions(), sort_keys=True))

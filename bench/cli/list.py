@@ -39,16 +39,27 @@ def models() -> list[dict[str, Any]]:
 
 
 def backends() -> list[dict[str, Any]]:
-    """Return every registered backend, whether its runtime is installed, and its options."""
+    """Return every registered backend, whether its runtime is installed, and its options; or why it is broken."""
     from bench import backends as registry
     from bench.plan.parameter import show
 
     rows = []
     for name in registry.names():
+        broken = registry.reason_broken(name)
+        if broken:
+            rows.append({"backend": name, "runtime": broken, "installed": "broken", "version": "", "options": ""})
+            continue
         backend = registry.get(name)
         options = [f"{p.name}={show(p.default)} ({p.offered()})" for p in backend.parameters.values()]
-        there = "yes" if registry.installed(backend) else f"pip install 'isoflops[{backend.extra}]'"
-        rows.append({"backend": name, "runtime": backend.title, "installed": there, "options": "; ".join(options)})
+        rows.append(
+            {
+                "backend": name,
+                "runtime": backend.title,
+                "installed": "yes" if registry.installed(backend) else backend.install_hint(),
+                "version": next(iter(backend.versions().values()), ""),
+                "options": "; ".join(options),
+            }
+        )
     return rows
 
 

@@ -1,25 +1,20 @@
 """From a model to an artifact: in a process of its own, once, kept in the cache.
 
 The parent never imports PyTorch or onnx: it computes the key, and only when the cache has no such artifact starts
-``python -m bench.export.child``, which writes into a draft folder that becomes the artifact by one rename.
+`bench.export.child`, which writes into a draft folder that becomes the artifact by one rename.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from bench.artifact.artifact import Artifact, load
-from bench.base import cache, wire
-from bench.base.errors import ArtifactError, BenchError, MissingExtra, OutOfMemory, WorkerCrashed, clip
+from bench.base import cache
+from bench.base.child import ChildFailed, ask
+from bench.base.errors import ArtifactError, MissingExtra, OutOfMemory, clip
 from bench.export.key import key_of, recipe
 from bench.plan.case import Case
 
@@ -74,41 +69,15 @@ def _whole(final: Path) -> Artifact | None:
 
 
 def _export(made_from: dict[str, Any], draft: Path) -> None:
-    environment = os.environ | {"PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
-    name = made_from["model"]["canonical"]
-    # -P: a person's bench.py or onnx.py in the current folder must not stand in for ours.
-    command = [sys.executable, "-P", "-m", "bench.export.child", str(draft)]
+    name = clip(made_from["model"]["canonical"])
+    quiet = {"PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
     try:
-        child = subprocess.run(
-            command,
-            input=json.dumps(made_from).encode(),
-            capture_output=True,
-            env=environment,
-            timeout=TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ArtifactError(
-            f"exporting {clip(name)} took more than {TIMEOUT_S // 60} minutes and was ended",
-            "does the model ever return?",
-        ) from error
-    if child.returncode == 0 and draft.joinpath("artifact.json").exists():
-        return
-    if child.returncode in (-9, 137):
-        raise OutOfMemory(f"exporting {clip(name)} was killed", "it probably ran out of memory; try a smaller batch")
-    log = child.stderr.decode(errors="replace")
-    debug = RuntimeError(log[-8000:])
-    try:
-        wire.take(wire.Marked().feed(child.stdout), NoneType)
-    except WorkerCrashed:  # it told nothing, or nothing that reads
-        died = f"died of {signal.Signals(-child.returncode).name}" if child.returncode < 0 else "failed"
-        raise ArtifactError(
-            f"exporting {clip(name)} {died}: {_last_line(log)}", "run again with --debug for the whole story"
-        ) from debug
-    except BenchError as error:
-        raise error from debug
-    raise ArtifactError(f"exporting {clip(name)} made nothing", "run it again with --debug") from debug
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return clip(lines[-1], 300) if lines else "the process died without a word"
+        ask("bench.export.child:answer", made_from | {"draft": str(draft)}, TIMEOUT_S, environment=quiet)
+    except ChildFailed as error:
+        log = RuntimeError(error.log)
+        if error.told:
+            raise error.told from log
+        if error.memory:
+            hint = "it probably ran out of memory; try a smaller batch"
+            raise OutOfMemory(f"exporting {name} was killed", hint) from log
+        raise ArtifactError(f"exporting {name} {error.message}", error.hint or "does the model ever return?") from log

@@ -1,14 +1,9 @@
-"""The export process: reads a recipe from stdin, fills the draft folder named in its first argument, exits 0.
-
-It answers with one line of `bench.base.wire`, and ends with the process that started it.
-"""
+"""The export process: fills a draft folder with an artifact; see `bench.base.child`."""
 
 from __future__ import annotations
 
 import importlib
 import json
-import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +11,7 @@ import numpy as np
 
 from bench.artifact.artifact import Artifact, MacOp, TensorInfo
 from bench.artifact.digest import sha256_with_data
-from bench.base.errors import ArtifactError, BenchError, first_line
-from bench.base.process import die_with_parent
-from bench.base.wire import claim_stdout, failed, ok
+from bench.base.errors import ArtifactError, first_line
 from bench.graph.complexity import count
 from bench.graph.onnx_read import lighten, tensors
 
@@ -30,25 +23,15 @@ EXTERNAL_BYTES = 1_500_000_000
 CALIBRATION_IMAGES = (4, 32, 32)
 
 
-def main() -> int:
-    """Export or examine one model."""
-    die_with_parent()
-    replies = claim_stdout()
-    draft = Path(sys.argv[1])
-    recipe: dict[str, Any] = json.load(sys.stdin)
-    try:
-        if recipe["model"]["kind"] == "onnx":
-            from bench.export.onnx_file import examine
+def answer(recipe: dict[str, Any]) -> None:
+    """Export or examine one model into the recipe's `draft`; called by `bench.base.child`."""
+    draft = Path(recipe.pop("draft"))
+    if recipe["model"]["kind"] == "onnx":
+        from bench.export.onnx_file import examine
 
-            examine(recipe, draft)
-        else:
-            export(recipe, draft)
-    except BenchError as error:
-        traceback.print_exc()
-        replies.write(failed(error))
-        return 1
-    replies.write(ok(None))
-    return 0
+        examine(recipe, draft)
+    else:
+        export(recipe, draft)
 
 
 def export(recipe: dict[str, Any], draft: Path) -> None:
@@ -158,7 +141,3 @@ def _check_weights(proto: Any, folder: Path, name: str) -> None:
             share = float(np.mean((magnitude > 0) & (magnitude < SUBNORMAL))) if magnitude.size else 0.0
             if share > 1e-3:
                 raise ArtifactError(f"{name}: {share:.1%} of the weight {tensor.name} is subnormal", "change the seed")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
