@@ -111,9 +111,8 @@ class _Kit:
             try:
                 self.checks.append(Check(name, True, step()))
             except Exception as error:  # a backend may raise anything
-                said = (
-                    error.message if isinstance(error, BenchError) else f"{type(error).__name__}: {first_line(error)}"
-                )
+                own = isinstance(error, (BenchError, Nonconforming))
+                said = str(error) if own else f"{type(error).__name__}: {first_line(error)}"
                 self.checks.append(Check(name, False, said))
                 if name in ("runtime", "prepare"):
                     break  # nothing can be loaded after that
