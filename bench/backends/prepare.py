@@ -126,6 +126,8 @@ def _in_child(artifact: Artifact, ref: BackendRef, draft: Path, timeout_s: float
             raise error.told from log
         kind = OutOfMemory if error.memory else Unsupported
         raise kind(f"the converter of {ref.name} {error.message}", error.hint) from log
+    if not (draft / "artifact.json").exists():
+        raise Unsupported(f"the converter of {ref.name} left before it was done", "report it to whoever provides it")
 
 
 def answer(request: dict[str, Any]) -> None:

@@ -147,6 +147,8 @@ def fault_of(case: Case, artifact: Artifact, parity: float, inspected: dict[str,
     if not parity <= tolerance:
         return "mismatch", f"relative L2 error {parity:.2g} against {artifact.reference_by}; {tolerance:g} is allowed"
     asked = asked_precision(case, artifact)
+    if effective["precision"] == "unknown":
+        return "downgraded", f"nothing tells whether it ran in {asked}"
     if effective["precision"] != asked:
         return "downgraded", f"ran in {effective['precision']}, not in {asked}"
     elsewhere = Placement(**effective["placement"]).fault()

@@ -1,0 +1,316 @@
+"""The conformance kit: tries everything that the program will ask of a backend, and says what it found.
+
+    from bench.backends.testing import check
+
+    def test_my_backend():
+        print(check("mine"))
+
+or ``python -m bench.backends.testing mine``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import backends
+from bench.artifact.artifact import Artifact, load
+from bench.backends import prepare
+from bench.backends.base import PARITY_TOLERANCE, Effective, Options, Session, relative_l2
+from bench.backends.loop import time_block
+from bench.backends.sample import sample
+from bench.base.child import ChildFailed, ask
+from bench.base.errors import BenchError, UsageError, first_line
+from bench.plan.case import BackendRef, Settings
+
+CORRUPT_S = 120.0
+
+
+class Nonconforming(AssertionError):
+    """A backend does not do what the contract asks; the text is the whole report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was tried, whether it went well, and what there is to say of it."""
+
+    name: str
+    passed: bool
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, a line each."""
+
+    backend: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything went well."""
+        return all(check.passed for check in self.checks)
+
+    def __str__(self) -> str:
+        lines = [f"{'ok    ' if c.passed else 'FAILED'} {c.name}: {c.said}" for c in self.checks]
+        return "\n".join([f"{self.backend}:", *lines])
+
+
+def check(spec: str, artifact: Artifact | None = None, threads: Sequence[int] = (1, 2)) -> Report:
+    """Try a registered backend, ``NAME[:key=value,...]``, on a small network or on `artifact`.
+
+    Raises:
+        Nonconforming: something is not as the contract has it.
+        UsageError: it needs an `artifact`, because it takes no ONNX file.
+        BenchError: it is unknown, broken, or its runtime is not installed.
+    """
+    ref = backends.resolve(spec)
+    if artifact is None and backends.get(ref.name).capabilities.takes == "module":
+        raise UsageError(f"{ref.name} takes no ONNX file", "give check() an artifact: bench.export.ensure(case)")
+    report = _Kit(spec, ref, artifact or sample(), threads).run()
+    if not report.passed:
+        raise Nonconforming(str(report))
+    return report
+
+
+@dataclass
+class _Kit:
+    spec: str
+    ref: BackendRef
+    artifact: Artifact
+    threads: Sequence[int]
+    checks: list[Check] = field(default_factory=list)
+
+    def run(self) -> Report:
+        self.backend = backends.get(self.ref.name)
+        can = self.backend.capabilities
+        steps: list[tuple[str, Callable[[], str], bool]] = [
+            ("runtime", self.runtime, True),
+            ("prepare", self.prepare, can.conversion is not None),
+            ("parity", self.parity, True),
+            ("repeated inference", self.repeated, True),
+            ("a second session", self.second, True),
+            ("read-back", self.read_back, True),
+            ("graph", self.graph, can.graph),
+            ("profiler", self.profiler, can.profiles),
+            ("threads", self.several_threads, True),
+            ("close and load anew", self.anew, True),
+            ("options", self.options, True),
+            ("a corrupt file", self.corrupt, not can.scripted),
+        ]
+        for name, step, wanted in steps:
+            if not wanted:
+                continue
+            try:
+                self.checks.append(Check(name, True, step()))
+            except Exception as error:  # a backend may raise anything
+                own = isinstance(error, (BenchError, Nonconforming))
+                said = str(error) if own else f"{type(error).__name__}: {first_line(error)}"
+                self.checks.append(Check(name, False, said))
+                if name in ("runtime", "prepare"):
+                    break  # nothing can be loaded after that
+        return Report(self.spec, tuple(self.checks))
+
+    def load(self, threads: int = 1, options: Options | None = None) -> Session:
+        ref = self.ref if options is None else replace(self.ref, options=options)
+        ready = prepare.ensure(self.artifact, ref)
+        session = backends.session(self.backend, ready, Settings(threads=threads), ref.options)
+        session.infer()
+        return session
+
+    def worst(self, session: Session) -> float:
+        return relative_l2(session.outputs(), self.artifact.reference()[1])
+
+    def runtime(self) -> str:
+        self.backend.import_runtime()
+        return " ".join(f"{k} {v}" for k, v in self.backend.versions().items()) or "none"
+
+    def prepare(self) -> str:
+        prepare.ensure(self.artifact, self.ref)
+        again: list[bool] = []
+        files = prepare.ensure(self.artifact, self.ref, lambda: again.append(True)).converted
+        _must(not again, "it was converted a second time: do its versions change from call to call?")
+        return ", ".join(f"{file.name} ({file.bytes} bytes)" for file in files)
+
+    def parity(self) -> str:
+        session = self.load()
+        outputs = session.outputs()
+        told = [(str(y.dtype), y.shape) for y in outputs]
+        wanted = [(info.dtype, info.shape) for info in self.artifact.outputs]
+        _must(told == wanted, f"outputs are {told}, and should be {wanted}")
+        error, precision = self.worst(session), session.effective().precision
+        allowed = PARITY_TOLERANCE.get(precision, PARITY_TOLERANCE["fp32"])
+        session.close()
+        _must(error <= allowed, f"relative L2 error {error:.2g} in {precision}, and {allowed:g} is allowed")
+        return f"relative L2 error {error:.1g} in {precision}"
+
+    def repeated(self) -> str:
+        session = self.load()
+        first = [np.array(y) for y in session.outputs()]
+        clocks = session.clocks
+        latencies, _ = time_block(session.infer, 5, clocks.now, clocks.device_ns)
+        error = relative_l2(session.outputs(), first)
+        session.close()
+        _must(error < 1e-5, f"the same inference gives another output: relative L2 {error:.2g}")
+        _must(all(ns > 0 for ns in latencies), f"latencies in ns are {latencies}")
+        return f"5 inferences, the fastest {min(latencies) / 1e6:.3g} ms"
+
+    def second(self) -> str:
+        one, two = self.load(), self.load()
+        two.close()
+        before = self.worst(one)
+        one.infer()
+        after = self.worst(one)
+        one.close()
+        _must(abs(after - before) < 1e-5, "a session changes when another one closes: do they share a buffer?")
+        return "two at once do not disturb each other"
+
+    def read_back(self) -> str:
+        session = self.load()
+        told = session.effective()
+        session.close()
+        _must(isinstance(told, Effective), f"effective() returned a {type(told).__name__}")
+        _must(told.version, "it does not tell its version")
+        _must(told.device, "it does not tell its device")
+        known = (*PARITY_TOLERANCE, "unknown")
+        _must(told.precision in known, f"the precision {told.precision!r} is none of {', '.join(known)}")
+        _must(not told.placement.fault(), told.placement.fault())
+        return f"{told.version} on {told.placement.device}, {told.precision}"
+
+    def graph(self) -> str:
+        session = self.load()
+        operators = session.operators()
+        session.close()
+        macs = sum(op.macs or 0 for op in operators)
+        hidden = any(op.opaque for op in operators) or self.artifact.uncounted
+        _must(operators, "no operator: a backend that cannot tell its graph leaves capabilities.graph False")
+        _must(hidden or macs == self.artifact.macs, f"its graph has {macs} MACs, the source {self.artifact.macs}")
+        return f"{len(operators)} operators, {macs} MACs"
+
+    def profiler(self) -> str:
+        session = self.load()
+        profiler = session.profiler()
+        _must(len(profiler.block(3)) == 3, "a block of 3 has not 3 latencies")
+        operators = profiler.read().operators
+        session.infer()
+        session.close()
+        _must(operators, "no operator has a time")
+        _must(all(ns >= 0 for op in operators for ns in op.raw_ns), "an operator has a negative time")
+        return f"{len(operators)} operators have times"
+
+    def several_threads(self) -> str:
+        told: dict[int, int | None] = {}
+        for asked in self.threads:
+            session = self.load(asked)
+            effective = session.effective()
+            session.close()
+            if effective.device == "cpu":
+                told[asked] = effective.threads
+        wrong = {asked: ran for asked, ran in told.items() if ran not in (asked, None)}
+        _must(not wrong, "; ".join(f"asked for {asked} threads, {ran} computed" for asked, ran in wrong.items()))
+        silent = any(ran is None for ran in told.values())
+        return "not told" if silent else f"{' and '.join(map(str, told)) or 'no CPU'}, as asked"
+
+    def anew(self) -> str:
+        session = self.load()
+        error = self.worst(session)
+        session.close()
+        session = self.load()
+        again = self.worst(session)
+        session.close()
+        _must(abs(error - again) < 1e-5, f"relative L2 error {error:.2g} at first, {again:.2g} when loaded anew")
+        return "the same"
+
+    def options(self) -> str:
+        tried, refused = 0, []
+        for row in self.backend.parameters.values():
+            for choice in row.choices:
+                tried += 1
+                try:
+                    self.load(options=self.ref.options | {row.name: choice}).close()
+                except BenchError:  # a line for the person; anything else is the backend's mistake
+                    refused.append(f"{row.name}={choice}")
+        return f"{tried} choices" + (f", refused here: {', '.join(refused)}" if refused else "")
+
+    def corrupt(self) -> str:
+        ready = prepare.ensure(self.artifact, self.ref)
+        with tempfile.TemporaryDirectory(prefix="bench-corrupt-") as folder:
+            damaged = _damaged(ready, Path(folder, "artifact"), self.backend.capabilities.form)
+            request = {"artifact": damaged.folder, "backend": self.ref.name, "options": self.ref.options}
+            try:
+                ask("bench.backends.testing:load_corrupt", request, CORRUPT_S)
+            except ChildFailed as error:
+                _must(error.told, f"the process {error.message}")
+                _must(error.message.startswith(REFUSED), error.message)
+                return error.message.removeprefix(REFUSED)
+        raise Nonconforming("half a file was loaded without a word")
+
+
+def _must(true: object, otherwise: str) -> None:
+    if not true:
+        raise Nonconforming(otherwise)
+
+
+REFUSED = "refused: "
+
+
+def load_corrupt(request: dict[str, Any]) -> None:
+    """Load a damaged artifact, in a child: it may take the process down."""
+    backend = backends.get(request["backend"])
+    backend.import_runtime()
+    try:
+        session = backends.session(backend, load(Path(request["artifact"])), Settings(), request["options"])
+        session.infer()
+    except Exception as error:
+        said = first_line(error)
+        raise BenchError(f"{REFUSED}{said}") from error
+
+
+def _damaged(artifact: Artifact, folder: Path, form: str) -> Artifact:
+    """Copy an artifact with half of the file that is loaded."""
+    shutil.copytree(artifact.folder, folder)
+    if form == "converted":
+        name = max(artifact.converted, key=lambda file: file.bytes).name
+    else:
+        name = "weights.pt" if form == "module" else "model.onnx"
+        shutil.copyfile(artifact.weights if form == "module" else artifact.path, folder / name)
+    path = folder / name
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    size = len(data) // 2
+    damaged = replace(
+        artifact,
+        folder=str(folder),
+        onnx="model.onnx",
+        stamps=(),
+        bytes=size if form == "onnx" else artifact.bytes,
+        converted=tuple(replace(f, bytes=size) if f.name == name else f for f in artifact.converted),
+    )
+    damaged.save(folder)
+    return damaged
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check the backends that are named; return how many do not conform."""
+    failed = 0
+    for spec in arguments:
+        try:
+            print(check(spec))
+        except Nonconforming as error:
+            failed += 1
+            print(error)
+        except BenchError as error:
+            failed += 1
+            print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,3 @@
+from tests.backends.plugins import plugins
+
+__all__ = ["plugins"]
