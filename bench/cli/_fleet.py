@@ -61,7 +61,7 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
     from bench.base.errors import UsageError
     from bench.measure.fleet import Coordinator
     from bench.rows import schema as records
-    from bench.transport.dask import client
+    from bench.transport.dask import address_of, client
 
     interpreters = [case for case in plan.cases if case.backend.python]
     if interpreters:
@@ -76,7 +76,7 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
     connection = client(scheduler, tls)
     try:
         with resumable(path, total, lambda: count), bar(total) as shown:
-            job = Coordinator(connection, todo, patience_s, shown.tell, run_id)
+            job = Coordinator(connection, todo, address_of(scheduler, tls), tls, patience_s, shown.tell, run_id)
             with closing(job.run()) as ended:
                 for row, samples in ended:
                     records.append_samples(path, samples)

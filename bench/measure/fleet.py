@@ -1,40 +1,41 @@
-"""The coordinator: gives each device its next case, brings the artifacts, hands out rows, and gets over lost devices.
+"""The coordinator: gives each device its next case, hands out rows, and gets over lost devices.
 
-It keeps what is not finished and nothing of what is. Dask carries the tasks and says which workers live; which device
-measures what is decided here, because only here it is known what a device lacks.
+Each device has a thread here, with a line to an agent there (`bench.transport.dask`), on which the same runner measures
+that measures on any device. Which device measures what is decided here, because only here it is known what was being
+measured when a device was lost. What is finished is not kept.
 """
 
 from __future__ import annotations
 
-import asyncio
-import gzip
-import itertools
 import json
 import queue
+import threading
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import bench
-from bench.base.errors import BenchError, FleetError, MeasureError, UnknownName, clip, first_line
+from bench.artifact.artifact import Artifact
+from bench.base.errors import BenchError, FleetError, LinkLost, MeasureError, UnknownName, Unreachable, clip
 from bench.export import ensure
-from bench.measure import device, record, upload
-from bench.measure.bundle import Bundle, pack
-from bench.measure.flight import Delivery, Ended, Flight, drop
+from bench.measure.runner import Observer, Runner
 from bench.plan import shapes
 from bench.plan.case import Case, Plan
 from bench.plan.target import ANY
 from bench.rows.schema import STATUSES, Row
-from bench.transport.dask import SLOT, TAG, Device, devices
+from bench.transport.dask import DaskReach, Device, Tls, devices
 
 LOOK_S = 1.0
 LOSSES = 3  # a case under which so many devices were lost may be what kills them
-DEPTH = 2  # cases at a device: one that is measured, one that waits, so that it never waits for us
+ENDING_S = 20.0
+
+Ended = tuple[Row, list[dict[str, Any]]]  # with its raw samples
 
 
 @dataclass
@@ -43,6 +44,8 @@ class Coordinator:
 
     client: Any
     plan: Plan
+    scheduler: str
+    tls: Tls | None = None
     patience_s: float = 60.0
     tell: Callable[[str], None] = lambda text: None
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
@@ -52,14 +55,14 @@ class Coordinator:
         for case in self.plan.cases:
             self._todo.setdefault(case.target, deque()).append((case, 0))
         self._devices: dict[str, Device] = {}
-        self._flights: dict[str, list[Flight]] = {}  # by the device's address
-        self._deliveries: dict[tuple[str, str], Delivery] = {}  # by address and hash
-        self._bundles: dict[str, Bundle | BenchError] = {}
-        self._events: queue.SimpleQueue[Callable[[], Ended | None]] = queue.SimpleQueue()
-        self._ended: deque[Ended] = deque()
+        self._refused: dict[str, BenchError] = {}  # devices that cannot measure for us, by address
+        self._crews: dict[str, tuple[threading.Thread, DaskReach]] = {}
+        self._artifacts: dict[str, Artifact | BenchError] = {}
+        self._exporting = threading.Lock()  # one export at a time: it may take gigabytes
+        self._events: queue.SimpleQueue[Ended | str | Exception] = queue.SimpleQueue()
         self._seen: dict[str, float] = {}  # when a device of a target was last there
         self._looked = -LOOK_S
-        self._numbers = itertools.count()
+        self._stopping = False
 
     def run(self) -> Generator[Ended, None, None]:
         """Yield every case's row, whatever becomes of it.
@@ -69,18 +72,21 @@ class Coordinator:
             FleetError: the scheduler is gone.
         """
         self._muster()
+        left = len(self.plan.cases)
         try:
-            while any(self._todo.values()) or any(self._flights.values()) or self._ended:
+            while left:
                 self._look_around()
-                self._top_up()
-                while self._ended:
-                    yield self._ended.popleft()
                 try:
-                    ended = self._events.get(timeout=LOOK_S)()
+                    event = self._events.get(timeout=LOOK_S)
                 except queue.Empty:
                     continue
-                if ended is not None:
-                    yield ended
+                if isinstance(event, str):
+                    self.tell(event)
+                elif isinstance(event, Exception):
+                    raise event
+                else:
+                    left -= 1
+                    yield event
         finally:
             self._recall()
 
@@ -106,159 +112,104 @@ class Coordinator:
         return devices(self.client) if self.client.status == "running" else {}
 
     def _look_around(self) -> None:
-        """Once a second: which devices are there, whose cases are lost, which cases have no device any more."""
+        """Once a second: which devices are there, which have nothing to do, whose target has no device any more."""
         now = time.monotonic()
         if now - self._looked < LOOK_S:
             return
         self._looked = now
         self._devices = self._alive()
-        for address in [a for a in self._flights if a not in self._devices]:
-            self._lost(address)
-        there = {d.target for d in self._devices.values()}
+        able = {a: d for a, d in self._devices.items() if a not in self._refused}
+        for address, here in able.items():
+            if address not in self._crews and self._next(here) is not None:
+                alive = partial(self._belongs, address)
+                way = DaskReach(self.scheduler, here, self.tls, alive)
+                thread = threading.Thread(target=self._crew, args=(here, way), daemon=True)
+                self._crews[address] = thread, way
+                thread.start()
+        there = {d.target for d in able.values()}
         for target, waiting in self._todo.items():
             if target in there or (target == ANY and there):
                 self._seen[target] = now
-            elif waiting and now - self._seen[target] > self.patience_s:
-                for case, losses in waiting:
-                    why = "its device was lost, and no other" if losses else "no device"
-                    self._fail(case, MeasureError(f"{why} of target {target} was there for {self.patience_s:g} s"))
-                waiting.clear()
+                continue
+            named = {a for a, d in self._devices.items() if target in (d.target, ANY)}
+            refusals = [error for address, error in self._refused.items() if address in named]
+            while waiting and (refusals or now - self._seen[target] > self.patience_s):
+                case, losses = waiting.popleft()
+                why = "its device was lost, and no other" if losses else "no device"
+                absent = MeasureError(f"{why} of target {target} was there for {self.patience_s:g} s")
+                self._fail(case, refusals[0] if refusals else absent)
 
-    def _lost(self, address: str) -> None:
-        """Take back what a lost device had; it goes to a twin, or waits for one."""
-        for key in [key for key in self._deliveries if key[0] == address]:
-            drop(self._deliveries.pop(key).future)
-        for position, flight in enumerate(self._flights.pop(address)):
-            drop(flight.future)
-            flight.future = None
-            # Only the first can have been measured when the device was lost.
-            self._again(flight, lost=position == 0)
+    def _belongs(self, address: str) -> bool:
+        return address in self._devices and not self._stopping
 
-    def _again(self, flight: Flight, lost: bool) -> None:
-        losses = flight.losses + lost
-        if losses < LOSSES:
-            self._todo[flight.planned.target].appendleft((flight.planned, losses))
-        else:
-            self._fail(flight.planned, MeasureError(f"its device was lost {losses} times while it was measured"))
+    def _next(self, here: Device) -> deque[tuple[Case, int]] | None:
+        return self._todo.get(here.target) or self._todo.get(ANY) or None
 
-    def _top_up(self) -> None:
-        """Give every device its next cases: fewer at a time towards the end, so that no device waits for another."""
-        for depth in range(DEPTH):
-            for address, here in self._devices.items():
-                flights = self._flights.get(address, [])
-                if len(flights) > depth or any(key[0] == address for key in self._deliveries):
-                    continue
-                mine = self._todo.get(here.target) or self._todo.get(ANY)
-                if mine and (depth == 0 or len(mine) > len(self._devices)):
-                    planned, losses = mine.popleft()
-                    self._depart(planned, losses, here)
+    def _crew(self, here: Device, way: DaskReach) -> None:
+        """Measure on one device, one case after the other, until there is nothing left for it or it is lost."""
+        try:
+            while not self._stopping and not way.given_up and here.address not in self._refused:
+                try:
+                    planned, losses = self._todo[here.target if self._todo.get(here.target) else ANY].popleft()
+                except (KeyError, IndexError):
+                    break
+                self._measure(replace(planned, target=here.target), planned, losses, here, way)
+        except Exception as error:
+            self._events.put(error)
+        finally:
+            way.close()
+            self._crews.pop(here.address, None)
 
-    def _depart(self, planned: Case, losses: int, here: Device) -> None:
-        bundle = self._bundle(planned)
-        if isinstance(bundle, BenchError):
-            return self._fail(planned, bundle)
-        flight = Flight(planned, losses, replace(planned, target=here.target), here.address, bundle)
-        self._flights.setdefault(here.address, []).append(flight)
-        self._send(flight)
+    def _measure(self, case: Case, planned: Case, losses: int, here: Device, way: DaskReach) -> None:
+        samples: list[dict[str, Any]] = []
 
-    def _bundle(self, case: Case) -> Bundle | BenchError:
-        """Export a case's model, once, and list what is to be carried."""
-        key = json.dumps([case.model.canonical, case.resolution, case.settings.batch, case.settings.shapes])
-        if key not in self._bundles:
-            try:
-                exporting = partial(self.tell, f"exporting {case.model.canonical}")
-                self._bundles[key] = pack(ensure(case, self.plan.protocol.seed, exporting))
-            except BenchError as error:
-                self._bundles[key] = error
-        return self._bundles[key]
+        def step(case: Case, wave: int, doing: str) -> None:
+            if self._stopping:
+                way.cut()
 
-    def _send(self, flight: Flight) -> None:
-        order = record.Order(flight.case, self.plan.protocol, flight.bundle.hash, self.run_id)
-        here = {SLOT: 1, f"{TAG}{flight.case.target}": 1}
-        flight.future = self._submit(device.measure, (record.write(order),), flight.device, here)
-        self._listen(flight.future, partial(self._measured, flight))
-
-    def _submit(self, function: Callable[..., Any], arguments: tuple[Any, ...], address: str, needs: Any) -> Any:
-        key = f"isoflops-{function.__name__}-{self.run_id}-{next(self._numbers)}"
-        return self.client.submit(
-            function, *arguments, key=key, workers=[address], resources=needs, pure=False, priority=0 if needs else 10
+        observer = Observer(
+            exporting=lambda case: self._events.put(f"exporting {case.model.canonical}"),
+            step=step,
+            samples=samples.extend,
         )
-
-    def _listen(self, future: Any, then: Callable[[Any], Ended | None]) -> None:
-        """Have `then` called in the loop of `run` when the task has ended in whatever way."""
-        future.add_done_callback(lambda done: self._events.put(partial(then, done)))
-
-    def _measured(self, flight: Flight, future: Any) -> Ended | None:
-        if flight.future is not future:
-            return None  # taken back meanwhile
-        answer = self._answer(future, flight.device)
-        flight.future = None
-        if "lacking" in answer:
-            self._deliver(flight)
-            return None
-        self._flights[flight.device].remove(flight)
-        error = upload.error_of(answer)
-        if answer.get("away"):
-            self._again(flight, lost=False)
-        elif error is not None:
-            self._fail(flight.case, error)
-        else:
-            return self._read(flight, answer)
-        return None
-
-    def _read(self, flight: Flight, answer: dict[str, Any]) -> Ended | None:
-        """Unpack what a device measured, and check that it is the row of this case."""
         try:
-            told = json.loads(gzip.decompress(answer["result"]))
-            row, samples = Row(**told["row"]), list(told["samples"])
-            if row.case_id != flight.case.id or row.run_id != self.run_id or row.status not in STATUSES:
-                raise ValueError("the row of another case")
-        except (KeyError, TypeError, ValueError, OSError, EOFError) as error:
-            self._fail(flight.case, MeasureError(f"the device's answer does not read: {first_line(error)}"))
-            return None
-        self.tell(f"{self._devices[flight.device].name or flight.device}: {flight.case}"
-                  if flight.device in self._devices else str(flight.case))  # fmt: skip
-        return row, samples
-
-    def _deliver(self, flight: Flight) -> None:
-        """Bring the flight's bundle to its device, unless it is on its way already."""
-        key = flight.device, flight.bundle.hash
-        delivery = self._deliveries.get(key)
-        if delivery is not None:
-            delivery.waiting.append(flight)
+            way.hello()
+            with way.alone():
+                plan = Plan((case,), self.plan.protocol)
+                (row,) = Runner(plan, [], observer, self.run_id, way, self._artifact).run()
+            if not way.given_up:
+                self._events.put(f"{here.name or here.address}: {case}")
+                self._events.put((row, samples))
+                return
+        except Unreachable as error:
+            self._refused[here.address] = error
+            self._todo[planned.target].appendleft((planned, losses))
             return
-        self.tell(f"carrying {flight.case.model.canonical} to {flight.device}")
-        self._deliveries[key] = Delivery(upload.steps(flight.bundle), [flight])
-        self._step(key, None)
-
-    def _step(self, key: tuple[str, str], answer: dict[str, Any] | None) -> None:
-        """Take the next step of a delivery; at its end, let those that wait for it depart again."""
-        delivery = self._deliveries[key]
-        try:
-            function, arguments = next(delivery.steps) if answer is None else delivery.steps.send(answer)
-        except StopIteration:
-            del self._deliveries[key]
-            for flight in delivery.waiting:
-                self._send(flight)
-        except (BenchError, OSError) as error:
-            del self._deliveries[key]
-            for flight in delivery.waiting:
-                self._flights[flight.device].remove(flight)
-                self._fail(flight.case, error if isinstance(error, BenchError) else MeasureError(first_line(error)))
+        except LinkLost:
+            with suppress(LinkLost):
+                way.reopen()
+        except BenchError as error:
+            return self._fail(case, error)
+        if self._stopping:
+            return
+        if losses + 1 < LOSSES:
+            self._todo[planned.target].appendleft((planned, losses + 1))
         else:
-            delivery.future = self._submit(function, arguments, key[0], None)
-            self._listen(delivery.future, partial(self._stepped, key, delivery))
+            self._fail(planned, MeasureError(f"its device was lost {LOSSES} times while it was measured"))
 
-    def _stepped(self, key: tuple[str, str], delivery: Delivery, future: Any) -> None:
-        if self._deliveries.get(key) is not delivery:
-            return
-        answer = self._answer(future, key[0])
-        if not answer.get("away"):
-            return self._step(key, answer)
-        del self._deliveries[key]
-        for flight in delivery.waiting:
-            self._flights[flight.device].remove(flight)
-            self._again(flight, lost=False)
+    def _artifact(self, case: Case, seed: int, exporting: Callable[[], None]) -> Artifact:
+        """Export a case's model, once."""
+        key = json.dumps([case.model.canonical, case.resolution, case.settings.batch, case.settings.shapes])
+        with self._exporting:
+            if key not in self._artifacts:
+                try:
+                    self._artifacts[key] = ensure(case, seed, exporting)
+                except BenchError as error:
+                    self._artifacts[key] = error
+        found = self._artifacts[key]
+        if isinstance(found, BenchError):
+            raise found
+        return found
 
     def _fail(self, case: Case, error: BenchError) -> None:
         hint = f" ({error.hint})" if error.hint else ""
@@ -270,32 +221,14 @@ class Coordinator:
             pace_ms=case.settings.pace_ms, target=case.target, seed=self.plan.protocol.seed,
             isoflops_version=bench.__version__, error=clip(error.message + hint, 500),
         )  # fmt: skip
-        self._ended.append((row, []))
-
-    def _answer(self, future: Any, address: str) -> dict[str, Any]:
-        """Return what a task answered; `away` where it was cancelled or its device lost, else an error."""
-        try:
-            while future.status not in ("cancelled", "error"):
-                try:
-                    answer = future.result(timeout=2 * LOOK_S)
-                    return answer if isinstance(answer, dict) else {"error": "the device answered nonsense"}
-                except TimeoutError:
-                    if address not in self._alive():
-                        break  # it had an answer, and took it along
-            if future.status != "error":
-                return {"away": True}
-            error = future.exception()
-            told = f"the device could not run it: {type(error).__name__}: {first_line(error)}"
-            return {"error": told, "hint": "is isoflops installed there, in the same version?"}
-        except asyncio.CancelledError:
-            return {"away": True}
-        finally:
-            future.release()
+        self._events.put((row, []))
 
     def _recall(self) -> None:
-        """Cancel what is still at the devices: a case that is being measured ends at its next block."""
-        futures = [f.future for flights in self._flights.values() for f in flights if f.future is not None]
-        futures += [d.future for d in self._deliveries.values() if d.future is not None]
-        self._flights, self._deliveries = {}, {}
-        if futures and self.client.status == "running":
-            self.client.cancel(futures, force=True)
+        """Cut every line: what is measured ends with its agent."""
+        self._stopping = True
+        crews = list(self._crews.values())
+        for _, way in crews:
+            way.cut()
+        deadline = time.monotonic() + ENDING_S
+        for thread, _ in crews:
+            thread.join(max(0.0, deadline - time.monotonic()))

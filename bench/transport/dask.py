@@ -1,4 +1,4 @@
-"""The way to a fleet: the scheduler's address, TLS, and which devices are there.
+"""The way to a fleet: the scheduler's address, TLS, which devices are there, and a `Reach` to each.
 
 Dask is imported inside functions only: nothing but a fleet needs it.
 """
@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from bench.base.errors import FleetError, MissingExtra, UsageError, clip, first_line
+import msgspec
+
+from bench.base.errors import FleetError, MissingExtra, Unreachable, UsageError, clip, first_line
+from bench.transport.line import Line
+from bench.transport.remote import Remote
 
 SLOT = "slot"  # a device has one, and every case takes it
 TAG = "target:"  # with the target's name: what a case asks of a device
 PLUGIN = "isoflops-device"
 CONNECT_S = 10.0
+NOTICED_S = 2.5
+SESSIONS = "isoflops_sessions"  # a metric of a worker: how many lines it has to coordinators
 QUIET = {
     # What Dask does beside a task is no part of a measurement: samples of every thread's stack 100 times a second, a
     # tick of the event loop 50 times, counters of the system twice: 4% of a core.
@@ -49,6 +58,16 @@ class Device:
     name: str
     target: str
     busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the bridge is told: which device of which fleet, and for which run."""
+
+    scheduler: str
+    device: str
+    run: str
+    tls: Tls | None
 
 
 def require() -> None:
@@ -137,6 +156,44 @@ def devices(client: Any) -> dict[str, Device]:
         resources = told.get("resources", {})
         names = [key.removeprefix(TAG) for key in resources if key.startswith(TAG)]
         if resources.get(SLOT) and len(names) == 1:
-            busy = bool(told.get("metrics", {}).get("executing"))
+            busy = bool(told.get("metrics", {}).get(SESSIONS))
             found[address] = Device(address, str(told.get("name", "")), names[0], busy)
     return found
+
+
+class DaskReach(Remote):
+    """A device of a fleet: Dask carries the bytes to and from an agent there, in a process of ours beside this one.
+
+    `alive` tells whether the device still belongs to the fleet: one that does not is not waited for.
+    """
+
+    def __init__(self, scheduler: str, device: Device, tls: Tls | None, alive: Callable[[], bool]) -> None:
+        super().__init__(device.name or device.address)
+        self._order = Order(scheduler, device.address, self.run, tls)
+        self._alive = alive
+
+    def dial(self) -> Line:
+        """Start the bridge."""
+        order = msgspec.json.encode(self._order).decode()
+        return Line([sys.executable, "-P", "-m", "bench.transport.dask_bridge", order], self.name)
+
+    def diagnose(self, code: int | None, said: str) -> Unreachable:
+        """Pass on the last line that was said."""
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        last = clip(lines[-1] if lines else f"it left with code {code}", 200)
+        return Unreachable(f"no agent answers on {self.name}: {last}", self.remedy)
+
+    @property
+    def remedy(self) -> str:
+        """What to do where another program, or none, is there."""
+        return "install this very program on the device, and start `bench fleet worker` anew there"
+
+    def there(self) -> bool:
+        """Tell whether the device still belongs to the fleet."""
+        return self._alive()
+
+    def reopen(self) -> None:
+        """Connect anew, once the fleet had time to notice that the device has gone."""
+        self.hang_up()
+        time.sleep(NOTICED_S)
+        super().reopen()

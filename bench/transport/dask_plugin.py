@@ -19,4 +19,4 @@ class DevicePlugin(WorkerPlugin):  # type: ignore[misc]
         self.target = target
 
     def setup(self, worker: Any) -> None:
-        """Do nothing: `bench.measure.device` looks the target up."""
+        """Do nothing: `bench.transport.dask_device` looks the target up."""

@@ -45,6 +45,21 @@ class Remote:
         """Say in one line why there is no agent, from the exit code and stderr of the process."""
         raise NotImplementedError
 
+    def there(self) -> bool:
+        """Tell whether it is worth while to connect anew."""
+        return True
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the device was lost, and connecting anew was in vain."""
+        return self._given_up
+
+    def cut(self) -> None:
+        """Cut the line, from whatever thread."""
+        line = self._line
+        if line is not None:
+            line.cut()
+
     def hello(self) -> Identity:
         """Return what the agent told of itself and its machine; connects if it never did.
 
@@ -113,7 +128,7 @@ class Remote:
                 self._given_up = False
                 return
             except (Unreachable, LinkLost) as error:
-                if time.monotonic() + pause_s > deadline:
+                if time.monotonic() + pause_s > deadline or not self.there():
                     self._given_up = True
                     raise OutOfReach(
                         f"the device was lost and stays out of reach: {error.message}", error.hint

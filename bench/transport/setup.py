@@ -77,12 +77,19 @@ def install(target: Target, setup: Setup, tell: Tell) -> None:
             found = setup.wheels or _download(ssh, where, ours, extras, Path(scratch), tell)
             carried += sorted(p for p in found.glob("*.whl") if not p.name.startswith(f"{wheel.NAME}-"))
         sent = _carry(ssh, where, carried)
+        python = f"{where}/venv/bin/python"
+        same = _program(ssh, python) == wheel.program()
         tell(f"{target.name}: carried {sent} of {len(carried)} wheels; the others are there")
-        pip = [f"{where}/venv/bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        # First ours by force, because its version is the same for two different builds; then what it needs.
+        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        # First ours by force, unless it is this very program: two builds may have one version. Then what it needs.
         by_force = [*pip, "--no-deps", "--force-reinstall", *source, f"{where}/wheels/{ours.name}"]
-        for step in (by_force, [*pip, *source, wanted]):
+        for step in ([] if same else [by_force]) + [[*pip, *source, wanted]]:
             _check(ssh, step, "pip cannot install it there", _advice(setup))
+        if _program(ssh, python) != wheel.program():
+            raise Unreachable(
+                f"{target.name}: what was installed there is another program than this one",
+                f"remove {where}/venv there, and run it again",
+            )
         tell(f"{target.name}: installed {ours.name.split('-py3')[0]}{' with ' + ', '.join(extras) if extras else ''}")
 
 
@@ -146,6 +153,13 @@ def _carry(ssh: Ssh, where: str, wheels: Sequence[Path]) -> int:
             raise Unreachable(f"{ssh.target.name}: {path.name} cannot be written: {_last(why)}", "is the disk full?")
         sent += 1
     return sent
+
+
+def _program(ssh: Ssh, python: str) -> str:
+    """Return the digest of the program that is installed there, empty where none is that can tell."""
+    ask = "from bench.transport.wheel import program; print(program())"
+    code, said, _ = ssh.run('"$@"', python, "-P", "-c", ask, timeout_s=QUICK_S)
+    return said.split()[-1] if code == 0 and said.split() else ""
 
 
 def _check(ssh: Ssh, command: Sequence[str], failed: str, hint: str) -> str:

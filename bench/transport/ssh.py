@@ -12,11 +12,11 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from bench.base.errors import Unreachable, clip
+from bench.base.wire import MARK, Marked
 from bench.plan.target import Target
 from bench.transport.line import Line
 from bench.transport.remote import Remote
@@ -72,21 +72,25 @@ class Ssh:
         return [executable, *self._own, "--", self.target.host, remote_line(there)]
 
     def run(self, script: str, *arguments: str, data: bytes | None = None, timeout_s: float) -> tuple[int, str, str]:
-        """Run a shell script there and return its exit code, stdout and stderr.
+        """Run a shell script there and return its exit code, stdout and stderr; a login shell's greeting is left out.
 
         Raises:
-            Unreachable: ssh could not connect, or it took longer than `timeout_s`.
+            Unreachable: ssh could not connect, it took longer than `timeout_s`, or no shell answers there.
         """
-        command = self.command(["sh", "-c", script, "sh", *arguments])
-        stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
+        command = self.command(["sh", "-c", f"printf %s {shlex.quote(MARK.decode())}; {script}", "sh", *arguments])
         try:
-            done = subprocess.run(command, capture_output=True, timeout=timeout_s, start_new_session=True, **stdin)
+            done = subprocess.run(
+                command, input=data or b"", capture_output=True, timeout=timeout_s, start_new_session=True
+            )
         except subprocess.TimeoutExpired as error:
             raise Unreachable(f"{self.target.name} took longer than {timeout_s:g} s", "is it very busy?") from error
         said = done.stderr.decode(errors="replace")
         if done.returncode == 255:
             raise why(self.target, said)
-        return done.returncode, done.stdout.decode(errors="replace"), said
+        if MARK not in done.stdout:
+            heard = clip(_last(done.stdout.decode(errors="replace") + said), 120)
+            raise Unreachable(f"what answers on {self.target.name} is no shell: {heard}", "log in by hand and look")
+        return done.returncode, Marked().feed(done.stdout).decode(errors="replace"), said
 
     def close(self) -> None:
         """Forget the connection."""
@@ -183,7 +187,7 @@ def _last(said: str) -> str:
 
 
 @contextlib.contextmanager
-def connected(target: Target) -> Any:
+def connected(target: Target) -> Iterator[Ssh]:
     """Yield an `Ssh` whose connection is held open, so that the commands inside share it."""
     ssh = Ssh(target)
     # `cat` ends with its stdin, and so with us, however we end.

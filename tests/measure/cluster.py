@@ -25,8 +25,10 @@ def until(true: Callable[[], Any], what: str, seconds: float = 300.0) -> Any:
 class Cluster:
     """Devices by name: ``{"a": "one", "b": "one"}`` are two of the target `one`; `caches` lets several share one."""
 
-    def __init__(self, folder: Path, devices: dict[str, str], caches: dict[str, str] | None = None, tls: str = ""):
+    def __init__(self, folder: Path, devices: dict[str, str], caches: dict[str, str] | None = None, tls: str = "",
+                 environment: dict[str, str] | None = None):  # fmt: skip
         self.folder, self.tls = folder, tls
+        self._environment = environment or {}
         self._caches = caches or {}
         self._devices = devices
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -59,6 +61,7 @@ class Cluster:
     def _start(self, name: str, *command: object) -> None:
         cache = self.folder / f"cache-{self._caches.get(name, name)}"
         environment = os.environ | {"ISOFLOPS_CACHE": str(cache), "DASK_TEMPORARY_DIRECTORY": str(self.folder)}
+        environment |= self._environment
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, *map(str, command)], stdout=log, stderr=log, env=environment, cwd=self.folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import signal
@@ -118,19 +119,39 @@ def test_a_run_stops_and_goes_on(fleet: Cluster, bench: Bench, model: Path, tmp_
 
 
 def test_nothing_of_finished_cases_stays_in_the_coordinator(fleet: Cluster, model: Path) -> None:
-    from bench.measure.fleet import DEPTH, Coordinator
+    from bench.measure.fleet import Coordinator
     from bench.transport.dask import client
 
     refs = [backends.resolve(f"fake:latency_ms={i}") for i in range(1, 13)]
     plan = cross([zoo.resolve(str(model))], refs, target="one", protocol=Protocol(launches=1, max_launches=1))
     connection = client(fleet.address)
     try:
-        held = [len(connection.futures) for _ in Coordinator(connection, plan).run()]
-        assert len(held) == 12
-        assert max(held) <= 2 * DEPTH
-        until(lambda: not connection.futures, "the last future's end")
+        before = rows_alive()
+        held = [rows_alive() - before for _ in Coordinator(connection, plan, fleet.address).run()]
     finally:
         connection.close()
+    assert len(held) == 12
+    assert max(held) <= 4  # one that is handed out, one that each of two devices has just measured
+    assert rows_alive() - before <= 1
+
+
+def rows_alive() -> int:
+    gc.collect()
+    return sum(isinstance(one, records.Row) for one in gc.get_objects())
+
+
+def test_another_build_on_a_device_is_refused_in_one_line(bench: Bench, model: Path, tmp_path: Path) -> None:
+    """Each case fails with what to do, and no wait: a device of another program would measure another thing."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nif sys.orig_argv[-2:-1] == ['bench.transport.agent']:\n"
+        "    from bench.transport import wheel\n    wheel.program = lambda: '0' * 64\n"
+    )
+    with Cluster(tmp_path, {"a": "one"}, environment={"PYTHONPATH": str(tmp_path)}) as cluster:
+        result = bench("run", "--fleet", cluster.address, "--model", model, *fakes(2), *QUICK, "--output", "r.csv")
+        rows = rows_in(tmp_path / "r.csv")
+    assert result.returncode == 1, result.stderr
+    assert len(rows) == 2
+    assert all("but of another build" in (row.error or "") for row in rows), [row.error for row in rows]
 
 
 def test_a_real_runtime_measures_on_a_device(fleet: Cluster, bench: Bench, model: Path) -> None:

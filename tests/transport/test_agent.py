@@ -162,6 +162,8 @@ def test_a_broken_protocol_is_one_line_that_quotes_it(said: str, tiny: Path) -> 
         way.hello()
     quoted = "5" if "answer" in said else said  # of an answer, what was to be of use
     assert f"isoflops: {quoted!r}" in caught.value.message
+    if "answer" in said:
+        return  # to nothing that was asked: it would only be out of turn
     later = f"agent.Agent._hand_on = lambda self, id: os.write(self._sink, {said.encode()!r} + bytes([10]))"
     with closing(Piped(f"import os; {later}")) as way:
         case, _ = case_of(tiny, "fake")

@@ -106,6 +106,12 @@ def test_setup_brings_this_version_and_may_be_repeated(
     assert "carried 0 of 1 wheels" in again.stdout, again.stderr
     checked = bench("targets", "check", target, "--format", "json")
     assert {"check": "reach", "state": "ok", "found": "ssh 127.0.0.1", "hint": ""} in json.loads(checked.stdout)
+    with (site / "bench/measure/worker.py").open("a") as stale:
+        stale.write("# of yesterday\n")
+    assert "but of another build" in one_line_error(bench("targets", "check", target))
+    mended = bench("targets", "setup", target, "--wheels", wheels)
+    assert "carried 0 of 1 wheels" in mended.stdout, mended.stderr
+    assert "of yesterday" not in (site / "bench/measure/worker.py").read_text()
     (site / "bench/__init__.py").write_text('__version__ = "0.0.9"\n')
     older = one_line_error(bench("targets", "check", target))
     assert f"isoflops 0.0.9 is on device, and {__version__} here" in older

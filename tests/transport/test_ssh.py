@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
@@ -21,7 +22,7 @@ from bench.plan.case import Case, cross
 from bench.plan.protocol import Protocol
 from bench.rows.schema import Row
 from bench.transport import remote
-from bench.transport.ssh import SshReach, why
+from bench.transport.ssh import Ssh, SshReach, why
 from tests.transport import sshd
 from tests.transport.sshd import Sshd
 
@@ -99,11 +100,23 @@ def test_every_word_arrives_as_it_is(server: Sshd, tmp_path: Path) -> None:
     folder = tmp_path / "it's a $(touch x) & \\ folder"
     folder.mkdir()
     python = folder / "python"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\necho Welcome\nprintf "$ "\nexec {sys.executable} "$@"\n')  # and a chatty one
     python.chmod(0o755)
     with closing(open_way(server.target(), python=str(python), folder=str(folder))) as way:
         assert way.environment() == local()
         assert way._line is not None
+
+
+def test_a_login_shell_that_greets_is_not_taken_for_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = tmp_path / "ssh"
+    shell.write_text('#!/bin/sh\necho "Last login: today"\nfor last; do :; done\nexec sh -c "$last"\n')
+    shell.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with closing(Ssh(target.Target("board", "ssh", host="b"))) as ssh:
+        assert ssh.run('cat; echo "$1"; exit 3', "a  b", data=b"in ", timeout_s=30)[:2] == (3, "in a  b\n")
+        shell.write_text('#!/bin/sh\necho "This account is not available."\n')
+        with pytest.raises(Unreachable, match=r"on board is no shell: This account is not available"):
+            ssh.run("true", timeout_s=30)
 
 
 def test_what_ssh_says_without_a_known_cause_is_passed_on() -> None:
