@@ -17,7 +17,7 @@ import numpy as np
 from bench.measure.cases import side
 from bench.measure.pairs import run
 from bench.plan.protocol import PairProtocol
-from bench.rows import schema as records
+from bench.rows import file as records
 from bench.stats.verdict import decide
 
 PER_COMPARISON = 10

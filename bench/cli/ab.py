@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.options import Percent
 from bench.report.text.print import fleeting, print_records, say
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @click.argument("b")
 @click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="For a side that names none.")
 @click.option("--threads", type=int, default=1, show_default=True, help="For a side that says nothing else.")
+@click.option("--pace", metavar="33ms|none", help="For a side that says nothing else.")
 @click.option("--target", default="local", show_default=True, help="A name (bench list targets) or a TOML file.")
 @click.option(
-    "--margin", type=click.FloatRange(0, 50), default=1.0, show_default=True, help="Percent that do not matter."
+    "--margin", type=Percent(0, 50), default="1%", show_default=True, metavar="PERCENT", help="What does not matter."
 )
 @click.option("--gate", is_flag=True, help="Confirm `slower` on fresh pairs alone before failing.")
 @click.option("--pairs", type=click.IntRange(5, 1000), help="At most.  [default: 30]")
@@ -45,6 +47,7 @@ def command(
     b: str,
     backend: str,
     threads: int,
+    pace: str | None,
     target: str,
     margin: float,
     gate: bool,
@@ -56,13 +59,15 @@ def command(
 ) -> None:
     """Compare two cases in pairs of fresh processes that take turns, and give a verdict.
 
-    A and B are MODEL[@BACKEND][@threads=N][@batch=N][@resolution=N], e.g. shufflenetv2@openvino or
-    net.onnx@onnxruntime:python=/old/bin/python. The ratio is B's latency over A's. The exit code is 0 when B is not
-    slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
+    A and B are MODEL[@BACKEND][@key=value]..., e.g. shufflenetv2@openvino@threads=2 or
+    net.onnx@onnxruntime:python=/old/bin/python; keys are threads, pace, batch, resolution and shape. The ratio is B's
+    latency over A's. The exit code is 0 when B is not slower (equivalent, faster, changed below threshold), 1 when it
+    is slower, 3 when inconclusive.
     """
     from bench import transport
-    from bench.measure.cases import side
+    from bench.measure.cases import case
     from bench.plan import target as targets
+    from bench.plan.pace import read as read_pace
     from bench.plan.protocol import PairProtocol
     from bench.stats.verdict import decide
 
@@ -72,17 +77,18 @@ def command(
         protocol = replace(protocol, most=pairs, first=min(protocol.first, pairs))
     if budget is not None:
         protocol = replace(protocol, budget_s=budget)
-    case_a, case_b = (side(text, backend, threads, there) for text in (a, b))
+    usual = {"threads": threads, "pace_ms": None if pace is None else read_pace(pace)}
+    case_a, case_b = (case(text, backend, there, **usual) for text in (a, b))
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "ab.csv")
     with closing(transport.of(there)) as way:
         found = _collect(case_a, case_b, protocol, path, 0, way, list(there.cores))
-        verdict = decide([pair.log_ratio for pair in found], margin / 100)
+        verdict = decide([pair.log_ratio for pair in found], margin)
         confirmed = None
         if gate and verdict.verdict == "slower":
             click.echo("slower: confirming on fresh pairs", err=True)
             again = replace(protocol, first=20, most=max(20, protocol.most))
             fresh = _collect(case_a, case_b, again, path, len(found), way, list(there.cores))
-            verdict = decide([pair.log_ratio for pair in fresh], margin / 100)
+            verdict = decide([pair.log_ratio for pair in fresh], margin)
             confirmed = verdict.verdict == "slower"
             found = fresh
     _show(case_a, case_b, verdict, found, confirmed, format)
@@ -93,7 +99,7 @@ def _collect(
     a: Case, b: Case, protocol: PairProtocol, path: Path, done: int, way: Reach, cores: list[int]
 ) -> list[Pair]:
     from bench.measure.pairs import collect
-    from bench.rows import schema as records
+    from bench.rows import file as records
     from bench.stats.verdict import half_width
 
     records.prepare_samples(path)

@@ -50,7 +50,9 @@ def command(
     """
     from bench import backends as registry
     from bench.base.errors import UsageError
+    from bench.measure.cases import case
     from bench.plan import zoo
+    from bench.plan.case import Plan, Settings
     from bench.predict import train as training
     from bench.predict.predictor import Predictor, ready
     from bench.predict.regressor import forest
@@ -61,15 +63,18 @@ def command(
     forest(0)  # say at once that scikit-learn is missing
     if not models and not train:
         raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
-    refs = [zoo.resolve(text) for text in models]
+    cases = [case(text, backend, threads=threads, batch=batch) for text in models]
+    for one in cases:
+        if (one.backend.canonical, one.settings) != (ref.canonical, Settings(threads)):
+            raise UsageError(f"{one}: predictions are for {ref.canonical} with --threads {threads}", "predict it alone")
     table = Table(training.context(ref, threads)) if train and again else training.known(ref, threads)
     if train:
         training.train(table, ref, [zoo.resolve(a) for a in anchors or training.ANCHORS], fleeting)
         say(_trained(table), err=True)
-    if not refs:
+    if not cases:
         return
     ready(table)
-    plan = training.plan_of(refs, ref, threads, batch)
+    plan = Plan(tuple(cases), training.NETWORK)
     training.list_networks(table, plan, ref, fleeting)
     if measure:
         training.time_kernels(table, ref, fleeting, only={k for c in plan.cases for k in _network(table, c).keys})
@@ -81,9 +86,7 @@ def command(
 
 
 def _network(table: Table, case: Any) -> Network:
-    from bench.predict.train import name_of
-
-    return table.networks[name_of(case)]
+    return table.networks[str(case.network)]
 
 
 def _trained(table: Table) -> str:

@@ -59,20 +59,11 @@ def command(
     runtime's profiler costs is measured and taken out; operators and residual add up to the unprofiled latency.
     `bench explain` says why, in words. CSV has a row for each operator and one for the residual.
     """
-    from bench import backends as registry
+    from bench.measure.cases import case
     from bench.plan import shapes as shape_texts
-    from bench.plan import zoo
-    from bench.plan.case import cross
     from bench.plan.protocol import ProfileProtocol
 
-    plan = cross(
-        [zoo.resolve(model)],
-        [registry.resolve(backend)],
-        (threads,),
-        (batch,),
-        (resolution,),
-        shapes=shape_texts.parse(shapes),
-    )
+    one = case(model, backend, threads=threads, batch=batch, resolution=resolution, shapes=shape_texts.parse(shapes))
     protocol = ProfileProtocol(launches=launches, loads=loads, seed=seed)
     if inferences is not None:
         protocol = replace(protocol, most=inferences, least=min(inferences, protocol.least))
@@ -80,7 +71,7 @@ def command(
         protocol = replace(protocol, timeout_s=timeout)
     if output is not None:
         prepare(output)
-    _show(_measure(plan.cases[0], protocol, output), format, top)
+    _show(_measure(one, protocol, output), format, top)
 
 
 def _measure(case: Case, protocol: ProfileProtocol, output: Path | None) -> Profile:

@@ -96,12 +96,13 @@ def header(seed: int) -> dict[str, Any]:
 
     from bench import __version__
     from bench.machine.environment import local
+    from bench.machine.identity import machine_of
 
     started = datetime.now(UTC).isoformat(timespec="seconds")
     base = {"kind": "header", "format": FORMAT, "isoflops_version": __version__, "started_at": started, "seed": seed}
-    machine = asdict(local())
-    del machine["node"]  # evidence is published; the name of somebody's machine is not
-    return base | {"environment": machine}
+    environment = asdict(local())
+    del environment["system_id"]  # evidence is published: what tells machines apart is in the hash, with all else
+    return base | {"machine": machine_of(local()), "environment": environment}
 
 
 def open_file(path: Path, resume: bool, seed: int) -> Evidence:
@@ -110,17 +111,16 @@ def open_file(path: Path, resume: bool, seed: int) -> Evidence:
     Raises:
         OutputError: it is there and `resume` was not asked for, or it was measured on another machine or seed.
     """
-    new = header(seed)
+    from bench.machine.environment import local
+    from bench.machine.identity import is_machine
+
     if path.exists():
         if not resume:
             raise OutputError(f"{path} is there already", "--resume goes on with it; --output writes another")
         evidence = read(path)
-        for key in ("environment", "seed"):
-            here, there = new[key], evidence.header.get(key)
-            if key == "environment":
-                here, there = ({k: (v or {}).get(k) for k in ("arch", "cpu", "cpu_id", "cores")} for v in (here, there))
-            if here != there:
-                raise OutputError(f"{path} has another {key}", "begin a file of its own with --output")
+        same = {"machine": is_machine(local(), evidence.header), "seed": evidence.header.get("seed") == seed}
+        for key in (key for key, fits in same.items() if not fits):
+            raise OutputError(f"{path} has another {key}", "begin a file of its own with --output")
         _cut(path)
         return evidence
     try:
@@ -128,7 +128,7 @@ def open_file(path: Path, resume: bool, seed: int) -> Evidence:
     except OSError as error:
         raise OutputError(f"{path.parent} cannot be made: {error.strerror}", "choose another --output") from error
     evidence = Evidence()
-    append(path, evidence, new)
+    append(path, evidence, header(seed))
     return evidence
 
 

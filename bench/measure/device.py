@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import gzip
 import json
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,8 @@ from typing import Any
 from bench.artifact.artifact import Artifact
 from bench.base import cache
 from bench.base.errors import BenchError, MeasureError, Unsupported, UsageError
+from bench.machine.environment import local
+from bench.machine.identity import machine_of
 from bench.measure import bundle, record
 from bench.measure.runner import Observer, Runner
 from bench.plan import target as targets
@@ -96,12 +97,12 @@ def alone(wanted: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Wait until no other process of this device measures, and hold the device.
 
     The kernel lets go of the lock when the holder dies. The cache may lie on a disk that devices share, so the lock
-    has the machine's name in its own.
+    has the machine's in its name.
 
     Raises:
         Unwanted: nobody waits for the measurement any more.
     """
-    with (cache.folder("fleet") / f"device-{platform.node()}.lock").open("w") as handle:
+    with (cache.folder("fleet") / f"device-{machine_of(local())}.lock").open("w") as handle:
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -122,7 +123,9 @@ def _measured(order: record.Order, artifact: Artifact, here: Target, wanted: Cal
 
     plan = Plan((order.case,), order.protocol)
     observer = Observer(step=step, samples=samples.extend)
-    runner = Runner(plan, list(here.cores), observer, order.run_id, artifact_of=lambda case, seed, exporting: artifact)
+    runner = Runner(
+        plan, list(here.cores), observer, order.run_id, artifact_of=lambda network, seed, exporting: artifact
+    )
     (row,) = runner.run()
     return gzip.compress(json.dumps({"row": asdict(row), "samples": samples}).encode(), 6)
 

@@ -16,17 +16,15 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import bench
-from bench.base.errors import BenchError, FleetError, MeasureError, UnknownName, clip, first_line
+from bench.base.errors import BenchError, FleetError, MeasureError, UnknownName, first_line
 from bench.export import ensure
 from bench.measure import device, record, upload
 from bench.measure.bundle import Bundle, pack
 from bench.measure.flight import Delivery, Ended, Flight, drop
-from bench.plan import shapes
+from bench.measure.rows import failed_row
 from bench.plan.case import Case, Plan
 from bench.plan.target import ANY
 from bench.rows.schema import STATUSES, Row
@@ -163,11 +161,11 @@ class Coordinator:
 
     def _bundle(self, case: Case) -> Bundle | BenchError:
         """Export a case's model, once, and list what is to be carried."""
-        key = json.dumps([case.model.canonical, case.resolution, case.settings.batch, case.settings.shapes])
+        key = str(case.network)
         if key not in self._bundles:
             try:
                 exporting = partial(self.tell, f"exporting {case.model.canonical}")
-                self._bundles[key] = pack(ensure(case, self.plan.protocol.seed, exporting))
+                self._bundles[key] = pack(ensure(case.network, self.plan.protocol.seed, exporting))
             except BenchError as error:
                 self._bundles[key] = error
         return self._bundles[key]
@@ -261,15 +259,7 @@ class Coordinator:
             self._again(flight, lost=False)
 
     def _fail(self, case: Case, error: BenchError) -> None:
-        hint = f" ({error.hint})" if error.hint else ""
-        row = Row(
-            run_id=self.run_id, case_id=case.id, started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            status=error.status if error.status in STATUSES else "failed", model=case.model.canonical,
-            backend=case.backend.canonical, threads=case.settings.threads, batch=case.settings.batch,
-            resolution=case.resolution, shapes=shapes.show(case.settings.shapes) or None,
-            pace_ms=case.settings.pace_ms, target=case.target, seed=self.plan.protocol.seed,
-            isoflops_version=bench.__version__, error=clip(error.message + hint, 500),
-        )  # fmt: skip
+        row = failed_row(case, self.plan.protocol, self.run_id, error)
         self._ended.append((row, []))
 
     def _answer(self, future: Any, address: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
 from bench.base.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
-from bench.plan.case import BackendRef, Case, Settings
+from bench.plan.case import BackendRef, Case, Network
 from bench.plan.zoo import ModelRef
 from bench.transport.base import Reach
 from bench.transport.local import LocalReach
@@ -133,6 +133,6 @@ class Launch:
 
 def runtimes(reach: Reach, timeout_s: float = 120.0) -> dict[str, bool]:
     """Ask a worker of the device's own interpreter which backends have their runtime there."""
-    nothing = Case(ModelRef("onnx", "nothing", "", {}, None), BackendRef("", {}), Settings())
+    nothing = Case(Network(ModelRef("onnx", "nothing", "", {}, None)), BackendRef("", {}))
     with Launch(nothing, timeout_s, reach) as launch:
         return launch.ask("runtimes")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.measure.launch import Launch
-from bench.plan.case import BackendRef, Case, Settings
+from bench.plan.case import BackendRef, Case, Network, Settings
 from bench.plan.zoo import ModelRef
 
-PROBE = ModelRef("onnx", "probe", "", {}, None)
+PROBE = Network(ModelRef("onnx", "probe", "", {}, None))
 
 
 class ProbeLaunch(Launch):

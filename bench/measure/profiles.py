@@ -38,7 +38,7 @@ def measure_in_turns(
     Each launch has a process of every case, all on the same cores. In each load, blocks of all take turns, then
     profiles; which case comes first alternates. Returns for each case what `measure` does.
     """
-    artifacts = [ensure(case, protocol.seed) for case in cases]
+    artifacts = [ensure(case.network, protocol.seed) for case in cases]
     for case in cases:
         pick_cores(case.settings.threads)  # say at once that there are too few
     launches: list[list[dict[str, Any]]] = [[] for _ in cases]

@@ -16,18 +16,21 @@ from typing import Any
 import bench
 from bench import backends
 from bench.base.errors import MissingExtra, ParameterError, UsageError, clip
-from bench.plan.case import BackendRef, Case, Settings
+from bench.plan.case import BackendRef, Case, Network, Settings
+from bench.plan.grammar import options
 from bench.plan.parameter import Value, read_all
 from bench.plan.protocol import Protocol
 from bench.plan.shapes import LONGEST_AXIS, Shapes
 from bench.plan.spec import LIBRARIES
 from bench.plan.zoo import ModelRef
 
-FORMAT = 1
+FORMAT = 2
 LONGEST_RECORD = 64 << 10
-FIELDS = ("format", "isoflops", "run_id", "case_id", "bundle", "model", "backend", "settings", "target", "protocol")
+FIELDS = ("format", "isoflops", "run_id", "case_id", "bundle", "model", "backend", "network", "settings", "target",
+          "protocol")  # fmt: skip
 KINDS = ("zoo", "onnx", "python", *LIBRARIES)
 DAY_S = 86400.0
+HUGE = 1e12
 WHOLE: dict[str, tuple[int, int]] = {
     "launches": (1, 1000),
     "max_launches": (1, 1000),
@@ -68,6 +71,7 @@ def write(order: Order) -> str:
             "bundle": order.bundle,
             "model": {"kind": case.model.kind, "canonical": case.model.canonical, "resolution": case.resolution},
             "backend": {"name": case.backend.name, "options": {k: _text(v) for k, v in case.backend.options.items()}},
+            "network": {f.name: getattr(case.network, f.name) for f in fields(Network) if f.name != "model"},
             "settings": asdict(case.settings),
             "target": case.target,
             "protocol": asdict(order.protocol),
@@ -90,7 +94,16 @@ def read(text: str) -> Order:
             f"the case comes from isoflops {clip(str(data['isoflops']), 20)}, and this device has {bench.__version__}",
             "install the same version on both",
         )
-    case = Case(_model(data["model"]), _backend(data["backend"]), _settings(data["settings"]), _name(data["target"]))
+    network, settings = _options("network", Network, data["network"]), _options("settings", Settings, data["settings"])
+    try:
+        case = Case(
+            Network(_model(data["model"]), **network),
+            _backend(data["backend"]),
+            Settings(**settings),
+            _name(data["target"]),
+        )
+    except ParameterError as error:
+        raise _bad("the case", f"out of bounds ({error.message})") from error
     if case.id != data["case_id"]:
         raise _bad("case_id", "not the hash of the case")
     run_id = _match("run_id", data["run_id"], r"[0-9a-f]{1,32}")
@@ -132,27 +145,33 @@ def _backend(data: Any) -> BackendRef:
     return BackendRef(name, options, {p.name: p.default for p in backend.parameters.values()})
 
 
-def _settings(data: Any) -> Settings:
-    _keys("settings", data, [f.name for f in fields(Settings)])
-    pace = data["pace_ms"]
-    return Settings(
-        threads=_whole("settings.threads", data["threads"], 1, 4096),
-        batch=_whole("settings.batch", data["batch"], 1, 4096),
-        resolution=_maybe("settings.resolution", data["resolution"], 8, 4096),
-        shapes=_shapes(data["shapes"]),
-        pace_ms=None if pace is None else _real("settings.pace_ms", pace, 0.001, 60_000.0),
-    )
+def _options(where: str, part: type[Network | Settings], data: Any) -> dict[str, Any]:
+    """Read the fields of a network or of settings, each of the type that the field has; they know their own bounds."""
+    known = {option.name: option for option in options().values() if option.of_network is (part is Network)}
+    _keys(where, data, known)
+    found = {}
+    for name, option in known.items():
+        value = data[name]
+        if option.kind in (int, float) and not (value is None and option.default is None):
+            kinds: tuple[type, ...] = (int,) if option.kind is int else (int, float)
+            if type(value) not in kinds or not -HUGE <= value <= HUGE:  # not a number is not between
+                raise _bad(f"{where}.{name}", "no number" if option.kind is float else "no whole number")
+            value = option.kind(value)
+        elif option.kind is str:
+            value = _match(f"{where}.{name}", value, r"[^\x00-\x1f]{0,1000}")
+        found[name] = _shapes(value) if name == "shapes" else value
+    return found
 
 
 def _shapes(data: Any) -> Shapes:
     if not isinstance(data, list) or len(data) > 256:
-        raise _bad("settings.shapes", "no list of at most 256 shapes")
+        raise _bad("network.shapes", "no list of at most 256 shapes")
     shapes = []
     for pair in data:
         if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[1], list) or len(pair[1]) > 16:
-            raise _bad("settings.shapes", "no list of pairs of name and dimensions")
-        dims = tuple(_whole("settings.shapes", side, 1, LONGEST_AXIS) for side in pair[1])
-        shapes.append((_match("settings.shapes", pair[0], r"[^\x00-\x1f]{1,1000}"), dims))
+            raise _bad("network.shapes", "no list of pairs of name and dimensions")
+        dims = tuple(_whole("network.shapes", side, 1, LONGEST_AXIS) for side in pair[1])
+        shapes.append((_match("network.shapes", pair[0], r"[^\x00-\x1f]{1,1000}"), dims))
     return tuple(shapes)
 
 

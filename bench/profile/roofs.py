@@ -49,9 +49,10 @@ def measured(network: Network) -> Roof | None:
     """Return the roofline in this machine's cache, if it is of the runtime and the machine of the profile."""
     from bench.machine import roofs as store
     from bench.machine.environment import local
+    from bench.machine.identity import machine_of
 
     environment = local()
-    if network.cpu != environment.cpu:
+    if network.machine != machine_of(environment):  # a like CPU elsewhere is another machine
         return None
     found = store.recall(environment, network.backend, network.version, network.threads)
     if found is None or found.precision != network.precision:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.base.errors import UsageError
-from bench.measure.cases import pace
+from bench.plan.pace import read as pace
 from tests.conftest import Bench
 
 FAST = ("--launches", "2", "--budget", "0.5")

@@ -17,8 +17,9 @@ import pytest
 from bench import backends, export
 from bench.base.errors import ArtifactError, BenchError, MissingExtra, UsageError
 from bench.measure import bundle, device, record
+from bench.measure.cases import case as case_of
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network
 from bench.plan.protocol import Protocol
 from bench.transport.dask import Tls, address_of
 from tests.conftest import Bench, one_line_error
@@ -26,7 +27,7 @@ from tests.conftest import Bench, one_line_error
 
 def order(tiny: Path, **settings: Any) -> record.Order:
     spec = "fake:latency_ms=1.0000001,fail=crash"
-    case = Case(zoo.resolve(str(tiny)), backends.resolve(spec), Settings(**settings), "one")
+    case = replace(case_of(f"{tiny}@{spec}", **settings), target="one")
     return record.Order(case, Protocol(launches=1), "0" * 64, "abc")
 
 
@@ -36,6 +37,7 @@ def test_a_record_comes_back_as_it_was(tiny: Path) -> None:
     assert found.case.id == sent.case.id
     assert found.case.backend == sent.case.backend
     assert found.case.settings == sent.case.settings
+    assert replace(found.case.network, model=sent.case.model) == sent.case.network
     assert (found.protocol, found.bundle, found.run_id) == (sent.protocol, sent.bundle, sent.run_id)
     assert found.case.model.source == ""
 
@@ -43,7 +45,7 @@ def test_a_record_comes_back_as_it_was(tiny: Path) -> None:
 CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a field more": lambda r: r.update(python="/bin/sh"),
     "a field less": lambda r: r.pop("protocol"),
-    "another format": lambda r: r.update(format=2),
+    "another format": lambda r: r.update(format=1),
     "another version": lambda r: r.update(isoflops="0.0.0"),
     "a path as bundle": lambda r: r.update(bundle="../../etc"),
     "a run that is no name": lambda r: r.update(run_id="a b"),
@@ -60,8 +62,8 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "threads beyond measure": lambda r: r["settings"].update(threads=10**9),
     "threads of truth": lambda r: r["settings"].update(threads=True),
     "a pace that is none": lambda r: r["settings"].update(pace_ms=float("nan")),
-    "shapes of nothing": lambda r: r["settings"].update(shapes=[["x", [0]]]),
-    "shapes without end": lambda r: r["settings"].update(shapes=[["x", [1]]] * 300),
+    "shapes of nothing": lambda r: r["network"].update(shapes=[["x", [0]]]),
+    "shapes without end": lambda r: r["network"].update(shapes=[["x", [1]]] * 300),
     "a protocol without end": lambda r: r["protocol"].update(budget_s=1e12),
     "an infinite timeout": lambda r: r["protocol"].update(timeout_s=float("inf")),
     "launches of text": lambda r: r["protocol"].update(launches="5; rm"),
@@ -92,7 +94,7 @@ def test_a_runtime_that_the_device_lacks(tiny: Path, monkeypatch: pytest.MonkeyP
 @pytest.fixture
 def packed(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bundle.Bundle:
     """A bundle from the session's cache, and an empty cache to receive it in."""
-    found = bundle.pack(export.ensure(Case(zoo.resolve(str(tiny)), backends.resolve("fake"), Settings())))
+    found = bundle.pack(export.ensure(Network(zoo.resolve(str(tiny)))))
     monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path / "device"))
     return found
 
@@ -165,7 +167,7 @@ def test_a_part_that_does_not_belong_is_refused(packed: bundle.Bundle, part: tup
 
 
 def test_a_python_file_does_not_travel(tiny: Path) -> None:
-    made = export.ensure(Case(zoo.resolve(str(tiny)), backends.resolve("fake"), Settings()))
+    made = export.ensure(Network(zoo.resolve(str(tiny))))
     made = replace(made, kind="python", source=json.dumps({"source": "/home/me/secret_net.py:net", "params": {}}))
     packed = bundle.pack(made)
     assert "secret_net" not in packed.manifest

@@ -13,13 +13,13 @@ from bench import backends, export
 from bench.base.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.measure.launch import Launch
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Case, Network
 from bench.transport.local import SCRUBBED
 
 
 def start(tiny: Path, backend: str, timeout_s: float = 60.0) -> tuple[Launch, str]:
-    case = Case(zoo.resolve(str(tiny)), backends.resolve(backend), Settings())
-    return Launch(case, timeout_s), export.ensure(case).folder
+    case = Case(Network(zoo.resolve(str(tiny))), backends.resolve(backend))
+    return Launch(case, timeout_s), export.ensure(case.network).folder
 
 
 def test_a_launch_from_load_to_close(tiny: Path) -> None:

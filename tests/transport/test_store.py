@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from bench import backends, export
+from bench import export
 from bench.artifact import artifact as artifacts
 from bench.artifact import package as parcel
 from bench.artifact.artifact import Artifact
 from bench.base.errors import OutputError
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network
 from bench.transport import store
 
 
 @pytest.fixture
 def found(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Artifact, parcel.Parcel]:
     monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path / "cache"))
-    made = export.ensure(Case(zoo.resolve(str(tiny)), backends.resolve("fake"), Settings()))
+    made = export.ensure(Network(zoo.resolve(str(tiny))))
     return made, parcel.pack(made, "fake")
 
 
