@@ -14,7 +14,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from bench import backends, reach
+from bench import backends, transport
 from bench.measure.runner import Runner
 from bench.plan import target, zoo
 from bench.plan.case import cross
@@ -55,7 +55,7 @@ def once(there: target.Target) -> tuple[float, Row]:
     """Measure one case, from opening the way to closing it."""
     begin = time.monotonic()
     plan = cross([zoo.resolve("shufflenetv2")], [backends.resolve("onnxruntime")], target=there.name, protocol=PROTOCOL)
-    with closing(reach.of(there)) as way:
+    with closing(transport.of(there)) as way:
         (row,) = Runner(plan, reach=way).run()
     return time.monotonic() - begin, row
 

@@ -58,7 +58,9 @@ def fullest(blocks: Sequence[dict[str, Any]]) -> float | None:
 
 
 def theft(block: dict[str, Any], full_share: float | None) -> str:
-    """Return how something else took the block's cores, or nothing."""
+    """Return how something else took the block's cores, or nothing. What is scripted ran on none."""
+    if block.get("scripted"):
+        return ""
     counters = block["covariates"]
     share = cpu_share(block)
     if counters.get("throttled"):

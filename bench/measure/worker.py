@@ -221,7 +221,7 @@ def _look_after_the_machine() -> None:
 def main() -> int:
     """Serve requests until stdin ends or a request fails."""
     worker = Worker()
-    names = ("choose", "load", "reload", "warm", "block", "inspect", "profile", "close")
+    names = ("runtimes", "choose", "load", "reload", "warm", "block", "inspect", "profile", "close")
     return serve({name: getattr(worker, name) for name in names})
 
 

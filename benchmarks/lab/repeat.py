@@ -45,7 +45,7 @@ TORCH = """
 import sys, torch
 from torch.utils.benchmark import Timer
 from bench.plan import zoo
-from bench.export.build import build_module
+from bench.artifact.build import build_module
 ref = zoo.resolve(sys.argv[1])
 module = build_module(ref.kind, ref.source, ref.params)[0].eval()
 x = torch.randn(1, 3, int(sys.argv[3]), int(sys.argv[3]))
@@ -88,13 +88,11 @@ def turns(
     Raises:
         Unsupported: benchmark_app is not installed.
     """
+    tool = _tool(Path(sys.executable))
     done = read(output) if output.exists() else []
     asked = {(answer.turn, answer.tool) for answer in done}
     case = Case(Network(zoo.resolve(model)), backends.resolve("openvino"))
     onnx = ensure(case.network).path
-    tool = Path(sys.executable).with_name("benchmark_app")
-    if not tool.exists():
-        raise Unsupported("benchmark_app is not installed", "pip install openvino")
     before = quiet_runs // 2
     for turn in range(runs + quiet_runs):
         quiet = not before <= turn < before + runs
@@ -180,6 +178,14 @@ def _ours(model: str, output: Path) -> dict[str, Any]:
     return {key: row[names.get(key, key)] for key in ("latency_ms", "status", "lo_ms", "hi_ms")} | {
         key: row[key] for key in ("set_aside", "machine_speed")
     }
+
+
+def _tool(python: Path) -> Path:
+    """Return OpenVINO's own tool, which is installed beside the interpreter."""
+    tool = python.with_name("benchmark_app")
+    if not tool.exists():
+        raise Unsupported("benchmark_app is not installed", "pip install openvino")
+    return tool
 
 
 def _benchmark_app(command: list[str], seconds: int) -> float:

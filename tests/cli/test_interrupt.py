@@ -42,21 +42,24 @@ def started(tiny: Path, folder: Path, *backends: str) -> Iterator[subprocess.Pop
             process.kill()
 
 
-def wait_for(path: Path, rows: int) -> None:
-    for _ in range(600):
-        if path.exists() and len(path.read_text().splitlines()) > rows:
-            return
+PATIENCE_S = 300.0  # of a wait that ends as soon as it may: only what never comes takes as long
+
+
+def wait_for(path: Path, rows: int, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not path.exists() or len(path.read_text().splitlines()) <= rows:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, f"{path} never got {rows} rows"
         time.sleep(0.05)
-    raise AssertionError(f"{path} never got {rows} rows")
 
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_loses_no_finished_row(tiny: Path, tmp_path: Path, asked: signal.Signals) -> None:
     many = [f"fake:latency_ms={i}" for i in range(1, 10)]  # two groups: the first is finished before the second begins
     with started(tiny, tmp_path, *many, "fake:fail=hang,fail_at=3") as process:
-        wait_for(tmp_path / "r.csv", 3)
+        wait_for(tmp_path / "r.csv", 3, process)
         process.send_signal(asked)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "interrupted: " in stderr
     assert "--resume goes on" in stderr
@@ -68,7 +71,7 @@ def test_ctrl_c_loses_no_finished_row(tiny: Path, tmp_path: Path, asked: signal.
 def test_a_parent_that_is_killed_leaves_rows_and_no_worker(tiny: Path, tmp_path: Path) -> None:
     many = [f"fake:latency_ms={i}" for i in range(1, 10)]
     with started(tiny, tmp_path, *many, "fake:fail=hang,fail_at=3") as process:
-        wait_for(tmp_path / "r.csv", 3)
+        wait_for(tmp_path / "r.csv", 3, process)
         process.kill()
         process.communicate()
     assert len(records.read(tmp_path / "r.csv")) >= 3
@@ -77,7 +80,7 @@ def test_a_parent_that_is_killed_leaves_rows_and_no_worker(tiny: Path, tmp_path:
 
 def wait_until_none(parent: int) -> None:
     """A worker that was only just started ends when its imports are through: it then meets a closed stdin."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE_S
     while left := workers_of(parent):
         assert time.monotonic() < end, f"workers {left} outlived {parent}"
         time.sleep(0.05)

@@ -35,8 +35,9 @@ COUNTED_OTHERWISE = {"timm:vit_tiny_patch16_224": 12 * 2 * 197**2 * 192, "timm:e
 
 @pytest.mark.parametrize("spec", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in TEN)])
 def test_a_network_of_a_library(spec: str) -> None:
-    from bench.export.build import build_module
     from torch.utils.flop_counter import FlopCounterMode
+
+    from bench.artifact.build import build_module
 
     library = spec.partition(":")[0]
     if find_spec(library) is None:

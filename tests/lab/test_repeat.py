@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from benchmarks.lab import repeat
+from bench.base.errors import Unsupported
+from benchmarks.lab import burner, repeat
 from benchmarks.lab.repeat import Answer
+from tests.measure.cluster import until
 
 
 def answers() -> list[Answer]:
@@ -41,6 +42,7 @@ def test_turns_are_kept_and_not_asked_again(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(repeat, "_ours", lambda *_: asked.append("ours") or {"latency_ms": 1.0, "status": "ok"})
     monkeypatch.setattr(repeat, "_benchmark_app", lambda *_: asked.append("app") or 1.1)
     monkeypatch.setattr(repeat, "_torch", lambda *_: asked.append("torch") or 1.2)
+    monkeypatch.setattr(repeat, "_tool", lambda python: python.with_name("benchmark_app"))  # there or not
     output = tmp_path / "r.jsonl"
     first = repeat.turns(str(tiny), output, 2, 2, lambda answer: None)
     assert [(a.turn, a.quiet) for a in first][::3] == [(0, True), (1, False), (2, False), (3, True)]
@@ -50,12 +52,64 @@ def test_turns_are_kept_and_not_asked_again(tmp_path: Path, monkeypatch: pytest.
     assert repeat.read(output) == first
 
 
-def test_the_neighbour_burns_and_rests() -> None:
+def test_without_benchmark_app_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match="benchmark_app is not installed"):
+        repeat._tool(tmp_path / "python")
+    tmp_path.joinpath("benchmark_app").touch()
+    assert repeat._tool(tmp_path / "python") == tmp_path / "benchmark_app"
+
+
+class Scripted:
+    """A machine of four cores whose clock moves by a tenth of a second with every reading, and by what is slept."""
+
+    def __init__(self, rests: int) -> None:
+        self.now, self.rests, self.events = 0.0, rests, []
+        self.began = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 0.1
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.events.append(("burnt", round(self.now - self.began, 1)))
+        self.events.append(("rested", seconds))
+        self.now += seconds
+        self.rests -= 1
+        if not self.rests:
+            raise StopIteration
+
+    def sched_getaffinity(self, _: int) -> set[int]:
+        return {0, 1, 2, 3}
+
+    def sched_setaffinity(self, _: int, cores: set[int]) -> None:
+        (core,) = cores
+        self.events.append(("core", core))
+        self.began = self.now
+
+
+@pytest.mark.parametrize("wander", [False, True])
+def test_the_neighbour_burns_one_core_and_rests(monkeypatch: pytest.MonkeyPatch, wander: bool) -> None:
+    machine = Scripted(rests=20)
+    monkeypatch.setattr(burner, "time", machine)
+    monkeypatch.setattr(burner, "os", machine)
+    with pytest.raises(StopIteration):
+        burner.burn(3.0, 2.0, 0, wander)
+    kinds = [kind for kind, _ in machine.events]
+    assert kinds == ["core", "burnt", "rested"] * 20
+    assert {value for kind, value in machine.events if kind == "rested"} == {2.0}
+    # One reading begins a burst, so that it ends with the first one that is 3 s later.
+    assert {value for kind, value in machine.events if kind == "burnt"} <= {3.1, 3.2}
+    cores = {value for kind, value in machine.events if kind == "core"}
+    assert len(cores) > 1 if wander else len(cores) == 1
+
+
+def test_the_neighbour_is_a_process_that_takes_cpu_time() -> None:
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.lab.burner", "--on", "0.3", "--off", "0.3"])
     try:
-        time.sleep(1.7)
-        spent = psutil.Process(process.pid).cpu_times()
-        assert 0.1 < spent.user + spent.system < 1.6
+        neighbour = psutil.Process(process.pid)
+        started = until(lambda: sum(neighbour.cpu_times()[:2]), "the first tick of its CPU time")
+        until(lambda: sum(neighbour.cpu_times()[:2]) > started + 0.5, "more of it")
+        assert process.poll() is None
     finally:
         process.kill()
         process.wait()

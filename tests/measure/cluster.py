@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 
-def until(true: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+def until(true: Callable[[], Any], what: str, seconds: float = 300.0) -> Any:
     """Poll until something is true, and return it."""
     end = time.monotonic() + seconds
     while not (found := true()):
@@ -78,7 +78,7 @@ class Cluster:
             process.terminate()
         for process in self.processes.values():
             try:
-                process.wait(15)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -61,6 +61,14 @@ def test_where_cpu_time_says_nothing_it_is_not_asked() -> None:
     assert weigh([[on_a_gpu, on_a_gpu], [scripted, scripted]], QUIET).aside == {}
 
 
+@pytest.mark.parametrize("counters", [{"steal_ms": 10}, {"throttled": 1}])
+def test_nothing_is_taken_from_what_is_scripted(counters: dict[str, int]) -> None:
+    """Else its rows would depend on the machine: a microsecond of wall time meets a whole tick of stolen time."""
+    scripted = block(**counters) | {"scripted": True}
+    assert fault(scripted, QUIET, None) == ""
+    assert fault(scripted | {"canary": block(gemm=1300.0)["canary"]}, QUIET, None) == "slow"
+
+
 def test_a_case_that_was_disturbed_throughout_keeps_everything_and_says_so() -> None:
     found = weigh([[block(7, gemm=2000.0)] * 2, [block(9, gemm=2000.0)] * 2], QUIET)
     assert not found.sound

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench import backends
+from bench.measure.launch import Launch
 from bench.measure.rounds import groups, shuffled
 from bench.measure.runner import Observer, Runner
 from bench.plan import zoo
@@ -16,7 +17,7 @@ from bench.plan.case import Case, Plan, cross
 from bench.plan.protocol import Protocol
 from bench.rows.schema import Row
 
-QUICK = Protocol(launches=3, max_launches=4, rounds=2, timeout_s=20)
+QUICK = Protocol(launches=3, max_launches=4, rounds=2)
 
 
 def run(tiny: Path, specs: list[str], protocol: Protocol = QUICK) -> tuple[list[Row], list[dict[str, Any]], list[str]]:
@@ -63,8 +64,19 @@ def test_cases_take_turns_in_an_order_that_changes(tiny: Path) -> None:
     ("how", "status"),
     [("crash", "crashed"), ("kill", "crashed"), ("hang", "timeout"), ("memory", "oom"), ("raise", "unsupported")],
 )
-def test_a_case_that_dies_costs_itself_alone(tiny: Path, how: str, status: str) -> None:
-    protocol = Protocol(launches=3, max_launches=3, rounds=2, timeout_s=4)
+def test_a_case_that_dies_costs_itself_alone(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, how: str, status: str
+) -> None:
+    ask = Launch.ask
+
+    def impatient(self: Launch, do: str, **request: Any) -> dict[str, Any]:
+        """Wait a second for a block of what hangs, and as long as it takes for a process to start."""
+        if do == "block" and self.case.backend.options["fail"] == "hang":
+            self._timeout_s = 1.0
+        return ask(self, do, **request)
+
+    monkeypatch.setattr(Launch, "ask", impatient)
+    protocol = Protocol(launches=3, max_launches=3, rounds=2)
     rows, raw, _ = run(tiny, ["fake:latency_ms=3", f"fake:fail={how},fail_at=130"], protocol)
     died, lived = rows
     assert (died.status, lived.status) == (status, "ok")
@@ -76,16 +88,18 @@ def test_a_case_that_dies_costs_itself_alone(tiny: Path, how: str, status: str) 
 
 
 def test_launches_go_on_until_the_interval_is_narrow_or_the_limit_is_met(tiny: Path) -> None:
-    protocol = Protocol(launches=3, max_launches=7, rounds=1)
-    (calm, wild), _, _ = run(tiny, ["fake", "fake:launch_cv=0.3"], protocol)
+    protocol = Protocol(launches=3, max_launches=7, rounds=1, budget_s=1e6)
+    (calm, wild), _, _ = run(tiny, ["fake", "fake:launch_cv=1"], protocol)
     assert (calm.launches, calm.status) == (3, "ok")
     assert (wild.launches, wild.status) == (7, "noisy")
     assert "wider than 2%" in wild.error
+    assert wild.latency_lo_ms < wild.latency_ms < wild.latency_hi_ms
+    assert calm.latency_lo_ms == pytest.approx(calm.latency_hi_ms)
 
 
 def test_the_budget_ends_the_launches(tiny: Path) -> None:
-    protocol = Protocol(launches=5, max_launches=50, rounds=1, budget_s=0.01)
-    (row,), _, _ = run(tiny, ["fake:launch_cv=0.3"], protocol)
+    protocol = Protocol(launches=5, max_launches=50, rounds=1, budget_s=0.0)
+    (row,), _, _ = run(tiny, ["fake:launch_cv=1"], protocol)
     assert row.launches == 3
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from bench.export.build import _declare_compiled_operators
 from bench.models.weights import initialise
 from torch import nn
+
+from bench.artifact.build import _declare_compiled_operators
 
 Order = Callable[[dict[str, torch.Tensor]], list[str]]
 

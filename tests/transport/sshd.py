@@ -62,7 +62,7 @@ class Sshd:
             return
         self.cut()
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(120)
 
 
 def start(folder: Path, address: str = "127.0.0.1", before: tuple[str, ...] = (), command: str = "") -> Sshd:
@@ -90,7 +90,7 @@ def start(folder: Path, address: str = "127.0.0.1", before: tuple[str, ...] = ()
     with (folder / "sshd.log").open("ab") as log:
         process = subprocess.Popen([*before, PROGRAM, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
     server = Sshd(folder, port, process, address)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while "listening on" not in (folder / "sshd.log").read_text():
         assert process.poll() is None, (folder / "sshd.log").read_text()
         assert time.monotonic() < deadline

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench import backends, reach
+from bench import backends, transport
 from bench.measure.runner import Observer, Runner
 from bench.plan import target, zoo
 from bench.plan.case import Case, cross
@@ -51,7 +51,7 @@ def test_twenty_cases_and_ten_seconds_without_a_link(tiny: Path, tmp_path: Path,
 
         begin = time.monotonic()
         try:
-            with closing(reach.of(target.resolve(str(server.target("far"))))) as way:
+            with closing(transport.of(target.resolve(str(server.target("far"))))) as way:
                 rows = list(Runner(plan, observer=Observer(step=step, samples=raw.extend), reach=way).run())
                 run = way.run  # type: ignore[attr-defined]
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
@@ -91,7 +90,8 @@ def test_setup_brings_this_version_and_may_be_repeated(
     assert "there is no isoflops on device" in one_line_error(bench("targets", "check", target))
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     site = next((folder / "venv/lib").glob("python3*/site-packages"))
-    (site / "here.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    packages = [path for path in sys.path if any(Path(path).glob("*.dist-info"))]
+    (site / "here.pth").write_text("".join(f"{path}\n" for path in packages))
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     first = bench("targets", "setup", target, "--wheels", wheels, "--python", sys.executable)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import backends, reach
+from bench import backends, transport
 from bench.base.errors import Unreachable
 from bench.measure.runner import Runner
 from bench.plan import zoo
@@ -75,9 +75,9 @@ def test_a_run_has_one_container_and_leaves_none(tiny: Path, engine: Path) -> No
         [zoo.resolve(str(tiny))],
         [backends.resolve("fake"), backends.resolve("fake:latency_ms=2")],
         target="box",
-        protocol=Protocol(launches=2, max_launches=2, rounds=1, timeout_s=60),
+        protocol=Protocol(launches=2, max_launches=2, rounds=1),
     )
-    way = reach.of(replace(BOX, cores=()))
+    way = transport.of(replace(BOX, cores=()))
     with closing(way):
         rows = list(Runner(plan, reach=way).run())
     assert {(row.status, row.target, row.launches) for row in rows} == {("ok", "box", 2)}
@@ -89,7 +89,7 @@ def test_a_run_has_one_container_and_leaves_none(tiny: Path, engine: Path) -> No
 
 
 def test_what_is_in_the_way_is_told_in_one_line(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    way = reach.of(replace(BOX, image="missing:x"))
+    way = transport.of(replace(BOX, image="missing:x"))
     with pytest.raises(Unreachable, match="box: there is no image missing:x here"):
         way.environment()
     monkeypatch.setenv("PATH", "/nowhere")

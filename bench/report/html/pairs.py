@@ -76,8 +76,8 @@ def inverted(rows: Sequence[CaseRow]) -> Inverted:
 
 
 def _network(row: CaseRow) -> Network:
-    values = [float(value or 0) for value in (row.macs, row.latency_ms, row.lo_ms, row.hi_ms)]  # `measured` says so
-    return Network(row.label, "", *values)
+    macs, latency, lo, hi = (float(v or 0) for v in (row.macs, row.latency_ms, row.lo_ms, row.hi_ms))  # `measured`
+    return Network(row.label, "", macs, latency, lo, hi)
 
 
 def _record(one: Inversion, on: list[int], several: bool) -> Record:
