@@ -34,7 +34,7 @@ from bench.measure.fleet import Coordinator
 from bench.plan import zoo
 from bench.plan.case import Plan, cross
 from bench.plan.protocol import Protocol
-from bench.rows import schema as records
+from bench.rows import file as records
 from bench.transport.dask import client, devices
 
 TARGETS = ("even", "odd")

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.plan.protocol import Protocol
-from bench.rows import schema as records
+from bench.rows import file as records
 from bench.rows.frame import load
 from bench.rows.schema import COLUMNS, SCHEMA_VERSION
 from bench.rows.sides import Options, compare

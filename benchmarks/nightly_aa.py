@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.measure.cases import named
-from bench.rows.frame import CASE, Rows, load
+from bench.measure.cases import canonical
+from bench.rows import identity
+from bench.rows.frame import Rows, load
 from bench.rows.jobs import group
 from bench.rows.reference import relative
 from bench.rows.sides import Options, compare
@@ -44,7 +45,7 @@ def record(output: Path, suite: str, nights: int, pause_s: float) -> None:
 def spread(rows: Rows) -> None:
     """Print how much each case differs from night to night."""
     sds = []
-    for key, jobs in group(rows.frame, CASE).items():
+    for key, jobs in group(rows.frame, identity.case()).items():
         side = jobs.side
         if len(side.logs) < 3:
             continue
@@ -87,7 +88,7 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     record(args.output, args.suite, args.nights, args.pause)
     rows = load([str(args.output)])
-    for title, found in (("alone", rows), (f"relative to {args.reference}", relative(rows, args.reference, named))):
+    for title, found in (("alone", rows), (f"relative to {args.reference}", relative(rows, args.reference, canonical))):
         print(title)
         spread(found)
         half = found.frame["run_id"].nunique() // 2

@@ -27,7 +27,7 @@ def main() -> None:
     print(f"timed region of a session that does nothing: {sorted(overhead_ns() for _ in range(5))[2]:.0f} ns (median)")
     protocol = Protocol(launches=3, max_launches=3, rounds=20)
     plan = cross([zoo.resolve(args.model)], [backends.resolve(args.backend)], protocol=protocol)
-    export.ensure(plan.cases[0])
+    export.ensure(plan.cases[0].network)
     spent = {"wall": 0.0, "cpu": 0.0}
     ask = Launch.ask
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from bench import backends, export
 from bench.machine.environment import usable_cores
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Case, Network
 
 FLAGS = ["-api", "sync", "-hint", "none", "-nstreams", "1", "-nthreads", "1", "-infer_precision", "f32"]
 
@@ -56,8 +56,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    case = Case(zoo.resolve(args.model), backends.resolve("openvino"), Settings())
-    onnx = export.ensure(case).path
+    case = Case(Network(zoo.resolve(args.model)), backends.resolve("openvino"))
+    onnx = export.ensure(case.network).path
     core = usable_cores()[-1]
     found: dict[str, list[float]] = {"ours": [], "theirs": []}
     order = random.Random(args.seed)

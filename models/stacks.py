@@ -6,7 +6,7 @@ map, or what follows the last; here a 1x1 convolution makes the channels out of 
 MACs), and a global average pool ends the stack. Where the paper speaks of convolutions, there are convolutions with a
 bias and nothing else: batch normalisation would be folded by a runtime and would not be by eager PyTorch.
 
-No family of the zoo: no card names them, and `bench.findings.side` builds their specs.
+No family of the zoo: no card names them, and `bench.plan.zoo` reads their specs.
 """
 
 from __future__ import annotations

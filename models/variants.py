@@ -1,6 +1,6 @@
 """Networks of the zoo with one thing undone, for claims about that thing alone.
 
-No family of the zoo: no card names them, and `bench.findings.side` builds their specs.
+No family of the zoo: no card names them, and `bench.plan.zoo` reads their specs.
 """
 
 from __future__ import annotations

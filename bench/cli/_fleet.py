@@ -60,7 +60,8 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
     """Run the plan on a fleet, append each row and its samples as they come; return the plan's rows from the file."""
     from bench.base.errors import UsageError
     from bench.measure.fleet import Coordinator
-    from bench.rows import schema as records
+    from bench.rows import file as records
+    from bench.rows.identity import finished
     from bench.transport.dask import address_of, client
 
     interpreters = [case for case in plan.cases if case.backend.python]
@@ -69,7 +70,7 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
             f"{interpreters[0].backend.canonical}: an interpreter of this machine means nothing on a device",
             "a device measures with the one that its `bench fleet worker` runs in",
         )
-    done = finished(plan, path) if resume else {}
+    done = finished(records.read_any(path), plan) if resume else {}
     todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in done))
     left_out(len(done), len(plan.cases))
     run_id, count, total = uuid.uuid4().hex[:12], 0, len(todo.cases)
@@ -88,25 +89,7 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
     return [*done.values(), *_rows_of(path, run_id)]
 
 
-def finished(plan: Plan, path: Path) -> dict[str, Row]:
-    """Return the valid rows that `path` has for the plan's cases, by the case's id in the plan.
-
-    A case that any device may measure has the row of the one that did.
-    """
-    from bench.plan.target import ANY
-    from bench.rows import schema as records
-
-    if path.stat().st_size == 0:
-        return {}
-    rows = [row for row in records.read(path) if row.seed == plan.protocol.seed]
-    ids = {case.id: case.id for case in plan.cases}
-    for target in {row.target for row in rows}:
-        ids |= {replace(case, target=target).id: case.id for case in plan.cases if case.target == ANY}
-    latest = {ids[row.case_id]: row for row in rows if row.case_id in ids}
-    return {id: row for id, row in latest.items() if row.status in records.MEASURED}
-
-
 def _rows_of(path: Path, run_id: str) -> list[Row]:
-    from bench.rows import schema as records
+    from bench.rows import file as records
 
-    return [row for row in records.read(path) if row.run_id == run_id] if path.stat().st_size else []
+    return [row for row in records.read_any(path) if row.run_id == run_id]

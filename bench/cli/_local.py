@@ -18,7 +18,7 @@ def measure(plan: Plan, cores: list[int], path: Path, skip: set[str], way: Reach
     from dataclasses import replace
 
     from bench.measure.runner import Observer, Runner
-    from bench.rows import schema as records
+    from bench.rows import file as records
 
     todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in skip))
     left_out(len(plan.cases) - len(todo.cases), len(plan.cases))

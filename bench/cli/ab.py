@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli._target import TARGET, reached
+from bench.cli.options import Percent
 from bench.plan.protocol import CONFIRMING, PairProtocol
 from bench.report.text.print import fleeting, print_records, say
 
@@ -29,9 +30,10 @@ PAIRS = PairProtocol()
 @click.argument("b")
 @click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="For a side that names none.")
 @click.option("--threads", type=int, default=1, show_default=True, help="For a side that says nothing else.")
+@click.option("--pace", metavar="33ms|none", help="For a side that says nothing else.")
 @TARGET
 @click.option(
-    "--margin", type=click.FloatRange(0, 50), default=1.0, show_default=True, help="Percent that do not matter."
+    "--margin", type=Percent(0, 50), default="1%", show_default=True, metavar="PERCENT", help="What does not matter."
 )
 @click.option("--gate", is_flag=True, help="Confirm `slower` on fresh pairs alone before failing.")
 @click.option("--pairs", type=click.IntRange(5, 1000), help=f"At most.  [default: {PAIRS.most}]")
@@ -52,6 +54,7 @@ def command(
     b: str,
     backend: str,
     threads: int,
+    pace: str | None,
     target: str,
     margin: float,
     gate: bool,
@@ -63,11 +66,13 @@ def command(
 ) -> None:
     """Compare two cases in pairs of fresh processes that take turns, and give a verdict.
 
-    A and B are MODEL[@BACKEND][@threads=N][@batch=N][@resolution=N], e.g. shufflenetv2@openvino or
-    net.onnx@onnxruntime:python=/old/bin/python. The ratio is B's latency over A's. The exit code is 0 when B is not
-    slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
+    A and B are MODEL[@BACKEND][@key=value]..., e.g. shufflenetv2@openvino@threads=2 or
+    net.onnx@onnxruntime:python=/old/bin/python; keys are threads, pace, batch, resolution and shape. The ratio is B's
+    latency over A's. The exit code is 0 when B is not slower (equivalent, faster, changed below threshold), 1 when it
+    is slower, 3 when inconclusive.
     """
-    from bench.measure.cases import side
+    from bench.measure.cases import case
+    from bench.plan.pace import read as read_pace
     from bench.stats.verdict import decide
 
     protocol = replace(PAIRS, seed=seed)
@@ -75,17 +80,18 @@ def command(
         protocol = replace(protocol, most=pairs, first=min(protocol.first, pairs))
     if budget is not None:
         protocol = replace(protocol, budget_s=budget)
+    usual = {"threads": threads, "pace_ms": None if pace is None else read_pace(pace)}
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "ab.csv")
     with reached(target) as (there, way):
-        case_a, case_b = (side(text, backend, threads, there) for text in (a, b))
+        case_a, case_b = (case(text, backend, there, **usual) for text in (a, b))
         found = _collect(case_a, case_b, protocol, path, 0, way, list(there.cores))
-        verdict = decide([pair.log_ratio for pair in found], margin / 100)
+        verdict = decide([pair.log_ratio for pair in found], margin)
         confirmed = None
         if gate and verdict.verdict == "slower":
             click.echo("slower: confirming on fresh pairs", err=True)
             again = replace(protocol, first=CONFIRMING, most=max(CONFIRMING, protocol.most))
             fresh = _collect(case_a, case_b, again, path, len(found), way, list(there.cores))
-            verdict = decide([pair.log_ratio for pair in fresh], margin / 100)
+            verdict = decide([pair.log_ratio for pair in fresh], margin)
             confirmed = verdict.verdict == "slower"
             found = fresh
     _show(case_a, case_b, verdict, found, confirmed, format)
@@ -96,7 +102,7 @@ def _collect(
     a: Case, b: Case, protocol: PairProtocol, path: Path, done: int, way: Reach, cores: list[int]
 ) -> list[Pair]:
     from bench.measure.pairs import collect
-    from bench.rows import schema as records
+    from bench.rows import file as records
     from bench.stats.verdict import half_width
 
     records.prepare_samples(path)

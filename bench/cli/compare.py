@@ -6,31 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.options import CASE, POOL, Percent
+
 if TYPE_CHECKING:
     from bench.rows.frame import Rows
 
 AXES = ("target", "cpu", "backend", "threads")
-
-
-class Percent(click.ParamType):  # type: ignore[type-arg]  # generic in the stubs of newer clicks only
-    """A number of percent, with or without its sign, as a share."""
-
-    name = "percent"
-
-    def __init__(self, least: float, most: float) -> None:
-        self.least, self.most = least, most
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Turn ``5%`` or ``5`` into 0.05."""
-        if isinstance(value, float):
-            return value
-        try:
-            number = float(str(value).strip().removesuffix("%"))
-        except ValueError:
-            self.fail(f"{value!r} is not a number of percent, such as 5%", param, ctx)
-        if not self.least <= number <= self.most:
-            self.fail(f"{value} is not from {self.least:g}% to {self.most:g}%", param, ctx)
-        return number / 100
 
 
 @click.command("compare", no_args_is_help=True)
@@ -40,7 +21,8 @@ class Percent(click.ParamType):  # type: ignore[type-arg]  # generic in the stub
 @click.option(
     "--margin", type=Percent(0, 50), default="1%", show_default=True, metavar="PERCENT", help="What does not matter."
 )
-@click.option("--reference", metavar="MODEL@BACKEND", help="Divide by this case of the same run first.")
+@click.option("--reference", metavar=CASE, help="Divide by this case of the same run first.")
+@POOL
 @click.option(
     "--job-sd", type=Percent(0.01, 50), default="3%", show_default=True, metavar="PERCENT",
     help="How much two jobs differ where the rows do not tell.",
@@ -55,44 +37,48 @@ def command(
     gate: float | None,
     margin: float,
     reference: str | None,
+    pool: str | None,
     job_sd: float,
     format: str,
 ) -> None:
     """Compare two sets of rows, or targets with each other, with an interval and a verdict per case.
 
     BASE and NEW are files, folders or quoted patterns of rows that `bench run` wrote. The ratio is NEW's latency over
-    BASE's, its interval that over jobs (runs); only ok rows on the same CPU are compared. With --gate the exit code is
-    0 when every case is shown to be slower by less, 1 when one is slower (its estimate at least half of it, and beyond
-    the margin at 99% over all cases), 3 when that remains open.
+    BASE's, its interval that over jobs (runs); only ok rows of the same target and CPU are compared (--pool cpu: of the
+    same CPU). With --gate the exit code is 0 when every case is shown to be slower by less, 1 when one is slower (its
+    estimate at least half of it, and beyond the margin at 99% over all cases), 3 when that remains open.
     """
     from bench.base.errors import UsageError
 
     if across is not None:
         if gate is not None:
             raise UsageError("--gate goes with BASE and NEW, not with --across", "leave one of them out")
-        _across(rows, across, reference, job_sd, format)
+        _across(rows, across, reference, pool, job_sd, format)
         return
     if len(rows) != 2:
         raise UsageError(f"{len(rows)} sets of rows given", "give BASE and NEW, or --across; quote patterns")
     from bench.report.text.compare import print_comparison
     from bench.rows.sides import Options, compare
 
-    result = compare(_load((rows[0],), reference), _load((rows[1],), reference), Options(margin, gate, job_sd))
+    base, new = (_load((side,), reference, pool) for side in rows)
+    result = compare(base, new, Options(margin, gate, job_sd))
     print_comparison(result, gate, format)
     raise click.exceptions.Exit(result.exit_code)
 
 
-def _load(sources: tuple[str, ...], reference: str | None) -> Rows:
-    from bench.measure.cases import named
+def _load(sources: tuple[str, ...], reference: str | None, pool: str | None) -> Rows:
+    from bench.measure.cases import canonical
     from bench.rows.frame import load
     from bench.rows.reference import relative
 
-    found = load(sources)
-    return found if reference is None else relative(found, reference, named)
+    found = load(sources, pool=pool or "")
+    return found if reference is None else relative(found, reference, canonical)
 
 
-def _across(rows: tuple[str, ...], axis: str, reference: str | None, job_sd: float, format: str) -> None:
+def _across(
+    rows: tuple[str, ...], axis: str, reference: str | None, pool: str | None, job_sd: float, format: str
+) -> None:
     from bench.report.text.across import print_across
     from bench.rows.across import across
 
-    print_across(across(_load(rows, reference), axis, job_sd), format)
+    print_across(across(_load(rows, reference, pool), axis, job_sd), format)

@@ -129,9 +129,8 @@ def _same_runtime(found: list[Network]) -> None:
 
     if len(found) > 2:
         raise UsageError(f"--from gives {len(found)} profiles", "one is explained, two are compared")
-    keys = [(n.backend, n.version, n.precision, n.threads, n.cpu, n.machine) for n in found]
-    if len(set(keys)) > 1:
-        first, second = (", ".join(map(str, key)) for key in keys)
+    if len({network.runtime for network in found}) > 1:
+        first, second = (", ".join(str(part) for part in network.runtime if part) for network in found)
         raise UsageError(
             f"the profiles are not of one runtime and machine: {first}; {second}", "profile both alike, best in turns"
         )
@@ -141,15 +140,14 @@ def _cases(
     models: list[str], backend: str, threads: int, batch: int, resolution: int | None, there: Target
 ) -> list[Case]:
     from bench.base.errors import UsageError
-    from bench.measure.cases import backend_of
-    from bench.plan import zoo
-    from bench.plan.case import cross
+    from bench.measure.cases import case
 
-    resolved = [zoo.resolve(model) for model in models]
-    cases = cross(resolved, [backend_of(backend, there)], (threads,), (batch,), (resolution,), there.name).cases
-    if len(cases) < len(models):
+    found = [case(text, backend, there, threads=threads, batch=batch, resolution=resolution) for text in models]
+    if len({one.id for one in found}) < len(models):
         raise UsageError(f"--vs is the model itself: {models[0]}", "name another one")
-    return list(cases)
+    if len({(one.backend.canonical, one.settings) for one in found}) > 1:
+        raise UsageError(f"not on one runtime in one way: {found[0]}; {found[1]}", "`bench ab` compares such cases")
+    return found
 
 
 def _protocol(

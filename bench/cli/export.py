@@ -27,22 +27,14 @@ def command(
     FILE.reference.npz holds inputs and the outputs that they must give. Carry both files to a device without PyTorch:
     `bench run --model FILE.onnx` there compares its outputs with PyTorch's.
     """
-    from bench import backends
     from bench.export import ensure
     from bench.export.deliver import check_output, deliver
+    from bench.measure.cases import network_of
     from bench.plan import shapes as shape_texts
-    from bench.plan import zoo
-    from bench.plan.case import cross
 
-    plan = cross(
-        [zoo.resolve(model)],
-        [backends.resolve("fake")],
-        batches=(batch,),
-        resolutions=(resolution,),
-        shapes=shape_texts.parse(shapes),
-    )
+    network = network_of(model, batch=batch, resolution=resolution, shapes=shape_texts.parse(shapes))
     check_output(output, force)
-    artifact = ensure(plan.cases[0], seed, lambda: click.echo("exporting", err=True))
+    artifact = ensure(network, seed, lambda: click.echo("exporting", err=True))
     for path in deliver(artifact, output, force):
         say(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
     say(f"{artifact.macs / 1e6:.1f} M MACs, {artifact.params / 1e6:.2f} M parameters, {artifact.reference_by}")

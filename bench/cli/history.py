@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.compare import Percent
+from bench.cli.options import CASE, POOL, Percent
 
 if TYPE_CHECKING:
     from bench.rows.history import History, Moved
@@ -14,30 +14,33 @@ if TYPE_CHECKING:
 
 @click.command("history", no_args_is_help=True)
 @click.argument("rows", nargs=-1, required=True, metavar="ROWS...")
-@click.option("--reference", metavar="MODEL@BACKEND", help="The frozen case; default: what a suite declares, else the "
+@click.option("--reference", metavar=CASE, help="The frozen case; default: what a suite declares, else the "
               "most frequent.")  # fmt: skip
 @click.option(
     "--least", type=Percent(0.1, 100), default="2%", show_default=True, metavar="PERCENT", help="Tell no less."
 )
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Tell only what moved from that day on.")
+@POOL
 @click.option(
     "--format", type=click.Choice(["table", "csv", "json", "markdown"]), default="table", show_default=True,
     help="On stdout.",
 )  # fmt: skip
-def command(rows: tuple[str, ...], reference: str | None, least: float, since: Any, format: str) -> None:
+def command(
+    rows: tuple[str, ...], reference: str | None, least: float, since: Any, pool: str | None, format: str
+) -> None:
     """Find in years of nightly rows what moved, when, by how much, and what changed with it.
 
-    ROWS are files, folders or quoted patterns. A series is one case on one CPU model, whatever the label of the
-    machine; its values are latencies relative to a reference case of the same run. A change is told from the fifth
-    night on. Needs the extra `history`.
+    ROWS are files, folders or quoted patterns. A series is one case on one target and CPU model (--pool cpu: on one CPU
+    model, whatever the target); its values are latencies relative to a reference case of the same run. A change is told
+    from the fifth night on. Needs the extra `history`.
     """
     from dataclasses import replace
 
-    from bench.measure.cases import named
+    from bench.measure.cases import canonical
     from bench.rows.frame import load
     from bench.rows.history import history
 
-    found = history(load(rows), reference, least, named)
+    found = history(load(rows, pool=pool or ""), reference, least, canonical)
     if since is not None:
         day = since.date().isoformat()
         found = replace(found, moved=tuple(m for m in found.moved if m.first_after >= day))

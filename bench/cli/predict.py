@@ -52,8 +52,10 @@ def command(
     docs/predict.md.
     """
     from bench.base.errors import UsageError
-    from bench.measure.cases import backend_of
+    from bench.measure.cases import backend_of, case
     from bench.plan import zoo
+    from bench.plan.case import Plan, Settings
+    from bench.plan.protocol import TRAINING
     from bench.predict import train as training
     from bench.predict.predictor import Predictor, ready
     from bench.predict.regressor import forest
@@ -65,19 +67,23 @@ def command(
         forest(0)  # say at once that scikit-learn is missing
         if not models and not train:
             raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
-        refs = [zoo.resolve(text) for text in models]
+        cases = [case(text, backend, there, threads=threads, batch=batch) for text in models]
+        for one in cases:
+            if (one.backend.canonical, one.settings) != (ref.canonical, Settings(threads)):
+                told = f"{one}: predictions are for {ref.canonical} with --threads {threads}"
+                raise UsageError(told, "predict it alone")
         context, place = training.context(ref, threads, way), training.Place(way, there.cores)
         table = Table(context) if train and again else recall(context)
         if train:
             training.train(table, ref, [zoo.resolve(a) for a in anchors or training.ANCHORS], fleeting, place)
             say(_trained(table), err=True)
-        if not refs:
+        if not cases:
             return
         ready(table)
-        plan = training.plan_of(refs, ref, threads, batch)
+        plan = Plan(tuple(cases), TRAINING)
         training.list_networks(table, plan, ref, fleeting, place)
         if measure:
-            keys = {key for case in plan.cases for key in _network(table, case).keys}
+            keys = {key for one in plan.cases for key in _network(table, one).keys}
             training.time_kernels(table, ref, fleeting, only=keys, place=place)
     predictor = Predictor(table)
     found = [(_network(table, case), predictor.predict(_network(table, case))) for case in plan.cases]
@@ -87,9 +93,7 @@ def command(
 
 
 def _network(table: Table, case: Any) -> Network:
-    from bench.predict.train import name_of
-
-    return table.networks[name_of(case)]
+    return table.networks[str(case.network)]
 
 
 def _trained(table: Table) -> str:

@@ -81,29 +81,20 @@ def command(
     runtime's profiler costs is measured and taken out; operators and residual add up to the unprofiled latency.
     `bench explain` says why, in words. CSV has a row for each operator and one for the residual.
     """
-    from bench.measure.cases import backend_of
+    from bench.measure.cases import case
     from bench.plan import shapes as shape_texts
-    from bench.plan import zoo
-    from bench.plan.case import cross
 
     protocol = replace(PROFILE, launches=launches, loads=loads, seed=seed)
     if inferences is not None:
         protocol = replace(protocol, most=inferences, least=min(inferences, protocol.least))
     if timeout is not None:
         protocol = replace(protocol, timeout_s=timeout)
+    given = {"threads": threads, "batch": batch, "resolution": resolution, "shapes": shape_texts.parse(shapes)}
     with reached(target) as (there, way):
-        (case,) = cross(
-            [zoo.resolve(model)],
-            [backend_of(backend, there)],
-            (threads,),
-            (batch,),
-            (resolution,),
-            there.name,
-            shapes=shape_texts.parse(shapes),
-        ).cases
+        one = case(model, backend, there, **given)
         if output is not None:
             prepare(output)
-        profile = _measure(case, protocol, output, way, there.cores)
+        profile = _measure(one, protocol, output, way, there.cores)
     _show(profile, format, top)
 
 

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import click
 
+from bench.cli.options import POOL
+
 
 @click.command("report", no_args_is_help=True)
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS...")
 @click.option(
     "--output", type=click.Path(path_type=Path), default="report.html", show_default=True, help="HTML file to write."
 )
-def command(results: tuple[str, ...], output: Path) -> None:
+@POOL
+def command(results: tuple[str, ...], output: Path, pool: str | None) -> None:
     """Write one HTML page of charts from any results: latency over MACs, inversions, Pareto front, history.
 
     RESULTS are files, folders or quoted patterns: rows of `bench run`, evidence of `bench findings run`, profiles of
@@ -26,7 +29,7 @@ def command(results: tuple[str, ...], output: Path) -> None:
     from bench.report.html.data import gather
     from bench.report.html.page import page
 
-    data = gather(results)
+    data = gather(results, pool or "")
     prepare(output)
     text = page(data)
     output.write_text(text, "utf-8")

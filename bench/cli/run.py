@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,12 +107,15 @@ def command(
     from bench.base.errors import UsageError
     from bench.cli import _fleet
     from bench.cli._local import measure
-    from bench.measure.cases import backend_of, pace
+    from bench.measure.cases import backend_of
     from bench.plan import shapes as shape_texts
     from bench.plan import target as targets
     from bench.plan import zoo
     from bench.plan.case import Plan, cross
-    from bench.rows import schema as records
+    from bench.plan.pace import read as pace
+    from bench.rows import file as records
+    from bench.rows.identity import finished
+    from bench.rows.schema import MEASURED
 
     if len(places) > 1 and fleet is None:
         raise UsageError("--target is given twice", "several targets make a --fleet")
@@ -145,14 +149,13 @@ def command(
     if fleet:
         rows = _fleet.measure(plan, fleet, path, resume, fleet_wait, tls)
     else:
-        rows = [] if not resume else _valid_rows(path, plan)
         with closing(transport.of(there)) as way:
-            for row in measure(plan, list(there.cores), path, skip={row.case_id for row in rows}, way=way):
-                rows.append(row)
+            done = finished(records.read_any(path), plan, asdict(way.environment())) if resume else {}
+            rows = [*done.values(), *measure(plan, list(there.cores), path, skip=set(done), way=way)]
         order = [case.id for case in plan.cases]
         rows.sort(key=lambda row: order.index(row.case_id))
     _show(rows, format, path)
-    if any(row.status not in records.MEASURED for row in rows):
+    if any(row.status not in MEASURED for row in rows):
         raise click.exceptions.Exit(1)
 
 
@@ -172,28 +175,14 @@ def _with_reference(plan: Plan, reference: str, there: Target) -> Plan:
     """Add the case that a suite measures with everything, unless it is in the plan already."""
     if not reference:
         return plan
-    from dataclasses import replace
+    from bench.measure import cases
 
-    from bench.measure.cases import side
-
-    case = side(reference, "onnxruntime", 1, there)
+    case = cases.case(reference, there=there)
     return plan if any(c.id == case.id for c in plan.cases) else replace(plan, cases=(case, *plan.cases))
-
-
-def _valid_rows(path: Path, plan: Plan) -> list[Row]:
-    from bench.rows import schema as records
-
-    if path.stat().st_size == 0:
-        return []
-    wanted = {case.id for case in plan.cases}
-    latest = {r.case_id: r for r in records.read(path) if r.case_id in wanted and r.seed == plan.protocol.seed}
-    return [row for row in latest.values() if row.status in records.MEASURED]
 
 
 def _show(rows: list[Row], format: str, path: Path) -> None:
     if format != "table":
-        from dataclasses import asdict
-
         print_records([asdict(row) for row in rows], format)
         say(f"rows: {path}", err=True)
         return

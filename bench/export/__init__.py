@@ -16,14 +16,14 @@ from bench.base import cache
 from bench.base.child import ChildFailed, ask
 from bench.base.errors import ArtifactError, MissingExtra, OutOfMemory, clip
 from bench.export.key import key_of, recipe
-from bench.plan.case import Case
+from bench.plan.case import Network
 
 # An export of a very large model takes minutes; a model whose loop never ends takes forever.
 TIMEOUT_S = 1800
 
 
-def ensure(case: Case, seed: int = 0, on_export: Callable[[], None] = lambda: None) -> Artifact:
-    """Return the case's artifact, exported now if the cache does not have it.
+def ensure(network: Network, seed: int = 0, on_export: Callable[[], None] = lambda: None) -> Artifact:
+    """Return the network's artifact, exported now if the cache does not have it.
 
     `on_export` is called before an export starts. Safe to call from many processes at once: one exports, the others
     wait for it.
@@ -33,7 +33,7 @@ def ensure(case: Case, seed: int = 0, on_export: Callable[[], None] = lambda: No
         MissingExtra: PyTorch or its exporter is needed and not installed.
     """
     try:
-        made_from = recipe(case, seed)
+        made_from = recipe(network, seed)
     except OSError as error:
         raise ArtifactError(f"{error.filename} cannot be read: {error.strerror}", "check the path") from error
     folder = cache.folder("artifacts")
@@ -41,10 +41,10 @@ def ensure(case: Case, seed: int = 0, on_export: Callable[[], None] = lambda: No
     found = _whole(final)
     if found is not None:
         return found
-    if case.model.kind != "onnx":
+    if network.model.kind != "onnx":
         for module in ("torch", "onnxscript"):
             if find_spec(module) is None:
-                raise MissingExtra(f"{module}, which builds and exports {case.model.canonical},", "zoo")
+                raise MissingExtra(f"{module}, which builds and exports {network.model.canonical},", "zoo")
     with cache.locked(folder / f".{final.name}.lock"):
         found = _whole(final)  # another process may have made it while this one waited
         if found is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from bench.artifact.artifact import TensorInfo
 from bench.base.errors import ArtifactError, clip, first_line
 from bench.export import ensure
-from bench.plan.case import Case
+from bench.plan.case import Network
 
 
 @dataclass(frozen=True)
@@ -25,38 +25,38 @@ class ModelGraph:
     params: int
 
 
-def graph_of(case: Case, seed: int = 0, on_export: Callable[[], None] = lambda: None) -> ModelGraph:
-    """Return the graph of a case's model, exported now if PyTorch makes it and the cache does not have it.
+def graph_of(network: Network, seed: int = 0, on_export: Callable[[], None] = lambda: None) -> ModelGraph:
+    """Return the graph of a network, exported now if PyTorch makes it and the cache does not have it.
 
     Raises:
         ArtifactError: the model cannot be exported or read, or its shapes are not static.
         MissingExtra: PyTorch or its exporter is needed and not installed.
     """
-    if case.model.kind == "onnx":
-        return _of_file(case)
+    if network.model.kind == "onnx":
+        return _of_file(network)
     import onnx
 
     from bench.graph.onnx_read import lighten
 
-    artifact = ensure(case, seed, on_export)
+    artifact = ensure(network, seed, on_export)
     model = onnx.load(artifact.path, load_external_data=False)
     lighten(model)
-    return ModelGraph(_inferred(model, case.model.canonical), artifact.inputs, artifact.params)
+    return ModelGraph(_inferred(model, network.model.canonical), artifact.inputs, artifact.params)
 
 
-def _of_file(case: Case) -> ModelGraph:
+def _of_file(network: Network) -> ModelGraph:
     from bench.artifact import reference
     from bench.artifact.digest import sha256_with_data
     from bench.export import onnx_inputs
     from bench.export.onnx_file import image_of, make_static, parameters
     from bench.graph.onnx_read import lighten, read
 
-    path = Path(case.model.source).resolve()
-    name, settings = clip(path.name), case.settings
+    path = Path(network.model.source).resolve()
+    name = clip(path.name)
     model, locations = read(path, name)
     declared = onnx_inputs.declared(model, name)
-    settled = onnx_inputs.settle(declared, settings.shapes, name, settings.batch, settings.resolution)
-    image_of(settled, {"batch": settings.batch, "resolution": settings.resolution}, name)
+    settled = onnx_inputs.settle(declared, network.shapes, name, network.batch, network.resolution)
+    image_of(settled, {"batch": network.batch, "resolution": network.resolution}, name)
     params = parameters(model)
     if reference.beside(path).exists():  # it says how many the network had in PyTorch, where BatchNorm is not folded
         carried = reference.find(path, sha256_with_data(path, path.parent, locations), settled, name)

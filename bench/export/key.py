@@ -15,7 +15,7 @@ from typing import Any
 from bench.artifact import reference
 from bench.artifact.artifact import FORMAT
 from bench.artifact.digest import sha256_of
-from bench.plan.case import Case
+from bench.plan.case import Network
 
 OPSET = 20
 
@@ -31,9 +31,9 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def recipe(case: Case, seed: int) -> dict[str, Any]:
-    """Return everything the case's artifact depends on, and nothing else."""
-    ref = case.model
+def recipe(network: Network, seed: int) -> dict[str, Any]:
+    """Return everything the network's artifact depends on, and nothing else."""
+    ref = network.model
     if ref.kind == "onnx":
         made_by = versions("onnxruntime", "onnx")
         file = Path(ref.source).resolve()
@@ -49,9 +49,9 @@ def recipe(case: Case, seed: int) -> dict[str, Any]:
         "format": FORMAT,
         "model": asdict(ref),
         "path": path,
-        "batch": case.settings.batch,
-        "resolution": case.resolution,
-        "shapes": case.settings.shapes,
+        "batch": network.batch,
+        "resolution": network.resolution,
+        "shapes": network.shapes,
         "seed": seed,
         "opset": OPSET,
         "source": source,

@@ -11,33 +11,28 @@ from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError
 from bench.export import ensure
 from bench.graph.classes import OpClass
-from bench.plan.case import Case
+from bench.plan.case import Network
 
 
 class _Over(Exception):
     """There is no time left to begin an export."""
 
 
-def key(case: Case) -> str:
-    """Name what is counted: a network at a resolution and batch, whatever runs it."""
-    return f"{case.model.canonical} resolution={case.resolution} batch={case.settings.batch}"
-
-
-def count(case: Case, seed: int) -> dict[str, Any]:
-    """Count a case's graph; what `bench.export.graph_of.graph_of` raises.
+def count(network: Network, seed: int) -> dict[str, Any]:
+    """Count a network's graph; what `bench.export.graph_of.graph_of` raises.
 
     ``memory access`` is in elements, of the convolutions alone, as in equations 1 and 2 of ShuffleNet V2.
     """
     from bench.export.graph_of import graph_of
     from bench.graph.summary import summarise
 
-    found = graph_of(case, seed)
-    summary = summarise(found.inferred, case.model.canonical, {i.name: i.shape for i in found.inputs}, found.params)
+    found = graph_of(network, seed)
+    summary = summarise(found.inferred, network.model.canonical, {i.name: i.shape for i in found.inputs}, found.params)
     pointwise = [node for node in summary.graph.nodes if node.op_class is OpClass.POINTWISE]
     convolutions = [node for node in summary.graph.nodes if node.op_class.family == "convolution"]
     return {
         "kind": "count",
-        "model": key(case),
+        "model": str(network),
         "macs": summary.macs,
         "params": summary.params,
         "memory access": sum(node.memory_access_elements for node in convolutions),
@@ -47,24 +42,24 @@ def count(case: Case, seed: int) -> dict[str, Any]:
 
 
 def export_all(
-    cases: Sequence[Case], seed: int, over: Callable[[], bool], told: Callable[[str], None]
+    networks: Sequence[Network], seed: int, over: Callable[[], bool], told: Callable[[str], None]
 ) -> dict[str, Artifact | BenchError | None]:
-    """Return every case's artifact by the case's `key`, or why there is none; as many at once as there are cores.
+    """Return every network's artifact by its name, or why there is none; as many at once as there are cores.
 
     Before anything is measured: an export beside a measurement would spoil it. Once it is `over`, no export is begun,
     and what is not in the cache is None.
     """
-    wanted = {key(case): case for case in cases}
+    wanted = {str(network): network for network in networks}
     place = {name: number for number, name in enumerate(wanted, 1)}
 
-    def one(case: Case) -> Artifact | BenchError | None:
+    def one(network: Network) -> Artifact | BenchError | None:
         def begin() -> None:
             if over():
                 raise _Over
-            told(f"exporting {key(case)}, {place[key(case)]} of {len(wanted)}")
+            told(f"exporting {network}, {place[str(network)]} of {len(wanted)}")
 
         try:
-            return ensure(case, seed, begin)
+            return ensure(network, seed, begin)
         except _Over:
             return None
         except BenchError as error:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.findings.counting import key
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
 from bench.findings.store import Evidence
 from bench.findings.verdict import LEAST, NOT_TESTABLE, Effect, decide, effect, exact
@@ -88,7 +87,7 @@ def log_effects(experiment: Experiment, backend: BackendRef, evidence: Evidence)
         return [math.log(line["share"]) for line in evidence.shares.get(cases[0].id, [])]
     logs = evidence.log_ratios(cases[0].id, cases[1].id)
     if experiment.per_mac:
-        a, b = (float(evidence.counts[key(case)]["macs"]) for case in cases)
+        a, b = (float(evidence.counts[str(case.network)]["macs"]) for case in cases)
         logs = [x - math.log(b / a) for x in logs]
     return logs
 
@@ -100,7 +99,7 @@ def _measured(finding: Finding, experiment: Experiment, backend: BackendRef, evi
     if error is not None:
         reason = f"{error['status']}: {error['error']}"
         return Result(finding, experiment, backend.canonical, None, NOT_TESTABLE, reason)
-    if experiment.per_mac and any(key(case) not in evidence.counts for case in cases):
+    if experiment.per_mac and any(str(case.network) not in evidence.counts for case in cases):
         return Result(finding, experiment, backend.canonical, None, NOT_TESTABLE, "not measured yet")
     logs = log_effects(experiment, backend, evidence)
     if len(logs) < LEAST:
@@ -127,9 +126,9 @@ def _counted(finding: Finding, experiment: Experiment, backend: BackendRef, evid
         error = evidence.errors.get(case.id)
         if error is not None:
             return Result(finding, experiment, "", None, NOT_TESTABLE, f"{error['status']}: {error['error']}")
-        if key(case) not in evidence.counts:
+        if str(case.network) not in evidence.counts:
             return Result(finding, experiment, "", None, NOT_TESTABLE, "not counted yet")
-        values.append(float(evidence.counts[key(case)][experiment.quantity]))
+        values.append(float(evidence.counts[str(case.network)][experiment.quantity]))
     found = exact(math.log(values[-1] / values[0] if len(values) == 2 else values[0]))
     return Result(finding, experiment, "", found, judge(experiment, found))
 

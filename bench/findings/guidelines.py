@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from bench.findings.finding import Experiment, Finding
 from bench.findings.side import Side
-from bench.plan.zoo import network
+from bench.plan.zoo import resolve
 
 PAPER = "ShuffleNet V2"
 GPU, ARM = "GTX 1080Ti", "Snapdragon 810"
@@ -200,7 +200,7 @@ def _twice(paper: Experiment, a: Side, b: Side, per_mac: bool) -> Iterator[Exper
 
 def is_aligned(side: Side) -> bool:
     """Tell whether the channels of a stack are whole blocks in every group."""
-    params = network(side.model).params
+    params = resolve(side.model).params
     groups = int(params.get("groups", 1))
     return all(int(params[name]) % (BLOCK * groups) == 0 for name in ("c", "c1", "c2", "m") if name in params)
 

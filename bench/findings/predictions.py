@@ -6,9 +6,10 @@ import csv
 from pathlib import Path
 
 from bench.base.errors import OutputError
+from bench.plan.case import same_name
 
 COLUMNS = ("model", "backend", "threads", "predicted_ms")
-Key = tuple[str, str, str, str, str]  # model, backend, threads, batch, resolution; numbers as they are written
+Key = tuple[str, str, str]  # the network's name, backend, threads
 
 
 def read(path: Path) -> dict[Key, float]:
@@ -27,10 +28,8 @@ def read(path: Path) -> dict[Key, float]:
         raise OutputError(f"{path} holds no predictions", hint)
     found: dict[Key, float] = {}
     for row in rows:
-        model, *settings = row["model"].split(" ")
-        known = dict(part.partition("=")[::2] for part in settings)
         if row["predicted_ms"]:
-            key = (model, row["backend"], row["threads"], known.get("batch", "1"), known.get("resolution", ""))
+            key = (same_name(row["model"]), row["backend"], row["threads"])
             try:
                 found[key] = float(row["predicted_ms"])
             except ValueError:

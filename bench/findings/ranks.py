@@ -1,6 +1,6 @@
 """How far FLOPs predict latency, over any rows: rank correlations, inversions, and how the order changes.
 
-Rows are grouped into settings (target, CPU, backend, threads, batch, precision that ran); within one, networks are put
+Rows are grouped into settings (everything but the network: `bench.rows.identity.setting`); within one, networks are put
 in order by MACs, memory access, parameters, the roofline's floor, predicted and measured latency.
 """
 
@@ -14,21 +14,26 @@ from typing import Any
 
 from bench.base.errors import BenchError, OutputError
 from bench.findings.predictions import Key
+from bench.plan.case import network_name
+from bench.rows import identity
 from bench.rows.frame import Rows
+from bench.rows.schema import MEASURED
 from bench.stats.ranks import Correlation, correlations
 
-VALID = ("ok", "noisy")
-SETTING = ("target", "cpu", "backend", "threads", "batch", "precision_effective")
 NEAR = 0.10  # of the larger one's MACs
 LEAST_CASES = 3
+PREDICTED = ("threads", "batch", "resolution", "shapes")  # what a prediction is for; all else is at its default
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One network in one setting: latency in ms with the ends of its interval, and what was counted of it."""
+    """One network in one setting: latency in ms with the ends of its interval, and what was counted of it.
+
+    `which` tells it from other inputs of its model, where there are several.
+    """
 
     model: str
-    resolution: str
+    which: str
     macs: float
     latency_ms: float
     lo_ms: float
@@ -37,11 +42,12 @@ class Network:
     memory_access: float | None = None
     floor_ms: float | None = None
     predicted_ms: float | None = None
+    resolution: str = ""
 
     @property
     def label(self) -> str:
         """Its name, with the resolution where a network is there in several."""
-        return f"{self.model} {self.resolution} px" if self.resolution else self.model
+        return f"{self.model} {self.which}" if self.which else self.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class Analysis:
 
 
 def analyse(rows: Rows, predictions: Mapping[Key, float] | None = None) -> Analysis:
-    """Analyse rows; of several of one case, the last counts. `predictions` are latencies in ms.
+    """Analyse rows; of several of one case, the newest counts. `predictions` are latencies in ms.
 
     Raises:
         OutputError: no setting has three measured networks.
@@ -185,61 +191,68 @@ def _half(network: Network) -> float:
 def _settings(rows: Rows, notes: list[str], predictions: Mapping[Key, float]) -> dict[str, list[Network]]:
     frame = rows.frame
     known = frame["latency_ms"].gt(0) & frame["latency_lo_ms"].gt(0) & frame["latency_hi_ms"].gt(0)
-    valid = frame[frame["status"].isin(VALID) & known & frame["macs"].gt(0)]
+    valid = frame[frame["status"].isin(MEASURED) & known & frame["macs"].gt(0)]
     if len(valid) < len(frame):
         notes.append(f"{len(frame) - len(valid)} rows without a valid latency and its interval are left out")
-    varying = [name for name in SETTING if valid[name].astype(str).nunique() > 1]
-    found: dict[str, dict[tuple[str, str], Network]] = {}
-    counted: dict[tuple[str, str, str], tuple[float | None, float | None]] = {}
-    several = _several(valid)
-    for row in valid.to_dict("records"):
-        shown = {"threads": "threads ", "batch": "batch "}
-        name = ", ".join(f"{shown.get(k, '')}{row[k]}" for k in varying) or "all rows"
-        lo, hi = float(row["latency_lo_ms"]), float(row["latency_hi_ms"])
-        model, side = str(row["model"]), str(row["resolution"])
-        key = (model, side, str(row["batch"]))
-        if key not in counted:
-            counted[key] = _counts(model, side, str(row["batch"]))
-        params, access = counted[key]
+    valid = identity.newest(valid, identity.cell_of()) if len(valid) else valid
+    columns = identity.setting()
+    records = [{str(k): v for k, v in row.items()} for row in valid.to_dict("records")]
+    keys = [tuple(str(row[name]) for name in columns) for row in records]
+    names = identity.named(keys, columns, ())
+    found: dict[str, dict[str, Network]] = {}
+    counted: dict[str, tuple[float | None, float | None]] = {}
+    labels = _labels(records)
+    for row, key in zip(records, keys, strict=True):
+        name = network_name(row["model"], row["resolution"], row["batch"], row["shapes"])
+        if name not in counted:
+            counted[name] = _counts(row)
+        params, access = counted[name]
         network = Network(
-            model,
-            side if model in several else "",
+            str(row["model"]),
+            labels[name],
             float(row["macs"]),
             float(row["latency_ms"]),
-            lo,
-            hi,
+            float(row["latency_lo_ms"]),
+            float(row["latency_hi_ms"]),
             params,
             access,
             float(row["floor_ms"]) if row["floor_ms"] > 0 else None,
-            predictions.get((model, str(row["backend"]), str(row["threads"]), str(row["batch"]), side)),
+            predictions.get((name, row["backend"], row["threads"])) if identity.usual(row, PREDICTED) else None,
+            str(row["resolution"]),
         )
-        found.setdefault(name, {})[model, side] = network
-    missing = sorted({model for (model, _, _), (params, _) in counted.items() if params is None})
+        found.setdefault(names[key], {})[name] = network
+    missing = sorted({name.partition(" ")[0] for name, (params, _) in counted.items() if params is None})
     if missing:
         notes.append(f"no memory access or parameters (cannot be built here): {', '.join(missing)}")
     return {name: list(cells.values()) for name, cells in found.items() if len(cells) >= LEAST_CASES}
 
 
-def _several(frame: Any) -> set[str]:
-    """Return the models that are there at more than one resolution."""
-    sides: dict[str, set[str]] = {}
-    for model, side in zip(frame["model"].astype(str), frame["resolution"].astype(str), strict=True):
-        sides.setdefault(model, set()).add(side)
-    return {model for model, found in sides.items() if len(found) > 1}
+def _labels(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Say of each network what tells it from others of its model: its resolution, its shapes."""
+    sides: dict[str, set[tuple[str, str]]] = {}
+    for row in records:
+        sides.setdefault(str(row["model"]), set()).add((str(row["resolution"]), str(row["shapes"])))
+    told = {}
+    for row in records:
+        name = network_name(row["model"], row["resolution"], row["batch"], row["shapes"])
+        parts = [f"{row['resolution']} px"] if row["resolution"] else []
+        parts += [str(row["shapes"])] if row["shapes"] else []
+        told[name] = " ".join(parts) if len(sides[str(row["model"])]) > 1 else ""
+    return told
 
 
-def _counts(model: str, side: str, batch: str) -> tuple[float | None, float | None]:
+def _counts(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Count parameters and memory access (bytes) from the graph; rows have neither for certain."""
-    from bench import backends
     from bench.export.graph_of import graph_of
     from bench.graph.summary import summarise
-    from bench.plan.case import Case, Settings
-    from bench.plan.zoo import network
+    from bench.plan import case, shapes, zoo
 
     try:
-        settings = Settings(batch=int(float(batch or 1)), resolution=int(float(side)) if side else None)
-        found = graph_of(Case(network(model), backends.resolve("fake"), settings))
-        summary = summarise(found.inferred, model, {i.name: i.shape for i in found.inputs}, found.params)
+        side = int(row["resolution"]) if row["resolution"] else None
+        given = shapes.parse(row["shapes"].split(" ") if row["shapes"] else ())
+        network = case.Network(zoo.resolve(row["model"]), int(row["batch"] or 1), side, given)
+        found = graph_of(network)
+        summary = summarise(found.inferred, row["model"], {i.name: i.shape for i in found.inputs}, found.params)
     except (BenchError, ValueError):
         return None, None
     return float(summary.params), float(summary.memory_access_bytes)

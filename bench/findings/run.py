@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError
-from bench.findings.counting import count, export_all, key
+from bench.findings.counting import count, export_all
 from bench.findings.evaluate import cases_of, log_effects, share_key
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
 from bench.findings.store import Evidence, append
@@ -20,7 +20,7 @@ from bench.findings.verdict import LEAST, effect
 from bench.measure.waves import measure
 from bench.plan.case import BackendRef, Case
 from bench.plan.protocol import SHARES, WaveProtocol
-from bench.rows.schema import append_samples
+from bench.rows.file import append_samples
 from bench.transport.base import Reach
 from bench.transport.local import LocalReach
 
@@ -71,10 +71,10 @@ class Campaign:
 
     def _export(self) -> bool:
         cases = self._cases(TIME, SHARE, *COUNTS)
-        found = export_all(cases, self.protocol.seed, self._over, self.told)
+        found = export_all([case.network for case in cases], self.protocol.seed, self._over, self.told)
         self._artifacts = {name: artifact for name, artifact in found.items() if artifact is not None}
         for case in cases:
-            failed = found[key(case)]
+            failed = found[str(case.network)]
             if isinstance(failed, BenchError):
                 self._failed(case.id, failed)
         return len(self._artifacts) == len(found)
@@ -86,18 +86,18 @@ class Campaign:
 
     def _count(self) -> None:
         for case in self._cases(*COUNTS):
-            if COUNTS[-1] in self.evidence.counts.get(key(case), {}) or case.id in self.evidence.errors:
+            if COUNTS[-1] in self.evidence.counts.get(str(case.network), {}) or case.id in self.evidence.errors:
                 continue
             try:
-                line = count(case, self.protocol.seed)
+                line = count(case.network, self.protocol.seed)
             except BenchError as error:
                 self._failed(case.id, error)
             else:
                 append(self.path, self.evidence, line)
         for case in self._cases(TIME):
-            artifact = self._artifacts[key(case)]
-            if key(case) not in self.evidence.counts and not isinstance(artifact, BenchError):
-                line = {"kind": "count", "model": key(case), "macs": artifact.macs, "params": artifact.params}
+            artifact = self._artifacts[str(case.network)]
+            if str(case.network) not in self.evidence.counts and not isinstance(artifact, BenchError):
+                line = {"kind": "count", "model": str(case.network), "macs": artifact.macs, "params": artifact.params}
                 append(self.path, self.evidence, line)
 
     def _wanted(self, backend: BackendRef) -> list[Experiment]:
@@ -140,7 +140,7 @@ class Campaign:
     def _wave(self, cases: list[Case], where: str) -> None:
         number = len(self.evidence.waves)
         self.told(f"{where}, wave {number + 1}: {len(cases)} networks on {cases[0].backend.canonical}")
-        found = [self._artifacts[key(case)] for case in cases]
+        found = [self._artifacts[str(case.network)] for case in cases]
         artifacts = [artifact for artifact in found if not isinstance(artifact, BenchError)]
         check = any(self.evidence.inspected(case.id) is None for case in cases)
         sides = measure(cases, artifacts, self.protocol, number, check, self.reach, self.cores)

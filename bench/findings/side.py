@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.plan import zoo
-from bench.plan.case import BackendRef, Case, Settings
+from bench.plan.case import BackendRef, Case, Network, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Side:
 
     def case(self, backend: BackendRef) -> Case:
         """Make it a case on a backend."""
-        return Case(zoo.network(self.model), backend, Settings(self.threads, self.batch, self.resolution))
+        network = Network(zoo.resolve(self.model), self.batch, self.resolution)
+        return Case(network, backend, Settings(self.threads))
 
     def __str__(self) -> str:
         extras = [f"threads={self.threads}"] if self.threads != 1 else []

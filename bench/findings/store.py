@@ -96,12 +96,13 @@ def header(seed: int, environment: Environment, target: str = "local") -> dict[s
     from datetime import UTC, datetime
 
     from bench import __version__
+    from bench.machine.identity import machine_of
 
     started = datetime.now(UTC).isoformat(timespec="seconds")
     base = {"kind": "header", "format": FORMAT, "isoflops_version": __version__, "started_at": started, "seed": seed}
-    machine = asdict(environment)
-    del machine["node"]  # evidence is published; the name of somebody's machine is not
-    return base | {"target": target, "environment": machine}
+    told = asdict(environment)
+    del told["system_id"]  # evidence is published: what tells machines apart is in the hash, with all else
+    return base | {"target": target, "machine": machine_of(environment), "environment": told}
 
 
 def open_file(
@@ -112,17 +113,17 @@ def open_file(
     Raises:
         OutputError: it is there and `resume` was not asked for, or it was measured on another machine or seed.
     """
-    new = header(seed, environment or local(), target)
+    from bench.machine.identity import is_machine
+
+    environment = environment or local()
+    new = header(seed, environment, target)
     if path.exists():
         if not resume:
             raise OutputError(f"{path} is there already", "--resume goes on with it; --output writes another")
         evidence = read(path)
-        for key in ("environment", "seed"):
-            here, there = new[key], evidence.header.get(key)
-            if key == "environment":
-                here, there = ({k: (v or {}).get(k) for k in ("arch", "cpu", "cpu_id", "cores")} for v in (here, there))
-            if here != there:
-                raise OutputError(f"{path} has another {key}", "begin a file of its own with --output")
+        same = {"machine": is_machine(environment, evidence.header), "seed": evidence.header.get("seed") == seed}
+        for key in (key for key, fits in same.items() if not fits):
+            raise OutputError(f"{path} has another {key}", "begin a file of its own with --output")
         _cut(path)
         return evidence
     try:

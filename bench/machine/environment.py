@@ -17,8 +17,8 @@ class Environment:
     """The machine a row was measured on.
 
     `microarchitecture` is archspec's name; inside a virtual machine it may be only a level such as ``x86_64_v4``.
-    `cpu_id` holds family, model and stepping (x86), or implementer and part (ARM), because names can be masked. `node`
-    is its name in the network.
+    `cpu_id` holds family, model and stepping (x86), or implementer and part (ARM), because names can be masked. `cores`
+    are those that a process may use, `all_cores` those of the machine, `system_id` a hash (`bench.machine.identity`).
     """
 
     arch: str
@@ -31,13 +31,16 @@ class Environment:
     kernel: str
     hypervisor: str
     python: str
-    node: str = ""
+    all_cores: int = 0
+    system_id: str = ""
 
 
 @cache
 def local() -> Environment:
     """Describe this machine."""
     import psutil
+
+    from bench.machine import identity
 
     info = cpuinfo(_read("/proc/cpuinfo"))
     return Environment(
@@ -51,7 +54,8 @@ def local() -> Environment:
         kernel=platform.release(),
         hypervisor=_hypervisor(),
         python=platform.python_version(),
-        node=platform.node(),
+        all_cores=identity.all_cores(),
+        system_id=identity.system_id(),
     )
 
 

@@ -6,7 +6,6 @@ canary reads 9% higher beside one runtime than beside another. The cache may lie
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import statistics
@@ -20,6 +19,7 @@ import numpy as np
 from bench.base import cache
 from bench.base.errors import OutputError
 from bench.machine.environment import Environment
+from bench.machine.identity import machine_of
 
 KEPT = 300  # launches per backend; older ones are forgotten, so a machine that has changed is believed again
 LEAST = 5  # launches before a memory counts
@@ -36,15 +36,9 @@ class Usual:
     copy_ns: float
 
 
-def name(environment: Environment) -> str:
-    """Name a machine by what tells it from others, without saying whose it is."""
-    text = f"{environment.node} {environment.cpu} {environment.cpu_id} {environment.cores}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def path(environment: Environment) -> Path:
     """Return the file of a machine."""
-    return cache.folder("machines") / f"{name(environment)}.json"
+    return cache.folder("machines") / f"{machine_of(environment)}.json"
 
 
 def recall(environment: Environment, backend: str, canary: str) -> Usual | None:

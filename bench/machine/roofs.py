@@ -7,19 +7,19 @@ import os
 from pathlib import Path
 
 from bench.base import cache
-from bench.machine import quiet
 from bench.machine.environment import Environment
+from bench.machine.identity import machine_of
 from bench.machine.roof import Roofline
 
 
 def path(machine: str) -> Path:
-    """Return the file of a machine, named as `bench.machine.quiet.name` does."""
+    """Return the file of a machine, named as `bench.machine.identity.machine_of` does."""
     return cache.folder("machines") / f"{machine}.roofline.json"
 
 
 def recall(environment: Environment, backend: str, version: str | None, threads: int) -> Roofline | None:
     """Return the roofline of a backend (canonical spec); the newest of any version where `version` is None."""
-    return known(quiet.name(environment), backend, version, threads)
+    return known(machine_of(environment), backend, version, threads)
 
 
 def known(machine: str, backend: str, version: str | None, threads: int) -> Roofline | None:
@@ -34,7 +34,7 @@ def known(machine: str, backend: str, version: str | None, threads: int) -> Roof
 
 def remember(environment: Environment, roof: Roofline) -> None:
     """Keep a roofline in place of an older one of the same backend, version and threads."""
-    file = path(quiet.name(environment))
+    file = path(machine_of(environment))
     with cache.locked(file.with_suffix(".lock")):
         known = _read(file) | {_key(roof): roof}
         draft = file.with_suffix(".draft")

@@ -1,45 +1,49 @@
-"""From texts to cases: what a person writes of one, and of its parts."""
+"""From texts to cases: what a person writes of one, looked up and checked."""
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from bench import backends
-from bench.base.errors import BenchError, SpecError, UsageError, clip
+from bench.base.errors import BenchError, SpecError, clip
 from bench.plan import target as targets
 from bench.plan import zoo
-from bench.plan.case import BackendRef, Case, Settings, cross
-from bench.plan.spec import written
+from bench.plan.case import BackendRef, Case, Network, Settings
+from bench.plan.grammar import CaseText, parse
 from bench.plan.target import Target
 
 
-def side(text: str, backend: str, threads: int, there: Target | None = None) -> Case:
-    """Read one side, on this machine if no target is given; SpecError or whatever its parts raise."""
+def case(text: str, backend: str = "onnxruntime", there: Target | None = None, **defaults: Any) -> Case:
+    """Read ``MODEL[@BACKEND][@key=value]...`` as a case on a target, on this machine if none is given.
+
+    `backend` and `defaults` (fields of `Network` and `Settings`) are for what the text leaves open.
+
+    Raises:
+        UnknownName, SpecError, ParameterError, UsageError, MissingExtra: whatever its parts raise.
+    """
     there = there or targets.resolve("local")
-    model, *rest = text.split("@")
-    settings = Settings(threads=threads)
-    for part in rest:
-        key, equals, value = part.partition("=")
-        if equals and key in ("threads", "batch", "resolution"):
-            if not value.isdigit():
-                raise SpecError(f"{clip(part)!r} is not {key}=NUMBER", "write e.g. @threads=2")
-            changed: dict[str, Any] = {key: int(value)}
-            settings = replace(settings, **changed)
-        else:
-            backend = part
-    plan = cross(
-        [zoo.resolve(model)],
-        [backend_of(backend, there)],
-        (settings.threads,),
-        (settings.batch,),
-        (settings.resolution,),
-        there.name,
-    )
-    case: Case = plan.cases[0]
-    return case
+    told = parse(text, backends.names())
+    told = CaseText(told.model, told.backend or backend, defaults | told.given)
+    network = Network(zoo.resolve(told.model), **told.of(network=True))
+    return Case(network, backend_of(told.backend, there), Settings(**told.of(network=False)), there.name)
+
+
+def network_of(text: str, **defaults: Any) -> Network:
+    """Read ``MODEL[@key=value]...`` as a network, whatever would run it.
+
+    Raises:
+        SpecError: it names a backend or a setting, which have no meaning here.
+        UnknownName, ParameterError, UsageError: whatever its parts raise.
+    """
+    told = parse(text, backends.names())
+    if told.backend or told.of(network=False):
+        raise SpecError(
+            f"{clip(text)!r} says how the network is run, and nothing is run here",
+            "write MODEL[@batch=N][@resolution=N][@shape=NAME=1x3x224x224]",
+        )
+    return Network(zoo.resolve(told.model), **defaults | told.given)
 
 
 def backend_of(spec: str, there: Target) -> BackendRef:
@@ -52,29 +56,15 @@ def backend_of(spec: str, there: Target) -> BackendRef:
     return backends.resolve(spec, here=there.reach == "local")
 
 
-def pace(text: str) -> float | None:
-    """Read ``33ms``, ``0.5s``, ``30hz`` or ``none`` as the time between two starts in ms; UsageError otherwise."""
-    if text == "none":
-        return None
-    match = re.fullmatch(r"([0-9.]+) ?(ms|s|hz)", text.lower())
-    try:
-        number = float(match[1]) if match else 0.0
-        found = {"ms": number, "s": number * 1000, "hz": 1000 / number}[match[2]] if match else 0.0
-    except (ValueError, ZeroDivisionError):
-        found = 0.0
-    if not 0.001 <= found <= 60_000:
-        raise UsageError(f"--pace {clip(text)!r} is no time between two inferences", "write 33ms, 0.5s, 30hz or none")
-    return found
+def canonical(text: str) -> CaseText:
+    """Read a case's text for finding it among rows: specs with their defaults left out, as rows have them.
 
-
-def named(text: str) -> dict[str, str]:
-    """Read ``MODEL[@BACKEND][@threads=N][@batch=N][@resolution=N]`` as the columns of rows that it names.
-
-    Defaults are left out of specs, as rows do; a spec that is not known here stands as it is.
+    A spec that is not known here stands as it is: rows come from elsewhere.
     """
-    wanted = written(text)
-    for kind, resolve in (("model", zoo.resolve), ("backend", backends.resolve)):
-        if kind in wanted:
-            with suppress(BenchError):
-                wanted[kind] = resolve(wanted[kind]).canonical
-    return wanted
+    told = parse(text)
+    model, backend = told.model, told.backend
+    with suppress(BenchError):
+        model = zoo.resolve(model).canonical
+    with suppress(BenchError):
+        backend = backends.resolve(backend, here=False).canonical
+    return replace(told, model=model, backend=backend)

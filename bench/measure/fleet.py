@@ -7,7 +7,6 @@ measured when a device was lost. What is finished is not kept.
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 import time
@@ -16,19 +15,17 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import bench
 from bench.artifact.artifact import Artifact
-from bench.base.errors import BenchError, FleetError, LinkLost, MeasureError, UnknownName, Unreachable, clip
+from bench.base.errors import BenchError, FleetError, LinkLost, MeasureError, UnknownName, Unreachable
 from bench.export import ensure
+from bench.measure.rows import failed_row
 from bench.measure.runner import Observer, Runner
-from bench.plan import shapes
-from bench.plan.case import Case, Plan
+from bench.plan.case import Case, Network, Plan
 from bench.plan.target import ANY
-from bench.rows.schema import STATUSES, Row
+from bench.rows.schema import Row
 from bench.transport.dask import DaskReach, Device, Tls, devices
 
 LOOK_S = 1.0
@@ -197,13 +194,13 @@ class Coordinator:
         else:
             self._fail(planned, MeasureError(f"its device was lost {LOSSES} times while it was measured"))
 
-    def _artifact(self, case: Case, seed: int, exporting: Callable[[], None]) -> Artifact:
-        """Export a case's model, once."""
-        key = json.dumps([case.model.canonical, case.resolution, case.settings.batch, case.settings.shapes])
+    def _artifact(self, network: Network, seed: int, exporting: Callable[[], None]) -> Artifact:
+        """Export a network, once."""
+        key = str(network)
         with self._exporting:
             if key not in self._artifacts:
                 try:
-                    self._artifacts[key] = ensure(case, seed, exporting)
+                    self._artifacts[key] = ensure(network, seed, exporting)
                 except BenchError as error:
                     self._artifacts[key] = error
         found = self._artifacts[key]
@@ -212,15 +209,7 @@ class Coordinator:
         return found
 
     def _fail(self, case: Case, error: BenchError) -> None:
-        hint = f" ({error.hint})" if error.hint else ""
-        row = Row(
-            run_id=self.run_id, case_id=case.id, started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            status=error.status if error.status in STATUSES else "failed", model=case.model.canonical,
-            backend=case.backend.canonical, threads=case.settings.threads, batch=case.settings.batch,
-            resolution=case.resolution, shapes=shapes.show(case.settings.shapes) or None,
-            pace_ms=case.settings.pace_ms, target=case.target, seed=self.plan.protocol.seed,
-            isoflops_version=bench.__version__, error=clip(error.message + hint, 500),
-        )  # fmt: skip
+        row = failed_row(case, self.plan.protocol, self.run_id, error)
         self._events.put((row, []))
 
     def _recall(self) -> None:

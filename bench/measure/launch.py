@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from bench.base import wire
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
-from bench.plan.case import BackendRef, Case, Settings
+from bench.plan.case import BackendRef, Case, Network
 from bench.plan.protocol import Warming
 from bench.plan.zoo import ModelRef
 from bench.transport.base import Reach
@@ -143,6 +143,6 @@ def version_of(backend: BackendRef, reach: Reach, timeout_s: float = 120.0) -> s
 
 
 def _asked(do: str, backend: BackendRef, reach: Reach, timeout_s: float) -> dict[str, Any]:
-    nothing = Case(ModelRef("onnx", "nothing", "", {}, None), backend, Settings())
+    nothing = Case(Network(ModelRef("onnx", "nothing", "", {}, None)), backend)
     with Launch(nothing, timeout_s, reach) as launch:
         return launch.ask(do, backend=backend.name)

@@ -13,12 +13,12 @@ from bench.machine.environment import pick_cores
 from bench.measure.engine import anew
 from bench.measure.launch import Launch
 from bench.measure.probe_graphs import Graph
-from bench.plan.case import BackendRef, Case, Settings
+from bench.plan.case import BackendRef, Case, Network, Settings
 from bench.plan.zoo import ModelRef
 from bench.transport.base import Reach
 from bench.transport.local import LocalReach
 
-PROBE = ModelRef("onnx", "probe", "", {}, None)
+PROBE = Network(ModelRef("onnx", "probe", "", {}, None))
 TIMEOUT_S = 120.0
 
 

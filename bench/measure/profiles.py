@@ -52,7 +52,7 @@ def measure_in_turns(
     reach = reach or LocalReach()
     for case in cases:
         pick_cores(case.settings.threads, list(cores) or reach.usable_cores())  # say at once that there are too few
-    artifacts = [ensure(case, protocol.seed) for case in cases]
+    artifacts = [ensure(case.network, protocol.seed) for case in cases]
     jobs = list(zip(cases, artifacts, strict=True))
     launches: list[list[dict[str, Any]]] = [[] for _ in cases]
     for number in range(protocol.launches):

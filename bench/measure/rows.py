@@ -6,6 +6,7 @@ import math
 import os
 import statistics
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import bench
 from bench import backends
 from bench.artifact.artifact import Artifact
 from bench.backends.base import PARITY_TOLERANCE, Placement
-from bench.base.errors import BenchError
+from bench.base.errors import BenchError, clip
 from bench.graph.floor import groups_of
 from bench.machine import quiet
 from bench.machine import roofs as store
@@ -21,10 +22,9 @@ from bench.machine.environment import Environment
 from bench.machine.quiet import Usual
 from bench.machine.roof import LIMIT, Roofline
 from bench.measure.evidence import Evidence, weigh
-from bench.plan import shapes
 from bench.plan.case import Case
 from bench.plan.protocol import Protocol
-from bench.rows.schema import Row
+from bench.rows.schema import STATUSES, Row
 from bench.stats.summary import Headline, confidence, headline, percentile
 
 
@@ -108,8 +108,7 @@ def asked_precision(case: Case, artifact: Artifact) -> str:
 def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
     """Return status and, where it is not ``ok``, the reason in one line. The worst finding wins."""
     if state.error is not None:
-        hint = f" ({state.error.hint})" if state.error.hint else ""
-        return state.error.status, state.error.message + hint
+        return state.error.status, _told(state.error)
     assert state.artifact is not None
     assert state.inspected is not None
     parity = max(launch.loaded["parity_rel_l2"] for launch in state.launches)
@@ -167,28 +166,13 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
     under_roof, above = _of_roofline(state, environment, status)
     if above:
         status, error = "failed", above
-    values: dict[str, Any] = {
-        "run_id": run_id,
-        "case_id": case.id,
-        "started_at": state.started_at,
-        "status": status,
-        "model": case.model.canonical,
-        "backend": case.backend.canonical,
-        "threads": case.settings.threads,
-        "batch": case.settings.batch,
-        "resolution": case.resolution,
-        "shapes": shapes.show(case.settings.shapes) or None,
-        "pace_ms": case.settings.pace_ms,
-        "target": case.target,
+    values = _of_case(case, protocol, run_id, state.started_at, status, error) | {
         "arch": environment.arch,
         "cpu": environment.cpu,
         "microarchitecture": environment.microarchitecture,
         "cpu_id": environment.cpu_id,
         "hypervisor": environment.hypervisor,
         "os": f"{environment.os}, kernel {environment.kernel}",
-        "seed": protocol.seed,
-        "isoflops_version": bench.__version__,
-        "error": error,
     }
     if state.artifact is not None:
         values |= _of_artifact(state.artifact, case)
@@ -199,6 +183,29 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
     if values.get("latency_ms") and values.get("macs"):
         values["gmacs_per_s"] = values["macs"] / values["latency_ms"] / 1e6
     return Row(**values)
+
+
+def failed_row(case: Case, protocol: Protocol, run_id: str, error: BenchError) -> Row:
+    """Make the row of a case that no machine measured."""
+    status = error.status if error.status in STATUSES else "failed"
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Row(**_of_case(case, protocol, run_id, now, status, clip(_told(error), 500)))
+
+
+def _of_case(case: Case, protocol: Protocol, run_id: str, started_at: str, status: str, error: str) -> dict[str, Any]:
+    return case.columns() | {
+        "run_id": run_id,
+        "case_id": case.id,
+        "started_at": started_at,
+        "status": status,
+        "seed": protocol.seed,
+        "isoflops_version": bench.__version__,
+        "error": error,
+    }
+
+
+def _told(error: BenchError) -> str:
+    return error.message + (f" ({error.hint})" if error.hint else "")
 
 
 def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from bench.measure.engine import Group, steady
 from bench.measure.evidence import weigh
 from bench.measure.rounds import groups, shuffled
 from bench.measure.rows import CaseState, build_row
-from bench.plan.case import Case, Plan
+from bench.plan.case import Case, Network, Plan
 from bench.rows.schema import Row
 from bench.transport.base import Reach
 from bench.transport.local import LocalReach
@@ -53,7 +53,7 @@ class Runner:
     observer: Observer = field(default_factory=Observer)
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     reach: Reach = field(default_factory=LocalReach)
-    artifact_of: Callable[[Case, int, Callable[[], None]], Artifact] = ensure
+    artifact_of: Callable[[Network, int, Callable[[], None]], Artifact] = ensure
     environment: Environment = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ class Runner:
             # Before an export that would be for nothing.
             pick_cores(state.case.settings.threads, self.cores or self.reach.usable_cores())
             exporting = partial(self.observer.exporting, state.case)
-            state.artifact = self.artifact_of(state.case, self.plan.protocol.seed, exporting)
+            state.artifact = self.artifact_of(state.case.network, self.plan.protocol.seed, exporting)
         except BenchError as error:
             state.error = error
 

@@ -1,42 +1,123 @@
-"""What is measured: frozen records of a case, its settings, and a plan."""
+"""What is measured: frozen records of a network, a case and its settings, and a plan.
+
+A field of `Network` or `Settings` is all there is to say of one: its default, its bounds, its name in the grammar of
+cases (`bench.plan.grammar`) and, by its own name, its column of a row.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from bench.base.errors import ParameterError, clip
+from bench.plan import shapes as shape_texts
+from bench.plan.pace import read as read_pace
 from bench.plan.parameter import Value, show
 from bench.plan.protocol import Protocol
 from bench.plan.shapes import Shapes
-from bench.plan.shapes import show as show_shapes
 from bench.plan.zoo import ModelRef
+
+# What the hash of a case held from the first; a field that came later counts where it is not its default, so that the
+# cases of older rows keep their ids.
+FIRST = ("threads", "batch", "resolution")
+
+
+def _option(
+    default: Any,
+    *range: float,
+    hint: str = "",
+    key: str = "",
+    read: Callable[[str], Any] | None = None,
+    show: Callable[[Any], str] | None = None,
+) -> Any:
+    """Declare a field: its bounds, its `key` in a case's text, how it is read from a text and written, if specially."""
+    return field(default=default, metadata={"range": range, "hint": hint, "key": key, "read": read, "show": show})
+
+
+def _check(part: Any) -> None:
+    """Refuse what is out of bounds."""
+    for one in fields(part):
+        value, bounds = getattr(part, one.name), one.metadata.get("range")
+        if bounds and value is not None and not bounds[0] <= value <= bounds[1]:
+            name = one.metadata["key"] or one.name
+            raise ParameterError(
+                f"{name} {value} is not a number from {bounds[0]:g} to {bounds[1]:g}", one.metadata["hint"]
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What is computed, whatever runs it: all that an exported artifact, a count or a kernel list depends on.
+
+    `resolution` is the side of the square input in pixels; None is replaced by the model's own (its card's; an ONNX
+    file has none). `shapes` are those of an ONNX file's inputs, by name, where the person gave them.
+
+    Raises:
+        ParameterError: a number is out of bounds, or `shapes` are given to what is no ONNX file.
+    """
+
+    model: ModelRef
+    batch: int = _option(1, 1, 4096, hint="1 is the default")
+    resolution: int | None = _option(None, 8, 4096, hint="224 is most papers' choice")
+    shapes: Shapes = _option(  # noqa: RUF009 (it is a field)
+        (), key="shape", read=lambda text: shape_texts.parse([text]), show=shape_texts.show
+    )
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if self.shapes and self.model.kind != "onnx":
+            raise ParameterError(
+                f"shapes are for ONNX files, and {clip(self.model.canonical)} is none",
+                "--batch and --resolution shape it",
+            )
+        if self.resolution is None:
+            object.__setattr__(self, "resolution", self.model.resolution)
+
+    def __str__(self) -> str:
+        return network_name(self.model.canonical, self.resolution, self.batch, shape_texts.show(self.shapes))
+
+
+def network_name(model: str, resolution: object, batch: object, shapes: str = "") -> str:
+    """Name a network: equal texts are equal networks, in evidence, tables of kernels, predictions and rows."""
+    return f"{model} resolution={resolution} batch={batch}{f' {shapes}' if shapes else ''}"
+
+
+def same_name(text: str) -> str:
+    """Write a network's name as `network_name` does; tables of kernels and predictions once had the batch first."""
+    model, *parts = text.split(" ")
+    known = dict(part.partition("=")[::2] for part in parts if part.startswith(("resolution=", "batch=")))
+    if len(known) < 2:
+        return text
+    shapes = [part for part in parts if not part.startswith(("resolution=", "batch="))]
+    return network_name(model, known["resolution"], known["batch"], " ".join(shapes))
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What of a case is the person's choice, whatever the model and the backend.
+    """How a network is run, whatever network and backend: the person's choice.
 
-    `resolution` is the side of the square input in pixels; None leaves it to the model (its card, or its ONNX file).
-    `shapes` are those of an ONNX file's inputs, by name, where the person gave them. `pace_ms` starts an inference on
-    a schedule; None starts it when the last one has ended.
+    `pace_ms` starts an inference on a schedule; None starts it when the last one has ended.
+
+    Raises:
+        ParameterError: a number is out of bounds.
     """
 
-    threads: int = 1
-    batch: int = 1
-    resolution: int | None = None
-    shapes: Shapes = ()
-    pace_ms: float | None = None
+    threads: int = _option(1, 1, 4096, hint="1 is the default")
+    pace_ms: float | None = _option(
+        None, 0.001, 60_000.0, key="pace", read=read_pace, show=lambda ms: f"pace={ms:g}ms", hint="write e.g. 33ms"
+    )
+
+    def __post_init__(self) -> None:
+        _check(self)
 
     @classmethod
     def read(cls, data: dict[str, Any]) -> Settings:
         """Make settings of what `dataclasses.asdict` and JSON made of them."""
-        shapes = tuple((str(name), tuple(dims)) for name, dims in data.get("shapes", ()))
-        return cls(**data | {"shapes": shapes})
+        return cls(**data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +143,22 @@ class BackendRef:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One cell: model x backend x settings x target."""
+    """One cell: network x backend x settings x target."""
 
-    model: ModelRef
+    network: Network
     backend: BackendRef
-    settings: Settings
+    settings: Settings = field(default_factory=Settings)
     target: str = "local"
+
+    @property
+    def model(self) -> ModelRef:
+        """The network's model."""
+        return self.network.model
 
     @property
     def resolution(self) -> int | None:
         """Side of the input in pixels: what was asked for, else what the model says."""
-        return self.settings.resolution or self.model.resolution
+        return self.network.resolution
 
     @property
     def id(self) -> str:
@@ -82,19 +168,34 @@ class Case:
 
     def identity(self) -> dict[str, Any]:
         """What makes this case this case."""
-        settings = asdict(self.settings) | {"resolution": self.resolution}
-        if not self.settings.shapes:
-            del settings["shapes"]
-        if self.settings.pace_ms is None:
-            del settings["pace_ms"]
-        return {"model": self.model.canonical, "backend": self.backend.canonical, "target": self.target} | settings
+        chosen = self._options()
+        kept = {name: value for name, (value, default, _) in chosen.items() if name in FIRST or value != default}
+        return {"model": self.model.canonical, "backend": self.backend.canonical, "target": self.target} | kept
+
+    def columns(self) -> dict[str, Any]:
+        """Return what a row says of the case, by column: a field that is added here needs a column, and no more."""
+        told = {name: value for name, (value, _, _) in self._options().items()}
+        told["shapes"] = shape_texts.show(self.network.shapes) or None
+        return {"model": self.model.canonical, "backend": self.backend.canonical, "target": self.target} | told
+
+    def _options(self) -> dict[str, tuple[Any, Any, Any]]:
+        """Return value, default and metadata of every option of network and settings."""
+        found = {}
+        for part in (self.settings, self.network):
+            for one in fields(part):
+                if one.name != "model":
+                    found[one.name] = getattr(part, one.name), one.default, one.metadata
+        return found
 
     def __str__(self) -> str:
-        extras = [f"threads={self.settings.threads}"] if self.settings.threads != 1 else []
-        extras += [f"batch={self.settings.batch}"] if self.settings.batch != 1 else []
-        extras += [f"resolution={self.settings.resolution}"] if self.settings.resolution else []
-        extras += [f"pace={self.settings.pace_ms:g}ms"] if self.settings.pace_ms else []
-        extras += [show_shapes(self.settings.shapes)] if self.settings.shapes else []
+        chosen = self._options()
+        chosen["resolution"] = (self.resolution, self.model.resolution, {})
+        extras = []
+        for name in (*FIRST, *(n for n in chosen if n not in FIRST)):
+            value, default, metadata = chosen[name]
+            if value != default:
+                write = metadata.get("show")
+                extras.append(write(value) if write else f"{name}={value}")
         return " ".join([self.model.canonical, "on", self.backend.canonical, *extras])
 
 
@@ -121,21 +222,9 @@ def cross(
 
     `shapes` go to every model; each must be an ONNX file.
     """
-    for model in models:
-        if shapes and model.kind != "onnx":
-            raise ParameterError(
-                f"--shape is for ONNX files, and {clip(model.canonical)} is none", "--batch and --resolution shape it"
-            )
-    for name, values in (("threads", threads), ("batch", batches)):
-        for value in values:
-            if not 1 <= value <= 4096:
-                raise ParameterError(f"--{name} {value} is not a number from 1 to 4096", "1 is the default")
-    for side in resolutions:
-        if side is not None and not 8 <= side <= 4096:
-            raise ParameterError(f"--resolution {side} is not a number from 8 to 4096", "224 is most papers' choice")
     cases: dict[str, Case] = {}
     axes = itertools.product(models, backends, batches, resolutions, threads, paces)
-    for model, backend, batch, resolution, thread, pace in axes:
-        case = Case(model, backend, Settings(thread, batch, resolution, shapes, pace), target)
+    for model, backend, batch, side, thread, pace in axes:
+        case = Case(Network(model, batch, side, shapes), backend, Settings(thread, pace), target)
         cases.setdefault(case.id, case)
     return Plan(tuple(cases.values()), protocol or Protocol())

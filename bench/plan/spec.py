@@ -70,16 +70,3 @@ def _split_name(text: str) -> tuple[str, str]:
     if colon and not rest:
         raise SpecError(f"{clip(text)!r} ends with a colon", "write NAME:key=value,key=value, or NAME alone")
     return head, rest
-
-
-def written(text: str) -> dict[str, str]:
-    """Return the columns that ``MODEL[@BACKEND][@threads=N][@batch=N][@resolution=N]`` gives, as they are written."""
-    model, *rest = text.split("@")
-    wanted = {"model": model}
-    for part in rest:
-        key, equals, value = part.partition("=")
-        if equals and key in ("threads", "batch", "resolution"):
-            wanted[key] = value
-        else:
-            wanted["backend"] = part
-    return wanted

@@ -19,8 +19,12 @@ from bench.plan.parameter import Parameter, Value, show
 from bench.plan.spec import LIBRARIES, Spec, parse
 
 DEFAULT_RESOLUTION = 224
-# What a spec may begin with besides a name of the zoo: modules of `models/` that no card names, and their resolution.
-SOURCES = {"stack": ("stacks", 56), "variant": ("variants", DEFAULT_RESOLUTION)}
+# What a spec may begin with besides a name of the zoo: modules of `models/` that no card names, with their resolution
+# and what they build.
+SOURCES = {
+    "stack": ("stacks", 56, ("g1", "conv", "series", "parallel", "unit", "ghost")),
+    "variant": ("variants", DEFAULT_RESOLUTION, ("mobilenetv3-large", "pplcnet-shortcut")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,9 @@ def names() -> dict[str, str]:
 def resolve(text: str) -> ModelRef:
     """Look a model spec up and check its hyper-parameters; nothing is built or imported.
 
+    Besides what a person brings and the zoo there are the networks of findings, ``stack/NAME:key=value,...``
+    (``models/stacks.py``) and ``variant/NAME:...`` (``models/variants.py``).
+
     Raises:
         UnknownName, ParameterError, SpecError: the spec is wrong.
         ArtifactError: the file it names is not there.
@@ -93,16 +100,17 @@ def resolve(text: str) -> ModelRef:
             raise SpecError(f"{clip(text)!r} names no function", "write file.py:function")
         _existing(path)
         return ModelRef("python", str(spec), spec.name, dict(spec.params), None)
+    head, slash, rest = text.strip().partition("/")
+    if slash and head in SOURCES:
+        return _resolve_block(text.strip(), head, rest)
     return _resolve_zoo(spec)
 
 
-def network(text: str) -> ModelRef:
-    """Look a spec up that may also name a stack or a variant, which no card does; raises what `resolve` does."""
-    head, slash, rest = text.partition("/")
-    if not slash or head not in SOURCES:
-        return resolve(text)
-    module, resolution = SOURCES[head]
+def _resolve_block(text: str, head: str, rest: str) -> ModelRef:
+    module, resolution, known = SOURCES[head]
     spec = parse(rest)
+    if spec.name not in known:
+        raise UnknownName(head, spec.name, known)
     params: dict[str, Value] = {head: spec.name}
     params |= {key: _literal(value) for key, value in spec.params.items()}
     return ModelRef("zoo", text, module, params, resolution)

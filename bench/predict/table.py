@@ -18,8 +18,9 @@ from typing import Any
 from bench.backends.kernel import Kernel
 from bench.base import cache
 from bench.base.errors import OutputError
-from bench.machine import quiet
 from bench.machine.environment import Environment
+from bench.machine.identity import machine_of
+from bench.plan.case import same_name
 from bench.stats.summary import SLOPE
 
 FORMAT = 1
@@ -40,7 +41,7 @@ class Context:
     @classmethod
     def of(cls, environment: Environment, backend: str, version: str, threads: int) -> Context:
         """Describe this machine with a runtime."""
-        machine = quiet.name(environment)
+        machine = machine_of(environment)
         return cls(backend, version, threads, f"{environment.arch} {environment.microarchitecture}", machine)
 
     @property
@@ -160,7 +161,7 @@ def read(path: Path) -> Table:
             table.timings[kernel.key] = Timing(kernel, row["runs"], row["failed"])
         for row in data["networks"]:
             tuples = {name: tuple(row[name]) for name in ("keys", "lost")}
-            network = Network(**row | tuples)
+            network = Network(**row | tuples | {"name": same_name(row["name"])})
             table.networks[network.name] = network
         table.calibration = data["calibration"]
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:

@@ -14,7 +14,7 @@ from bench.measure.engine import anew
 from bench.measure.launch import version_of
 from bench.measure.probes import Probes
 from bench.measure.runner import Runner
-from bench.plan.case import BackendRef, Case, Plan, cross
+from bench.plan.case import BackendRef, Plan, cross
 from bench.plan.protocol import TRAINING, KernelProtocol
 from bench.plan.zoo import ModelRef
 from bench.predict.predictor import calibrate
@@ -96,8 +96,8 @@ def plan_of(models: Sequence[ModelRef], backend: BackendRef, threads: int, batch
 
 def list_networks(table: Table, plan: Plan, backend: BackendRef, tell: Tell, place: Place | None = None) -> None:
     """Read the kernels of every network that the table does not have, or has with other weights."""
-    artifacts = {case.id: ensure(case, on_export=lambda: tell("exporting")) for case in plan.cases}
-    names = {case.id: name_of(case) for case in plan.cases}
+    artifacts = {case.id: ensure(case.network, on_export=lambda: tell("exporting")) for case in plan.cases}
+    names = {case.id: str(case.network) for case in plan.cases}
     todo = []
     for case in plan.cases:
         there = table.networks.get(names[case.id])
@@ -196,12 +196,12 @@ def time_networks(
     """Measure every network of the plan that has no latency yet; tell whether that was done before the deadline."""
     place = place or Place()
     for _ in range(ATTEMPTS):
-        todo = [case for case in plan.cases if table.networks[name_of(case)].latency_ns is None]
+        todo = [case for case in plan.cases if table.networks[str(case.network)].latency_ns is None]
         for i in range(0, len(todo), plan.protocol.live):
             if time.monotonic() > deadline:
                 return False
             group = Plan(tuple(todo[i : i + plan.protocol.live]), plan.protocol)
-            names = {case.id: name_of(case) for case in group.cases}
+            names = {case.id: str(case.network) for case in group.cases}
             tell(f"networks: {i} of {len(todo)}")
             for row in Runner(group, list(place.cores), reach=place.reach).run():
                 if row.status not in ("ok", "noisy") or row.latency_ms is None:
@@ -210,7 +210,7 @@ def time_networks(
                     table.networks[names[row.case_id]].latency_ns = row.latency_ms * 1e6
             if save:
                 table.save()
-    lost = [case.model.canonical for case in plan.cases if table.networks[name_of(case)].latency_ns is None]
+    lost = [case.model.canonical for case in plan.cases if table.networks[str(case.network)].latency_ns is None]
     if lost:
         tell(f"the machine was never quiet enough for {', '.join(lost)}: run it again\n")
     return not lost
@@ -222,9 +222,3 @@ def undisturbed(row: Row) -> bool:
         return False
     half = (row.latency_hi_ms - row.latency_lo_ms) / 2 / row.latency_ms
     return half <= WIDEST and (row.set_aside or 0.0) < MOST_ASIDE
-
-
-def name_of(case: Case) -> str:
-    """Name a network with its input shape: the key of `Table.networks`."""
-    shapes = f" {case.settings.shapes}" if case.settings.shapes else ""
-    return f"{case.model.canonical} batch={case.settings.batch} resolution={case.resolution}{shapes}"

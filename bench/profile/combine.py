@@ -15,8 +15,8 @@ from typing import Any
 from bench.artifact.artifact import Artifact, MacOp
 from bench.backends.profiling import ProfilerCost
 from bench.base.errors import MeasureError
-from bench.machine import quiet
 from bench.machine.environment import Environment, local
+from bench.machine.identity import machine_of
 from bench.plan.case import Case
 from bench.profile import source as sources
 from bench.profile.classes import CONVOLUTIONS, GROUP_OF, GROUPS, classify
@@ -105,7 +105,7 @@ class Profile:
             "model": self.case.model.canonical,
             "backend": self.case.backend.canonical,
             "threads": self.case.settings.threads,
-            "batch": self.case.settings.batch,
+            "batch": self.case.network.batch,
             "resolution": self.case.resolution,
             "cpu": self.cpu,
             "machine": self.machine,
@@ -188,7 +188,7 @@ def combine(
         overhead=overhead,
         unaccounted_macs=artifact.macs - sum(op.macs or 0 for op in operators),
         cpu=environment.cpu,
-        machine=quiet.name(environment),
+        machine=machine_of(environment),
     )
 
 

@@ -50,7 +50,8 @@ class Operator:
 class Network:
     """A network on a runtime: `operators` in order of execution and `residual_ms` add up to `latency_ms`.
 
-    `error_ms` is half the 95% interval of the latency, None where there was one launch.
+    `error_ms` is half the 95% interval of the latency, None where there was one launch. `machine` is the name that
+    `bench.machine.identity` gives the one that measured; a record of an older version does not tell it.
     """
 
     model: str
@@ -64,7 +65,13 @@ class Network:
     latency_ms: float
     error_ms: float | None
     operators: tuple[Operator, ...]
-    machine: str = ""  # empty in profiles of earlier versions
+    resolution: int | None = None
+    machine: str = ""
+
+    @property
+    def runtime(self) -> tuple[str | int, ...]:
+        """What two networks must share for their times to be compared: the runtime, how it ran, and the machine."""
+        return self.backend, self.version, self.precision, self.threads, self.cpu, self.machine
 
     @cached_property
     def operators_ms(self) -> float:
@@ -146,6 +153,7 @@ def read(record: dict[str, Any]) -> Network:
         latency_ms=latency_ms,
         error_ms=None if low is None or high is None else (float(high) - float(low)) / 2,
         operators=tuple(_operator(row, str(record["precision"])) for row in record["operators"]),
+        resolution=record.get("resolution"),
     )
 
 

@@ -13,13 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.base.errors import UsageError
-from bench.rows.frame import CASE, MACHINE, Rows
-from bench.rows.jobs import Jobs, as_dict, group, labels
+from bench.rows import identity
+from bench.rows.frame import Rows
+from bench.rows.jobs import Jobs, as_dict, group
 from bench.stats.jobs import Difference, difference, paired
 from bench.stats.ranks import Correlation, correlations
 
-AXES = {"target": ("target",), "cpu": MACHINE, "backend": ("backend",), "threads": ("threads",)}
-SAME = {"target": (), "cpu": (), "backend": ("target", *MACHINE), "threads": ("target", *MACHINE)}
+AXES = ("target", "cpu", "backend", "threads")
+
+
+def _axis(axis: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns that an axis compares, and those of the machine that are the same on both sides."""
+    if axis in ("target", "cpu"):
+        return (identity.cpu() if axis == "cpu" else ("target",)), ()
+    return (axis,), identity.machine()
 
 
 @dataclass(frozen=True)
@@ -93,12 +100,13 @@ def across(rows: Rows, axis: str, job_sd: float) -> Across:
     Raises:
         UsageError: the rows have one level only.
     """
-    names = AXES[axis]
-    keys = tuple(dict.fromkeys((*(c for c in CASE if c not in (*names, "precision")), *SAME[axis], *names)))
+    names, same = _axis(axis)
+    case = tuple(c for c in identity.case() if c not in (*names, identity.ASKED))
+    keys = tuple(dict.fromkeys((*case, *same, *names)))
     cells = group(rows.frame, keys)
     own = [k for k in keys if k not in names]
     cases = list(dict.fromkeys(key[: len(own)] for key in cells))
-    shown = dict(zip(cases, _names([as_dict_all(c, own) for c in cases], axis), strict=True))
+    shown = dict(zip(cases, _names([as_dict(c, own) for c in cases], same), strict=True))
     by_level: dict[str, dict[tuple[str, ...], _Cell]] = {}
     for key, jobs in cells.items():
         case, level = key[: len(own)], " ".join(part for part in key[len(own) :] if part) or "unknown"
@@ -138,15 +146,10 @@ def _all_pairs(
     )
 
 
-def as_dict_all(key: tuple[str, ...], names: Sequence[str]) -> dict[str, str]:
-    """Return a case by name, with all of `CASE` in it."""
-    return as_dict(key, names) | {name: "" for name in CASE if name not in names}
-
-
-def _names(cases: list[dict[str, str]], axis: str) -> list[str]:
+def _names(cases: list[dict[str, str]], same: Sequence[str]) -> list[str]:
     """Name cases; where machines are held apart too, with the machine if there are several."""
-    found = labels([{k: v for k, v in case.items() if k in CASE} for case in cases])
-    machines = ["/".join(case.get(k, "") for k in SAME[axis] if case.get(k)) for case in cases]
+    found = identity.labels(cases)
+    machines = ["/".join(case[k] for k in same if case[k]) for case in cases]
     return found if len(set(machines)) < 2 else [f"{n}, {m}" for n, m in zip(found, machines, strict=True)]
 
 

@@ -110,9 +110,9 @@ def natural(text: str) -> list[tuple[bool, float, str]]:
 
 @cache
 def _kinds() -> dict[str, bool]:
-    """Return every field's name, and whether it holds numbers. `pace_ms` names a case: it is read as a text."""
+    """Return every field's name, and whether it holds numbers."""
     columns: dict[str, Any] = {r["column"]: r["type"] in ("int", "float") for r in records.schema()}
-    return columns | {"pace_ms": False, "family": False, "interval": True, "day": False}
+    return columns | {"family": False, "interval": True, "day": False}
 
 
 def _number(text: str) -> float:

@@ -18,19 +18,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from bench.base.errors import OutputError, UsageError, clip
-from bench.rows import schema as records
+from bench.rows import file, identity, schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CASE = ("model", "backend", "threads", "batch", "resolution", "shapes", "precision")
-MACHINE = ("arch", "cpu", "cpu_id")
-# What may explain a difference, and must never be passed over in silence.
-ENVIRONMENT = (
-    "backend_version", "isoflops_version", "os", "artifact_sha256", "exporter", "hypervisor", "microarchitecture",
-    "threads_effective", "device", "target",
-)  # fmt: skip
-TEXTS = tuple(dict.fromkeys((*CASE, *MACHINE, *ENVIRONMENT, "precision_effective", "run_id", "started_at", "status")))
+TEXTS = (*identity.cell_of(), *identity.environment(), "run_id", "started_at", "status")
 NUMBERS = ("macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", "launches", "floor_ms")
 Columns = tuple[Sequence[str], Sequence[str]]  # texts, numbers
 REQUIRED = {"status", "model", "backend", "latency_ms", "schema_version"}
@@ -67,8 +60,10 @@ def find(source: str) -> list[Path]:
     return found
 
 
-def load(sources: Sequence[str], texts: Sequence[str] = (), numbers: Sequence[str] = ()) -> Rows:
+def load(sources: Sequence[str], texts: Sequence[str] = (), numbers: Sequence[str] = (), pool: str = "") -> Rows:
     """Read all rows of files, folders and patterns; `texts` and `numbers` are columns to read besides.
+
+    With the `pool` ``cpu`` targets of one CPU model are one machine.
 
     A file that was found in a folder and holds no result rows is passed over, and a note says so; one that was named
     must hold some.
@@ -106,7 +101,7 @@ def load(sources: Sequence[str], texts: Sequence[str] = (), numbers: Sequence[st
             f"rows of schema versions {', '.join(f'{v:g}' for v in versions)}; a missing column counts as empty"
         )
     assert isinstance(frame, pd.DataFrame)
-    return Rows(frame, tuple(notes))
+    return Rows(identity.pooled(frame) if pool == "cpu" else frame, tuple(notes))
 
 
 def _split(path: Path) -> tuple[bytes, bytes]:
@@ -142,9 +137,10 @@ def _named(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     return frame
 
 
-def _clean(column: pd.Categorical) -> pd.Categorical:
-    """Read each distinct text as `records.read` does."""
-    said = [records.text_of(text) for text in column.categories]
+def _clean(name: str, column: pd.Categorical) -> pd.Categorical:
+    """Read each distinct text as `file.read` does, in its canonical form; an empty one says the column's default."""
+    usual = file.cell(schema.defaults()[name])
+    said = [schema.canonical(name, file.text_of(text)) or usual for text in column.categories]
     if said == list(column.categories):
         return column
     return _categories(np.array(said, dtype=object)[column.codes])
@@ -177,7 +173,7 @@ def _frame(header: bytes, body: bytes, columns: Columns) -> pd.DataFrame:
         values = (
             frame[name].fillna("").to_numpy(dtype=object) if name in there else np.full(len(frame), "", dtype=object)
         )
-        frame[name] = _clean(_categories(values))
+        frame[name] = _clean(name, _categories(values))
     for name in columns[1]:
         if name not in there:
             frame[name] = math.nan
@@ -188,8 +184,8 @@ def _check(frame: pd.DataFrame, paths: Sequence[Path]) -> None:
     if frame["schema_version"].isna().any():
         _explain(paths, "a row ends early")
     newest = frame["schema_version"].max()
-    if newest > records.SCHEMA_VERSION:
-        _explain(paths, f"rows of schema {newest:g}; this version knows {records.SCHEMA_VERSION}: upgrade isoflops")
+    if newest > schema.SCHEMA_VERSION:
+        _explain(paths, f"rows of schema {newest:g}; this version knows {schema.SCHEMA_VERSION}: upgrade isoflops")
     ok = frame["status"] == "ok"
     latency = frame.loc[ok, "latency_ms"]
     if not ((latency > 0) & (latency < math.inf)).all():
@@ -199,9 +195,9 @@ def _check(frame: pd.DataFrame, paths: Sequence[Path]) -> None:
 def _explain(paths: Sequence[Path], reason: str) -> NoReturn:
     """Find the file and, if it can be told, the line that does not read; slow, and only done when all is lost."""
     for path in paths:
-        for number, row in enumerate(records.read(path), 2):
+        for number, row in enumerate(file.read(path), 2):
             usable = row.latency_ms is not None and 0 < row.latency_ms < math.inf
-            if row.status not in records.STATUSES or (row.status == "ok" and not usable):
+            if row.status not in schema.STATUSES or (row.status == "ok" and not usable):
                 raise OutputError(
                     f"{path}, line {number}: status {clip(row.status)!r}, latency_ms {row.latency_ms}", HINT
                 )

@@ -1,17 +1,17 @@
-"""``bench history``: which case moved on which CPU, when, by how much, and what changed with it.
+"""``bench history``: which case moved on which machine, when, by how much, and what changed with it.
 
 Latencies of different nights are not comparable: the machine behind a label changes, and its speed does. So a series
-holds one case on one CPU model, whatever the label, and its values are the logarithm of the case's latency over that
-of a frozen reference case in the same run. What then remains of a night's noise is the reference's own, and all cases
-of the run have it in common: a first pass finds the levels of every series, the median over cases of what is left is
-taken out of the run, and a second pass finds the changes.
+holds one case on one machine, its target and CPU model (or, pooled, on one CPU model behind whatever target), and its
+values are the logarithm of the case's latency over that of a frozen reference case in the same run. What then remains
+of a night's noise is the reference's own, and all cases of the run have it in common: a first pass finds the levels of
+every series, the median over cases of what is left is taken out of the run, and a second pass finds the changes.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.base.errors import OutputError, clip
-from bench.plan.spec import written
-from bench.rows import reference
-from bench.rows.frame import ENVIRONMENT, MACHINE, Rows
-from bench.rows.jobs import SHORT, labels, machine
+from bench.plan.grammar import parse
+from bench.rows import identity, reference
+from bench.rows.frame import Rows
+from bench.rows.identity import Numbers
+from bench.rows.jobs import SHORT
 from bench.stats.changes import QUIETEST, Change, breaks, changes, levels, noise, pull_in
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ FEWEST_CASES = 8  # below this the median over cases is no good estimate of what
 
 @dataclass(frozen=True)
 class Moved:
-    """A case that moved on a CPU between the nights `last_before` and `first_after` (ISO dates).
+    """A case that moved on a machine between the nights `last_before` and `first_after` (ISO dates).
 
     `ratio` is the latency after over that before, relative to the reference, with its 95% interval; `nights_before` and
     `nights_after` are the runs on either side up to the next change. `changed` says what differs between the last row
@@ -70,16 +71,16 @@ class History:
 
 def history(
     rows: Rows,
-    reference_case: str | None = None,
+    reference_case: str | Mapping[str, str] | None = None,
     least: float = 0.02,
-    read: reference.Read = written,
+    read: reference.Read = parse,
 ) -> History:
     """Find the changes of at least `least` (a ratio minus one) in all series.
 
     Args:
         rows: of many runs.
-        reference_case: ``MODEL[@BACKEND][@threads=N]``; by default the one that a shipped suite declares, else the case
-            with the most ok rows.
+        reference_case: ``MODEL[@BACKEND][@key=value]``, or its columns; by default the one that a shipped suite
+            declares, else the case with the most ok rows.
         least: smaller changes are not told.
         read: what the text of a reference case means.
 
@@ -89,21 +90,20 @@ def history(
     """
     frame = rows.frame.reset_index(drop=True)
     days = _days(frame)
-    numbers, cases = reference.cases_of(frame)
+    numbers, cases = identity.numbers(frame, identity.case())
     ok = (frame["status"] == "ok").to_numpy()
-    anchor = _anchor(reference_case, cases, numbers.to_numpy()[ok], read)
-    names = labels(cases)
+    anchor = _anchor(reference_case, cases, numbers[ok], read)
+    names = identity.labels(cases)
     moved: list[Moved] = []
     lost = series = 0
-    machines = frame.groupby(list(MACHINE), observed=True, sort=False).ngroup().to_numpy()
-    for number in range(int(machines.max()) + 1):
+    machines, found = identity.numbers(frame, identity.machine())
+    for number, shown in enumerate(identity.machine_names(found)):
         at = np.flatnonzero((machines == number) & ok)
         if not len(at):
             continue
-        table = _Table(frame, at, numbers.to_numpy(), len(cases), days)
+        table = _Table(frame, at, numbers, len(cases), days)
         ratios = table.logs - table.logs[:, [anchor]]
         lost += int(np.isnan(ratios[:, anchor]).sum())
-        shown = machine({name: str(frame[name].iloc[at[0]]) for name in MACHINE})
         there = [c for c in range(len(cases)) if c != anchor and not np.isnan(ratios[:, c]).all()]
         series += len(there)
         for case, nights, change in _moves(ratios, there, least):
@@ -115,15 +115,22 @@ def history(
     notes += _crowds(moved)
     first, last = (str(np.datetime64(int(d), "D")) for d in (days.min(), days.max()))
     return History(
-        tuple(moved), names[anchor], len(frame), frame["run_id"].nunique(), series, first, last, tuple(notes)
+        tuple(moved),
+        names[anchor],
+        len(frame),
+        len(identity.numbers(frame, identity.job())[1]),
+        series,
+        first,
+        last,
+        tuple(notes),
     )
 
 
 class _Table:
-    """The ok rows of one CPU as a matrix of runs, in order of time, by cases: log latencies, NaN where there is
+    """The ok rows of one machine as a matrix of runs, in order of time, by cases: log latencies, NaN where there is
     none."""
 
-    def __init__(self, frame: pd.DataFrame, at: NDArray[np.intp], numbers: Array, cases: int, days: Array) -> None:
+    def __init__(self, frame: pd.DataFrame, at: NDArray[np.intp], numbers: Numbers, cases: int, days: Array) -> None:
         runs = frame["run_id"].cat.codes.to_numpy()[at]
         unique, row = np.unique(runs, return_inverse=True)
         day = np.full(len(unique), np.inf)
@@ -135,7 +142,7 @@ class _Table:
         self.day = day[order]
         self.logs = np.full((len(unique), cases), np.nan)
         self.source = np.full((len(unique), cases), -1, dtype=np.intp)
-        column = numbers[at].astype(np.intp)
+        column = numbers[at]
         self.logs[rank[row], column] = np.log(frame["latency_ms"].to_numpy()[at])
         self.source[rank[row], column] = at
 
@@ -149,9 +156,9 @@ class _Table:
         if min(rows) < 0:
             return ()
         said = []
-        for column in (*ENVIRONMENT, "precision_effective"):
+        for column in identity.environment():
             old, new = (str(self.frame[column].iloc[row]) for row in rows)
-            if old != new and column != "target":
+            if old != new:
                 cut = SHORT.get(column, 60)
                 said.append(f"{column}: {clip(old, 60)[:cut] or '?'} -> {clip(new, 60)[:cut] or '?'}")
         return tuple(said)
@@ -173,15 +180,19 @@ def _days(frame: pd.DataFrame) -> Array:
     return np.asarray(days, dtype=np.float64)
 
 
-def _anchor(text: str | None, cases: Sequence[dict[str, str]], ok_numbers: Array, read: reference.Read) -> int:
-    if text is not None:
-        return reference.find(text, list(cases), read)
+def _anchor(
+    wanted: str | Mapping[str, str] | None, cases: Sequence[dict[str, str]], ok_numbers: Numbers, read: reference.Read
+) -> int:
+    if isinstance(wanted, str):
+        return reference.find(wanted, list(cases), read)
+    if wanted is not None:
+        return list(cases).index(dict(wanted))
     found = reference.declared(list(cases), read)
     if found is not None and (ok_numbers == found).any():
         return found
     if not len(ok_numbers):
         raise OutputError("no row is ok", "only ok rows enter the history")
-    return int(np.bincount(ok_numbers.astype(np.intp)).argmax())
+    return int(np.bincount(ok_numbers).argmax())
 
 
 def _moves(ratios: Array, cases: Sequence[int], least: float) -> list[tuple[int, NDArray[np.intp], Change]]:

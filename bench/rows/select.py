@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.rows import identity
 from bench.rows.fields import Field, find, to_load
-from bench.rows.frame import CASE, MACHINE, Rows, load
+from bench.rows.frame import Rows, load
 from bench.rows.where import Filter, matching
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# What makes two rows the same case.
-KEY = (*CASE, *MACHINE, "target", "pace_ms")
 # What is shown of a row, besides what every reader of rows loads.
-SHOWN = ("pace_ms", "error", "gmacs_per_s", "attainable_share", "cores")
+SHOWN = ("error", "gmacs_per_s", "attainable_share", "cores")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def select(
     if len(kept) < len(frame):
         left.append(f"{len(frame) - len(kept):,} by --where")
     if not every:
-        kept, before = _newest(kept), len(kept)
+        kept, before = identity.newest(kept, identity.cell_of()), len(kept)
         if len(kept) < before:
             left.append(f"{before - len(kept):,} older rows of the same cases (--all)")
     by = sort or find("latency")
@@ -79,13 +78,6 @@ def select(
         if len(kept) < before:
             left.append(f"{before - len(kept):,} beyond --top {top}{' of each group' if groups else ''}")
     return Selection(kept, tuple(groups), by, tuple(left), len(frame), rows.notes)
-
-
-def _newest(frame: pd.DataFrame) -> pd.DataFrame:
-    """Of rows that began at the same time, or do not say when, the last one counts."""
-    began = find("started_at").rank(frame)
-    ordered = frame.iloc[np.argsort(began, kind="stable")]
-    return ordered[~ordered.duplicated(list(KEY), keep="last")]
 
 
 def _ordered(frame: pd.DataFrame, groups: Sequence[Field], sort: Field, reverse: bool) -> pd.DataFrame:

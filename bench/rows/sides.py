@@ -6,8 +6,9 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from bench.rows.frame import CASE, Rows
-from bench.rows.jobs import KEYS, Jobs, as_dict, differing, group, labels, machine
+from bench.rows import identity
+from bench.rows.frame import Rows
+from bench.rows.jobs import Jobs, as_dict, differing, group
 from bench.stats.jobs import PRIOR_SD, Difference, combine, detectable, difference, gate, judge
 
 
@@ -83,38 +84,54 @@ class Comparison:
 
 
 def compare(base: Rows, new: Rows, options: Options) -> Comparison:
-    """Match and judge. Rows of another CPU are another machine: they are listed and never compared."""
-    sides = [group(rows.frame, KEYS) for rows in (base, new)]
+    """Match and judge. Rows of another target or CPU are another machine: they are listed and never compared."""
+    columns = identity.cell_of()
+    sides = [group(rows.frame, columns) for rows in (base, new)]
     keys = list(dict.fromkeys([*sides[0], *sides[1]]))
     names = dict(zip(keys, labels_of(keys), strict=True))
+    told = identity.machine_names([as_dict(key, columns) for key in keys])
+    where = dict(zip(keys, told, strict=True))
     matched, unmatched = [], []
     for key in keys:
-        reason = _reason(key, sides[0], sides[1])
+        reason = _reason(key, sides[0], sides[1], where)
         if reason is None:
             matched.append(key)
         else:
             missed = key in sides[0] and len(sides[0][key].rows) > 0
-            unmatched.append(Unmatched(names[key], machine(as_dict(key)), reason, missed))
+            unmatched.append(Unmatched(names[key], where[key], reason, missed))
     pairs = {key: (sides[0][key], sides[1][key]) for key in matched}
-    cases = [_compared(names[key], key, *pairs[key], options, len(matched)) for key in matched]
+    cases = [_compared(names[key], where[key], key, *pairs[key], options, len(matched)) for key in matched]
     notes = [*(f"BASE: {n}" for n in base.notes), *(f"NEW: {n}" for n in new.notes), *_remarks(cases)]
-    return Comparison(tuple(cases), tuple(_backends(pairs, options)), tuple(unmatched), tuple(notes))
+    return Comparison(tuple(cases), tuple(_backends(pairs, where, options)), tuple(unmatched), tuple(notes))
 
 
 def labels_of(keys: list[tuple[str, ...]]) -> list[str]:
     """Name cases; the same case on two machines has one name."""
-    cases = list(dict.fromkeys(key[: len(CASE)] for key in keys))
-    names = dict(zip(cases, labels([as_dict(case, CASE) for case in cases]), strict=True))
-    return [names[key[: len(CASE)]] for key in keys]
+    columns = identity.case()
+    cases = list(dict.fromkeys(key[: len(columns)] for key in keys))
+    names = dict(zip(cases, identity.labels([as_dict(case, columns) for case in cases]), strict=True))
+    return [names[key[: len(columns)]] for key in keys]
 
 
-def _reason(key: tuple[str, ...], base: dict[tuple[str, ...], Jobs], new: dict[tuple[str, ...], Jobs]) -> str | None:
+def _reason(
+    key: tuple[str, ...],
+    base: dict[tuple[str, ...], Jobs],
+    new: dict[tuple[str, ...], Jobs],
+    where: dict[tuple[str, ...], str],
+) -> str | None:
     """Say why a case cannot be compared; None where it can."""
-    case = key[: len(CASE)]
+    case = key[: len(identity.case())]
     for here, side, other in ((base, "BASE", "NEW"), (new, "NEW", "BASE")):
         if key not in here:
-            machines = [machine(as_dict(k)) for k in here if k[: len(CASE)] == case]
-            return f"another CPU in {side}: {clip_list(machines)}" if machines else f"only in {other}"
+            others = [k for k in here if k[: len(case)] == case]
+            if not others:
+                return f"only in {other}"
+            mine = _cpu(key)
+            same = [k for k in others if _cpu(k) == mine]
+            if same:
+                targets = [as_dict(k, identity.cell_of())["target"] or "unknown" for k in same]
+                return f"another target in {side}: {clip_list(targets)} (--pool cpu joins targets of one CPU)"
+            return f"another CPU in {side}: {clip_list([where[k] for k in others])}"
         if here[key].rows.empty:
             return f"{'/'.join(dict.fromkeys(here[key].refused))} in {side}"
     ran = [side[key].of("precision_effective") for side in (base, new)]
@@ -123,20 +140,26 @@ def _reason(key: tuple[str, ...], base: dict[tuple[str, ...], Jobs], new: dict[t
     return None
 
 
+def _cpu(key: tuple[str, ...]) -> list[str]:
+    found = as_dict(key, identity.cell_of())
+    return [found[name] for name in identity.cpu()]
+
+
 def clip_list(names: list[str]) -> str:
     """Write the first names of a list."""
     unique = list(dict.fromkeys(names))
     return ", ".join(unique[:2]) + (f" and {len(unique) - 2} more" if len(unique) > 2 else "")
 
 
-def _compared(name: str, key: tuple[str, ...], base: Jobs, new: Jobs, options: Options, comparisons: int) -> Compared:
+def _compared(
+    name: str, where: str, key: tuple[str, ...], base: Jobs, new: Jobs, options: Options, comparisons: int
+) -> Compared:
     found = difference(base.side, new.side, options.job_sd)
     verdict = judge(found, options.margin, comparisons)
-    case = as_dict(key)
     return Compared(
         case=name,
-        backend=case["backend"],
-        machine=machine(case),
+        backend=as_dict(key, identity.cell_of())["backend"],
+        machine=where,
         base_ms=math.exp(base.side.mean),
         new_ms=math.exp(new.side.mean),
         found=found,
@@ -149,14 +172,16 @@ def _compared(name: str, key: tuple[str, ...], base: Jobs, new: Jobs, options: O
     )
 
 
-def _backends(pairs: dict[tuple[str, ...], tuple[Jobs, Jobs]], options: Options) -> list[Compared]:
+def _backends(
+    pairs: dict[tuple[str, ...], tuple[Jobs, Jobs]], where: dict[tuple[str, ...], str], options: Options
+) -> list[Compared]:
     """Judge the geometric mean over a backend's cases on a machine: job by job, so that what jobs share stays in."""
     groups: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for key in pairs:
-        case = as_dict(key)
-        groups.setdefault((case["backend"], machine(case)), []).append(key)
+        backend = as_dict(key, identity.cell_of())["backend"]
+        groups.setdefault((backend, where[key]), []).append(key)
     result = []
-    for (backend, where), keys in groups.items():
+    for (backend, machine), keys in groups.items():
         jobs = [_complete([pairs[key][i] for key in keys]) for i in (0, 1)]
         if len(keys) < 2 or not jobs[0] or not jobs[1]:
             continue
@@ -166,7 +191,7 @@ def _backends(pairs: dict[tuple[str, ...], tuple[Jobs, Jobs]], options: Options)
             Compared(
                 case=f"geometric mean of {len(keys)} cases",
                 backend=backend,
-                machine=where,
+                machine=machine,
                 base_ms=math.exp(sides[0].mean),
                 new_ms=math.exp(sides[1].mean),
                 found=found,

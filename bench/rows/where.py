@@ -38,9 +38,11 @@ class Filter:
     value: str
 
     def mask(self, frame: pd.DataFrame) -> Mask:
-        """Return which rows it holds for; where a number is missing, ``!=`` alone holds."""
+        """Return which rows it holds for; where a number is missing, ``!=`` alone holds, and ``=`` nothing."""
         if self.field.number:
             values, limit = self.field.numbers(frame), _limit(self.value)
+            if not self.value:
+                return np.asarray(np.isnan(values) == (self.sign == "="), dtype=bool)
             return np.asarray(_COMPARE[self.sign](values, limit), dtype=bool)
         codes, texts = self.field.texts(frame)
         return np.array([self._holds(text) for text in texts], dtype=bool).take(codes)
@@ -77,7 +79,7 @@ def _parse(text: str) -> Filter:
     if field.number:
         if found[2] == "~":
             raise UsageError(f"--where {clip(text)!r}: {field.name} is a number", HINT)
-        if math.isnan(_limit(value)):
+        if math.isnan(_limit(value)) and not (value == "" and found[2] in ("=", "!=")):
             raise UsageError(f"--where {clip(text)!r}: {clip(value)!r} is no number", "write e.g. 'macs<300M' or 2%")
     return Filter(field, found[2], value)
 

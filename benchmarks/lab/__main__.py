@@ -35,14 +35,14 @@ def power(cases: tuple[str, ...], extras: tuple[float, ...], pairs: int, seed: i
     --extra 0 gives false alarms, the others power (2, 3, 5 and 10 percent by default). Pairs are recorded beside
     --output and judged as `bench ab` would: with --pairs 0, what is there is judged and nothing measured.
     """
-    from bench.measure.cases import side
-    from bench.rows import schema as records
+    from bench.measure.cases import case
+    from bench.rows import file as records
     from benchmarks.lab import power as lab
 
     records.prepare_samples(output)
     for extra in extras or (0, 2, 3, 5, 10):
         for text in cases:
-            lab.record(side(text, "onnxruntime", 1), extra / 100, pairs, output, _told, seed)
+            lab.record(case(text), extra / 100, pairs, output, _told, seed)
     found = lab.series(output)
     _some(found, output)
     print_records([_readable(lab.summary(one)) if format == "table" else lab.summary(one) for one in found], format)
@@ -109,7 +109,7 @@ def coverage(results: tuple[Path, ...], format: str) -> None:
 
     Takes the raw samples beside each CSV; cases with 20 launches that count, over all runs together.
     """
-    from bench.rows import schema as records
+    from bench.rows import file as records
     from benchmarks.lab.coverage import LEAST
     from benchmarks.lab.coverage import coverage as covered
 

@@ -24,7 +24,7 @@ from bench.measure.pairs import enough, run
 from bench.plan import zoo
 from bench.plan.case import Case
 from bench.plan.protocol import PairProtocol
-from bench.rows import schema as records
+from bench.rows import file as records
 from bench.stats.robust import trimmed_interval
 from bench.stats.verdict import decide
 from benchmarks.lab.extra import add_work, tune
@@ -46,11 +46,11 @@ class Series:
 
 def slowed(case: Case, hidden: int) -> tuple[Case, int]:
     """Return the case with extra work, as an ONNX file in the cache, and the MACs added."""
-    artifact = ensure(case)
+    artifact = ensure(case.network)
     name = hashlib.sha256(f"{artifact.sha256}/{hidden}".encode()).hexdigest()[:16]
     path = cache.folder("lab") / f"{case.model.canonical.split(':')[0]}-{name}.onnx"
     macs = add_work(artifact.path, hidden, path)
-    return replace(case, model=zoo.resolve(str(path))), macs
+    return replace(case, network=replace(case.network, model=zoo.resolve(str(path)), resolution=None)), macs
 
 
 def record(

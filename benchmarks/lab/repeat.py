@@ -24,7 +24,7 @@ from bench import backends
 from bench.base.errors import MeasureError, Unsupported
 from bench.export import ensure
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Case, Network
 
 # The same runtime, precision, stream and thread as ours, and no more than one inference at a time.
 APP_FLAGS = (
@@ -91,8 +91,8 @@ def turns(
     tool = _tool(Path(sys.executable))
     done = read(output) if output.exists() else []
     asked = {(answer.turn, answer.tool) for answer in done}
-    case = Case(zoo.resolve(model), backends.resolve("openvino"), Settings())
-    onnx = ensure(case).path
+    case = Case(Network(zoo.resolve(model)), backends.resolve("openvino"))
+    onnx = ensure(case.network).path
     before = quiet_runs // 2
     for turn in range(runs + quiet_runs):
         quiet = not before <= turn < before + runs

@@ -11,7 +11,7 @@ import pytest
 
 from bench.backends.base import PARITY_TOLERANCE
 from bench.cli import COMMANDS
-from bench.rows import schema as records
+from bench.rows import file as records
 from bench.rows.schema import Row
 from tests.arm import userland
 from tests.arm.userland import Userland

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.rows import schema as records
+from bench.rows import file as records
 from tests.arm import userland
 from tests.arm.test_emulated import by_backend
 from tests.transport import sshd

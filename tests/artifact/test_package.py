@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
-from bench import backends, export
+from bench import export
 from bench.artifact import artifact as artifacts
 from bench.artifact import package
 from bench.artifact.artifact import Artifact
 from bench.artifact.package import Held, Package
 from bench.base.errors import ArtifactError, OutputError, Unsupported
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network
 from bench.transport.agent import buildable
 
 
 @pytest.fixture
 def made(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
     monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path / "cache"))
-    return export.ensure(Case(zoo.resolve(str(tiny)), backends.resolve("fake"), Settings()))
+    return export.ensure(Network(zoo.resolve(str(tiny))))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from bench import backends, export
 from bench.backends.testing import Nonconforming, check
 from bench.base.errors import MissingExtra, UsageError
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network
 from tests.backends.plugins import WORKS, Plugins
 
 
@@ -25,8 +25,7 @@ def test_torch_conforms() -> None:
     pytest.importorskip("torch")
     with pytest.raises(UsageError, match="takes no ONNX file"):
         check("torch")
-    case = Case(zoo.resolve("shufflenetv2:width=0.5,resolution=64"), backends.resolve("torch"), Settings())
-    report = check("torch", export.ensure(case))
+    report = check("torch", export.ensure(Network(zoo.resolve("shufflenetv2:width=0.5,resolution=64"))))
     (corrupt,) = [c for c in report.checks if c.name == "a corrupt file"]
     assert corrupt.said  # half of the weights
 

@@ -12,18 +12,18 @@ from bench.backends.base import PARITY_TOLERANCE, relative_l2, top1_agrees
 from bench.base.errors import Unsupported
 from bench.machine.environment import usable_cores
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Case, Network, Settings
 from tests.conftest import TINY_MACS
 
 SMALL = "shufflenetv2:width=0.5,resolution=64"
 
 
 def load(backend: str, model: str, **settings: object):
-    case = Case(zoo.resolve(model), backends.resolve(backend), Settings(**settings))
+    case = Case(Network(zoo.resolve(model)), backends.resolve(backend), Settings(**settings))
     runtime = backends.get(case.backend.name)
     if not backends.installed(runtime):
         pytest.skip(f"{backend} is not installed")
-    artifact = export.ensure(case)
+    artifact = export.ensure(case.network)
     return backends.session(runtime, artifact, case.settings, case.backend.options), artifact
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bench.base import escape
 from bench.base.errors import BenchError
 from bench.report.text.print import cell
-from bench.rows import schema as records
+from bench.rows import file as records
 from bench.rows.schema import Row
 
 # Every character that there is, with those that hurt more often than chance has them.

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.rows import schema as records
+from bench.rows import file as records
 from tests.ci.steps import GITHUB, run, steps
 from tests.conftest import TINY_MACS, Bench
 

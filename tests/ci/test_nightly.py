@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.plan import suite, target
-from bench.rows import schema as records
+from bench.rows import file as records
 from bench.rows.schema import Row
 from tests.ci.steps import GITHUB, PROJECT, run, steps
 

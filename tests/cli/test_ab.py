@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from bench.cli.ab import command
 from bench.measure.pairs import Pair
 from bench.plan.protocol import PairProtocol
-from bench.rows import schema as records
+from bench.rows import file as records
 from tests.conftest import Bench, one_line_error
 
 FEW = ("--pairs", 5)

@@ -10,11 +10,11 @@ import numpy as np
 import onnx
 import pytest
 
-from bench import backends, export
+from bench import export
 from bench.base.errors import ArtifactError, OutputError
 from bench.export.deliver import deliver
 from bench.plan import shapes, zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network
 from tests.conftest import TINY_MACS, Bench, one_line_error, tiny_model
 
 NET = """
@@ -28,8 +28,8 @@ make.resolution = 12
 """
 
 
-def case(path: Path, *given: str) -> Case:
-    return Case(zoo.resolve(str(path)), backends.resolve("fake"), Settings(shapes=shapes.parse(given)))
+def case(path: Path, *given: str) -> Network:
+    return Network(zoo.resolve(str(path)), shapes=shapes.parse(given))
 
 
 def delivered(source: Path, target: Path, *given: str, force: bool = False) -> list[Path]:

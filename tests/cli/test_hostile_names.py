@@ -15,7 +15,8 @@ from bench.cli.compare import command as compare
 from bench.cli.history import command as history
 from bench.cli.inspect import command as inspect
 from bench.cli.show import command as show
-from bench.rows import schema as records
+from bench.rows import file as records
+from bench.rows import schema
 from tests.conftest import Bench, tiny_model
 from tests.rows.rows import row, write
 
@@ -56,7 +57,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for model in (*FILES, LONG):
             moved = 1.2 if model != LONG and number >= NIGHTS / 2 else 1.0
             one = row(5.0 * moved * (1 + number / 1e4), model=model, run_id=f"=run{number}", backend="=fake")
-            one = records.Row(**vars(one) | {"started_at": f"2026-03-{number + 1:02}T00:00:00+00:00"})
+            one = schema.Row(**vars(one) | {"started_at": f"2026-03-{number + 1:02}T00:00:00+00:00"})
             write(folder / ("base" if number < NIGHTS / 2 else "new") / f"{number}.csv", [one])
     return folder
 
@@ -121,7 +122,7 @@ def test_run_and_inspect(bench: Bench, tmp_path: Path) -> None:
     rows = records.read(tmp_path / "r.csv")
     assert len(rows) == len(FILES), first.stderr
     assert {r.model for r in rows} >= {SCRIPT, FORMULA, MARKUP}
-    assert all(r.status in records.MEASURED for r in rows), first.stdout
+    assert all(r.status in schema.MEASURED for r in rows), first.stdout
     no_formula((tmp_path / "r.csv").read_text())
     again = bench("run", *models, *measured, "--resume", "--format", "csv")
     assert f"{len(FILES)} of {len(FILES)} cases are measured already" in again.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.rows import schema as records
+from bench.rows import file as records
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from bench.rows import schema as records
+from bench.rows import file as records
+from bench.rows import schema
 from tests.conftest import Bench, one_line_error, tiny_model
 
 FAST = ("--launches", "2", "--budget", "0.5")
@@ -27,7 +28,7 @@ def test_two_models_on_two_backends(bench: Bench, tiny: Path, tmp_path: Path) ->
     (path,) = tmp_path.glob("results/*/local.csv")
     rows = records.read(path)
     assert len(rows) == 4
-    assert all(row.status in records.MEASURED for row in rows)
+    assert all(row.status in schema.MEASURED for row in rows)
     assert all(row.precision_effective == "fp32" for row in rows)
     assert all(row.macs_executed == row.macs for row in rows)
     assert all(row.parity_rel_l2 < 1e-5 for row in rows)
@@ -55,7 +56,7 @@ def test_a_zoo_network_on_every_runtime(bench: Bench, tmp_path: Path, backend: s
     result = bench("run", "--model", SMALL, "--backend", backend, *FAST, "--format", "json", "--output", "r.csv")
     assert result.returncode == 0, result.stderr
     (row,) = json.loads(result.stdout)
-    assert row["status"] in records.MEASURED
+    assert row["status"] in schema.MEASURED
     assert (row["precision_effective"], row["threads_effective"], row["resolution"]) == ("fp32", 1, 64)
     assert row["parity_rel_l2"] < 1e-4
     assert row["parity_reference"].startswith("torch")

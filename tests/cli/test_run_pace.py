@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.base.errors import UsageError
-from bench.measure.cases import pace
-from bench.rows import schema as records
+from bench.plan.pace import read as pace
+from bench.rows import file as records
 from tests.conftest import Bench
 
 FAST = ("--launches", "2", "--budget", "0.5")

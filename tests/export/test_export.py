@@ -9,11 +9,11 @@ from pathlib import Path
 import onnx
 import pytest
 
-from bench import backends, export
+from bench import export
 from bench.base.errors import ArtifactError, BenchError
 from bench.export.key import key_of, reachable, recipe
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network
 from tests.conftest import TINY_MACS, tiny_model
 
 NET = """
@@ -45,8 +45,8 @@ class Times(torch.nn.Module):
 """
 
 
-def case(spec: str, **settings: object) -> Case:
-    return Case(zoo.resolve(spec), backends.resolve("fake"), Settings(**settings))
+def case(spec: str, **settings: object) -> Network:
+    return Network(zoo.resolve(spec), **settings)
 
 
 @pytest.fixture
@@ -114,9 +114,9 @@ def test_concurrent_exports_make_one_artifact(tiny: Path, fresh_cache: Path) -> 
     code = f"""
 from bench import backends, export
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network
 made = []
-case = Case(zoo.resolve({str(tiny)!r}), backends.resolve("fake"), Settings())
+case = Network(zoo.resolve({str(tiny)!r}))
 print(export.ensure(case, 0, lambda: made.append(1)).macs, len(made))
 """
     processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]

@@ -13,15 +13,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench import backends, export
+from bench import export
 from bench.base.errors import ArtifactError, BenchError
 from bench.plan import shapes, zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network
 from tests.conftest import Bench, one_line_error, tiny_model
 
 
 def ensure(path: Path, *given: str) -> export.Artifact:
-    return export.ensure(Case(zoo.resolve(str(path)), backends.resolve("fake"), Settings(shapes=shapes.parse(given))))
+    return export.ensure(Network(zoo.resolve(str(path)), shapes=shapes.parse(given)))
 
 
 def refused(path: Path, *given: str) -> str:

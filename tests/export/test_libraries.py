@@ -11,7 +11,7 @@ from bench import backends, export
 from bench.backends.base import relative_l2
 from bench.base.errors import ArtifactError
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Case, Network
 
 torch = pytest.importorskip("torch")
 
@@ -42,8 +42,8 @@ def test_a_network_of_a_library(spec: str) -> None:
     library = spec.partition(":")[0]
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
-    case = Case(zoo.resolve(spec), backends.resolve("onnxruntime"), Settings())
-    artifact = export.ensure(case)
+    case = Case(Network(zoo.resolve(spec)), backends.resolve("onnxruntime"))
+    artifact = export.ensure(case.network)
     session = backends.get("onnxruntime").load(artifact, case.settings, case.backend.options)
     session.infer()
     inputs, reference = artifact.reference()
@@ -72,5 +72,5 @@ def test_a_wrong_name_is_one_line(spec: str, says: str) -> None:
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
     with pytest.raises(ArtifactError) as caught:
-        export.ensure(Case(zoo.resolve(spec), backends.resolve("fake"), Settings()))
+        export.ensure(Network(zoo.resolve(spec)))
     assert says in caught.value.message + caught.value.hint

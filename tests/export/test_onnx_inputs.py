@@ -17,12 +17,12 @@ from bench.artifact import digest
 from bench.backends.base import relative_l2
 from bench.base.errors import ArtifactError, ParameterError
 from bench.plan import shapes, zoo
-from bench.plan.case import Case, Settings, cross
+from bench.plan.case import Network, Settings, cross
 from tests.conftest import TINY_MACS, Bench, one_line_error, tiny_model
 
 
-def case(path: Path, *given: str, **settings: object) -> Case:
-    return Case(zoo.resolve(str(path)), backends.resolve("fake"), Settings(shapes=shapes.parse(given), **settings))
+def case(path: Path, *given: str, **settings: object) -> Network:
+    return Network(zoo.resolve(str(path)), shapes=shapes.parse(given), **settings)
 
 
 def encoder(path: Path, batch: object = "N", length: object = "L", vocabulary: int = 2, external: bool = False) -> Path:

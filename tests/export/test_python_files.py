@@ -12,7 +12,7 @@ from bench.backends.base import relative_l2
 from bench.base.errors import ArtifactError
 from bench.export.key import key_of, reachable, recipe
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network, Settings
 from tests.conftest import Bench
 
 pytest.importorskip("torch")
@@ -66,8 +66,8 @@ def net(tmp_path: Path) -> Path:
     return tmp_path / "net.py"
 
 
-def case(spec: str) -> Case:
-    return Case(zoo.resolve(spec), backends.resolve("fake"), Settings())
+def case(spec: str) -> Network:
+    return Network(zoo.resolve(spec))
 
 
 def test_a_file_with_a_package_called_models_runs_in_torch(net: Path, bench: Bench) -> None:

@@ -11,7 +11,7 @@ from bench.findings.finding import TIME, Experiment, Finding
 from bench.findings.guidelines import ARM, G1, GPU, aligned_groups, aligned_pair, divisible, g1, g2, g3, g4
 from bench.findings.side import Side
 from bench.papers.claims import claims
-from bench.plan.zoo import network
+from bench.plan.zoo import resolve
 
 
 def test_every_claim_has_a_finding_or_a_reason() -> None:
@@ -55,7 +55,7 @@ def test_aligned_channels_are_whole_blocks_and_nearly_equal_macs(make: object) -
         for e in make(device):
             if e.channels in ("aligned", "both"):
                 checked += 1
-                params = network(e.b.model).params
+                params = resolve(e.b.model).params
                 groups = int(params.get("groups", 1))
                 for name in ("c", "c1", "c2", "m"):
                     if name in params:

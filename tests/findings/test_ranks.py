@@ -24,7 +24,7 @@ def net(model: str, macs: float, ms: float, half: float = 0.01) -> Network:
 def no_exports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts of networks are made up from their names; exporting is tested elsewhere."""
     sizes = {"shufflenetv2": (2.0, 9.0), "mobilenetv1": (4.0, 7.0), "mobilenetv2": (3.0, 8.0), "pplcnet": (1.0, 1.0)}
-    monkeypatch.setattr(room, "_counts", lambda model, side, batch: sizes.get(model, (None, None)))
+    monkeypatch.setattr(room, "_counts", lambda row: sizes.get(row["model"], (None, None)))
 
 
 @pytest.fixture

@@ -57,16 +57,14 @@ def played(monkeypatch: pytest.MonkeyPatch, factor: float, failing: str = "") ->
 
     monkeypatch.setattr(running, "measure", measure)
     made = SimpleNamespace(macs=1, params=1), SimpleNamespace(macs=2, params=2)
-    monkeypatch.setattr(
-        running, "export_all", lambda cases, *_: {running.key(case): made["0.5" in str(case)] for case in cases}
-    )
+    monkeypatch.setattr(running, "export_all", lambda networks, *_: {str(n): made["0.5" in str(n)] for n in networks})
     monkeypatch.setattr(
         running,
         "count",
-        lambda case, seed: {
+        lambda network, seed: {
             "kind": "count",
-            "model": running.key(case),
-            "macs": 2 if "0.5" in str(case) else 1,
+            "model": str(network),
+            "macs": 2 if "0.5" in str(network) else 1,
             "pointwise share of params": 0.5,
         },
     )
@@ -123,11 +121,14 @@ def test_another_machine_or_seed_does_not_go_on(tmp_path: Path) -> None:
     store.open_file(path, False, 0)
     with pytest.raises(OutputError, match="seed"):
         store.open_file(path, True, 1)
-    lines = json.loads(path.read_text())
-    lines["environment"]["cpu"] = "another"
-    path.write_text(json.dumps(lines) + "\n")
-    with pytest.raises(OutputError, match="environment"):
-        store.open_file(path, True, 0)
+    told = json.loads(path.read_text())
+    older = {key: value for key, value in told.items() if key != "machine"}  # it told the CPU alone
+    path.write_text(json.dumps(older) + "\n")
+    store.open_file(path, True, 0)
+    for wrong in (told | {"machine": "another"}, older | {"environment": told["environment"] | {"cpu": "another"}}):
+        path.write_text(json.dumps(wrong) + "\n")
+        with pytest.raises(OutputError, match="machine"):
+            store.open_file(path, True, 0)
     path.write_text("results\n")
     with pytest.raises(OutputError, match="evidence"):
         store.read(path)

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.backends import resolve
 from bench.export import ensure
 from bench.graph.complexity import count
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network
 from tests.conftest import TINY_MACS, tiny_model
 
 
@@ -80,7 +79,7 @@ def test_an_exported_network_has_the_macs_that_torch_counts(spec: str) -> None:
     from bench.models import build
     from torch.utils.flop_counter import FlopCounterMode
 
-    artifact = ensure(Case(zoo.resolve(spec), resolve("fake"), Settings(resolution=64)))
+    artifact = ensure(Network(zoo.resolve(spec), resolution=64))
     model = build(json.loads(artifact.source)["source"] + ":" + spec.partition(":")[2])
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 3, 64, 64))

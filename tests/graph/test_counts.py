@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.backends import resolve
 from bench.export import ensure
 from bench.export.graph_of import graph_of
 from bench.graph.counts import GraphCount, by_class, count_file, count_graph
 from bench.graph.reading import infer
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network
 from tests.conftest import TINY_MACS, tiny_model
 
 Shape = tuple[int, ...]
@@ -235,7 +234,7 @@ def test_external_data_is_not_read(tmp_path) -> None:
 
 def test_an_export_has_the_macs_and_parameters_of_its_row() -> None:
     pytest.importorskip("torch")
-    case = Case(zoo.resolve("condensenet:groups=8"), resolve("fake"), Settings(resolution=32))
+    case = Network(zoo.resolve("condensenet:groups=8"), resolution=32)
     artifact, found = ensure(case), graph_of(case)
     counted = count_graph(found.inferred)
     assert (counted.total("macs"), found.params) == (artifact.macs, artifact.params)
@@ -249,7 +248,7 @@ def test_every_family_has_the_macs_that_torch_counts(family: str) -> None:
     pytest.importorskip("torch")
     from bench.models import counting
 
-    case = Case(zoo.resolve(family), resolve("fake"), Settings())
+    case = Network(zoo.resolve(family))
     found, truth = graph_of(case), counting.count(family)
     counted = count_graph(found.inferred)
     assert counted.total("macs") == truth.macs

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.backends import resolve
 from bench.export.graph_of import graph_of
 from bench.graph.memory import Lifetimes
 from bench.graph.reading import Reading, infer, read_graph
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Network
 from tests.conftest import tiny_model
 
 # Sandler et al., MobileNetV2 (CVPR 2018), Table 3, 16-bit activations: resolution, channels, "Kb" (1000 bytes).
@@ -99,7 +98,7 @@ def test_an_inverted_residual_in_slices() -> None:
 @pytest.mark.parametrize(("spec", "table"), [("mobilenetv1", V1), ("mobilenetv2", V2)])
 def test_table_3_of_mobilenet_v2(spec: str, table: dict[int, tuple[int, int | None]]) -> None:
     pytest.importorskip("torch")
-    found = graph_of(Case(zoo.resolve(spec), resolve("fake"), Settings()))
+    found = graph_of(Network(zoo.resolve(spec)))
     largest = Lifetimes(read_graph(found.inferred), fused=True).largest()
     assert {t.resolution[0]: t.channels for t in largest} == {side: c for side, (c, _) in table.items()}
     for one in largest:

@@ -10,9 +10,9 @@ import pytest
 
 from bench import backends
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Case, Network
 from bench.plan.protocol import PairProtocol
-from bench.rows import schema as records
+from bench.rows import file as records
 from benchmarks.lab import power
 from benchmarks.lab.rules import RULES, Launches, mann_whitney, shares
 from tests.conftest import Bench
@@ -56,7 +56,7 @@ def test_disjoint_comparisons_share_no_pair() -> None:
 
 
 def test_recording_goes_on_where_it_stopped(tiny: Path, tmp_path: Path) -> None:
-    case = Case(zoo.resolve(str(tiny)), backends.resolve("fake"), Settings())
+    case = Case(Network(zoo.resolve(str(tiny))), backends.resolve("fake"))
     output = tmp_path / "lab.csv"
     told: list[tuple[str, int]] = []
     power.record(case, 0.0, 2, output, lambda *what: told.append(what))

@@ -20,7 +20,8 @@ from bench import backends
 from bench.plan import zoo
 from bench.plan.case import cross
 from bench.plan.protocol import Protocol
-from bench.rows import schema as records
+from bench.rows import file as records
+from bench.rows import schema
 from tests.conftest import Bench, one_line_error, tiny_model
 from tests.measure.cluster import Cluster, until
 
@@ -58,7 +59,7 @@ def running(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def rows_in(path: Path) -> list[records.Row]:
+def rows_in(path: Path) -> list[schema.Row]:
     return records.read(path) if path.exists() and path.stat().st_size else []
 
 

@@ -14,14 +14,14 @@ from bench.base.wire import MARK, Marked, take
 from bench.measure.launch import Launch
 from bench.measure.runner import Runner
 from bench.plan import zoo
-from bench.plan.case import Case, Plan, Settings
+from bench.plan.case import Case, Network, Plan
 from bench.plan.protocol import Protocol
 from bench.transport.local import SCRUBBED
 
 
 def start(tiny: Path, backend: str, timeout_s: float = 60.0) -> tuple[Launch, str]:
-    case = Case(zoo.resolve(str(tiny)), backends.resolve(backend), Settings())
-    return Launch(case, timeout_s), export.ensure(case).folder
+    case = Case(Network(zoo.resolve(str(tiny))), backends.resolve(backend))
+    return Launch(case, timeout_s), export.ensure(case.network).folder
 
 
 def test_a_launch_from_load_to_close(tiny: Path) -> None:
@@ -119,7 +119,7 @@ def test_what_a_sitecustomize_prints_costs_nothing(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(NOISY + more)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
-    case = Case(zoo.resolve(str(tiny)), backends.resolve("fake"), Settings())
+    case = Case(Network(zoo.resolve(str(tiny))), backends.resolve("fake"))
     (row,) = Runner(Plan((case,), Protocol(launches=1, max_launches=1))).run()
     assert row.status in (("crashed",) if says else ("ok", "noisy")), row.error
     assert says in (row.error or "")

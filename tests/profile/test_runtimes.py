@@ -12,7 +12,7 @@ from bench import backends, export
 from bench.graph.classes import OpClass
 from bench.measure import profiling
 from bench.plan import zoo
-from bench.plan.case import Case, Settings
+from bench.plan.case import Case, Network
 from bench.profile import classes, source
 from tests.conftest import TINY_MACS, tiny_model
 
@@ -22,11 +22,11 @@ RUNTIMES = ["onnxruntime", "openvino"]
 
 
 def profiled(model: str, backend: str):
-    case = Case(zoo.resolve(model), backends.resolve(backend), Settings())
+    case = Case(Network(zoo.resolve(model)), backends.resolve(backend))
     runtime = backends.get(case.backend.name)
     if not backends.installed(runtime):
         pytest.skip(f"{backend} is not installed")
-    artifact = export.ensure(case)
+    artifact = export.ensure(case.network)
     session = runtime.load(artifact, case.settings, case.backend.options)
     session.infer()
     profiler = profiling.start(runtime, session)

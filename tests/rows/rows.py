@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.rows.schema import Row, append
+from bench.rows.file import append
+from bench.rows.schema import Row
 
 DEFAULTS: dict[str, Any] = {
     "run_id": "job0", "started_at": "2026-03-01T00:00:00+00:00", "status": "ok", "model": "net", "backend":

@@ -21,7 +21,7 @@ SMALL = Shape(nights=120, cases=16, changes=4)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_was_planted_is_found_and_nothing_else(tmp_path: Path, seed: int) -> None:
     planted, met = write(tmp_path, seed, SMALL)
-    result = history(load([str(tmp_path)]), "@".join(names(1)[0]))
+    result = history(load([str(tmp_path)], pool="cpu"), "@".join(names(1)[0]))
     found = score(result, planted, met, SMALL.cases)
     assert found.large_found == found.large > 0
     assert found.false == 0, found.alarms
@@ -39,7 +39,7 @@ def test_every_series_is_searched_twice_whatever_is_found(tmp_path: Path, monkey
     write(tmp_path, 1, SMALL)
     monkeypatch.setattr("bench.rows.history.breaks", counted)
     monkeypatch.setattr("bench.stats.changes.breaks", counted)
-    result = history(load([str(tmp_path)]), "@".join(names(1)[0]))
+    result = history(load([str(tmp_path)], pool="cpu"), "@".join(names(1)[0]))
     assert len(searched) == 2 * result.series > 0
     assert result.moved
 
@@ -48,7 +48,7 @@ def test_every_series_is_searched_twice_whatever_is_found(tmp_path: Path, monkey
 @pytest.mark.parametrize("seed", range(3))
 def test_two_years_of_six_targets(tmp_path: Path, seed: int) -> None:
     planted, met = write(tmp_path, 100 + seed, Shape())
-    result = history(load([str(tmp_path)]), "@".join(names(1)[0]))
+    result = history(load([str(tmp_path)], pool="cpu"), "@".join(names(1)[0]))
     found = score(result, planted, met, Shape().cases)
     assert found.large_found == found.large, found.missed
     assert found.false <= 2, found.alarms
@@ -70,8 +70,8 @@ def quiet(seed: int, n: int = 60) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.004, n)
 
 
-def analysed(tmp_path: Path, reference: str | None = "anchor@onnxruntime") -> History:
-    return history(load([str(tmp_path)]), reference)
+def analysed(tmp_path: Path, reference: str | None = "anchor@onnxruntime", pool: str = "") -> History:
+    return history(load([str(tmp_path)], pool=pool), reference)
 
 
 def test_who_when_how_much_and_with_what(tmp_path: Path) -> None:
@@ -92,17 +92,18 @@ def test_a_slow_month_of_the_machine_is_no_change(tmp_path: Path) -> None:
     assert analysed(tmp_path).moved == ()
 
 
-def test_the_key_is_the_cpu_and_not_the_label(tmp_path: Path) -> None:
+def test_the_key_is_the_cpu_and_where_pooled_not_the_label(tmp_path: Path) -> None:
     """One label, two CPUs night by night, which differ by a factor of two: no change on either."""
     logs = {"anchor": quiet(1), "x": quiet(2) + np.where(np.arange(60) >= 30, 0.7, 0)}
     series(tmp_path / "mix.csv", logs, cpu=["EPYC"] * 30 + ["Xeon"] * 30, target="hosted")
     assert analysed(tmp_path).moved == ()
     assert analysed(tmp_path).series == 2
-    # And one CPU behind two labels is one series, in which a step is seen although each label has one level only.
+    # And one CPU behind two labels is, pooled, one series, in which a step is seen although each label has one level.
     labels = ["old-label"] * 30 + ["new-label"] * 30
     (tmp_path / "mix.csv").unlink()
     series(tmp_path / "same.csv", logs, target=labels)
-    (moved,) = analysed(tmp_path).moved
+    assert analysed(tmp_path).moved == ()
+    (moved,) = analysed(tmp_path, pool="cpu").moved
     assert moved.first_after == "2025-01-31"
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.base.errors import OutputError
-from bench.rows import schema as records
+from bench.rows import file as records
+from bench.rows import schema
 from bench.rows.schema import COLUMNS, Row
 
 ROW = Row(status="ok", model="shufflenetv2", backend="openvino", latency_ms=3.5, samples=240, parity_top1=True)
@@ -91,7 +92,7 @@ def test_a_file_of_something_else_is_no_result(tmp_path: Path) -> None:
 
 
 def test_the_schema_tells_every_column() -> None:
-    described = records.schema()
+    described = schema.schema()
     assert [row["column"] for row in described] == list(COLUMNS)
     assert all(row["meaning"] for row in described)
     assert all(row["unit"] for row in described if row["column"].endswith(("_ms", "_mb", "_s")))

@@ -71,13 +71,15 @@ def test_another_cpu_is_another_machine(tmp_path: Path) -> None:
     assert found.exit_code == 3
 
 
-def test_the_label_of_the_machine_does_not_matter_and_is_pointed_out(tmp_path: Path) -> None:
+def test_another_target_is_another_machine_unless_pooled(tmp_path: Path) -> None:
     nights(tmp_path / "base.csv", STEADY, target="ubuntu-22.04")
     nights(tmp_path / "new.csv", STEADY, target="ubuntu-24.04", backend_version="1.1", artifact_sha256="b" * 64)
-    found = judged(tmp_path)
+    apart = judged(tmp_path)
+    assert not apart.cases
+    assert apart.unmatched[0].reason == "another target in NEW: ubuntu-24.04 (--pool cpu joins targets of one CPU)"
+    found = compare(*(load([str(tmp_path / f"{side}.csv")], pool="cpu") for side in ("base", "new")), QUIET)
     assert found.cases[0].verdict == "equivalent"
     assert "backend_version: 1.0 -> 1.1" in found.cases[0].differs
-    assert any(note.startswith("target: ubuntu-22.04 -> ubuntu-24.04 (1 of 1") for note in found.notes)
     assert any(note.startswith("artifact_sha256") for note in found.notes)
 
 

@@ -18,7 +18,7 @@ from bench.machine.environment import local
 from bench.measure.launch import Launch, runtimes
 from bench.measure.pairs import collect
 from bench.plan import zoo
-from bench.plan.case import Case, Settings, cross
+from bench.plan.case import Case, Network, cross
 from bench.plan.protocol import PairProtocol
 from bench.transport.messages import Hold
 from tests.measure.test_worker import DEATHS
@@ -32,8 +32,8 @@ def way() -> Iterator[Piped]:
 
 
 def case_of(tiny: Path, backend: str) -> tuple[Case, Artifact]:
-    case = Case(zoo.resolve(str(tiny)), backends.resolve(backend), Settings())
-    return case, export.ensure(case)
+    case = Case(Network(zoo.resolve(str(tiny))), backends.resolve(backend))
+    return case, export.ensure(case.network)
 
 
 def children(way: Piped) -> list[psutil.Process]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import __version__
-from bench.rows import schema as records
+from bench.rows import file as records
 from tests.conftest import Bench, one_line_error
 from tests.transport import sshd
 from tests.transport.sshd import Sshd

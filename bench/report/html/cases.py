@@ -8,20 +8,19 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bench.base.errors import BenchError, clip
-from bench.findings.ranks import VALID
+from bench.rows import identity
 from bench.rows.fields import family as family_of
-from bench.rows.frame import CASE, MACHINE, Rows
+from bench.rows.frame import Rows
+from bench.rows.schema import MEASURED
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEXTS = ("pace_ms", "error")
+TEXTS = ("error",)
 NUMBERS = ("floor_ms", "attainable_share", "machine_speed", "set_aside")
-# What makes two rows the same case of a report.
-KEY = (*CASE, *MACHINE, "target", "pace_ms")
-# Within one of these, latencies of networks stand against each other.
-SETTING = ("target", "cpu", "backend", "threads", "batch", "precision", "pace")
 MOST = 2500  # more cases than that are sampled: a page draws no more at once
 WIDTH = 48  # characters of a name in a chart
 
@@ -31,8 +30,8 @@ class CaseRow:
     """The newest row of a case; `index` is its place, `rows` how many rows the case has.
 
     Times in ms, None where the row has none. `family` and `series` (the family with all but its width) group models;
-    `setting` holds everything but the network; `label` is a name short enough for a chart, with the resolution where
-    a model is there in several.
+    `setting` holds everything but the network (the columns of `bench.rows.identity.setting`); `label` is a name short
+    enough for a chart, with the resolution where a model is there in several.
     """
 
     index: int
@@ -48,8 +47,9 @@ class CaseRow:
     threads: str
     batch: str
     resolution: str
+    shape: str
     precision: str
-    pace: str
+    setting: tuple[str, ...]
     status: str
     started: str
     run: str
@@ -63,14 +63,9 @@ class CaseRow:
     rows: int
 
     @property
-    def setting(self) -> tuple[str, ...]:
-        """Everything but the network."""
-        return tuple(getattr(self, name) for name in SETTING)
-
-    @property
     def measured(self) -> bool:
         """Whether there is a latency that may be believed with its interval."""
-        return self.status in VALID and None not in (self.latency_ms, self.lo_ms, self.hi_ms, self.macs)
+        return self.status in MEASURED and None not in (self.latency_ms, self.lo_ms, self.hi_ms, self.macs)
 
 
 @dataclass(frozen=True)
@@ -90,19 +85,16 @@ class Cases:
 def cases(rows: Rows) -> Cases:
     """Take the newest row of every case; beyond `MOST` cases, every n-th in the order of MACs."""
     frame = rows.frame
-    order = frame["started_at"].astype(str).argsort(kind="stable")
-    frame = frame.iloc[order.to_numpy()]
-    grouped = frame.groupby(list(KEY), observed=True, sort=False)
-    counts = grouped.ngroup()
-    newest = frame[~counts.duplicated(keep="last")].assign(
-        rows=counts.map(counts.value_counts())[~counts.duplicated(keep="last")]
-    )
+    columns = list(identity.cell_of())
+    numbers, _ = identity.numbers(frame, columns)
+    counts = np.bincount(numbers)
+    newest = identity.newest(frame.assign(rows=counts[numbers]), columns)
     found = len(newest)
     if found > MOST:
         newest = newest.sort_values("macs", kind="stable").iloc[:: math.ceil(found / MOST)]
     newest = newest.sort_values(["macs", "latency_ms"], kind="stable")
-    sides = newest.groupby("model", observed=True)["resolution"].nunique()
-    several = set(sides[sides > 1].index)
+    inputs = newest[["model", "resolution", "shapes"]].astype(str).drop_duplicates()["model"].value_counts()
+    several = set(inputs[inputs > 1].index)
     records = [_case(i, row, several) for i, row in enumerate(newest.to_dict("records"))]
     return Cases(tuple(records), found, len(frame))
 
@@ -114,10 +106,14 @@ def _case(index: int, row: Mapping[Any, Any], several: set[str]) -> CaseRow:
     latency, share, macs = (_number(row[name]) for name in ("latency_ms", "attainable_share", "macs"))
     model = str(row["model"])
     family, series = group_of(model)
+    shape = " ".join(
+        part for part in (f"{row['resolution']} px" if row["resolution"] else "", str(row["shapes"])) if part
+    )
+    precision = text(identity.RAN) or text(identity.ASKED) or "unknown"
     return CaseRow(
         index=index,
         model=clip(model, 120),
-        label=clip(f"{model} {row['resolution']} px" if model in several else model, WIDTH),
+        label=clip(f"{model} {shape}" if model in several else model, WIDTH),
         family=family,
         series=series,
         backend=text("backend"),
@@ -128,8 +124,9 @@ def _case(index: int, row: Mapping[Any, Any], several: set[str]) -> CaseRow:
         threads=text("threads"),
         batch=text("batch"),
         resolution=text("resolution"),
-        precision=text("precision_effective") or text("precision") or "unknown",
-        pace=text("pace_ms"),
+        shape=shape,
+        precision=precision,
+        setting=tuple(precision if name == identity.RAN else text(name) for name in identity.setting()),
         status=text("status"),
         started=text("started_at", 25),
         run=text("run_id", 40),
@@ -173,21 +170,7 @@ def group_of(model: str) -> tuple[str, str]:
 
 def named(rows: Sequence[CaseRow]) -> dict[tuple[str, ...], str]:
     """Name every setting by what differs between them; one alone by its backend and target."""
-    settings = list(dict.fromkeys(row.setting for row in rows))
-    varying = [i for i in range(len(SETTING)) if len({s[i] for s in settings}) > 1]
-    before = {"threads": "threads ", "batch": "batch ", "pace": "pace "}
-    after = {"pace": " ms"}
-
-    def told(i: int, value: str) -> str:
-        name = SETTING[i]
-        return f"{before.get(name, '')}{value or 'none'}{after.get(name, '') if value else ''}"
-
-    for name in ("cpu", "precision", "batch"):  # what other parts of the name tell already
-        rest = [i for i in varying if SETTING[i] != name]
-        if rest and len({tuple(s[i] for i in rest) for s in settings}) == len(settings):
-            varying = rest
-    varying = varying or [SETTING.index("backend"), SETTING.index("target")]
-    return {s: ", ".join(clip(told(i, s[i]), 40) for i in varying) for s in settings}
+    return identity.named([row.setting for row in rows], identity.setting(), ("backend", "target"))
 
 
 def frame_days(frame: pd.DataFrame) -> pd.Series:

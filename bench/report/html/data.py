@@ -42,8 +42,8 @@ class Data:
     notes: tuple[str, ...]
 
 
-def gather(named_sources: Sequence[str]) -> Data:
-    """Read files, folders and patterns.
+def gather(named_sources: Sequence[str], pool: str = "") -> Data:
+    """Read files, folders and patterns; with the `pool` ``cpu`` targets of one CPU model are one machine.
 
     Raises:
         UsageError: there is nothing.
@@ -51,7 +51,7 @@ def gather(named_sources: Sequence[str]) -> Data:
     """
     found = files.find(named_sources)
     notes: list[str] = [*found.notes]
-    rows = _rows(found, notes)
+    rows = _rows(found, notes, pool)
     shown = cases(rows) if rows else Cases((), 0, 0)
     facets = Facets()
     for row in shown.rows:
@@ -92,12 +92,12 @@ def gather(named_sources: Sequence[str]) -> Data:
     )
 
 
-def _rows(found: files.Sources, notes: list[str]) -> Rows | None:
+def _rows(found: files.Sources, notes: list[str], pool: str) -> Rows | None:
     """Read the rows; none at all is a mistake only where nothing else was found."""
     if not found.rows:
         return None
     try:
-        rows = load(found.rows, TEXTS, NUMBERS)
+        rows = load(found.rows, TEXTS, NUMBERS, pool)
     except OutputError as error:
         if not (found.evidence or found.profiles) or any(Path(source).is_file() for source in found.rows):
             raise

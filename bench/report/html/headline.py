@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from bench.findings.verdict import VERDICTS
-from bench.report.html.cases import MOST, SETTING, CaseRow
+from bench.report.html.cases import MOST, CaseRow
 from bench.report.html.data import Data
 from bench.report.html.pairs import MOST_DRAWN, MOST_INVERSIONS
+from bench.rows import identity
 
 
 def headline(data: Data) -> str:
@@ -68,12 +69,12 @@ def lead(data: Data) -> list[str]:
 
 def _same(rows: tuple[CaseRow, ...]) -> str:
     """Say what all cases have in common."""
-    words = {"threads": "{} threads", "batch": "batch {}", "pace": "paced every {} ms"}
+    words = {"threads": "{} threads", "batch": "batch {}", "pace_ms": "paced every {} ms"}
     common = []
-    for name in SETTING:
-        values = {getattr(row, name) for row in rows}
-        if len(values) == 1 and (value := values.pop()):
-            told = words.get(name, "{}").format(value)
+    for i, name in enumerate(identity.setting()):
+        values = {row.setting[i] for row in rows}
+        if name not in ("arch", "cpu_id") and len(values) == 1 and (value := values.pop()):
+            told = words[name].format(value) if name in words else identity.told(name, value)
             common.append("1 thread" if told == "1 threads" else told)
     return f"All: {', '.join(common)}." if common else ""
 

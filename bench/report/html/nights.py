@@ -10,10 +10,9 @@ import numpy as np
 
 from bench.base.errors import BenchError, MissingExtra, clip
 from bench.report.html.cases import frame_days
-from bench.rows.frame import MACHINE, Rows
+from bench.rows import identity
+from bench.rows.frame import Rows
 from bench.rows.history import History, Moved, history
-from bench.rows.jobs import labels, machine
-from bench.rows.reference import cases_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +23,7 @@ FEWEST_NIGHTS = 2
 
 @dataclass(frozen=True)
 class Series:
-    """One case on one CPU: ISO dates, and the median of each night in ms at the reference's median speed.
+    """One case on one machine: ISO dates, and the median of each night in ms at the reference's median speed.
 
     `raw` says that there was no reference: the values are plain latencies. `on` is its subject among the facets.
     """
@@ -75,22 +74,20 @@ def nights(rows: Rows) -> Nights:
 
 
 def _recurring(rows: Rows) -> Rows:
-    """Keep the rows of CPUs that were met in more than one night: a single run has no history."""
+    """Keep the rows of machines that were met in more than one night: a single run has no history."""
     frame = rows.frame
-    machines = frame.groupby(list(MACHINE), observed=True, sort=False).ngroup()
-    several = frame_days(frame).groupby(machines).nunique() >= FEWEST_NIGHTS
-    return Rows(frame[machines.map(several).to_numpy(dtype=bool)].reset_index(drop=True))
+    machines, _ = identity.numbers(frame, identity.machine())
+    several = (frame_days(frame).groupby(machines).nunique() >= FEWEST_NIGHTS).to_numpy()
+    return Rows(frame[several[machines]].reset_index(drop=True))
 
 
-def _most_frequent(frame: pd.DataFrame) -> str:
-    """Name the case with the most rows as `bench history --reference` takes it."""
-    numbers, cases = cases_of(frame)
-    case = cases[int(np.bincount(numbers.to_numpy()).argmax())]
-    parts = [f"@{name}={case[name]}" for name in ("threads", "batch", "resolution") if case[name]]
-    return f"{case['model']}@{case['backend']}{''.join(parts)}"
+def _most_frequent(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the case with the most rows."""
+    numbers, cases = identity.numbers(frame, identity.case())
+    return cases[int(np.bincount(numbers).argmax())]
 
 
-def _history(rows: Rows, reference: str | None = None) -> tuple[History | None, str]:
+def _history(rows: Rows, reference: dict[str, str] | None = None) -> tuple[History | None, str]:
     try:
         return history(rows, reference), ""
     except MissingExtra as error:
@@ -100,28 +97,27 @@ def _history(rows: Rows, reference: str | None = None) -> tuple[History | None, 
 
 
 def _series(frame: pd.DataFrame, found: History | None) -> list[Series]:
-    numbers, cases = cases_of(frame)
-    names = labels(cases)
-    day = frame_days(frame)
+    numbers, cases = identity.numbers(frame, identity.case())
+    machines, places = identity.numbers(frame, identity.machine())
+    names, shown = identity.labels(cases), identity.machine_names(places)
     logs = np.log(frame["latency_ms"].to_numpy())
     anchor = names.index(found.reference) if found and found.reference in names else None
     if anchor is not None:
-        logs = logs - _reference(frame, logs, (numbers == anchor).to_numpy())
-    table = frame[[*MACHINE, "target"]].assign(case=numbers, day=day, log=logs)
+        logs = logs - _reference(frame, logs, machines, numbers == anchor)
+    table = frame[["target"]].assign(case=numbers, machine=machines, day=frame_days(frame), log=logs)
     table = table[(table["day"] != "") & np.isfinite(table["log"])]
     moved: dict[tuple[str, str], list[Moved]] = {}
     for one in found.moved if found else ():
         moved.setdefault((one.case, one.machine), []).append(one)
     made = []
-    for key, mine in table.groupby(["case", *MACHINE], observed=True, sort=False):
+    for (number, place), mine in table.groupby(["case", "machine"], sort=False):
         median = mine.groupby("day")["log"].median()
         if len(median) < FEWEST_NIGHTS:
             continue
-        case = cases[key[0]]
-        where = machine(dict(zip(MACHINE, map(str, key[1:]), strict=True)))
+        case, where = cases[number], shown[place]
         made.append(
             Series(
-                case=clip(names[key[0]], 80),
+                case=clip(names[number], 80),
                 machine=clip(where, 60),
                 model=case["model"],
                 backend=clip(case["backend"], 80),
@@ -130,26 +126,25 @@ def _series(frame: pd.DataFrame, found: History | None) -> list[Series]:
                 targets=tuple(sorted(set(mine["target"].astype(str)))),
                 days=tuple(median.index),
                 ms=tuple(float(f"{math.exp(v):.5g}") for v in median),
-                raw=anchor is None or key[0] == anchor,
-                moved=tuple(moved.get((names[key[0]], where), ())),
+                raw=anchor is None or number == anchor,
+                moved=tuple(moved.get((names[number], where), ())),
             )
         )
     return made
 
 
-def _reference(frame: pd.DataFrame, logs: np.ndarray, is_reference: np.ndarray) -> np.ndarray:
-    """Return for each row what its run's speed adds: the reference's log latency over its median on that CPU.
+def _reference(
+    frame: pd.DataFrame, logs: np.ndarray, machines: identity.Numbers, is_reference: np.ndarray
+) -> np.ndarray:
+    """Return for each row what its job's speed adds: the reference's log latency over its median on that machine.
 
-    NaN where the run has no ok row of the reference; zero for the reference itself, which stays as it is.
+    NaN where the job has no ok row of the reference; zero for the reference itself, which stays as it is.
     """
     import pandas as pd
 
-    mine = pd.DataFrame(
-        {"run": frame.loc[is_reference, "run_id"].astype(str), "log": logs[is_reference]}
-    ).drop_duplicates("run", keep="last")
-    here = frame["run_id"].astype(str).map(mine.set_index("run")["log"])
-    machines = frame.groupby(list(MACHINE), observed=True, sort=False).ngroup()
-    usual = here[is_reference].groupby(machines[is_reference]).median()
-    off = (here - machines.map(usual)).to_numpy(dtype=float)
-    result: np.ndarray = np.where(is_reference, 0.0, off)
+    jobs, _ = identity.numbers(frame, identity.job())
+    mine = pd.Series(logs[is_reference], index=jobs[is_reference])
+    here = mine[~mine.index.duplicated(keep="last")].reindex(jobs).to_numpy()
+    usual = pd.Series(here[is_reference]).groupby(machines[is_reference]).median().reindex(machines).to_numpy()
+    result: np.ndarray = np.where(is_reference, 0.0, here - usual)
     return result

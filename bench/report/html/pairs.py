@@ -9,7 +9,8 @@ from typing import Any
 
 from bench.base.errors import BenchError, clip
 from bench.findings.ranks import LEAST_CASES, Inversion, Network, inversions_of, moved
-from bench.report.html.cases import SETTING, CaseRow, named
+from bench.report.html.cases import CaseRow, named
+from bench.rows import identity
 from bench.stats.ranks import Correlation, correlations
 
 MOST_INVERSIONS = 1000
@@ -75,8 +76,8 @@ def inverted(rows: Sequence[CaseRow]) -> Inverted:
 
 
 def _network(row: CaseRow) -> Network:
-    values = [float(value or 0) for value in (row.macs, row.latency_ms, row.lo_ms, row.hi_ms)]  # `measured` says so
-    return Network(row.label, "", *values)
+    macs, latency, lo, hi = (float(v or 0) for v in (row.macs, row.latency_ms, row.lo_ms, row.hi_ms))  # `measured`
+    return Network(row.label, "", macs, latency, lo, hi)
 
 
 def _record(one: Inversion, on: list[int], several: bool) -> Record:
@@ -104,24 +105,29 @@ def orders(rows: Sequence[CaseRow]) -> tuple[Order, ...]:
     levels: dict[tuple[str, ...], dict[tuple[str, str], CaseRow]] = {}
     for row in rows:
         if row.measured:
-            levels.setdefault(row.setting, {})[row.model, row.resolution] = row
+            levels.setdefault(row.setting, {})[row.model, row.shape] = row
     found = []
     for a, b in itertools.combinations(levels, 2):
         both = [key for key in levels[a] if key in levels[b]]
         if len(both) >= LEAST_CASES and _comparable(a, b):
             left, right = ([level[key] for key in both] for level in (levels[a], levels[b]))
             first, second = sorted(((names[a], left), (names[b], right)), key=lambda side: side[1][0].arch == "aarch64")
-            rank = (left[0].arch == right[0].arch, a[0] == b[0] and a[1] == b[1], -len(both))
+            rank = (left[0].arch == right[0].arch, _machine(a) == _machine(b), -len(both))
             found.append((rank, _measured_order(first, second)))
     found.sort(key=lambda item: item[0])
     measured = [order for _, order in found[:MOST_PAIRS]]
     return (*measured, *_published(levels, names))
 
 
+def _machine(setting: tuple[str, ...]) -> list[str]:
+    return [value for name, value in zip(identity.setting(), setting, strict=True) if name in identity.machine()]
+
+
 def _comparable(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
     """Settings that differ in the machine, or else in one thing alone."""
-    differ = {name for name, x, y in zip(SETTING, a, b, strict=True) if x != y}
-    return len(differ - {"target", "cpu"}) <= (0 if differ & {"target", "cpu"} else 1)
+    differ = {name for name, x, y in zip(identity.setting(), a, b, strict=True) if x != y}
+    machine = set(identity.machine())
+    return len(differ - machine) <= (0 if differ & machine else 1)
 
 
 def _measured_order(a: tuple[str, list[CaseRow]], b: tuple[str, list[CaseRow]]) -> Order:

@@ -19,7 +19,8 @@ LEAST_SHARE = 0.005  # a class below this share everywhere is put among the othe
 class Profiled:
     """One profiled network: `parts` are class, family of classes, operators, ms and MACs; they add up to the latency.
 
-    `sentences` are the time at stake and the statement. The parts include the residual, which may be negative.
+    `sentences` are the time at stake and the statement. The parts include the residual, which may be negative. `which`
+    tells inputs of one model apart.
     """
 
     model: str
@@ -31,12 +32,13 @@ class Profiled:
     latency_ms: float
     parts: tuple[tuple[str, str, int, float, float], ...]
     sentences: tuple[tuple[str, str], ...]
+    which: str = ""
 
     @property
     def name(self) -> str:
         """What its bar is called."""
         threads = f", {self.threads} threads" if self.threads != 1 else ""
-        return clip(f"{self.model} on {self.backend}{threads}", 60)
+        return clip(f"{self.model}{self.which} on {self.backend}{threads}", 60)
 
 
 def read(paths: Sequence[Path], strict: Sequence[str] = ()) -> tuple[tuple[Profiled, ...], tuple[str, ...]]:
@@ -45,7 +47,7 @@ def read(paths: Sequence[Path], strict: Sequence[str] = ()) -> tuple[tuple[Profi
     Raises:
         OutputError: one of `strict` does not read, because a person named it.
     """
-    networks: dict[tuple[str, str, int, str], Network] = {}
+    networks: dict[tuple[object, ...], Network] = {}
     notes = []
     for path in paths:
         try:
@@ -56,14 +58,17 @@ def read(paths: Sequence[Path], strict: Sequence[str] = ()) -> tuple[tuple[Profi
             notes.append(clip(error.message, 160))
             continue
         for network in found:
-            networks[network.model, network.backend, network.threads, network.cpu] = network
-    done = sorted((_profiled(n) for n in networks.values()), key=lambda p: p.latency_ms)
+            networks[network.model, network.resolution, network.batch, *network.runtime] = network
+    inputs: dict[str, set[tuple[object, ...]]] = {}
+    for network in networks.values():
+        inputs.setdefault(network.model, set()).add((network.resolution, network.batch))
+    done = sorted((_profiled(n, len(inputs[n.model]) > 1) for n in networks.values()), key=lambda p: p.latency_ms)
     if len(done) > MOST:
         notes.append(f"{len(done)} profiles; the {MOST} slowest are shown")
     return tuple(done[-MOST:]), tuple(notes)
 
 
-def _profiled(network: Network) -> Profiled:
+def _profiled(network: Network, several: bool) -> Profiled:
     from bench.profile.reasons import reasons
     from bench.profile.roofs import find
 
@@ -87,4 +92,5 @@ def _profiled(network: Network) -> Profiled:
         latency_ms=network.latency_ms,
         parts=tuple(parts),
         sentences=tuple((f"{s.ms:.2f} ms, {s.ms / network.latency_ms:.0%}", s.text) for s in said[:MOST_SENTENCES]),
+        which=f" {network.resolution or '?'} px, batch {network.batch}" if several else "",
     )

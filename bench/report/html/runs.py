@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.base.errors import clip
+from bench.rows import identity
 from bench.rows.frame import Rows
 
 if TYPE_CHECKING:
@@ -45,12 +46,12 @@ class Runs:
 
 def runs(rows: Rows) -> Runs:
     """Describe the newest runs, the last one first."""
-    frame = rows.frame
-    started = frame.groupby("run_id", observed=True, sort=False)["started_at"].agg(lambda texts: min(map(str, texts)))
+    jobs, keys = identity.numbers(rows.frame, identity.job())
+    frame = rows.frame.assign(job=jobs)
+    started = frame.groupby("job")["started_at"].agg(lambda texts: min(map(str, texts)))
     newest = started.sort_values(ascending=False, kind="stable").index[:MOST]
-    mine = frame[frame["run_id"].isin(newest)]
-    groups = dict(iter(mine.groupby("run_id", observed=True, sort=False)))
-    return Runs(tuple(_run(str(name), groups[name]) for name in newest), len(started))
+    groups = dict(iter(frame[frame["job"].isin(newest)].groupby("job", sort=False)))
+    return Runs(tuple(_run(keys[job][identity.RUN_ID], groups[job]) for job in newest), len(keys))
 
 
 def _run(name: str, frame: pd.DataFrame) -> Run:

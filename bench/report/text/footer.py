@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bench.base.errors import clip
-from bench.rows.jobs import machine
+from bench.rows.identity import machine_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def machines(frame: pd.DataFrame) -> list[str]:
     found = []
     for row in frame[columns].drop_duplicates().astype(str).to_dict("records"):
         virtual = "" if row["hypervisor"] in ("", "none") else "virtual machine"
-        parts = (machine({str(k): str(v) for k, v in row.items()}), row["microarchitecture"], virtual, row["os"])
+        parts = (machine_name({str(k): str(v) for k, v in row.items()}), row["microarchitecture"], virtual, row["os"])
         found.append(", ".join(str(part) for part in parts if part))
     return list(dict.fromkeys(found))
 
