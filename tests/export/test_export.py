@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from bench import export
-from bench.base.errors import ArtifactError, BenchError
+from bench.base.errors import ArtifactError, BenchError, UnknownName
 from bench.export.key import key_of, reachable, recipe
 from bench.plan import zoo
 from bench.plan.case import Network
@@ -74,12 +74,16 @@ def test_a_python_file_with_a_neighbour(net: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "says"),
-    [("nothing", "not an nn.Module"), ("mke", "did you mean make"), ("grows", "unhealthy numbers")],
+    ("function", "error", "says"),
+    [
+        ("nothing", ArtifactError, "not an nn.Module"),
+        ("mke", UnknownName, "did you mean make"),
+        ("grows", ArtifactError, "unhealthy numbers"),
+    ],
 )
-def test_a_python_file_that_does_not_do(net: str, function: str, says: str) -> None:
+def test_a_python_file_that_does_not_do(net: str, function: str, error: type[BenchError], says: str) -> None:
     pytest.importorskip("torch")
-    with pytest.raises(ArtifactError) as caught:
+    with pytest.raises(error) as caught:
         export.ensure(case(f"{net}:{function}"))
     assert says in caught.value.message + caught.value.hint
 
