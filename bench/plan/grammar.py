@@ -13,11 +13,11 @@ is split from the right, and only where a known name follows the sign.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from functools import cache
-from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
@@ -140,7 +140,7 @@ def _check(text: str, model: str, backends: Collection[str] | None) -> None:
     """Say what is wrong with an @ that was left in the model's name, unless it is in a path."""
     _, sign, last = model.rpartition("@")
     path = model.partition(".py:")[0] + ".py" if ".py:" in model else model
-    if not sign or "/" in last or last.endswith(".onnx") or ".py:" in last or Path(path).exists():
+    if not sign or "/" in last or last.endswith(".onnx") or ".py:" in last or os.path.exists(path):
         return
     key, equals, _ = last.partition("=")
     if equals and ":" not in key:
