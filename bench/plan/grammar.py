@@ -14,7 +14,6 @@ is split from the right, and only where a known name follows the sign.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -24,7 +23,6 @@ from typing import Any, get_args, get_type_hints
 from bench.base.errors import SpecError, UnknownName, clip
 from bench.plan.case import Network, Settings
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _PATHS = (".onnx", ".py")
 
 
@@ -133,7 +131,7 @@ def _is_backend(part: str, backends: Collection[str] | None) -> bool:
     head, colon, _ = part.partition(":")
     if backends is not None:
         return head in backends
-    return _NAME.fullmatch(head) is not None and (bool(colon) or not head.endswith(_PATHS))
+    return "/" not in head and (bool(colon) or not head.endswith(_PATHS))
 
 
 def _check(text: str, model: str, backends: Collection[str] | None) -> None:
