@@ -210,7 +210,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             planted, met = write(Path(folder), seed, shape)
             start = time.perf_counter()
-            rows = load([folder])
+            rows = load([folder], pool="cpu")
             read = time.perf_counter() - start
             found = history(rows, "net00@onnxruntime")
             whole = time.perf_counter() - start

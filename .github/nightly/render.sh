@@ -9,12 +9,12 @@ last=${nights[-1]}
   printf '# Nights\n\n%s of them, the last one %s.\n\n' "${#nights[@]}" "${last#nights/}"
   if [ "${#nights[@]}" -gt 1 ]; then
     printf '## Last night against the one before\n\n'
-    bench compare "${nights[-2]}" "$last" --format markdown || printf 'They cannot be compared.\n'
+    bench compare "${nights[-2]}" "$last" --pool cpu --format markdown || printf 'They cannot be compared.\n'
     printf '\n'
   fi
   printf '## Targets side by side, last night\n\n'
   bench compare "$last" --across target --format markdown || printf 'There are no rows of two targets.\n'
   printf '\n## What moved\n\n'
-  bench history nights --format markdown || printf 'There are not enough nights to tell.\n'
+  bench history nights --pool cpu --format markdown || printf 'There are not enough nights to tell.\n'
 } > README.md
 cat README.md >> "${GITHUB_STEP_SUMMARY:-/dev/null}"

@@ -13,18 +13,16 @@ is split from the right, and only where a known name follows the sign.
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from functools import cache
-from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
 from bench.base.errors import SpecError, UnknownName, clip
 from bench.plan.case import Network, Settings
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _PATHS = (".onnx", ".py")
 
 
@@ -133,14 +131,14 @@ def _is_backend(part: str, backends: Collection[str] | None) -> bool:
     head, colon, _ = part.partition(":")
     if backends is not None:
         return head in backends
-    return _NAME.fullmatch(head) is not None and (bool(colon) or not head.endswith(_PATHS))
+    return "/" not in head and (bool(colon) or not head.endswith(_PATHS))
 
 
 def _check(text: str, model: str, backends: Collection[str] | None) -> None:
     """Say what is wrong with an @ that was left in the model's name, unless it is in a path."""
     _, sign, last = model.rpartition("@")
     path = model.partition(".py:")[0] + ".py" if ".py:" in model else model
-    if not sign or "/" in last or last.endswith(".onnx") or ".py:" in last or Path(path).exists():
+    if not sign or "/" in last or last.endswith(".onnx") or ".py:" in last or os.path.exists(path):
         return
     key, equals, _ = last.partition("=")
     if equals and ":" not in key:

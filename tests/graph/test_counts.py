@@ -234,8 +234,8 @@ def test_external_data_is_not_read(tmp_path) -> None:
 
 def test_an_export_has_the_macs_and_parameters_of_its_row() -> None:
     pytest.importorskip("torch")
-    case = Network(zoo.resolve("condensenet:groups=8"), resolution=32)
-    artifact, found = ensure(case), graph_of(case)
+    network = Network(zoo.resolve("condensenet:groups=8"), resolution=32)
+    artifact, found = ensure(network), graph_of(network)
     counted = count_graph(found.inferred)
     assert (counted.total("macs"), found.params) == (artifact.macs, artifact.params)
     assert counted.uncounted == ()

@@ -5,8 +5,9 @@ import pytest
 from bench import backends
 from bench.base.errors import ParameterError, UnknownName
 from bench.plan import zoo
-from bench.plan.case import cross
+from bench.plan.case import BackendRef, Case, Network, Settings, cross, same_name
 from bench.plan.protocol import Protocol
+from bench.plan.zoo import ModelRef
 
 
 def test_a_plan_is_the_cross_product_without_repetition() -> None:
@@ -47,3 +48,18 @@ def test_a_backend_knows_its_options() -> None:
 
 def test_defaults_stand_in_one_place() -> None:
     assert Protocol().launches <= Protocol().max_launches
+
+
+def test_ids_are_those_that_rows_have_had_from_the_first() -> None:
+    net = ModelRef("onnx", "net.onnx", "net.onnx", {}, None)
+    case = Case(Network(net, 4, None, (("x", (1, 3, 16, 16)),)), BackendRef("fake", {}), Settings(2, 33.5), "board")
+    assert case.id == "6564a73911dd"
+    zoo_net = ModelRef("zoo", "mobilenetv1", "mobilenetv1", {}, 224)
+    assert Case(Network(zoo_net, 1, 128), BackendRef("fake", {})).id == "d6cb7f443873"
+
+
+def test_a_network_is_the_same_whatever_asked_for_its_resolution() -> None:
+    small, asked = zoo.resolve("mobilenetv1:resolution=128"), Network(zoo.resolve("mobilenetv1"), resolution=128)
+    assert str(Network(small)) == str(asked) == "mobilenetv1 resolution=128 batch=1"
+    assert same_name("mobilenetv1 batch=1 resolution=128") == str(asked)
+    assert same_name("made up") == "made up"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench.base.errors import OutputError
 from bench.graph.classes import OpClass
+from bench.machine.environment import local
+from bench.machine.identity import machine_of
 from bench.profile import layout
 from bench.profile.difference import check, split
 from bench.profile.network import Network, Operator, load, moved_elements
@@ -263,3 +266,13 @@ def test_a_file_that_is_no_profile(tmp_path: Path, content: str | None, says: st
         path.write_text(content)
     with pytest.raises(OutputError, match=says):
         load(path)
+
+
+def test_a_profile_taken_elsewhere_never_gets_the_roof_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board of the same CPU model is another machine, and so is one that an old record does not name."""
+    kept = SimpleNamespace(precision="fp32", peak_gmacs_per_s=50.0, bandwidth_gb_per_s=lambda moved: 10.0)
+    monkeypatch.setattr("bench.machine.roofs.recall", lambda *_: kept)
+    here = replace(A, cpu=local().cpu, machine=machine_of(local()))
+    assert find([here]).origin == "measured by `bench roofline`"
+    for machine in ("", machine_of(replace(local(), system_id="another board"))):
+        assert find([replace(here, machine=machine)]).origin.startswith("the best operators of the profile")

@@ -15,13 +15,13 @@ from bench.report.text import footer
 from bench.report.text import rows as table
 from bench.report.text.bars import ASCII
 from bench.report.text.print import print_records, say
+from bench.rows import identity
 from bench.rows.fields import family
 from bench.rows.select import Selection
 
-RECORD = (
-    "status", "model", "backend", "backend_version", "threads", "batch", "resolution", "shapes", "precision_effective",
-    "pace_ms", "target", "cpu", "macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", "gmacs_per_s",
-    "attainable_share", "launches", "run_id", "started_at", "error",
+RESULTS = (
+    "macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", "gmacs_per_s", "attainable_share", "launches", "run_id",
+    "started_at", "error",
 )  # fmt: skip
 WHOLE = ("macs", "launches")
 NARROWEST = 40  # columns; a narrower terminal wraps
@@ -52,7 +52,9 @@ def write(selection: Selection, format: str) -> None:
 
 def records(selection: Selection) -> list[dict[str, Any]]:
     """Return the rows as plain data, None for what a row does not say, in the order in which they are shown."""
-    columns = {name: selection.frame[name].tolist() for name in RECORD}
+    case = (name for name in identity.case() if name != identity.ASKED)
+    names = ("status", *case, "backend_version", identity.RAN, "target", "cpu", *RESULTS)
+    columns = {name: selection.frame[name].tolist() for name in names}
     columns = {name: [_plain(value, name in WHOLE) for value in values] for name, values in columns.items()}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return [{"family": family(row["model"]), **row} for row in rows]

@@ -15,6 +15,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from bench.base.errors import clip
 from bench.report.text import footer
 from bench.report.text.bars import bar
+from bench.rows import identity
 from bench.rows.fields import Field, find
 
 if TYPE_CHECKING:
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
 # Of the 256 that terminals share: blue, orange, purple, told apart with any colour vision, on light and dark.
 COLOURS = {"ok": 32, "noisy": 172}
 FAILED = 169
-# Where these differ between rows they are columns; where not, a line says them once.
-CONTEXT = {
-    "backend": "backend", "threads": "threads", "batch": "batch", "resolution": "px", "precision_effective": "ran",
-    "shapes": "shapes", "pace_ms": "pace", "target": "target", "cpu": "cpu",
-}  # fmt: skip
+# What a case's columns are called where they have another head than their name, and what is not told of a case.
+HEADS = {"resolution": "px", identity.RAN: "ran", "pace_ms": "pace"}
+UNTOLD = ("model", identity.ASKED)
 NUMBERS = {"latency_ms": ("ms", 1.0, 3), "interval": ("±", 100.0, 1), "macs": ("M MACs", 1e-6, 1),
            "gmacs_per_s": ("GMAC/s", 1.0, 1)}  # fmt: skip
 DISPENSABLE = ("interval", "gmacs_per_s", "macs")  # the last is the first to go where there is no room
@@ -98,7 +97,7 @@ def _body(
             yield f"{_style(marks[i], colour, fg=fg)}{text} {_style(drawn, colour, fg=fg)}".rstrip()
             yield from (f"  {part}" for part in more)
         at += len(rows)
-    if selection.sort.number and selection.sort.name not in (*numbers, *CONTEXT):
+    if selection.sort.number and selection.sort.name not in (*numbers, *_heads()):
         yield f"no row has {selection.sort.name}: they are in the order of their names"
     if dropped:
         yield f"no room for {', '.join(NUMBERS[name][0] for name in dropped)}"
@@ -118,10 +117,16 @@ def _room(
         dropped.append(spare[-1])
 
 
+def _heads() -> dict[str, str]:
+    """Return what says which case a row is: where these differ they are columns; where not, a line says them once."""
+    names = ("backend", *(name for name in identity.case() if name not in ("backend", *UNTOLD)), identity.RAN)
+    return {name: HEADS.get(name, name) for name in (*names, "target", "cpu")}
+
+
 def _context(frame: pd.DataFrame, groups: Sequence[str]) -> tuple[list[str], list[Column]]:
     """Return what all rows share, as texts, and a column for each thing in which they differ."""
     same, columns = [], []
-    for name, head in CONTEXT.items():
+    for name, head in _heads().items():
         codes, texts = find(name).texts(frame)
         values = {texts[code] for code in np.unique(codes)}
         if name in groups:
@@ -136,7 +141,7 @@ def _context(frame: pd.DataFrame, groups: Sequence[str]) -> tuple[list[str], lis
 def _numbers(frame: pd.DataFrame, sort: Field) -> dict[str, Column]:
     """Return the columns of numbers; what the rows are sorted by is one of them."""
     formats = dict(NUMBERS)
-    if sort.number and sort.name not in (*formats, *CONTEXT):
+    if sort.number and sort.name not in (*formats, *_heads()):
         formats[sort.name] = (sort.name, 1.0, -1)
     found = {}
     for name, (head, factor, digits) in formats.items():

@@ -9,10 +9,13 @@ from rich.text import Text
 
 from bench import backends
 from bench.report.text.print import cell
+from bench.rows import identity
 from bench.rows.schema import Row
 
 # Colour is a help, never the only sign: the status stands there as a word. Blue and orange differ for everyone.
 STYLES = {"ok": "blue", "noisy": "yellow"}
+# Columns of a case that have a place of their own; of the others those that differ are told.
+TOLD = ("model", "backend", "precision", "threads", "batch", "resolution", "pace_ms")
 
 
 def table(rows: Sequence[Row]) -> Table:
@@ -20,6 +23,7 @@ def table(rows: Sequence[Row]) -> Table:
     show_threads = len({row.threads for row in rows}) > 1
     show_shape = len({(row.batch, row.resolution) for row in rows}) > 1
     show_pace = any(row.pace_ms for row in rows)
+    others = [n for n in identity.case() if n not in TOLD and len({getattr(row, n) for row in rows}) > 1]
     result = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("model", "backend"):
         longest = max((len(getattr(row, name)) for row in rows), default=0)
@@ -30,6 +34,8 @@ def table(rows: Sequence[Row]) -> Table:
         result.add_column("input", justify="right")
     if show_pace:
         result.add_column("pace", justify="right")
+    for name in others:
+        result.add_column(name, justify="right", overflow="fold")
     show_peak = any(row.attainable_share is not None for row in rows)
     for name in ("M MACs", "latency ms", "95%", "GMAC/s", *(("of peak",) if show_peak else ())):
         result.add_column(name, justify="right", no_wrap=True)
@@ -44,6 +50,7 @@ def table(rows: Sequence[Row]) -> Table:
             cells.append(f"{row.batch}x{row.resolution or '?'}")
         if show_pace:
             cells.append(f"{row.pace_ms:g} ms" if row.pace_ms else "none")
+        cells += [cell(str(getattr(row, name) or "none")) for name in others]
         cells += [
             _number(row.macs, 1e-6, 1),
             _number(row.latency_ms, 1, 3),
