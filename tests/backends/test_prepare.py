@@ -93,10 +93,12 @@ def test_what_is_damaged_is_made_anew(plugins: Plugins) -> None:
 def test_it_is_carried_in_its_converted_form(plugins: Plugins) -> None:
     add(plugins, "conv")
     found, _ = converted("conv")
-    parcel = package.pack(found, backends.get("conv").capabilities.form)
-    assert [file.name for file in parcel.files] == ["deep/net.bin", "reference.npz", "artifact.json"]
-    (described,) = [json.loads(file.text) for file in parcel.files if file.text]
-    assert str(Path(found.folder).parent) not in json.dumps(described)
+    packed = package.pack(found, backends.get("conv").capabilities.form)
+    assert list(packed.paths) == ["reference.npz", "deep/net.bin"]
+    assert str(Path(found.folder).parent) not in packed.manifest.decode()
+    there = Path(package.lay(packed))
+    assert load(there).converted == found.converted
+    assert (there / "deep/net.bin").read_bytes() == found.converted_path("deep/net.bin").read_bytes()
     assert prepare.ensure(found, backends.resolve("conv")) is found  # on the device nothing is converted
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench import backends, export
 from bench.backends.base import relative_l2
-from bench.base.errors import ArtifactError
+from bench.base.errors import ArtifactError, UnknownName
 from bench.plan import zoo
 from bench.plan.case import Case, Network
 
@@ -71,6 +71,6 @@ def test_a_wrong_name_is_one_line(spec: str, says: str) -> None:
     library = spec.partition(":")[0]
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
-    with pytest.raises(ArtifactError) as caught:
+    with pytest.raises((ArtifactError, UnknownName)) as caught:
         export.ensure(Network(zoo.resolve(spec)))
     assert says in caught.value.message + caught.value.hint

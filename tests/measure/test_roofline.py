@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bench import backends
 from bench.base.errors import Unsupported
 from bench.graph.floor import Group, groups_of
-from bench.machine import quiet
+from bench.machine.identity import machine_of
 from bench.machine import roofs as store
 from bench.machine.environment import local
 from bench.machine.roof import Compute, Roofline, Stream
@@ -92,7 +92,7 @@ def test_a_roofline_is_kept_by_backend_version_and_threads(tmp_path: Path, monke
     found = store.recall(here, "fake", "0", 1)
     assert found is not None
     assert found.peak_gmacs_per_s == pytest.approx(70)
-    store.path(quiet.name(here)).write_text("{broken")
+    store.path(machine_of(here)).write_text("{broken")
     assert store.recall(here, "fake", "0", 1) is None
 
 
