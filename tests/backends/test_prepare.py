@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,13 @@ from bench.backends import prepare
 from bench.backends.sample import sample
 from bench.base import child
 from bench.base.errors import OutOfMemory, Unsupported
+from bench.measure.bring import bring
+from bench.measure.launch import Launch
+from bench.plan.case import Case, Settings
+from bench.plan.zoo import ModelRef
 from tests.backends.plugins import Plugins
 from tests.conftest import Bench
+from tests.transport.piped import Piped
 
 # Writes who converted, and in which process; `load` refuses anything else.
 CONVERTS = """
@@ -100,6 +106,15 @@ def test_it_is_carried_in_its_converted_form(plugins: Plugins) -> None:
     assert load(there).converted == found.converted
     assert (there / "deep/net.bin").read_bytes() == found.converted_path("deep/net.bin").read_bytes()
     assert prepare.ensure(found, backends.resolve("conv")) is found  # on the device nothing is converted
+
+
+def test_a_device_loads_what_was_converted_here(plugins: Plugins) -> None:
+    add(plugins, "conv")
+    case = Case(ModelRef("onnx", "sample", "", {}, None), backends.resolve("conv"), Settings())
+    with closing(Piped()) as way, Launch(case, 60.0, way) as launch:
+        folder = bring(way, case, sample())
+        assert launch.load(folder, [])["parity_rel_l2"] == 0
+        assert sorted(os.listdir(folder)) == ["artifact.json", "deep", "reference.npz"]  # neither ONNX file nor weights
 
 
 FAULTS = {

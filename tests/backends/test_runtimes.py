@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import backends, export
-from bench.backends.base import PARITY_TOLERANCE, relative_l2, top1_agrees
+from bench.backends.base import PARITY_TOLERANCE, Placement, relative_l2, top1_agrees
 from bench.base.errors import Unsupported
 from bench.machine.environment import usable_cores
 from bench.plan import zoo
@@ -142,6 +142,28 @@ def test_torchs_two_ways_to_tell_precision_agree(tf32: bool) -> None:
         assert torch.get_float32_matmul_precision() == ("high" if tf32 else "highest")
     finally:
         _set_precision(False)
+
+
+def test_torch_operators_that_ran_elsewhere_are_told() -> None:
+    """A part of the module that was left on another device, here the one that computes shapes alone."""
+    torch = pytest.importorskip("torch")
+    from bench.backends.torch_graph import operators_of
+
+    class Split(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.here = torch.nn.Linear(8, 8, bias=False)
+            self.there = torch.nn.Linear(8, 24, bias=False, device="meta")
+
+        def forward(self, x: object) -> object:
+            return self.there(self.here(x).to("meta"))
+
+    with torch.no_grad():
+        operators = operators_of(Split(), [torch.ones(1, 8)])
+    placed = Placement.of("cpu", operators)
+    assert placed.macs == pytest.approx(64 / (64 + 192))
+    assert 0 < placed.operators < 1
+    assert "on meta" in placed.fault()
 
 
 @pytest.mark.slow
