@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from bench import backends
 from bench.base.errors import Unsupported
 from bench.graph.floor import Group, groups_of
-from bench.machine.identity import machine_of
 from bench.machine import roofs as store
 from bench.machine.environment import local
+from bench.machine.identity import machine_of
 from bench.machine.roof import Compute, Roofline, Stream
 from bench.measure import probe_graphs as graphs
 from bench.measure import roofline as measure
