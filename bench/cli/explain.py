@@ -13,10 +13,10 @@ from bench.report.text.print import fleeting, prepare
 
 if TYPE_CHECKING:
     from bench.plan.case import Case
-    from bench.profile.difference import Check
-    from bench.profile.network import Network
-    from bench.profile.reasons import Statement
-    from bench.profile.roofs import Roof
+    from bench.profiling.difference import Check
+    from bench.profiling.network import Network
+    from bench.profiling.reasons import Statement
+    from bench.profiling.roofs import Roof
 
 
 @click.command("explain")
@@ -70,8 +70,8 @@ def command(
     Every statement carries figures of the profile and is made only if its condition holds there. Of two networks, the
     difference is split by class of operators: the parts and the residual add up to it. What each says: docs/explain.md.
     """
-    from bench.profile import network as networks
-    from bench.profile.difference import check
+    from bench.profiling import network as networks
+    from bench.profiling.difference import check
 
     _check_usage(model, vs, files)
     if files:
@@ -134,7 +134,7 @@ def _profile(
 
     from bench.measure.profiles import measure_in_turns
     from bench.plan.protocol import ProfileProtocol
-    from bench.profile.combine import combine
+    from bench.profiling.combine import combine
 
     protocol = ProfileProtocol(seed=seed)
     if len(cases) > 1:  # a difference is less certain than a latency, and loads differ more than the rounds of one
@@ -160,8 +160,8 @@ def _apart(cases: list[Case], pairs: int, seed: int) -> list[tuple[float, float]
 def _show(found: list[Network], checked: Check | None, most: int | None, top: int, format: str) -> None:
     import sys
 
-    from bench.profile import roofs
-    from bench.profile.reasons import reasons
+    from bench.profiling import roofs
+    from bench.profiling.reasons import reasons
     from bench.report.text import explain as text
 
     roof = roofs.find(found)
@@ -183,7 +183,7 @@ def _show(found: list[Network], checked: Check | None, most: int | None, top: in
 
 
 def _record(found: list[Network], roof: Roof, said: list[list[Statement]], checked: Check | None) -> dict[str, Any]:
-    from bench.profile.difference import split
+    from bench.profiling.difference import split
 
     record: dict[str, Any] = {
         "roof": {"peak_gmacs_per_s": roof.peak_gmacs_per_s, "origin": roof.origin},

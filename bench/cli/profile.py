@@ -13,7 +13,7 @@ from bench.report.text.print import FORMAT, fleeting, prepare, print_records, sa
 if TYPE_CHECKING:
     from bench.plan.case import Case
     from bench.plan.protocol import ProfileProtocol
-    from bench.profile.combine import Profile
+    from bench.profiling.combine import Profile
 
 
 @click.command("profile")
@@ -87,7 +87,7 @@ def _measure(case: Case, protocol: ProfileProtocol, output: Path | None) -> Prof
     import json
 
     from bench.measure.profiles import measure
-    from bench.profile.combine import combine
+    from bench.profiling.combine import combine
 
     artifact, launches = measure(case, protocol, lambda number: fleeting(f"launch {number} of {protocol.launches}"))
     profile = combine(case, artifact, launches)

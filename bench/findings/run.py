@@ -166,7 +166,7 @@ def profiled_share(case: Case, seed: int) -> dict[str, Any]:
     """
     from bench.measure.profiles import measure as profile
     from bench.plan.protocol import ProfileProtocol
-    from bench.profile.combine import combine
+    from bench.profiling.combine import combine
 
     artifact, launches = profile(case, ProfileProtocol(launches=1, loads=2, rounds=6, seed=seed))
     groups = combine(case, artifact, launches).groups()

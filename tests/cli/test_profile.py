@@ -11,7 +11,7 @@ import pytest
 
 from bench.base.errors import MeasureError, Unsupported
 from bench.measure import profiling
-from bench.profile.combine import align
+from bench.profiling.combine import align
 from tests.conftest import TINY_MACS, Bench, one_line_error
 
 SHORT = ("--launches", 1, "--loads", 1, "--inferences", 3)

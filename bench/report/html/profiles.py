@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.errors import BenchError, OutputError, clip
-from bench.profile.network import Network, load, total_ms
+from bench.profiling.network import Network, load, total_ms
 
 MOST = 60  # networks
 MOST_SENTENCES = 5
@@ -64,8 +64,8 @@ def read(paths: Sequence[Path], strict: Sequence[str] = ()) -> tuple[tuple[Profi
 
 
 def _profiled(network: Network) -> Profiled:
-    from bench.profile.reasons import reasons
-    from bench.profile.roofs import find
+    from bench.profiling.reasons import reasons
+    from bench.profiling.roofs import find
 
     parts = []
     for op_class in dict.fromkeys(op.op_class for op in network.operators):

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.base.errors import OutputError
 from bench.graph.classes import OpClass
-from bench.profile.classes import MULTIPLIES, classify
+from bench.profiling.classes import MULTIPLIES, classify
 
 Shape = tuple[int, ...]
 
@@ -123,7 +123,7 @@ def load(path: Path) -> tuple[list[Network], list[tuple[float, float]]]:
 
 
 def read(record: dict[str, Any]) -> Network:
-    """Read `bench.profile.combine.Profile.record`.
+    """Read `bench.profiling.combine.Profile.record`.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError: it is none.
