@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli._progress import passing
 from bench.report.text.print import fleeting, prepare
 
 if TYPE_CHECKING:
@@ -132,18 +133,13 @@ def _profile(
 ) -> list[dict[str, Any]]:
     from dataclasses import replace
 
-    from bench.measure.profiles import measure_in_turns
-    from bench.plan.protocol import ProfileProtocol
-    from bench.profiling.combine import combine
+    from bench.api import measuring
 
-    protocol = ProfileProtocol(seed=seed)
-    if len(cases) > 1:  # a difference is less certain than a latency, and loads differ more than the rounds of one
-        protocol = replace(protocol, launches=4, loads=6, rounds=4)
-    protocol = replace(protocol, launches=launches or protocol.launches, loads=loads or protocol.loads)
-    if inferences is not None:
-        protocol = replace(protocol, most=inferences, least=min(inferences, protocol.least))
-    measured = measure_in_turns(cases, protocol, lambda number: fleeting(f"launch {number} of {protocol.launches}"))
-    return [combine(case, *found).record() for case, found in zip(cases, measured, strict=True)]
+    several = len(cases) > 1  # a difference is less certain than a latency, and loads differ more than rounds of one
+    launches, loads = launches or (4 if several else None), loads or (6 if several else None)
+    protocol = measuring.profile_protocol(launches, loads, inferences, None, seed)
+    profiles, _ = measuring.profile(cases, replace(protocol, rounds=4) if several else protocol, passing)
+    return [profile.record() for profile in profiles]
 
 
 def _apart(cases: list[Case], pairs: int, seed: int) -> list[tuple[float, float]]:

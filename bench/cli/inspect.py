@@ -42,23 +42,13 @@ def command(
     From the ONNX graph alone: nothing is measured and no weight is read. Memory access is what each node reads and
     writes. An operator that cannot be counted is named. What each count means: docs/inspect.md.
     """
-    from bench import backends
-    from bench.export.graph_of import graph_of
-    from bench.graph.summary import by_module, node_record, order, summarise
+    from bench import api
+    from bench.cli._progress import passing
+    from bench.graph.summary import by_module, node_record, order
     from bench.plan import shapes as shape_texts
-    from bench.plan import zoo
-    from bench.plan.case import cross
 
-    plan = cross(
-        [zoo.resolve(model)],
-        [backends.resolve("fake")],
-        batches=(batch,),
-        resolutions=(resolution,),
-        shapes=shape_texts.parse(shapes),
-    )
-    found = graph_of(plan.cases[0], on_export=lambda: click.echo("exporting", err=True))
-    inputs = {one.name: one.shape for one in found.inputs}
-    summary = summarise(found.inferred, plan.cases[0].model.canonical, inputs, found.params)
+    inputs = dict(shape_texts.parse(shapes))
+    summary = api.inspect(model, batch=batch, resolution=resolution, shapes=inputs, progress=passing).summary
     nodes = summary.graph.nodes
     rows = by_module(nodes, depth) if depth else [node_record(node) for node in nodes]
     key = sort or ("macs" if format == "table" else "graph")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.report.text.print import FORMAT, fleeting, prepare, print_records, say
+from bench.cli._progress import passing
+from bench.report.text.print import FORMAT, prepare, print_records, say
 
 if TYPE_CHECKING:
-    from bench.plan.case import Case
-    from bench.plan.protocol import ProfileProtocol
     from bench.profiling.combine import Profile
 
 
@@ -60,10 +60,10 @@ def command(
     `bench explain` says why, in words. CSV has a row for each operator and one for the residual.
     """
     from bench import backends as registry
+    from bench.api import measuring
     from bench.plan import shapes as shape_texts
     from bench.plan import zoo
     from bench.plan.case import cross
-    from bench.plan.protocol import ProfileProtocol
 
     plan = cross(
         [zoo.resolve(model)],
@@ -73,33 +73,17 @@ def command(
         (resolution,),
         shapes=shape_texts.parse(shapes),
     )
-    protocol = ProfileProtocol(launches=launches, loads=loads, seed=seed)
-    if inferences is not None:
-        protocol = replace(protocol, most=inferences, least=min(inferences, protocol.least))
-    if timeout is not None:
-        protocol = replace(protocol, timeout_s=timeout)
+    protocol = measuring.profile_protocol(launches, loads, inferences, timeout, seed)
     if output is not None:
         prepare(output)
-    _show(_measure(plan.cases[0], protocol, output), format, top)
-
-
-def _measure(case: Case, protocol: ProfileProtocol, output: Path | None) -> Profile:
-    import json
-
-    from bench.measure.profiles import measure
-    from bench.profiling.combine import combine
-
-    artifact, launches = measure(case, protocol, lambda number: fleeting(f"launch {number} of {protocol.launches}"))
-    profile = combine(case, artifact, launches)
+    (profile,), (raw,) = measuring.profile(list(plan.cases), protocol, passing)
     if output is not None:
-        raw = {"case": case.identity(), "protocol": asdict(protocol), "launches": launches}
-        output.write_text(json.dumps(raw | {"profile": profile.record()}), "utf-8")
-    return profile
+        measured = {"case": plan.cases[0].identity(), "protocol": asdict(protocol), "launches": raw}
+        output.write_text(json.dumps(measured | {"profile": profile.record()}), "utf-8")
+    _show(profile, format, top)
 
 
 def _show(profile: Profile, format: str, top: int) -> None:
-    import json
-
     if format == "json":
         click.echo(json.dumps(profile.record(), indent=1))
     elif format == "csv":

@@ -6,7 +6,7 @@ import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -91,6 +91,7 @@ def command(
     noisy.
     """
     from bench import transport
+    from bench.api.measuring import run_protocol
     from bench.base.errors import UsageError
     from bench.cli import _fleet
     from bench.cli._local import measure
@@ -99,7 +100,6 @@ def command(
     from bench.plan import target as targets
     from bench.plan import zoo
     from bench.plan.case import Plan, cross
-    from bench.plan.protocol import Protocol
     from bench.rows import schema as records
 
     if len(places) > 1 and fleet is None:
@@ -110,10 +110,7 @@ def command(
         fleet, theres = theres[0].scheduler, _fleet.targets(())
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
-    given = {"launches": launches, "budget_s": budget, "timeout_s": timeout, "seed": seed}
-    changed: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-    if launches is not None:
-        changed["max_launches"] = max(launches, Protocol().max_launches)
+    protocol = run_protocol(launches, budget, timeout, seed)
     plans = []
     for there in theres:
         plan = cross(
@@ -123,7 +120,7 @@ def command(
             batch or base.batch,
             resolution or base.resolution or (None,),
             there.name,
-            Protocol(**changed),
+            protocol,
             shape_texts.parse(shapes),
             [pace(text) for text in paces] or (None,),
         )
