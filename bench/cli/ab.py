@@ -23,7 +23,7 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @click.argument("b")
 @click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="For a side that names none.")
 @click.option("--threads", type=int, default=1, show_default=True, help="For a side that says nothing else.")
-@click.option("--target", default="local", show_default=True, help="A name (bench list targets) or a TOML file.")
+@click.option("--target", default="local", show_default=True, help="A name (bench targets list) or a TOML file.")
 @click.option(
     "--margin", type=click.FloatRange(0, 50), default=1.0, show_default=True, help="Percent that do not matter."
 )

@@ -134,31 +134,6 @@ def show_findings(ids: tuple[str, ...], results: Path | None, page: bool, format
         _print(found, format)
 
 
-@command.command("rows")
-@click.argument("sources", nargs=-1, required=True, metavar="ROWS...")
-@click.option("--top", type=click.IntRange(0), default=20, show_default=True, help="Inversions to print in a table.")
-@click.option(
-    "--predictions",
-    type=click.Path(path_type=Path),
-    metavar="CSV",
-    help="Of `bench predict --format csv`: how well do they put the rows in order?",
-)
-@FORMAT
-def rows(sources: tuple[str, ...], top: int, predictions: Path | None, format: str) -> None:
-    """Say how far MACs, memory access, parameters or predictions tell the latency of any rows, and what they miss.
-
-    ROWS are files, folders or quoted patterns of rows that `bench run` wrote. An inversion is a pair within 10% MACs of
-    which the one with fewer MACs is slower.
-    """
-    from bench.findings.predictions import read
-    from bench.findings.ranks import analyse
-    from bench.report.text.ranks import print_rows
-    from bench.rows.frame import load
-
-    predicted = read(predictions) if predictions else None
-    print_rows(analyse(load(sources), predicted), top, format)
-
-
 def _newest() -> Path:
     from bench.base.errors import UsageError
 

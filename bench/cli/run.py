@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     "places",
     multiple=True,
     metavar="TEXT",
-    help="A name (bench list targets) or a TOML file; with --fleet repeatable.  [default: local; with --fleet: any]",
+    help="A name (bench targets list) or a TOML file; with --fleet repeatable.  [default: local; with --fleet: any]",
 )
 @click.option("--fleet", metavar="ADDRESS", help="Measure on the devices of the Dask scheduler at tcp://HOST:8786.")
 @click.option(

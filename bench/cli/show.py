@@ -39,10 +39,11 @@ def command(
 ) -> None:
     """Print result rows as bars: sorted, grouped, filtered, the newest row of each case.
 
-    RESULTS are files, folders or quoted patterns of rows that `bench run` wrote. A KEY is a column (bench schema), a
-    short name of one (latency, efficiency, peak, floor, name, version), or family, interval, day. A FILTER is KEY, then
-    =, !=, ~ (contains), <, <=, > or >=, then a value: a number may end in k, M, G or %, a text may have * and ?. All
-    filters must hold; several = of one KEY are alternatives. CSV and JSON have the same rows in the same order.
+    RESULTS are files, folders or quoted patterns of rows that `bench run` wrote. A KEY is a column (bench list
+    columns), a short name of one (latency, efficiency, peak, floor, name, version), or family, interval, day. A FILTER
+    is KEY, then =, !=, ~ (contains), <, <=, > or >=, then a value: a number may end in k, M, G or %, a text may have *
+    and ?. All filters must hold; several = of one KEY are alternatives. CSV and JSON have the same rows in the same
+    order.
     """
     from bench.report.text import output
     from bench.rows.fields import find

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.fleet import serve, status
 from bench.report.text.print import FORMAT, print_records
 
 if TYPE_CHECKING:
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 @click.group("targets")
 def command() -> None:
-    """List the machines that measure, check one, or set one up."""
+    """List the machines that measure, check one, set one up, or make this one a device of a fleet."""
+
+
+command.add_command(serve)
+command.add_command(status)
 
 
 @command.command("list")

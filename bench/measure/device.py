@@ -74,7 +74,7 @@ def finish(hash: str) -> Answer:
 
 
 def target() -> Target:
-    """Return the target that this worker was started as: by ``bench fleet worker``, else from its resource tag."""
+    """Return the target that this worker was started as: by ``bench targets serve``, else from its resource tag."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -86,7 +86,7 @@ def target() -> Target:
     if len(names) != 1:
         raise UsageError(
             f"the worker has {len(names)} resources that begin with {TAG}",
-            f"start it with `bench fleet worker`, or with --resources 'slot=1,{TAG}NAME=1'",
+            f"start it with `bench targets serve`, or with --resources 'slot=1,{TAG}NAME=1'",
         )
     return targets.shipped().get(names[0]) or Target(names[0])
 

@@ -222,7 +222,7 @@ HIDDEN = "import sys; sys.modules['distributed'] = None; from bench.__main__ imp
 
 @pytest.mark.parametrize(
     "arguments",
-    [("run", "--model", "shufflenetv2", "--fleet", "h:1"), ("fleet", "worker", "h:1"), ("fleet", "status", "h:1")],
+    [("run", "--model", "shufflenetv2", "--fleet", "h:1"), ("targets", "serve", "h:1"), ("targets", "status", "h:1")],
 )
 def test_without_dask_one_line_says_how_to_get_it(arguments: tuple[str, ...], tmp_path: Path) -> None:
     command = [sys.executable, "-c", HIDDEN, *arguments]
