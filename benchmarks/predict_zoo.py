@@ -21,6 +21,7 @@ import numpy as np
 
 from bench import backends
 from bench.plan import zoo
+from bench.plan.protocol import KernelProtocol
 from bench.plan.suite import shipped
 from bench.predict import train
 from bench.predict.features import macs, moved_bytes, simple
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("do", choices=("list", "measure", "remeasure", "report"))
     parser.add_argument("--table", type=Path, default=TABLE)
     parser.add_argument("--seconds", type=float, default=85.0, help="after which to stop and keep what is there")
-    parser.add_argument("--passes", type=int, default=train.PASSES)
+    parser.add_argument("--passes", type=int, default=KernelProtocol().passes)
     parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
     args = parser.parse_args()
     if args.do == "report":
@@ -45,19 +46,20 @@ def main() -> None:
         return
     deadline = time.monotonic() + args.seconds
     ref = backends.resolve("onnxruntime")
-    context = train.context(ref, 1)
+    place = train.Place(protocol=KernelProtocol(passes=args.passes))
+    context = train.context(ref, 1, place.reach)
     table = read(args.table) if args.table.exists() else Table(context)
     if table.context != context:
         raise SystemExit(f"{args.table} was measured elsewhere ({table.context}); give another --table")
     table.file = args.table
     plan = train.plan_of([zoo.resolve(m) for m in shipped()["zoo"].models], ref, 1)
     train.list_networks(table, plan, ref, print)
-    train.list_samples(table, ref, train.SAMPLED)
+    train.list_samples(table, ref, place.protocol.sampled)
     table.save()
     if args.do == "list":
         done = True
     elif args.do == "measure":
-        done = train.time_kernels(table, ref, print, args.passes, deadline)
+        done = train.time_kernels(table, ref, print, deadline, place=place)
         done = done and train.time_networks(table, plan, print, deadline)
     else:
         done = remeasure(table, plan, deadline)

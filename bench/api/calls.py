@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -55,32 +54,29 @@ def run(
     Raises:
         BenchError: what was asked does not exist or cannot be reached. A case that goes wrong is a row that says so.
     """
-    from bench import transport
     from bench.measure.cases import backend_of
     from bench.measure.cases import pace as pace_of
-    from bench.plan import target as targets
     from bench.plan import zoo
     from bench.plan.case import cross
     from bench.rows import schema
 
-    there = targets.resolve(fspath(target))
-    plan = cross(
-        [zoo.resolve(text) for text in _texts(models)],
-        [backend_of(text, there) for text in _texts(backends)],
-        _numbers(threads),
-        _numbers(batch),
-        (None,) if resolution is None else _numbers(resolution),
-        there.name,
-        measuring.run_protocol(launches, budget, timeout, seed),
-        _shapes(shapes),
-        [pace_of(text) for text in _texts(pace)],
-    )
     path = None if output is None else Path(output)
-    if path is not None:
-        schema.prepare(path)
+    with measuring.reached(fspath(target)) as (there, way):
+        plan = cross(
+            [zoo.resolve(text) for text in _texts(models)],
+            [backend_of(text, there) for text in _texts(backends)],
+            _numbers(threads),
+            _numbers(batch),
+            (None,) if resolution is None else _numbers(resolution),
+            there.name,
+            measuring.run_protocol(launches, budget, timeout, seed),
+            _shapes(shapes),
+            [pace_of(text) for text in _texts(pace)],
+        )
+        if path is not None:
+            schema.prepare(path)
+        rows = list(measuring.measure(plan, there.cores, way, listener(progress), path))
     order = {case.id: number for number, case in enumerate(plan.cases)}
-    with closing(transport.of(there)) as way:
-        rows = list(measuring.measure(plan, list(there.cores), way, listener(progress), path))
     return Results(tuple(sorted(rows, key=lambda row: order[row.case_id])), path)
 
 
@@ -118,20 +114,17 @@ def ab(
     Raises:
         BenchError: a side does not exist, cannot be measured, or is not what was asked.
     """
-    from bench import transport
     from bench.base.errors import ParameterError
     from bench.measure.cases import side
-    from bench.plan import target as targets
     from bench.stats.verdict import MIN_PAIRS
 
     if pairs is not None and pairs < MIN_PAIRS:
         raise ParameterError(f"{pairs} pairs are too few to judge", f"{MIN_PAIRS} at least")
-    there = targets.resolve(fspath(target))
-    cases = side(fspath(a), backend, threads, there), side(fspath(b), backend, threads, there)
     protocol = measuring.pair_protocol(pairs, budget, seed)
     path = None if output is None else Path(output)
-    with closing(transport.of(there)) as way:
-        return measuring.compare(cases, protocol, list(there.cores), way, listener(progress), margin, gate, path)
+    with measuring.reached(fspath(target)) as (there, way):
+        cases = side(fspath(a), backend, threads, there), side(fspath(b), backend, threads, there)
+        return measuring.compare(cases, protocol, there.cores, way, listener(progress), margin, gate, path)
 
 
 def inspect(
@@ -176,6 +169,7 @@ def profile(
     *,
     backend: str = "onnxruntime",
     threads: int = 1,
+    target: Text = "local",
     launches: int | None = None,
     loads: int | None = None,
     inferences: int | None = None,
@@ -189,6 +183,7 @@ def profile(
         case: ``MODEL[@BACKEND][@threads=N][@batch=N][@resolution=N]``.
         backend: where the case names none.
         threads: where the case says nothing else.
+        target: the machine that measures, a name or a TOML file.
         launches: fresh processes.
         loads: of the model, in each launch.
         inferences: of a block, at most.
@@ -202,7 +197,9 @@ def profile(
     from bench.measure.cases import side
 
     protocol = measuring.profile_protocol(launches, loads, inferences, timeout, seed)
-    profiles, _ = measuring.profile([side(fspath(case), backend, threads)], protocol, listener(progress))
+    with measuring.reached(fspath(target)) as (there, way):
+        cases = [side(fspath(case), backend, threads, there)]
+        profiles, _ = measuring.profile(cases, protocol, there.cores, way, listener(progress))
     return Breakdown(profiles[0])
 
 

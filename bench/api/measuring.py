@@ -6,7 +6,8 @@ where, is the caller's matter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,24 @@ if TYPE_CHECKING:
     from bench.measure.pairs import Pair
     from bench.plan.case import Case, Plan
     from bench.plan.protocol import PairProtocol, ProfileProtocol, Protocol
+    from bench.plan.target import Target
     from bench.profiling.combine import Profile
     from bench.transport.base import Reach
 
-CONFIRMING = 20  # pairs at least, on which alone a gate confirms `slower`
+
+@contextmanager
+def reached(text: str) -> Iterator[tuple[Target, Reach]]:
+    """Give a target and the way to it, which is closed in the end.
+
+    Raises:
+        UnknownName, UsageError: there is no such target, or it is a fleet.
+    """
+    from bench import transport
+    from bench.plan import target as targets
+
+    there = targets.resolve(text)
+    with closing(transport.of(there)) as way:
+        yield there, way
 
 
 def run_protocol(launches: int | None, budget_s: float | None, timeout_s: float | None, seed: int) -> Protocol:
@@ -42,13 +57,18 @@ def pair_protocol(pairs: int | None, budget_s: float | None, seed: int) -> PairP
 
 
 def profile_protocol(
-    launches: int | None, loads: int | None, inferences: int | None, timeout_s: float | None, seed: int
+    launches: int | None,
+    loads: int | None,
+    inferences: int | None,
+    timeout_s: float | None,
+    seed: int,
+    several: bool = False,
 ) -> ProfileProtocol:
-    """Return how a case is profiled."""
-    from bench.plan.protocol import ProfileProtocol
+    """Return how a case is profiled, or `several` beside each other."""
+    from bench.plan.protocol import DIFFERENCE, ProfileProtocol
 
     given = _given(launches=launches, loads=loads, most=inferences, timeout_s=timeout_s)
-    found = replace(ProfileProtocol(seed=seed), **given)
+    found = replace(DIFFERENCE if several else ProfileProtocol(), **given, seed=seed)
     return replace(found, least=min(found.least, found.most))
 
 
@@ -57,7 +77,12 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 def measure(
-    plan: Plan, cores: list[int], reach: Reach, told: Listener, output: Path | None = None, skip: Collection[str] = ()
+    plan: Plan,
+    cores: Sequence[int],
+    reach: Reach,
+    told: Listener,
+    output: Path | None = None,
+    skip: Collection[str] = (),
 ) -> Iterator[Any]:
     """Measure the plan's cases whose ids are not to be skipped; yield each `Row` when its case has ended.
 
@@ -87,7 +112,7 @@ def measure(
         step=lambda case, wave, doing: step(f"launch {wave + 1}: {doing} {case}"),
         samples=keep,
     )
-    for row in Runner(todo, cores, observer, reach=reach).run():
+    for row in Runner(todo, list(cores), observer, reach=reach).run():
         if output is not None:
             records.append(output, row)
         done += 1
@@ -98,7 +123,7 @@ def measure(
 def compare(
     cases: tuple[Case, Case],
     protocol: PairProtocol,
-    cores: list[int],
+    cores: Sequence[int],
     reach: Reach,
     told: Listener,
     margin: float,
@@ -110,29 +135,31 @@ def compare(
     `margin` is the share of A's latency that does not matter: 0.01 is one percent. With an `output`, its raw samples
     get the pairs as they come.
     """
+    from bench.plan.protocol import CONFIRMING
     from bench.stats.verdict import decide
 
-    pairs = _pairs(cases, protocol, cores, reach, told, output, 0)
+    pairs = pairs_of(cases, protocol, cores, reach, told, output)
     verdict, confirmed = decide([pair.log_ratio for pair in pairs], margin), None
     if gate and verdict.verdict == "slower":
         again = replace(protocol, first=CONFIRMING, most=max(CONFIRMING, protocol.most))
         told(Progress(0, again.most, "slower: confirming on fresh pairs", remark=True))
-        pairs = _pairs(cases, again, cores, reach, told, output, len(pairs))
+        pairs = pairs_of(cases, again, cores, reach, told, output, len(pairs))
         verdict = decide([pair.log_ratio for pair in pairs], margin)
         confirmed = verdict.verdict == "slower"
     a, b = map(str, cases)
     return Comparison(a, b, verdict, tuple(pairs), confirmed, output)
 
 
-def _pairs(
+def pairs_of(
     cases: tuple[Case, Case],
     protocol: PairProtocol,
-    cores: list[int],
+    cores: Sequence[int],
     reach: Reach,
     told: Listener,
-    output: Path | None,
-    done: int,
+    output: Path | None = None,
+    done: int = 0,
 ) -> list[Pair]:
+    """Measure as many pairs as the protocol asks for; `done` pairs of the schedule were made before."""
     from bench.measure import pairs
     from bench.rows import schema as records
     from bench.stats.verdict import half_width
@@ -150,11 +177,11 @@ def _pairs(
         precision = f", ±{width:.2%}" if width < 10 else ""
         told(Progress(len(seen), protocol.most, f"pair {len(seen)} of at most {protocol.most}{precision}"))
 
-    return pairs.collect(*cases, protocol, heard, done, reach, cores)
+    return pairs.collect(*cases, protocol, heard, done, reach, list(cores))
 
 
 def profile(
-    cases: list[Case], protocol: ProfileProtocol, told: Listener
+    cases: Sequence[Case], protocol: ProfileProtocol, cores: Sequence[int], reach: Reach, told: Listener
 ) -> tuple[list[Profile], list[list[dict[str, Any]]]]:
     """Profile cases, side by side where there are several; return a profile of each, and the raw launches of each."""
     from bench.measure.profiles import measure_in_turns
@@ -163,6 +190,7 @@ def profile(
     def heard(number: int) -> None:
         told(Progress(number, protocol.launches, f"launch {number} of {protocol.launches}"))
 
-    measured = measure_in_turns(cases, protocol, heard)
-    profiles = [combine(case, *found) for case, found in zip(cases, measured, strict=True)]
+    measured = measure_in_turns(cases, protocol, heard, reach, cores)
+    machine = reach.environment()
+    profiles = [combine(case, *found, machine) for case, found in zip(cases, measured, strict=True)]
     return profiles, [launches for _, launches in measured]

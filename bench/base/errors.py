@@ -13,6 +13,7 @@
     ├── FleetError                the fleet's scheduler or devices are not there     exit 1
     └── MeasureError              a case could not be measured                       exit 1
         ├── LinkLost              the connection to the target broke
+        │   └── OutOfReach        and no new one could be made
         ├── Unsupported           the backend cannot do what was asked
         ├── WorkerCrashed         the worker process died
         ├── WorkerTimeout         the worker did not answer in time
@@ -105,6 +106,10 @@ class MeasureError(BenchError):
 
 class LinkLost(MeasureError):
     """The connection to the target broke while a case was measured."""
+
+
+class OutOfReach(LinkLost):
+    """The connection broke, and no new one could be made."""
 
 
 class Unsupported(MeasureError):

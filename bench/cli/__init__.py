@@ -18,8 +18,7 @@ GROUPS = {
     "Measure": {
         "run": "Measure models on backends and append a row for each case.",
         "ab": "Compare two cases in pairs of fresh processes that take turns, and give a verdict.",
-        "profile": "Say where the time of an inference goes, operator by operator.",
-        "explain": "Say in words why a network takes its time, or why two of like FLOPs differ in speed.",
+        "profile": "Say where the time of an inference goes, operator by operator, and why.",
         "roofline": "Measure the attainable peak and bandwidth of a runtime on this machine.",
         "predict": "Predict the latency of a network on this machine without running it.",
         "findings": "Test on this device what papers claim of speed and FLOPs: experiments, effects, verdicts.",

@@ -16,11 +16,12 @@ RENAMED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("fleet",): ("targets",),
     ("findings", "rows"): ("rank",),
     ("plot",): ("report",),
+    ("explain",): ("profile",),
 }
 
 
 # What is said beside the new name.
-BESIDE: dict[tuple[str, ...], str] = {("plot",): " --chart KIND", ("models",): " --counts"}
+BESIDE: dict[tuple[str, ...], str] = {("plot",): " --chart KIND", ("models",): " --counts", ("explain",): " --why"}
 
 
 def translate(arguments: list[str]) -> list[str]:
@@ -33,6 +34,8 @@ def translate(arguments: list[str]) -> list[str]:
                 rest = _chart(rest)
             elif old == ("models",):
                 rest = ["--counts", *rest]
+            elif old == ("explain",):
+                rest = ["--why", *rest]
             return [*new, *rest]
     return arguments
 

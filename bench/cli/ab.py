@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
 from bench.cli._progress import passing
 from bench.report.text.print import print_records, say
 
@@ -21,21 +21,16 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @click.command("ab")
 @click.argument("a")
 @click.argument("b")
-@click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="For a side that names none.")
-@click.option("--threads", type=int, default=1, show_default=True, help="For a side that says nothing else.")
-@click.option("--target", default="local", show_default=True, help="A name (bench targets list) or a TOML file.")
-@click.option(
-    "--margin", type=click.FloatRange(0, 50), default=1.0, show_default=True, help="Percent that do not matter."
-)
+@options.backend("For a side that names none.")
+@options.threads("For a side that says nothing else.")
+@options.TARGET
+@options.margin()
 @click.option("--gate", is_flag=True, help="Confirm `slower` on fresh pairs alone before failing.")
-@click.option("--pairs", type=click.IntRange(5, 1000), help="At most.  [default: 30]")
-@click.option("--budget", type=click.FloatRange(1), metavar="SECONDS", help="For the comparison.  [default: 100]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
-@click.option("--output", type=click.Path(path_type=Path), help="NAME.csv; raw pairs go to NAME.samples.jsonl.gz.")
-@click.option(
-    "--format", type=click.Choice(["table", "csv", "json", "markdown"]), default="table", show_default=True,
-    help="On stdout; markdown is for a comment.",
-)  # fmt: skip
+@click.option("--pairs", type=click.IntRange(5, 1000), help=f"At most.  [default: {options.PAIRS.most}]")
+@options.budget("For the comparison.", 1, options.PAIRS.budget_s)
+@options.seed("weights, input and order")
+@options.output("NAME.csv; raw pairs go to NAME.samples.jsonl.gz.")
+@options.MARKDOWN
 def command(
     a: str,
     b: str,
@@ -56,17 +51,14 @@ def command(
     net.onnx@onnxruntime:python=/old/bin/python. The ratio is B's latency over A's. The exit code is 0 when B is not
     slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
     """
-    from bench import transport
     from bench.api import measuring
     from bench.measure.cases import side
-    from bench.plan import target as targets
 
-    there = targets.resolve(target)
-    cases = side(a, backend, threads, there), side(b, backend, threads, there)
     protocol = measuring.pair_protocol(pairs, budget, seed)
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "ab.csv")
-    with closing(transport.of(there)) as way:
-        found = measuring.compare(cases, protocol, list(there.cores), way, passing, margin / 100, gate, path)
+    with measuring.reached(target) as (there, way):
+        cases = side(a, backend, threads, there), side(b, backend, threads, there)
+        found = measuring.compare(cases, protocol, there.cores, way, passing, margin, gate, path)
     _show(found, format)
     raise click.exceptions.Exit(EXIT.get(found.verdict.verdict, 0))
 

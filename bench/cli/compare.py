@@ -6,49 +6,26 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
+from bench.cli.options import Percent
+
 if TYPE_CHECKING:
     from bench.rows.frame import Rows
 
 AXES = ("target", "cpu", "backend", "threads")
 
 
-class Percent(click.ParamType):  # type: ignore[type-arg]  # generic in the stubs of newer clicks only
-    """A number of percent, with or without its sign, as a share."""
-
-    name = "percent"
-
-    def __init__(self, least: float, most: float) -> None:
-        self.least, self.most = least, most
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Turn ``5%`` or ``5`` into 0.05."""
-        if isinstance(value, float):
-            return value
-        try:
-            number = float(str(value).strip().removesuffix("%"))
-        except ValueError:
-            self.fail(f"{value!r} is not a number of percent, such as 5%", param, ctx)
-        if not self.least <= number <= self.most:
-            self.fail(f"{value} is not from {self.least:g}% to {self.most:g}%", param, ctx)
-        return number / 100
-
-
 @click.command("compare", no_args_is_help=True)
 @click.argument("rows", nargs=-1, required=True, metavar="BASE NEW | ROWS...")
 @click.option("--across", type=click.Choice(AXES), help="Instead of BASE and NEW: hold targets (or ...) side by side.")
 @click.option("--gate", type=Percent(0.1, 100), metavar="PERCENT", help="Leave with 1 if a case is slower by that.")
-@click.option(
-    "--margin", type=Percent(0, 50), default="1%", show_default=True, metavar="PERCENT", help="What does not matter."
-)
+@options.margin()
 @click.option("--reference", metavar="MODEL@BACKEND", help="Divide by this case of the same run first.")
 @click.option(
     "--job-sd", type=Percent(0.01, 50), default="3%", show_default=True, metavar="PERCENT",
     help="How much two jobs differ where the rows do not tell.",
 )  # fmt: skip
-@click.option(
-    "--format", type=click.Choice(["table", "csv", "json", "markdown"]), default="table", show_default=True,
-    help="On stdout; markdown is for a comment.",
-)  # fmt: skip
+@options.MARKDOWN
 def command(
     rows: tuple[str, ...],
     across: str | None,

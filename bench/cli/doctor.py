@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import click
 
-from bench.report.text.print import FORMAT, print_records
+from bench.cli import options
+from bench.report.text.print import print_records
 
 
 @click.command("doctor")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads to be measured with.")
+@options.DOCTOR_THREADS
+@options.TARGET
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--forget", is_flag=True, help="Forget the usual speed of this machine, and learn it anew.")
-@FORMAT
-def command(threads: int, as_json: bool, forget: bool, format: str) -> None:
+@options.FORMAT
+def command(threads: int, target: str, as_json: bool, forget: bool, format: str) -> None:
     """Say what in this machine will spoil a measurement, and what to do about it.
 
     The exit code is 1 if anything is bad (a warning is no failure).
     """
     from dataclasses import asdict
 
+    from bench.api import measuring
     from bench.machine import quiet
-    from bench.machine.doctor import examine, usual_speed
-    from bench.machine.environment import local
+    from bench.machine.doctor import usual_speed
 
-    if forget:
-        quiet.forget(local())
-    symptoms = [*examine(threads=threads), usual_speed(quiet.known(local()))]
-    print_records([asdict(symptom) for symptom in symptoms], "json" if as_json else format)
-    if any(symptom.state == "bad" for symptom in symptoms):
+    with measuring.reached(target) as (_, way):
+        machine = way.environment()
+        if forget:
+            quiet.forget(machine)
+        symptoms = [*way.doctor(threads)["symptoms"], asdict(usual_speed(quiet.known(machine)))]
+    print_records(symptoms, "json" if as_json else format)
+    if any(symptom["state"] == "bad" for symptom in symptoms):
         raise click.exceptions.Exit(1)

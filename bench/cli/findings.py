@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.report.text.print import FORMAT, print_records, say
+from bench.cli import options
+from bench.plan.protocol import QUICK, WaveProtocol
+from bench.report.text.print import print_records, say
 
 if TYPE_CHECKING:
     from bench.findings.evaluate import Result
@@ -28,7 +30,7 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@FORMAT
+@options.FORMAT
 def list_findings(ids: tuple[str, ...], format: str) -> None:
     """List findings: the claim in plain words, where it stands, and whether it can be run here."""
     from bench.findings.catalog import select
@@ -49,19 +51,23 @@ def list_findings(ids: tuple[str, ...], format: str) -> None:
 
 @command.command("run")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--backend", "backends", multiple=True, metavar="SPEC", help="Repeatable.  [default: onnxruntime]")
+@options.BACKENDS
+@options.TARGET
 @click.option("--quick", is_flag=True, help="One experiment or two of each of G1 to G4, and fewer turns.")
-@click.option("--output", type=click.Path(path_type=Path), help="Evidence; default: results/DATE/findings.jsonl.")
+@options.output("Evidence; default: results/DATE/findings.jsonl.")
 @click.option("--resume", is_flag=True, help="Go on with --output; what it has is not measured again.")
-@click.option("--budget", type=click.FloatRange(1), metavar="SECONDS", help="Stop after that; --resume goes on.")
+@options.budget("Stop after that; --resume goes on.", 1)
 @click.option(
-    "--waves", type=click.IntRange(3, 1000), help="Of fresh processes for each effect, at least.  [default: 3]"
+    "--waves",
+    type=click.IntRange(3, 1000),
+    help=f"Of fresh processes for each effect, at least.  [default: {options.WAVES.waves}]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
-@FORMAT
+@options.seed("weights, input and order")
+@options.FORMAT
 def run_findings(
     ids: tuple[str, ...],
     backends: tuple[str, ...],
+    target: str,
     quick: bool,
     output: Path | None,
     resume: bool,
@@ -72,31 +78,33 @@ def run_findings(
 ) -> None:
     """Run findings (all of them where none is named) and print effects and verdicts.
 
-    The evidence goes to a file as it comes, so that --resume can go on; the same as a table goes beside it, as CSV.
+    The evidence goes to a file as it comes, so that --resume can go on; beside it, the same as a table (CSV) and every
+    raw sample (NAME.samples.jsonl.gz).
     The exit code is 0 when everything was measured, 1 when something could not be, 3 when the budget ended it.
     """
     from dataclasses import replace
     from functools import partial
 
-    from bench import backends as registry
+    from bench.api import measuring
     from bench.base.errors import UsageError
     from bench.findings import store
     from bench.findings.catalog import select
     from bench.findings.evaluate import evaluate
     from bench.findings.run import Campaign
-    from bench.plan.protocol import QUICK, WaveProtocol
+    from bench.measure.cases import backend_of
 
     findings = select(ids or ("G1", "G2", "G3", "G4") if quick else ids)
     if quick and not any(e.quick for finding in findings for e in finding.experiments):
         raise UsageError("--quick is for G1, G2, G3 and G4", "leave --quick out, or name one of them")
-    refs = [registry.resolve(text) for text in dict.fromkeys(backends or ("onnxruntime",))]
     protocol = replace(QUICK if quick else WaveProtocol(), seed=seed)
     if waves is not None:
         protocol = replace(protocol, waves=waves, most=max(waves, protocol.most))
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "findings.jsonl")
-    evidence = store.open_file(path, resume, seed)
-
-    done = Campaign(findings, refs, path, evidence, protocol, quick, budget, partial(say, err=True)).run()
+    with measuring.reached(target) as (there, way):
+        refs = [backend_of(text, there) for text in dict.fromkeys(backends or (options.RUNTIME,))]
+        evidence = store.open_file(path, resume, seed, way.environment(), there.name)
+        told = partial(say, err=True)
+        done = Campaign(findings, refs, path, evidence, protocol, quick, budget, told, way, there.cores).run()
     results = evaluate(findings, refs, evidence, quick)
     from bench.findings.table import write_csv
 
@@ -116,7 +124,7 @@ def run_findings(
     "--results", type=click.Path(path_type=Path), help="Evidence; default: the newest results/*/findings.jsonl."
 )
 @click.option("--page", is_flag=True, help="As a Markdown page, as docs/findings.md.")
-@FORMAT
+@options.FORMAT
 def show_findings(ids: tuple[str, ...], results: Path | None, page: bool, format: str) -> None:
     """Judge the evidence of an earlier run once more, and print effects and verdicts; nothing is measured."""
     from bench.findings import store

@@ -6,8 +6,9 @@ from dataclasses import asdict
 
 import click
 
+from bench.cli import options
 from bench.cli._fleet import tls, tls_options
-from bench.report.text.print import FORMAT, print_records
+from bench.report.text.print import print_records
 
 
 @click.command("serve")
@@ -37,7 +38,7 @@ def serve(
 @click.command("status")
 @click.argument("scheduler")
 @tls_options
-@FORMAT
+@options.FORMAT
 def status(scheduler: str, tls_ca: str | None, tls_cert: str | None, tls_key: str | None, format: str) -> None:
     """List a fleet's devices: name, target, address, whether one measures now."""
     from bench.transport.dask import client, devices

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.compare import Percent
+from bench.cli import options
+from bench.cli.options import Percent
 
 if TYPE_CHECKING:
     from bench.rows.history import History, Moved
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
     "--least", type=Percent(0.1, 100), default="2%", show_default=True, metavar="PERCENT", help="Tell no less."
 )
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Tell only what moved from that day on.")
-@click.option(
-    "--format", type=click.Choice(["table", "csv", "json", "markdown"]), default="table", show_default=True,
-    help="On stdout.",
-)  # fmt: skip
+@options.MARKDOWN
 def command(rows: tuple[str, ...], reference: str | None, least: float, since: Any, format: str) -> None:
     """Find in years of nightly rows what moved, when, by how much, and what changed with it.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from bench.cli import options
 from bench.cli.models import models
-from bench.report.text.print import FORMAT, print_records
+from bench.report.text.print import print_records
 
 
 @click.group("list", no_args_is_help=True)
@@ -17,7 +18,7 @@ command.add_command(models)
 
 
 @command.command("backends")
-@FORMAT
+@options.FORMAT
 def backends(format: str) -> None:
     """List the registered backends: whether the runtime is installed, and what can be said after the name."""
     from bench import backends as registry
@@ -33,7 +34,7 @@ def backends(format: str) -> None:
 
 
 @command.command("suites")
-@FORMAT
+@options.FORMAT
 def suites(format: str) -> None:
     """List the suites that come with the program."""
     from bench.plan.suite import shipped
@@ -52,7 +53,7 @@ def suites(format: str) -> None:
 
 
 @command.command("columns")
-@FORMAT
+@options.FORMAT
 def columns(format: str) -> None:
     """List every column of a result row: type, unit, meaning."""
     from bench.rows.schema import schema

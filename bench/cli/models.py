@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.report.text.print import FORMAT, print_records
+from bench.cli import options
+from bench.report.text.print import print_records
 
 if TYPE_CHECKING:
     from bench.papers.published import PublishedNetwork
@@ -45,7 +46,7 @@ class Entry:
 @click.command("models")
 @click.argument("families", nargs=-1, metavar="[FAMILY]...")
 @click.option("--counts", is_flag=True, help="Count all, which takes a minute; done for each FAMILY that is named.")
-@FORMAT
+@options.FORMAT
 def models(families: tuple[str, ...], counts: bool, format: str) -> None:
     """List the networks of the zoo: what can be said after each name, and what they cost.
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.report.text.print import FORMAT, fleeting, print_records, say
+from bench.cli import options
+from bench.report.text.print import fleeting, print_records, say
 
 if TYPE_CHECKING:
     from bench.predict.predictor import Prediction, Predictor
@@ -17,9 +18,10 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 
 @click.command("predict", no_args_is_help=True)
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
-@click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="Runtime and precision.")
-@click.option("--threads", type=click.IntRange(1, 4096), default=1, show_default=True)
-@click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True)
+@options.backend("Runtime and precision.")
+@options.threads()
+@options.BATCH
+@options.TARGET
 @click.option("--train", is_flag=True, help="Measure what predictions need first; goes on where it stopped.")
 @click.option(
     "--anchor",
@@ -30,12 +32,13 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 )
 @click.option("--again", is_flag=True, help="With --train: forget what was measured here.")
 @click.option("--measure", is_flag=True, help="Time the kernels of MODEL that are not known yet, alone.")
-@FORMAT
+@options.FORMAT
 def command(
     models: tuple[str, ...],
     backend: str,
     threads: int,
     batch: int,
+    target: str,
     train: bool,
     anchors: tuple[str, ...],
     again: bool,
@@ -48,31 +51,35 @@ def command(
     predicted from them. An operator that is neither is named, and the exit code is 3. Accuracy and method:
     docs/predict.md.
     """
-    from bench import backends as registry
+    from bench.api import measuring
     from bench.base.errors import UsageError
+    from bench.measure.cases import backend_of
     from bench.plan import zoo
     from bench.predict import train as training
     from bench.predict.predictor import Predictor, ready
     from bench.predict.regressor import forest
-    from bench.predict.table import Table
+    from bench.predict.table import Table, recall
 
-    ref = registry.resolve(backend)
-    training.refuse(ref)
-    forest(0)  # say at once that scikit-learn is missing
-    if not models and not train:
-        raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
-    refs = [zoo.resolve(text) for text in models]
-    table = Table(training.context(ref, threads)) if train and again else training.known(ref, threads)
-    if train:
-        training.train(table, ref, [zoo.resolve(a) for a in anchors or training.ANCHORS], fleeting)
-        say(_trained(table), err=True)
-    if not refs:
-        return
-    ready(table)
-    plan = training.plan_of(refs, ref, threads, batch)
-    training.list_networks(table, plan, ref, fleeting)
-    if measure:
-        training.time_kernels(table, ref, fleeting, only={k for c in plan.cases for k in _network(table, c).keys})
+    with measuring.reached(target) as (there, way):
+        ref = backend_of(backend, there)
+        training.refuse(ref)
+        forest(0)  # say at once that scikit-learn is missing
+        if not models and not train:
+            raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
+        refs = [zoo.resolve(text) for text in models]
+        context, place = training.context(ref, threads, way), training.Place(way, there.cores)
+        table = Table(context) if train and again else recall(context)
+        if train:
+            training.train(table, ref, [zoo.resolve(a) for a in anchors or training.ANCHORS], fleeting, place)
+            say(_trained(table), err=True)
+        if not refs:
+            return
+        ready(table)
+        plan = training.plan_of(refs, ref, threads, batch)
+        training.list_networks(table, plan, ref, fleeting, place)
+        if measure:
+            keys = {key for case in plan.cases for key in _network(table, case).keys}
+            training.time_kernels(table, ref, fleeting, only=keys, place=place)
     predictor = Predictor(table)
     found = [(_network(table, case), predictor.predict(_network(table, case))) for case in plan.cases]
     _show(found, predictor, format)

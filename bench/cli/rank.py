@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.report.text.print import FORMAT
+from bench.cli import options
 
 
 @click.command("rank", no_args_is_help=True)
@@ -18,7 +18,7 @@ from bench.report.text.print import FORMAT
     metavar="CSV",
     help="Of `bench predict --format csv`: how well do they put the rows in order?",
 )
-@FORMAT
+@options.FORMAT
 def command(sources: tuple[str, ...], top: int, predictions: Path | None, format: str) -> None:
     """Say how far MACs, memory access, parameters or predictions tell the latency of any rows.
 

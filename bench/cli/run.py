@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
 from bench.cli._fleet import tls_options
-from bench.report.text.print import FORMAT, print_records, say
+from bench.report.text.print import print_records, say
 
 if TYPE_CHECKING:
     from bench.plan.case import Plan
@@ -25,13 +26,11 @@ if TYPE_CHECKING:
 @click.option(
     "--suite", metavar="NAME", help="Models, backends, settings from a suite (bench list suites) or TOML file."
 )
-@click.option("--backend", "backends", multiple=True, metavar="SPEC", help="Repeatable.  [default: onnxruntime]")
-@click.option("--threads", multiple=True, type=int, help="Repeatable.  [default: 1]")
-@click.option("--batch", multiple=True, type=int, help="Repeatable.  [default: 1]")
+@options.BACKENDS
+@options.several("threads", options.ONE)
+@options.several("batch", options.USUAL.batch[0])
 @click.option("--resolution", multiple=True, type=int, help="Side of the input in pixels; default: the paper's.")
-@click.option(
-    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
-)
+@options.SHAPES
 @click.option(
     "--pace", "paces", multiple=True, metavar="33ms|none", help="Start an inference on a schedule; repeatable."
 )
@@ -52,15 +51,13 @@ if TYPE_CHECKING:
     help="For a device of the target.",
 )
 @tls_options
-@click.option("--output", type=click.Path(path_type=Path), help="CSV to append to; default: results/DATE/TARGET.csv.")
+@options.output("CSV to append to; default: results/DATE/TARGET.csv.")
 @click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
-@click.option("--launches", type=click.IntRange(1, 1000), help="Fresh processes per case, at least.  [default: 5]")
-@click.option("--budget", type=click.FloatRange(0.1), metavar="SECONDS", help="Per case.  [default: 60]")
-@click.option(
-    "--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="Per answer of a worker.  [default: 120]"
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
-@FORMAT
+@options.launches("Fresh processes per case, at least.", options.RUN.launches)
+@options.budget("Per case.", 0.1, options.RUN.budget_s)
+@options.timeout(options.RUN.timeout_s)
+@options.seed("weights, input and order")
+@options.FORMAT
 def command(
     models: tuple[str, ...],
     suite: str | None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.report.text.print import FORMAT
+from bench.cli import options
 
 if TYPE_CHECKING:
     from bench.rows.fields import Field
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--top", type=click.IntRange(1), metavar="N", help="The first N, of each group if there are groups.")
 @click.option("--all", "every", is_flag=True, help="Every row, not only the newest of each case.")
-@FORMAT
+@options.FORMAT
 def command(
     results: tuple[str, ...],
     sort: str,

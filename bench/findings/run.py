@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from bench.findings.store import Evidence, append
 from bench.findings.verdict import LEAST, effect
 from bench.measure.waves import measure
 from bench.plan.case import BackendRef, Case
-from bench.plan.protocol import WaveProtocol
+from bench.plan.protocol import SHARES, WaveProtocol
+from bench.rows.schema import append_samples
+from bench.transport.base import Reach
+from bench.transport.local import LocalReach
 
 SHARE_LAUNCHES = 3
 LASTING = ("unsupported", "mismatch", "downgraded")
@@ -40,6 +44,8 @@ class Campaign:
     quick: bool = False
     budget_s: float | None = None
     told: Callable[[str], None] = lambda line: None
+    reach: Reach = field(default_factory=LocalReach)
+    cores: Sequence[int] = ()
     _artifacts: dict[str, Artifact | BenchError] = field(default_factory=dict)
     _begin: float = 0.0
 
@@ -137,10 +143,12 @@ class Campaign:
         found = [self._artifacts[key(case)] for case in cases]
         artifacts = [artifact for artifact in found if not isinstance(artifact, BenchError)]
         check = any(self.evidence.inspected(case.id) is None for case in cases)
-        sides = measure(cases, artifacts, self.protocol, number, check)
+        sides = measure(cases, artifacts, self.protocol, number, check, self.reach, self.cores)
+        brought = [{"wave": number, "case_id": case.id, **s.raw} for case, s in zip(cases, sides, strict=True) if s.raw]
+        append_samples(self.path.with_suffix(".csv"), brought)
         line: dict[str, Any] = {"kind": "wave", "backend": cases[0].backend.canonical}
         line["models"] = {case.id: str(case) for case in cases}
-        line["sides"] = {case.id: side for case, side in zip(cases, sides, strict=True)}
+        line["sides"] = {case.id: side.record for case, side in zip(cases, sides, strict=True)}
         append(self.path, self.evidence, line)
 
     def _shares(self) -> bool:
@@ -152,27 +160,31 @@ class Campaign:
                     return False
                 self.told(f"profiling {case}")
                 try:
-                    append(self.path, self.evidence, profiled_share(case, self.protocol.seed))
+                    share, launches = profiled_share(case, self.protocol.seed, self.reach, self.cores)
+                    profiled = [{"share": case.id, **case.identity(), **launch} for launch in launches]
+                    append_samples(self.path.with_suffix(".csv"), profiled)
+                    append(self.path, self.evidence, share)
                 except BenchError as error:
                     self._failed(share_key(case), error)
         return True
 
 
-def profiled_share(case: Case, seed: int) -> dict[str, Any]:
-    """Profile one launch and return convolution's share of the latency, and the shares of the other groups.
+def profiled_share(
+    case: Case, seed: int, reach: Reach, cores: Sequence[int]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Profile one launch: convolution's share of the latency, with the other groups', and what the launch brought.
 
     Raises:
         MeasureError: it cannot be profiled.
     """
     from bench.measure.profiles import measure as profile
-    from bench.plan.protocol import ProfileProtocol
     from bench.profiling.combine import combine
 
-    artifact, launches = profile(case, ProfileProtocol(launches=1, loads=2, rounds=6, seed=seed))
-    groups = combine(case, artifact, launches).groups()
+    artifact, launches = profile(case, replace(SHARES, seed=seed), reach=reach, cores=cores)
+    groups = combine(case, artifact, launches, reach.environment()).groups()
     shares = {name: group["share"] for name, group in groups.items()}
     line = {"kind": "share", "case": case.id, "model": str(case), "backend": case.backend.canonical}
-    return line | {"share": shares["convolution"], "groups": shares}
+    return line | {"share": shares["convolution"], "groups": shares}, launches
 
 
 def wants_more(logs: Sequence[float], protocol: WaveProtocol, published: float | None = None) -> bool:
@@ -181,12 +193,16 @@ def wants_more(logs: Sequence[float], protocol: WaveProtocol, published: float |
     `published` is the log of the published effect, if there is one: what was published as a factor of two need not be
     known to 2%.
     """
-    if len(logs) < max(protocol.waves, LEAST):
-        return True
-    if len(logs) >= protocol.most:
-        return False
+    rule = protocol.stopping(published)
+    return not rule.enough(len(logs), lambda: half_width(logs))
+
+
+def half_width(logs: Sequence[float]) -> float:
+    """Return half the 95% interval of an effect; infinite where there is none yet."""
+    if len(logs) < LEAST:
+        return math.inf
     found = effect(logs)
-    return (found.hi - found.lo) / 2 > max(protocol.half_width, abs(published or 0.0) / 5)
+    return (found.hi - found.lo) / 2
 
 
 def grouped(experiments: Iterable[Experiment], backend: BackendRef, live: int) -> list[list[Case]]:

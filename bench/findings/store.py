@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.base.errors import OutputError
+from bench.machine.environment import Environment, local
 from bench.measure.waves import latency_ns, log_ratio
 
 FORMAT = 1
@@ -90,27 +91,28 @@ def read(path: Path) -> Evidence:
     return evidence
 
 
-def header(seed: int) -> dict[str, Any]:
-    """Describe the machine and the program."""
+def header(seed: int, environment: Environment, target: str = "local") -> dict[str, Any]:
+    """Describe the machine that measures and the program."""
     from datetime import UTC, datetime
 
     from bench import __version__
-    from bench.machine.environment import local
 
     started = datetime.now(UTC).isoformat(timespec="seconds")
     base = {"kind": "header", "format": FORMAT, "isoflops_version": __version__, "started_at": started, "seed": seed}
-    machine = asdict(local())
+    machine = asdict(environment)
     del machine["node"]  # evidence is published; the name of somebody's machine is not
-    return base | {"environment": machine}
+    return base | {"target": target, "environment": machine}
 
 
-def open_file(path: Path, resume: bool, seed: int) -> Evidence:
-    """Begin a file, or go on with one.
+def open_file(
+    path: Path, resume: bool, seed: int, environment: Environment | None = None, target: str = "local"
+) -> Evidence:
+    """Begin a file, or go on with one; `environment` is that of the device, this machine's if none is given.
 
     Raises:
         OutputError: it is there and `resume` was not asked for, or it was measured on another machine or seed.
     """
-    new = header(seed)
+    new = header(seed, environment or local(), target)
     if path.exists():
         if not resume:
             raise OutputError(f"{path} is there already", "--resume goes on with it; --output writes another")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.base.errors import Unsupported
 from bench.machine.environment import pick_cores
 
 WATCH_S = 0.05
@@ -42,6 +44,20 @@ def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: f
             chosen.append(core)
     chosen += [core for core in order if core not in chosen]
     return sorted(chosen[:threads])
+
+
+def pin(cores: list[int]) -> list[int]:
+    """Pin this process, and so the threads that it will start, to `cores`; return those it may really use."""
+    if not hasattr(os, "sched_setaffinity"):
+        return []
+    if cores:
+        try:
+            os.sched_setaffinity(0, cores)
+        except OSError as error:
+            raise Unsupported(
+                f"cannot run on cores {cores}: {error.strerror}", "check `cores` of the target"
+            ) from error
+    return sorted(os.sched_getaffinity(0))
 
 
 def _busy(root: Path) -> dict[int, float]:

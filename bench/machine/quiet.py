@@ -36,10 +36,15 @@ class Usual:
     copy_ns: float
 
 
+def name(environment: Environment) -> str:
+    """Name a machine by what tells it from others, without saying whose it is."""
+    text = f"{environment.node} {environment.cpu} {environment.cpu_id} {environment.cores}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def path(environment: Environment) -> Path:
     """Return the file of a machine."""
-    name = f"{environment.node} {environment.cpu} {environment.cpu_id} {environment.cores}"
-    return cache.folder("machines") / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+    return cache.folder("machines") / f"{name(environment)}.json"
 
 
 def recall(environment: Environment, backend: str, canary: str) -> Usual | None:

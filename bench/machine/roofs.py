@@ -12,16 +12,21 @@ from bench.machine.environment import Environment
 from bench.machine.roof import Roofline
 
 
-def path(environment: Environment) -> Path:
-    """Return the file of a machine."""
-    return quiet.path(environment).with_suffix(".roofline.json")
+def path(machine: str) -> Path:
+    """Return the file of a machine, named as `bench.machine.quiet.name` does."""
+    return cache.folder("machines") / f"{machine}.roofline.json"
 
 
 def recall(environment: Environment, backend: str, version: str | None, threads: int) -> Roofline | None:
     """Return the roofline of a backend (canonical spec); the newest of any version where `version` is None."""
+    return known(quiet.name(environment), backend, version, threads)
+
+
+def known(machine: str, backend: str, version: str | None, threads: int) -> Roofline | None:
+    """Return what `recall` does, of a machine that is known by its name."""
     found = [
         roof
-        for roof in _read(path(environment)).values()
+        for roof in _read(path(machine)).values()
         if (roof.backend, roof.threads) == (backend, threads) and version in (None, roof.version)
     ]
     return max(found, key=lambda roof: roof.measured_at, default=None)
@@ -29,7 +34,7 @@ def recall(environment: Environment, backend: str, version: str | None, threads:
 
 def remember(environment: Environment, roof: Roofline) -> None:
     """Keep a roofline in place of an older one of the same backend, version and threads."""
-    file = path(environment)
+    file = path(quiet.name(environment))
     with cache.locked(file.with_suffix(".lock")):
         known = _read(file) | {_key(roof): roof}
         draft = file.with_suffix(".draft")

@@ -7,14 +7,16 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from bench.base.errors import MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.plan.case import BackendRef, Case, Settings
+from bench.plan.protocol import Warming
 from bench.plan.zoo import ModelRef
 from bench.transport.base import Reach
 from bench.transport.local import LocalReach
 
+WORKER = "bench.measure.worker"
 STATUSES: dict[str, type[MeasureError]] = {
     cls.status: cls for cls in (MeasureError, Unsupported, OutOfMemory, WorkerCrashed, WorkerTimeout)
 }
@@ -27,14 +29,12 @@ class Launch:
         LinkLost: from any method, where the device is another machine and the connection has broken.
     """
 
-    module: ClassVar[str] = "bench.measure.worker"
-
     def __init__(self, case: Case, timeout_s: float, reach: Reach | None = None) -> None:
         self.case = case
         self._timeout_s = timeout_s
         # NumPy computes only the canary, on one core.
         settings = {"OMP_NUM_THREADS": str(case.settings.threads), "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
-        self._process = (reach or LocalReach()).start(case.backend.python, self.module, settings, timeout_s)
+        self._process = (reach or LocalReach()).start(case.backend.python, WORKER, settings, timeout_s)
         self._unread = b""
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
@@ -55,9 +55,9 @@ class Launch:
         result: dict[str, Any] = answer["ok"]
         return result
 
-    def choose(self, threads: int, allowed: Sequence[int]) -> dict[str, Any]:
-        """Ask which cores are quietest; an empty list allows all. The answer has `cores` and `emulated`."""
-        return self.ask("choose", threads=threads, allowed=list(allowed))
+    def choose(self, threads: int, allowed: Sequence[int]) -> list[int]:
+        """Ask which cores are quietest; an empty list allows all."""
+        return list(self.ask("choose", threads=threads, allowed=list(allowed))["cores"])
 
     def load(self, artifact: str, cores: Sequence[int]) -> dict[str, Any]:
         """Ask the worker to load the case, on these cores, or wherever the system likes if there are none.
@@ -73,9 +73,9 @@ class Launch:
             cores=list(cores),
         )
 
-    def warm(self, ms: float, least: int, block_ms: float, block_least: int) -> dict[str, Any]:
-        """Ask the worker to warm up for so long and so many inferences; the answer's `n` is the size of a block."""
-        return self.ask("warm", ms=ms, min=least, block_ms=block_ms, block_min=block_least)
+    def warm(self, how: Warming) -> dict[str, Any]:
+        """Ask the worker to warm up; the answer's `n` is the size of a block."""
+        return self.ask("warm", ms=how.ms, min=how.least, block_ms=how.block_ms, block_min=how.block_least)
 
     def log(self) -> str:
         """Return the end of what the worker and its runtime wrote to stderr."""
@@ -89,6 +89,10 @@ class Launch:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker, if it has not ended, and let go of it."""
         self._process.close()
 
     def _read_line(self, do: str) -> dict[str, Any]:
@@ -133,6 +137,15 @@ class Launch:
 
 def runtimes(reach: Reach, timeout_s: float = 120.0) -> dict[str, bool]:
     """Ask a worker of the device's own interpreter which backends have their runtime there."""
-    nothing = Case(ModelRef("onnx", "nothing", "", {}, None), BackendRef("", {}), Settings())
+    return _asked("runtimes", BackendRef("", {}), reach, timeout_s)
+
+
+def version_of(backend: BackendRef, reach: Reach, timeout_s: float = 120.0) -> str:
+    """Ask which version of its runtime a backend has on the device; nothing if that cannot be told."""
+    return str(_asked("version", backend, reach, timeout_s)["version"])
+
+
+def _asked(do: str, backend: BackendRef, reach: Reach, timeout_s: float) -> dict[str, Any]:
+    nothing = Case(ModelRef("onnx", "nothing", "", {}, None), backend, Settings())
     with Launch(nothing, timeout_s, reach) as launch:
-        return launch.ask("runtimes")
+        return launch.ask(do, backend=backend.name)

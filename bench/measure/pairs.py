@@ -7,23 +7,21 @@ processes differ more by where a load puts its memory than by anything else.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bench.artifact.artifact import Artifact
-from bench.base.errors import LinkLost, MeasureError
 from bench.export import ensure
 from bench.machine.environment import pick_cores
+from bench.measure.engine import Group, anew
 from bench.measure.evidence import fullest, theft
-from bench.measure.launch import Launch
-from bench.measure.rows import fault_of
-from bench.measure.runner import ATTEMPTS
 from bench.plan.case import Case
 from bench.plan.protocol import PairProtocol
 from bench.stats.verdict import half_width
@@ -61,7 +59,7 @@ def run(
 ) -> Iterator[Pair]:
     """Measure one pair after another, for as long as the caller asks; `done` pairs of the schedule were made before.
 
-    A pair in which the connection to the device was lost is measured anew, as often as a run's launches are.
+    A pair in which the connection to the device was lost is measured anew.
 
     Raises:
         MeasureError: a side cannot be measured, or what ran is not what was asked.
@@ -70,27 +68,15 @@ def run(
     artifacts = [ensure(case, protocol.seed) for case in (a, b)]
     for case in (a, b):
         pick_cores(case.settings.threads, cores or reach.usable_cores())  # say at once that there are too few
-    number, lost = done, 0
-    while True:
-        try:
-            pair = _pair((a, b), artifacts, cores or [], protocol, number, reach, check=number == done)
-        except LinkLost:
-            lost += 1
-            if lost == ATTEMPTS:
-                raise
-            reach.reopen()
-            continue
-        yield pair
-        number, lost = number + 1, 0
+    jobs = list(zip((a, b), artifacts, strict=True))
+    for number in itertools.count(done):
+        yield anew(reach, partial(_pair, jobs, cores or [], protocol, number, reach, check=number == done))
 
 
 def enough(log_ratios: list[float], protocol: PairProtocol, spent_s: float) -> bool:
     """Tell whether to stop: precise enough, at the limit, or out of budget; asked only at the agreed numbers."""
-    n = len(log_ratios)
-    if n >= protocol.most or (spent_s >= protocol.budget_s and n >= protocol.first):
-        return True
-    due = n >= protocol.first and (n - protocol.first) % protocol.step == 0
-    return due and half_width(log_ratios) < protocol.half_width
+    spent = spent_s >= protocol.budget_s
+    return protocol.stopping.enough(len(log_ratios), lambda: half_width(log_ratios), spent=spent)
 
 
 def collect(
@@ -114,8 +100,7 @@ def collect(
 
 
 def _pair(
-    cases: tuple[Case, Case],
-    artifacts: list[Artifact],
+    jobs: list[tuple[Case, Artifact]],
     allowed: list[int],
     protocol: PairProtocol,
     number: int,
@@ -123,42 +108,32 @@ def _pair(
     check: bool,
 ) -> Pair:
     order = random.Random(f"{protocol.seed}/{number}")
-    with ExitStack() as stack:
-        launches: dict[int, Launch] = {}
-        loaded: dict[int, dict[str, Any]] = {}
-        warmed: dict[int, dict[str, Any]] = {}
-        cores: list[int] = []
-        most = max(case.settings.threads for case in cases)
-        for side in order.sample((0, 1), 2):
-            launches[side] = stack.enter_context(Launch(cases[side], protocol.timeout_s, reach))
-            cores = cores or launches[side].choose(most, allowed)["cores"]  # both sides run on the same
-            folder = reach.carry(artifacts[side], cases[side].backend.name)
-            loaded[side] = launches[side].load(folder, cores[-cases[side].settings.threads :])
-            warmed[side] = launches[side].warm(protocol.warmup_ms, 3, protocol.block_ms, protocol.block_min_inferences)
-        n = max(protocol.block_min_inferences, min(w["n"] for w in warmed.values()))
+    with Group(jobs, protocol.timeout_s, reach, allowed, together=True) as group:
+        group.begin(order.sample((0, 1), 2), protocol.warming)
+        records = [session.record for session in group.sessions]
+        n = max(protocol.block_min_inferences, min(record.warmed["n"] for record in records))
         blocks: list[dict[str, Any]] = []
         quads: list[Quad] = []
         turns_of = [((0, 1, 1, 0), (1, 0, 0, 1))[i % 2] for i in range(protocol.quads)]
         order.shuffle(turns_of)
         for quad, turns in enumerate(turns_of):
             if quad and protocol.reload:
-                for side in order.sample((0, 1), 2):
-                    launches[side].ask("reload")
-            medians: tuple[list[float], list[float]] = ([], [])
-            begin = len(blocks)
-            for side in turns:
-                block = launches[side].ask("block", n=n)
-                blocks.append(block | {"quad": quad, "side": "AB"[side]})
-                medians[side].append(math.log(statistics.median(block["latency_ns"])))
-            quads.append(Quad(statistics.fmean(medians[1]) - statistics.fmean(medians[0]), turns[0], blocks[begin:]))
+                group.reload(order.sample((0, 1), 2))
+            mine = [block | {"side": "AB"[side]} for side, block in group.blocks(turns, n, quad=quad)]
+            logs = [[_log(block) for block in mine if block["side"] == side] for side in "AB"]
+            quads.append(Quad(statistics.fmean(logs[1]) - statistics.fmean(logs[0]), turns[0], mine))
+            blocks += mine
         if check:
-            for side in (0, 1):
-                _check(cases[side], artifacts[side], loaded[side], launches[side].ask("inspect"))
+            group.check()
     sides = [[ns for block in blocks if block["side"] == s for ns in block["latency_ns"]] for s in "AB"]
-    raw = {"pair": number, "loaded": [loaded[0], loaded[1]], "n": n, "blocks": blocks}
+    raw = {"pair": number, "loaded": [record.loaded for record in records], "n": n, "blocks": blocks}
     middle = (statistics.median(sides[0]), statistics.median(sides[1]))
     ratios = tuple(quad.log_ratio for quad in quads)
     return Pair(number, reduced(undisturbed(quads)), ratios, middle, raw)
+
+
+def _log(block: dict[str, Any]) -> float:
+    return math.log(statistics.median(block["latency_ns"]))
 
 
 def undisturbed(quads: list[Quad]) -> list[Quad]:
@@ -179,12 +154,3 @@ def reduced(quads: list[Quad]) -> float:
     """
     kinds = [[quad.log_ratio for quad in quads if quad.first == side] for side in (0, 1)]
     return statistics.fmean(statistics.median(kind) for kind in kinds if kind)
-
-
-def _check(case: Case, artifact: Artifact, loaded: dict[str, Any], inspected: dict[str, Any]) -> None:
-    """Refuse to compare what would not get a valid row."""
-    fault = fault_of(case, artifact, loaded["parity_rel_l2"], inspected)
-    if fault is not None:
-        status, reason = fault
-        hint = "a wrong network has no speed" if status in ("mismatch", "failed") else "ask for what runs"
-        raise MeasureError(f"{case}: {reason}", hint)

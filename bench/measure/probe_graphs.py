@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,39 +19,27 @@ ARRAY_BYTES = tuple(1 << power for power in range(15, 28))
 OPSET, IR_VERSION = 17, 8
 
 
-@dataclass(frozen=True, slots=True)
-class ComputeProbe:
-    """A graph whose time is nothing but multiply-accumulates."""
-
-    name: str
-    path: Path
+Graph = tuple[str | int, ...]  # its kind and its sizes: what `make` takes
 
 
-@dataclass(frozen=True, slots=True)
-class StreamProbe:
-    """One addition ``c = a + b``; `array_bytes` is the size of each array."""
-
-    array_bytes: int
-    path: Path
+def make(kind: str, *sizes: int) -> Any:
+    """Make the graph of a kind: ``gemm``, ``conv`` or ``add``."""
+    kinds: dict[str, Callable[..., Any]] = {"gemm": gemm, "conv": convolutions, "add": addition}
+    return kinds[kind](*sizes)
 
 
-def compute_probes(folder: Path) -> list[ComputeProbe]:
-    """Write the probes of the peak into `folder`."""
-    found = [_written(folder, f"gemm {side}x{side}x{side}", gemm(side)) for side in GEMM_SIDES]
+def compute_probes() -> dict[str, Graph]:
+    """Return the probes of the peak, by what a person calls them."""
+    found: dict[str, Graph] = {f"gemm {side}x{side}x{side}": ("gemm", side) for side in GEMM_SIDES}
     for kernel, channels, side in CONVOLUTIONS:
         name = f"conv {kernel}x{kernel} {channels} to {channels} at {side}x{side}"
-        found.append(_written(folder, name, convolutions(kernel, channels, side)))
+        found[name] = ("conv", kernel, channels, side)
     return found
 
 
-def stream_probes(folder: Path, largest_bytes: int) -> list[StreamProbe]:
-    """Write the probes of bandwidth, up to arrays of `largest_bytes`, and one of a single element (0 bytes)."""
-    found = []
-    for size in (0, *(s for s in ARRAY_BYTES if s <= largest_bytes)):
-        path = folder / f"add-{size}.onnx"
-        _save(addition(max(1, size // 4)), path)
-        found.append(StreamProbe(size, path))
-    return found
+def stream_probes(largest_bytes: int) -> dict[int, Graph]:
+    """Return the probes of bandwidth, by bytes of an array, up to `largest_bytes`, and one of a single element (0)."""
+    return {size: ("add", max(1, size // 4)) for size in (0, *(s for s in ARRAY_BYTES if s <= largest_bytes))}
 
 
 def gemm(side: int) -> onnx.ModelProto:
@@ -86,6 +73,34 @@ def addition(elements: int) -> onnx.ModelProto:
     return _model([node], {"a": (elements,), "b": (elements,)}, {"c": (elements,)}, {})
 
 
+def independent(rows: list[dict[str, int]]) -> Any:
+    """Return a graph of independent convolutions, each with a ReLU after it (`bench.predict.sampler` draws them)."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes, inputs, outputs, weights = [], [], [], []
+    for i, r in enumerate(rows):
+        shape = (r["c_out"], r["c_in"] // r["group"], r["kernel"], r["kernel"])
+        weights.append(numpy_helper.from_array(np.full(shape, 0.01, np.float32), f"w{i}"))
+        weights.append(numpy_helper.from_array(np.full(shape[:1], 0.01, np.float32), f"b{i}"))
+        inputs.append(helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, (1, r["c_in"], r["side"], r["side"])))
+        nodes.append(
+            helper.make_node(
+                "Conv",
+                [f"x{i}", f"w{i}", f"b{i}"],
+                [f"t{i}"],
+                pads=[r["kernel"] // 2] * 4,
+                strides=[r["stride"]] * 2,
+                group=r["group"],
+                kernel_shape=[r["kernel"]] * 2,
+            )
+        )
+        nodes.append(helper.make_node("Relu", [f"t{i}"], [f"y{i}"]))
+        side = (r["side"] - 1) // r["stride"] + 1
+        outputs.append(helper.make_tensor_value_info(f"y{i}", TensorProto.FLOAT, (1, r["c_out"], side, side)))
+    made = helper.make_graph(nodes, "samples", inputs, outputs, weights)
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+
+
 def _weight(shape: tuple[int, ...], fan_in: int) -> Any:
     """Draw weights that keep the magnitude of what goes through."""
     return np.random.default_rng(0).uniform(0.5 / fan_in, 1.5 / fan_in, shape).astype(np.float32)
@@ -100,15 +115,3 @@ def _model(nodes: list[Any], inputs: dict[str, Any], outputs: dict[str, Any], we
     stored = [numpy_helper.from_array(w, name) for name, w in weights.items()]
     graph = helper.make_graph(nodes, "probe", values(inputs), values(outputs), stored)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-
-
-def _written(folder: Path, name: str, model: Any) -> ComputeProbe:
-    path = folder / f"{name.replace(' ', '-')}.onnx"
-    _save(model, path)
-    return ComputeProbe(name, path)
-
-
-def _save(model: Any, path: Path) -> None:
-    import onnx
-
-    onnx.save(model, path)

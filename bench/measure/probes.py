@@ -1,51 +1,115 @@
-"""The probe worker, seen from the parent."""
+"""Probes, seen from the parent: one process on the device, started anew with all it had open when it is lost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Self
 
+from bench.backends.kernel import Kernel
+from bench.base.errors import BenchError, MeasureError
+from bench.machine.environment import pick_cores
+from bench.measure.engine import anew
 from bench.measure.launch import Launch
+from bench.measure.probe_graphs import Graph
 from bench.plan.case import BackendRef, Case, Settings
 from bench.plan.zoo import ModelRef
+from bench.transport.base import Reach
+from bench.transport.local import LocalReach
 
 PROBE = ModelRef("onnx", "probe", "", {}, None)
+TIMEOUT_S = 120.0
 
 
-class ProbeLaunch(Launch):
-    """A process that runs probes through one backend. Use as a context manager."""
+class Probes:
+    """Runs probes through one backend. Use as a context manager.
 
-    module: ClassVar[str] = "bench.measure.probing"
+    A request whose process is lost with the link is asked again in a new one. What a process dies of is raised, and
+    the next request starts another.
 
-    def __init__(self, backend: BackendRef, threads: int, timeout_s: float = 120.0) -> None:
-        super().__init__(Case(PROBE, backend, Settings(threads=threads)), timeout_s)
+    Raises:
+        MeasureError: from any method, where the worker told an error, died or stays out of reach.
+    """
 
-    def start(self, allowed: Sequence[int] = ()) -> list[int]:
-        """Choose the quietest of the allowed cores, import the runtime there, and return the cores."""
-        chosen = self.choose(self.case.settings.threads, allowed)
-        answer = self.ask(
-            "start",
-            backend=self.case.backend.name,
-            options=self.case.backend.options,
-            settings=asdict(self.case.settings),
-            cores=chosen["cores"],
-        )
-        return list(answer["cores"])
+    def __init__(
+        self, backend: BackendRef, threads: int, reach: Reach | None = None, cores: Sequence[int] = ()
+    ) -> None:
+        self.reach = reach or LocalReach()
+        self.cores: list[int] = []
+        self.free_bytes = 0
+        self._allowed = list(cores)
+        self._case = Case(PROBE, backend, Settings(threads=threads))
+        self._launch: Launch | None = None
+        self._open: list[Graph] = []
 
-    def open(self, path: Path) -> int:
-        """Load a graph; return its MACs."""
-        return int(self.ask("open", path=str(path))["macs"])
+    def __enter__(self) -> Self:
+        pick_cores(self._case.settings.threads, self._allowed or self.reach.usable_cores())  # too few: say it at once
+        anew(self.reach, self._started)
+        return self
 
-    def time(self, path: Path, block_ms: float, least: int = 3) -> list[int]:
+    def __exit__(self, *_: object) -> None:
+        self._drop()
+
+    def open(self, graph: Graph) -> int:
+        """Make and load a graph; return its MACs."""
+        macs = int(self._ask("open", graph=graph)["macs"])
+        self._open.append(graph)
+        return macs
+
+    def time(self, graph: Graph, block_ms: float, least: int = 3) -> list[int]:
         """Time one block of an open graph; return its latencies in ns."""
-        return list(self.ask("time", path=str(path), block_ms=block_ms, least=least)["latency_ns"])
+        return list(self._ask("time", graph=graph, block_ms=block_ms, least=least)["latency_ns"])
 
-    def inspect(self, path: Path) -> dict[str, Any]:
+    def examine(self, graph: Graph) -> dict[str, Any]:
         """Read back what an open graph really runs."""
-        return self.ask("inspect", path=str(path))
+        return self._ask("examine", graph=graph)
 
-    def shut(self, path: Path) -> None:
+    def shut(self, graph: Graph) -> None:
         """Let go of an open graph."""
-        self.ask("shut", path=str(path))
+        self._ask("shut", graph=graph)
+        self._open.remove(graph)
+
+    def kernels(self, **of: Any) -> tuple[list[Kernel], tuple[str, ...]]:
+        """Return the kernels of an `artifact` or of `convolutions`, and what could not be cut out."""
+        found = self._ask("cut", **of)
+        return [Kernel.read(row) for row in found["kernels"]], tuple(found["lost"])
+
+    def time_kernel(self, kernel: Kernel, block_ms: float, least: int, cold: int) -> dict[str, float | str]:
+        """Time one kernel alone."""
+        return self._ask("kernel", kernel=kernel.record(), block_ms=block_ms, least=least, cold=cold)
+
+    def _ask(self, do: str, **request: Any) -> dict[str, Any]:
+        return anew(self.reach, lambda: self._asked(do, request))
+
+    def _asked(self, do: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._started().ask(do, **request)
+        except MeasureError:
+            self._drop(dead=True)
+            raise
+
+    def _started(self) -> Launch:
+        """Return the process, a new one with the same graphs open where there is none."""
+        if self._launch is None:
+            launch = Launch(self._case, TIMEOUT_S, self.reach)
+            try:
+                self.cores = self.cores or launch.choose(self._case.settings.threads, self._allowed)
+                about = {"backend": self._case.backend.name, "options": self._case.backend.options}
+                here = launch.ask("prepare", **about, settings=asdict(self._case.settings), cores=self.cores)
+                self.cores, self.free_bytes = here["cores"], here["free_bytes"]
+                for graph in self._open:
+                    launch.ask("open", graph=graph)
+            except BaseException:
+                launch.close()
+                raise
+            self._launch = launch
+        return self._launch
+
+    def _drop(self, dead: bool = False) -> None:
+        launch, self._launch = self._launch, None
+        if launch is not None:
+            with suppress(BenchError):
+                if not dead:
+                    launch.ask("end")
+            launch.close()

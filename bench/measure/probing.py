@@ -1,69 +1,88 @@
-"""The probe worker: one process that loads many small graphs through one backend, and times them.
+"""The worker's part of probes: tiny graphs and single kernels, timed through one backend in one process.
 
-    {"do": "start", "backend": ..., "options": ..., "settings": ..., "cores": [1]}
-    {"do": "open", "path": "/tmp/gemm-512.onnx"}
-    {"do": "time", "path": ..., "block_ms": 20, "least": 3}
-    {"do": "inspect", "path": ...}
-    {"do": "shut", "path": ...}
+    {"do": "prepare", "backend": ..., "options": ..., "settings": ..., "cores": [1]}
+    {"do": "open", "graph": ["gemm", 512]}
+    {"do": "time", "graph": ["gemm", 512], "block_ms": 20, "least": 3}
+    {"do": "examine", "graph": ["gemm", 512]}
+    {"do": "shut", "graph": ["gemm", 512]}
+    {"do": "cut", "artifact": "/where/it/lies"}, or with "convolutions", the rows of a made-up graph
+    {"do": "kernel", "kernel": {...}, "block_ms": 5, "least": 5, "cold": 9}
+    {"do": "end"}
 
-The protocol is that of `bench.measure.worker`, and so is the timed loop.
+Graphs are made here, from a few numbers, so that nothing has to travel. A kernel that cannot be timed is told as
+``{"failed": why}`` and the worker lives on.
 """
 
 from __future__ import annotations
 
-import sys
+import statistics
+import tempfile
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench import backends
+from bench.artifact import artifact as artifacts
+from bench.artifact.probe import Probe
 from bench.backends.base import Session, device_clock
+from bench.backends.kernel import Kernel
 from bench.backends.loop import time_block
-from bench.machine.canary import Canary, Probe
-from bench.measure.probe_artifact import examine
-from bench.measure.worker import Worker, pin, serve
+from bench.base.errors import clip, first_line
+from bench.machine.canary import Canary
+from bench.machine.cores import pin
+from bench.measure import probe_graphs as graphs
+from bench.measure.probe_artifact import describe, examine
 from bench.plan.case import Settings
 
+# What is read to drive everything out of the private caches; a few times what they hold.
+EVICT_BYTES = 8 << 20
+# Inputs up to here are brought back into the cache after that: the operator before would have left them there.
+RECENT_BYTES = 1 << 20
 
-class ProbeWorker:
-    """Keeps the sessions that are open, by the path of their graph."""
+
+class Prober:
+    """Keeps the sessions that are open, by their graph."""
 
     def __init__(self) -> None:
         self.sessions: dict[str, Session] = {}
-        self.choose = Worker().choose
 
-    def start(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Pin this process and import the runtime."""
+    def prepare(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Pin this process and import the runtime; say where it runs and how much memory is free."""
+        import psutil
+
         self.cores = pin(request["cores"])
         self.backend = backends.get(request["backend"])
         self.options = request["options"]
         self.settings = Settings.read(request["settings"])
         self.backend.import_runtime()
-        self.canary: Probe = Canary()
-        return {"cores": self.cores}
+        return {"cores": self.cores, "free_bytes": psutil.virtual_memory().available}
 
     def open(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Load a graph and run it twice."""
-        artifact = examine(Path(request["path"]))
+        """Make a graph, load it and run it twice."""
+        import onnx
+
+        name = _name(request["graph"])
+        path = self._folder / f"{name}.onnx"
+        onnx.save(graphs.make(*request["graph"]), path)
+        artifact = examine(path)
         session = self.backend.load(artifact, self.settings, self.options)
         session.infer()
         session.infer()
-        self.sessions[request["path"]] = session
+        self.sessions[name] = session
         return {"macs": artifact.macs}
 
     def time(self, request: dict[str, Any]) -> dict[str, Any]:
         """Time a block of at least `least` inferences and about `block_ms`; return every latency in ns."""
-        return {"latency_ns": self._block(self.sessions[request["path"]], request["block_ms"], request["least"])}
+        session = self.sessions[_name(request["graph"])]
+        return {"latency_ns": self._block(session, request["block_ms"], request["least"])}
 
-    def _block(self, session: Session, block_ms: float, least: int) -> list[int]:
-        clock, device_ns = getattr(session, "clock", time.perf_counter_ns), device_clock(session)
-        first = min(time_block(session.infer, 2, clock, device_ns)[0])
-        n = min(max(least, round(block_ms * 1e6 / max(first, 1))), 100_000)
-        return time_block(session.infer, n, clock, device_ns)[0]
-
-    def inspect(self, request: dict[str, Any]) -> dict[str, Any]:
+    def examine(self, request: dict[str, Any]) -> dict[str, Any]:
         """Read back what a session really runs."""
-        session = self.sessions[request["path"]]
+        session = self.sessions[_name(request["graph"])]
         found, operators = session.effective(), session.operators()
         return {
             "version": found.version,
@@ -75,17 +94,107 @@ class ProbeWorker:
         }
 
     def shut(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Let go of a session."""
-        self.sessions.pop(request["path"]).close()
+        """Let go of a session and its graph."""
+        name = _name(request["graph"])
+        self.sessions.pop(name).close()
+        (self._folder / f"{name}.onnx").unlink(missing_ok=True)
         return {}
 
+    def cut(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the kernels of the graph that the runtime makes of an artifact, or of made-up convolutions."""
+        import onnx
 
-def main() -> int:
-    """Serve requests until stdin ends or one fails."""
-    worker = ProbeWorker()
-    names = ("choose", "start", "open", "time", "inspect", "shut")
-    return serve({name: getattr(worker, name) for name in names})
+        from bench.backends.ort_kernels import kernels_of, optimise
+
+        if "artifact" in request:
+            path = artifacts.load(Path(request["artifact"])).path
+        else:
+            path = self._folder / "convolutions.onnx"
+            onnx.save(graphs.independent(request["convolutions"]), path)
+        found = kernels_of(optimise(path, self.settings.threads, self.options))
+        return {"kernels": [kernel.record() for kernel in found.kernels], "lost": found.lost}
+
+    def kernel(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Time one kernel alone; latencies in ns, the canary's beside them."""
+        try:
+            return self._kernel(Kernel.read(request["kernel"]), request)
+        except Exception as error:  # whatever the runtime raises belongs to this kernel
+            return {"failed": clip(first_line(error), 160)}
+
+    def end(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Remove what was written."""
+        self._temporary.cleanup()
+        return {}
+
+    @cached_property
+    def _temporary(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(prefix="bench-probes-")
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self._temporary.name)
+
+    @cached_property
+    def _canary(self) -> Canary:
+        return Canary()
+
+    @cached_property
+    def _evict(self) -> NDArray[np.float32]:
+        return np.ones(EVICT_BYTES // 4, np.float32)
+
+    def _block(self, session: Session, block_ms: float, least: int) -> list[int]:
+        clock, device_ns = getattr(session, "clock", time.perf_counter_ns), device_clock(session)
+        first = min(time_block(session.infer, 2, clock, device_ns)[0])
+        n = min(max(least, round(block_ms * 1e6 / max(first, 1))), 100_000)
+        return time_block(session.infer, n, clock, device_ns)[0]
+
+    def _kernel(self, kernel: Kernel, request: dict[str, Any]) -> dict[str, Any]:
+        import onnx
+
+        model = kernel.model()
+        path = self._folder / "kernel.onnx"
+        onnx.save(model, path)
+        artifact = Held.of(describe(model, path))
+        # The kernel is cut from an optimised graph: nothing is left to optimise, and a blocked one must stay so.
+        session = self.backend.load(artifact, self.settings, self.options | {"optimization": "disable"})
+        try:
+            for _ in range(3):
+                session.infer()
+            before = self._canary.before()["gemm_ns"]
+            hot = self._block(session, request["block_ms"], request["least"])
+            cold = [self._cold(session, artifact) for _ in range(request["cold"])]
+            after = self._canary.before()["gemm_ns"]
+        finally:
+            session.close()
+        middle = {"hot_ns": statistics.median(hot), "cold_ns": statistics.median(cold)}
+        return middle | {"gemm_ns": (before + after) / 2}
+
+    def _cold(self, session: Session, artifact: Held) -> int:
+        """Time one inference whose weights have left the private caches, and whose small operands have not."""
+        self._evict.sum()
+        for array in (*artifact.held, *session.outputs()):
+            if array.nbytes <= RECENT_BYTES:
+                array.max(initial=0)
+        clock = getattr(session, "clock", time.perf_counter_ns)
+        return time_block(session.infer, 1, clock, device_clock(session))[0][0]
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+class Held(Probe):
+    """A probe that keeps hold of the inputs it gave to the runtime, so that they can be touched."""
+
+    @classmethod
+    def of(cls, probe: Probe) -> Held:
+        """Hold the inputs of a probe."""
+        held = cls(**{name: getattr(probe, name) for name in probe.__dataclass_fields__})
+        object.__setattr__(held, "held", Probe.reference(held)[0])
+        return held
+
+    held: list[Any]
+
+    def reference(self) -> tuple[list[Any], list[Any]]:
+        """Return the inputs that are held."""
+        return self.held, []
+
+
+def _name(graph: list[Any]) -> str:
+    return "-".join(map(str, graph))

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from bench.artifact.artifact import Artifact
-from bench.base.errors import MeasureError
 from bench.export import ensure
 from bench.machine.environment import pick_cores
-from bench.measure.launch import Launch
-from bench.measure.rows import fault_of
+from bench.measure.engine import Group, anew
 from bench.plan.case import Case
 from bench.plan.protocol import ProfileProtocol
+from bench.transport.base import Reach
+from bench.transport.local import LocalReach
+
+Told = Callable[[int], None]
+
+
+def _silent(number: int) -> None:
+    """Tell nobody."""
 
 
 def measure(
-    case: Case, protocol: ProfileProtocol, told: Callable[[int], None] = lambda number: None
+    case: Case, protocol: ProfileProtocol, told: Told = _silent, reach: Reach | None = None, cores: Sequence[int] = ()
 ) -> tuple[Artifact, list[dict[str, Any]]]:
     """Profile a case in fresh processes, one after another; `told` hears the number of each that is done.
 
@@ -27,62 +33,59 @@ def measure(
     Raises:
         MeasureError: it cannot be measured or profiled, or what ran is not what was asked.
     """
-    return measure_in_turns([case], protocol, told)[0]
+    return measure_in_turns([case], protocol, told, reach, cores)[0]
 
 
 def measure_in_turns(
-    cases: Sequence[Case], protocol: ProfileProtocol, told: Callable[[int], None] = lambda number: None
+    cases: Sequence[Case],
+    protocol: ProfileProtocol,
+    told: Told = _silent,
+    reach: Reach | None = None,
+    cores: Sequence[int] = (),
 ) -> list[tuple[Artifact, list[dict[str, Any]]]]:
     """Profile several cases side by side, so that a drift of the clock becomes no difference between them.
 
     Each launch has a process of every case, all on the same cores. In each load, blocks of all take turns, then
-    profiles; which case comes first alternates. Returns for each case what `measure` does.
+    profiles; which case comes first alternates. Returns for each case what `measure` does. A launch in which the
+    connection to the device was lost is done anew.
     """
-    artifacts = [ensure(case, protocol.seed) for case in cases]
+    reach = reach or LocalReach()
     for case in cases:
-        pick_cores(case.settings.threads)  # say at once that there are too few
+        pick_cores(case.settings.threads, list(cores) or reach.usable_cores())  # say at once that there are too few
+    artifacts = [ensure(case, protocol.seed) for case in cases]
+    jobs = list(zip(cases, artifacts, strict=True))
     launches: list[list[dict[str, Any]]] = [[] for _ in cases]
     for number in range(protocol.launches):
-        for mine, found in zip(launches, _launch(cases, artifacts, protocol, number), strict=True):
+        brought = anew(reach, partial(_launch, jobs, protocol, number, reach, cores))
+        for mine, found in zip(launches, brought, strict=True):
             mine.append(found)
         told(number + 1)
     return list(zip(artifacts, launches, strict=True))
 
 
 def _launch(
-    cases: Sequence[Case], artifacts: Sequence[Artifact], protocol: ProfileProtocol, number: int
+    jobs: Sequence[tuple[Case, Artifact]], protocol: ProfileProtocol, number: int, reach: Reach, cores: Sequence[int]
 ) -> list[dict[str, Any]]:
-    with ExitStack() as stack:
-        workers = [stack.enter_context(Launch(case, protocol.timeout_s)) for case in cases]
-        most = max(case.settings.threads for case in cases)
-        cores = workers[0].choose(most, [])["cores"]
-        found: list[dict[str, Any]] = []
-        for case, artifact, worker in zip(cases, artifacts, workers, strict=True):
-            loaded = worker.load(artifact.folder, cores[-case.settings.threads :])
-            warmed = worker.warm(protocol.warmup_ms, 3, protocol.block_ms, protocol.least)
-            found.append({"loaded": loaded, "n": min(protocol.most, warmed["n"]), "loads": []})
+    with Group(jobs, protocol.timeout_s, reach, cores, together=True) as group:
+        group.begin(range(len(jobs)), protocol.warming)
+        sizes = [min(protocol.most, session.record.warmed["n"]) for session in group.sessions]
+        loads: list[list[dict[str, Any]]] = [[] for _ in jobs]
         for load in range(protocol.loads):
-            order = _order(len(cases), number + load)
+            order = list(range(len(jobs)))[:: 1 if (number + load) % 2 == 0 else -1]
             if load:
-                for i in order:
-                    workers[i].ask("reload")
+                group.reload(order)
             # Before they have twins, which slow them by a percent or two: what `bench ab` would measure.
-            alone: list[list[int]] = [[] for _ in cases]
+            alone: list[list[int]] = [[] for _ in jobs]
             for i in (order + order[::-1]) * max(1, protocol.rounds // 4):
-                alone[i] += workers[i].ask("block", n=found[i]["n"])["latency_ns"]
+                for _, block in group.blocks([i], sizes[i], load=load):
+                    alone[i] += block["latency_ns"]
             for i in order:
-                twin_first = (number + load) % 2 == 1
-                answer = workers[i].ask("profile", rounds=protocol.rounds, n=found[i]["n"], twin_first=twin_first)
-                found[i]["loads"].append({"alone_ns": alone[i]} | answer)
+                asked = {"rounds": protocol.rounds, "n": sizes[i], "twin_first": (number + load) % 2 == 1}
+                loads[i].append({"alone_ns": alone[i]} | (group.ask(i, "profile", "profiling", **asked) or {}))
         if number == 0:
-            for case, artifact, worker, mine in zip(cases, artifacts, workers, found, strict=True):
-                mine["inspected"] = worker.ask("inspect")
-                fault = fault_of(case, artifact, mine["loaded"]["parity_rel_l2"], mine["inspected"])
-                if fault is not None:
-                    hint = "what is wrong or runs in another precision is not profiled"
-                    raise MeasureError(f"{case}: {fault[1]}", hint)
-    return found
-
-
-def _order(n: int, turn: int) -> list[int]:
-    return list(range(n)) if turn % 2 == 0 else list(range(n))[::-1]
+            group.check()
+    return [
+        {"loaded": session.record.loaded, "n": n, "blocks": session.record.blocks, "loads": mine}
+        | ({"inspected": session.inspected} if session.inspected else {})
+        for session, n, mine in zip(group.sessions, sizes, loads, strict=True)
+    ]

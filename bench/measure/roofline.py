@@ -7,58 +7,56 @@ moment of the machine costs time and not height, and a single lucky inference do
 from __future__ import annotations
 
 import statistics
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from bench.base.errors import MeasureError, Unsupported
-from bench.machine.environment import pick_cores
 from bench.machine.roof import Compute, Roofline, Stream
-from bench.measure.probe_graphs import ComputeProbe, StreamProbe, compute_probes, stream_probes
-from bench.measure.probes import ProbeLaunch
+from bench.measure.probe_graphs import Graph, compute_probes, stream_probes
+from bench.measure.probes import Probes
 from bench.plan.case import BackendRef
+from bench.plan.protocol import RooflineProtocol
+from bench.transport.base import Reach
 
-BLOCK_MS = 20.0
-STABLE = 1.01  # a best that rises by less has not risen
-QUIET_ROUNDS = 3  # rounds without a rise after which it is stable
-MOST_ROUNDS = 15
-STREAM_BLOCKS = 4
-# Share of the free memory that one array may take: three of them are there, and the runtime may keep copies.
-MEMORY_SHARE = 1 / 10
+Tell = Callable[[str], None]
 
 
 def measure(
-    backend: BackendRef, threads: int, allowed: list[int] | None = None, tell: Callable[[str], None] = lambda text: None
+    backend: BackendRef,
+    threads: int,
+    cores: Sequence[int] = (),
+    tell: Tell = lambda text: None,
+    reach: Reach | None = None,
+    protocol: RooflineProtocol | None = None,
 ) -> Roofline:
-    """Measure the roofline of a backend.
+    """Measure the roofline of a backend on a device.
 
     Raises:
         Unsupported: the backend cannot run ONNX graphs, or there are too few cores.
         MeasureError: a probe died.
     """
     refuse(backend)
-    pick_cores(threads, allowed)
-    with tempfile.TemporaryDirectory(prefix="bench-roofline-") as folder, ProbeLaunch(backend, threads) as launch:
-        cores = launch.start(allowed or [])
-        probes = compute_probes(Path(folder))
-        found = _compute(launch, probes, tell)
+    protocol = protocol or RooflineProtocol()
+    with Probes(backend, threads, reach, cores) as probes:
+        graphs = compute_probes()
+        found = _compute(probes, graphs, protocol, tell)
         best = max(found, key=lambda c: c.gmacs_per_s)
-        ran = launch.inspect(next(p.path for p in probes if p.name == best.probe))
+        ran = probes.examine(graphs[best.probe])
         if ran["macs_executed"] < best.macs and not ran["scripted"]:
             raise MeasureError(
                 f"{best.probe} ran {ran['macs_executed']} of its {best.macs} MACs: part of it was folded away",
                 "this backend's roofline cannot be trusted; report it",
             )
-        for probe in probes:
-            launch.shut(probe.path)
-        streams = _streams(launch, stream_probes(Path(folder), _largest_array()), tell)
+        for graph in graphs.values():
+            probes.shut(graph)
+        largest = int(probes.free_bytes * protocol.memory_share)
+        streams = _streams(probes, stream_probes(largest), protocol, tell)
     return Roofline(
         backend=backend.canonical,
         version=ran["version"],
         precision=ran["precision"],
         threads=ran["threads"],
-        cores=tuple(cores),
+        cores=tuple(probes.cores),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         compute=tuple(found),
         streams=tuple(streams),
@@ -75,40 +73,34 @@ def refuse(backend: BackendRef) -> None:
         )
 
 
-def _compute(launch: ProbeLaunch, probes: list[ComputeProbe], tell: Callable[[str], None]) -> list[Compute]:
-    macs = {probe.name: launch.open(probe.path) for probe in probes}
+def _compute(probes: Probes, graphs: Mapping[str, Graph], protocol: RooflineProtocol, tell: Tell) -> list[Compute]:
+    macs = {name: probes.open(graph) for name, graph in graphs.items()}
     best: dict[str, float] = {}
     quiet = 0
-    for turn in range(MOST_ROUNDS):
-        tell(f"peak: round {turn + 1} of at most {MOST_ROUNDS}")
+    for turn in range(protocol.most_rounds):
+        tell(f"peak: round {turn + 1} of at most {protocol.most_rounds}")
         rose = False
-        for probe in probes:
-            latency = statistics.median(launch.time(probe.path, BLOCK_MS))
-            rose |= probe.name not in best or best[probe.name] > STABLE * latency
-            best[probe.name] = min(latency, best.get(probe.name, latency))
+        for name, graph in graphs.items():
+            latency = statistics.median(probes.time(graph, protocol.block_ms))
+            rose |= name not in best or best[name] > protocol.stable * latency
+            best[name] = min(latency, best.get(name, latency))
         quiet = 0 if rose else quiet + 1
-        if quiet == QUIET_ROUNDS:
+        if quiet == protocol.quiet_rounds:
             break
     return [Compute(name, macs[name], latency) for name, latency in best.items()]
 
 
-def _streams(launch: ProbeLaunch, probes: list[StreamProbe], tell: Callable[[str], None]) -> list[Stream]:
+def _streams(probes: Probes, graphs: Mapping[int, Graph], protocol: RooflineProtocol, tell: Tell) -> list[Stream]:
     """Time every size; the run of a single element tells what a run takes besides, and is taken off."""
     found = []
     empty_ns = 0.0
-    for probe in probes:
-        tell(f"bandwidth: arrays of {probe.array_bytes >> 10} KiB")
-        launch.open(probe.path)
-        latency = min(statistics.median(launch.time(probe.path, BLOCK_MS)) for _ in range(STREAM_BLOCKS))
-        launch.shut(probe.path)
-        if not probe.array_bytes:
+    for array_bytes, graph in graphs.items():
+        tell(f"bandwidth: arrays of {array_bytes >> 10} KiB")
+        probes.open(graph)
+        latency = min(statistics.median(probes.time(graph, protocol.block_ms)) for _ in range(protocol.stream_blocks))
+        probes.shut(graph)
+        if not array_bytes:
             empty_ns = latency
-        elif latency > 2 * empty_ns or probe is probes[-1]:  # below, what is left is mostly noise
-            found.append(Stream(probe.array_bytes, latency - empty_ns if latency > empty_ns else latency))
+        elif latency > 2 * empty_ns or array_bytes == max(graphs):  # below, what is left is mostly noise
+            found.append(Stream(array_bytes, latency - empty_ns if latency > empty_ns else latency))
     return found
-
-
-def _largest_array() -> int:
-    import psutil
-
-    return int(psutil.virtual_memory().available * MEMORY_SHARE)

@@ -63,34 +63,40 @@ class CaseState:
         return headline(found.launches, found.slowness, confidence(len(found.launches), self.first))
 
     def wants_more(self, protocol: Protocol) -> bool:
-        """Tell whether another launch is due: too few that count yet, or not sure enough within the limits.
+        """Tell whether another launch is due: too few that count yet, or not sure enough within the limits."""
+        if self.error is not None:
+            return False
+        rule, made = protocol.stopping, len(self.launches)
+        spent = self.spent_s >= protocol.budget_s
+        if any(launch.loaded.get("emulated") for launch in self.launches):  # no number of them makes it a latency
+            return made < min(rule.least, rule.most) and not (spent and made >= rule.afford)
+        evidence, found = self.evidence(), self.headline()
+        counting = len(evidence.launches) if evidence.sound else 0
+        return not rule.enough(counting, lambda: found.half_width if found else math.inf, made, spent)
 
-        How sure it is, is asked at 5, 8, 12, 18, 27 ... launches and not at each, because who asks more often stops
-        more often by chance.
+    def take(
+        self,
+        record: LaunchRecord,
+        inspected: dict[str, Any] | None,
+        error: BenchError | None,
+        spent_s: float,
+        environment: Environment,
+    ) -> None:
+        """Take in a launch, whole or as far as it came, and remember the machine's speed beside it for later runs.
+
+        The usual speed comes from earlier runs, once, so that all launches meet the same measure; what is scripted is
+        no machine.
         """
-        done = len(self.launches)
-        if self.error is not None or done >= protocol.max_launches:
-            return False
-        if self.spent_s >= protocol.budget_s and done >= min(3, protocol.launches):
-            return False
-        if any(launch.loaded.get("emulated") for launch in self.launches):
-            return done < protocol.launches  # no number of launches makes it a latency
-        evidence = self.evidence()
-        counting, due = len(evidence.launches) if evidence.sound else 0, protocol.launches
-        while due < counting:
-            due = math.ceil(1.5 * due)
-        found = self.headline()
-        return counting < due or found is None or found.half_width > protocol.tolerance
-
-    def learn(self, environment: Environment, record: LaunchRecord) -> None:
-        """Remember the machine's speed beside this launch for later runs; what is scripted is no machine."""
+        self.error, self.spent_s = error, self.spent_s + spent_s
+        self.inspected = self.inspected or inspected
+        if not record.loaded:
+            return
+        backend, canary = self.case.backend.name, record.loaded["canary"]
+        if not self.launches:
+            self.usual = quiet.recall(environment, backend, canary)
+        self.launches.append(record)
         if not any(block.get("scripted") for block in record.blocks):
-            quiet.remember(environment, self.case.backend.name, record.loaded["canary"], record.blocks)
-
-    def recall(self, environment: Environment, record: LaunchRecord) -> None:
-        """Take the machine's usual speed from earlier runs, once, so that all launches meet the same measure."""
-        if self.usual is None and len(self.launches) == 1:
-            self.usual = quiet.recall(environment, self.case.backend.name, record.loaded["canary"])
+            quiet.remember(environment, backend, canary, record.blocks)
 
 
 def asked_precision(case: Case, artifact: Artifact) -> str:

@@ -11,104 +11,94 @@ import math
 import random
 import statistics
 from collections.abc import Sequence
-from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError
+from bench.measure.engine import Group, Session, steady
 from bench.measure.evidence import fullest, theft
-from bench.measure.launch import Launch
-from bench.measure.rows import fault_of
 from bench.plan.case import Case
 from bench.plan.protocol import WaveProtocol
+from bench.transport.base import Reach
+from bench.transport.local import LocalReach
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What a case brought to a wave.
+
+    `record` holds ``blocks``, a list per turn of two ``[median ns, disturbed]``, with what ran (``inspected``) where
+    that was asked; or ``error`` and ``status``. `raw` is everything that its launch told.
+    """
+
+    record: dict[str, Any]
+    raw: dict[str, Any]
 
 
 def measure(
-    cases: Sequence[Case], artifacts: Sequence[Artifact], protocol: WaveProtocol, number: int, check: bool
-) -> list[dict[str, Any]]:
+    cases: Sequence[Case],
+    artifacts: Sequence[Artifact],
+    protocol: WaveProtocol,
+    number: int,
+    check: bool,
+    reach: Reach | None = None,
+    cores: Sequence[int] = (),
+) -> list[Side]:
     """Run one wave; `number` seeds its order, with `check` the workers say afterwards what really ran.
 
-    Returns one record per case, in their order: ``blocks``, a list per turn of two ``[median ns, disturbed]``, or
-    ``error`` and ``status`` where the case failed; with what ran (``inspected``) where checked.
+    Returns what each case brought, in their order. Cases that take the device down are measured alone.
     """
-    order = random.Random(f"{protocol.seed}/{number}/{'/'.join(case.id for case in cases)}")
-    errors: dict[int, BenchError] = {}
-    launches: dict[int, Launch] = {}
-    loaded: dict[int, dict[str, Any]] = {}
-    inspected: dict[int, dict[str, Any]] = {}
-    lengths: dict[int, int] = {}
-    blocks: dict[int, list[dict[str, Any]]] = {i: [] for i in range(len(cases))}
-    with ExitStack() as stack:
-        cores: list[int] = []
-        most = max(case.settings.threads for case in cases)
-        begun = order.sample(range(len(cases)), len(cases))
-        for i in begun:  # all at once: nothing is timed while interpreters start
-            try:
-                launches[i] = stack.enter_context(Launch(cases[i], protocol.timeout_s))
-            except BenchError as error:
-                errors[i] = error
-        for i in begun:
-            if i in errors:
-                continue
-            try:
-                cores = cores or launches[i].choose(most, [])["cores"]  # all sides run on the same
-                loaded[i] = launches[i].load(artifacts[i].folder, cores[-cases[i].settings.threads :])
-                lengths[i] = launches[i].warm(protocol.warmup_ms, 2, protocol.block_ms, protocol.block_min_inferences)[
-                    "n"
-                ]
-            except BenchError as error:
-                errors[i] = error
+    reach = reach or LocalReach()
+    found: dict[int, Side] = {}
+
+    def attempt(those: Sequence[int]) -> None:
+        jobs = [(cases[i], artifacts[i]) for i in those]
+        found.update(zip(those, _wave(jobs, protocol, number, check, reach, cores), strict=True))
+
+    def lost(i: int, error: BenchError) -> None:
+        found[i] = Side(_failed(error), {})
+
+    steady(reach, range(len(cases)), attempt, lost)
+    return [found[i] for i in range(len(cases))]
+
+
+def _wave(
+    jobs: Sequence[tuple[Case, Artifact]],
+    protocol: WaveProtocol,
+    number: int,
+    check: bool,
+    reach: Reach,
+    cores: Sequence[int],
+) -> list[Side]:
+    order = random.Random(f"{protocol.seed}/{number}/{'/'.join(case.id for case, _ in jobs)}")
+    with Group(jobs, protocol.timeout_s, reach, cores) as group:
+        group.begin(order.sample(range(len(jobs)), len(jobs)), protocol.warming)
         for turn in range(protocol.turns):
-            alive = [i for i in range(len(cases)) if i not in errors]
             if turn and protocol.reload:
-                for i in order.sample(alive, len(alive)):
-                    _ask(i, launches, errors, "reload")
-            turns = order.sample(alive, len(alive))
-            for i in [*turns, *reversed(turns)]:
-                answer = _ask(i, launches, errors, "block", n=lengths[i])
-                if answer is not None:
-                    blocks[i].append(answer | {"turn": turn})
-        for i in [i for i in range(len(cases)) if check and i not in errors]:
-            answer = _ask(i, launches, errors, "inspect")
-            if answer is not None:
-                inspected[i] = answer
-                fault = fault_of(cases[i], artifacts[i], loaded[i]["parity_rel_l2"], answer)
-                if fault is not None:
-                    errors[i] = _fault(*fault)
-    return [_record(blocks[i], errors.get(i), inspected.get(i), protocol.turns) for i in range(len(cases))]
+                group.reload(order.sample(group.alive, len(group.alive)))
+            turns = order.sample(group.alive, len(group.alive))
+            group.blocks([*turns, *reversed(turns)], turn=turn)
+        if check:
+            group.check()
+    return [Side(_record(session, protocol.turns), session.raw()) for session in group.sessions]
 
 
-def _ask(
-    i: int, launches: dict[int, Launch], errors: dict[int, BenchError], do: str, **request: Any
-) -> dict[str, Any] | None:
-    """Ask one worker; what goes wrong costs this case and nothing else."""
-    if i in errors:
-        return None
-    try:
-        return launches[i].ask(do, **request)
-    except BenchError as error:
-        errors[i] = error
-        return None
+def _failed(error: BenchError) -> dict[str, Any]:
+    return {"error": error.message, "status": error.status}
 
 
-def _fault(status: str, reason: str) -> BenchError:
-    error = BenchError(reason)
-    error.status = status
-    return error
-
-
-def _record(
-    blocks: list[dict[str, Any]], error: BenchError | None, inspected: dict[str, Any] | None, turns: int
-) -> dict[str, Any]:
-    if error is not None:
-        return {"error": error.message, "status": error.status}
+def _record(session: Session, turns: int) -> dict[str, Any]:
+    if session.error is not None:
+        return _failed(session.error)
+    blocks = session.record.blocks
     full = fullest(blocks)
     by_turn: list[list[list[float | bool]]] = [[] for _ in range(turns)]
     for block in blocks:
         by_turn[block["turn"]].append([statistics.median(block["latency_ns"]), bool(theft(block, full))])
     found: dict[str, Any] = {"blocks": by_turn}
-    if inspected is not None:
-        found["inspected"] = inspected
+    if session.inspected is not None:
+        found["inspected"] = session.inspected
     return found
 
 

@@ -1,6 +1,7 @@
 """The worker: one fresh process per launch, JSON lines in on stdin and out on stdout.
 
     {"do": "runtimes"}
+    {"do": "version", "backend": ...}
     {"do": "choose", "threads": 1, "allowed": [0, 1]}
     {"do": "load", "artifact": ..., "backend": ..., "options": ..., "settings": ..., "cores": ...}
     {"do": "warm", "ms": 100, "min": 5, "block_ms": 50, "block_min": 5}
@@ -10,9 +11,10 @@
     {"do": "profile", "rounds": 4, "n": 10, "twin_first": false}
     {"do": "close"}
 
-Each is answered by one line: ``{"ok": ...}``, or ``{"error": ..., "hint": ..., "status": ...}`` after which the worker
-ends. Whatever a runtime prints to stdout goes to stderr, so that the protocol stays clean. The worker also runs
-behind ssh, in a container, or in another virtual environment: it needs nothing but these lines.
+and the requests of `bench.measure.probing`, in a process that only probes. Each is answered by one line:
+``{"ok": ...}``, or ``{"error": ..., "hint": ..., "status": ...}`` after which the worker ends. Whatever a runtime
+prints to stdout goes to stderr, so that the protocol stays clean. The worker also runs behind ssh, in a container, or
+in another virtual environment: it needs nothing but these lines.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import time
 import traceback
 from collections.abc import Callable
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +40,15 @@ from bench.backends.loop import time_block, time_paced
 from bench.base.errors import BenchError, OutOfMemory, Unsupported, clip
 from bench.machine import covariates
 from bench.machine.canary import Canary, Probe
-from bench.machine.cores import quietest
+from bench.machine.cores import pin, quietest
 from bench.machine.environment import emulated, usable_cores
 from bench.measure import profiling
 from bench.plan.case import Settings
 
+MEASURING = (
+    "runtimes", "version", "choose", "load", "reload", "warm", "block", "inspect", "profile", "close",
+)  # fmt: skip
+PROBING = ("prepare", "open", "time", "examine", "shut", "cut", "kernel", "end")
 LEAD_IN = 3
 LEAD_IN_NS = 50_000_000  # enough of a lead-in for a network so large that it never was in the cache
 
@@ -53,10 +60,16 @@ class Worker:
         """Say which backends have their runtime here."""
         return {name: backends.installed(backends.get(name)) for name in backends.names()}
 
+    def version(self, request: dict[str, Any]) -> dict[str, str]:
+        """Say which version of a backend's runtime is installed here, without importing it."""
+        try:
+            return {"version": metadata.version(request["backend"])}
+        except metadata.PackageNotFoundError:
+            return {"version": ""}
+
     def choose(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Pick the quietest of the allowed cores (all usable ones, if the list is empty), and say what is emulated."""
-        allowed = request["allowed"] or usable_cores()
-        return {"cores": quietest(request["threads"], allowed), "emulated": emulated()}
+        """Pick the quietest of the allowed cores (all usable ones, if the list is empty)."""
+        return {"cores": quietest(request["threads"], request["allowed"] or usable_cores())}
 
     def load(self, request: dict[str, Any]) -> dict[str, Any]:
         """Import the runtime, load the artifact, run the first two inferences, compare the output."""
@@ -84,6 +97,7 @@ class Worker:
         return {
             "pid": os.getpid(),
             "cores": self.cores,
+            "emulated": emulated(),
             "import_ns": imported - begin,
             "load_ns": loaded - imported,
             "compile_ns": getattr(self.session, "compile_ns", None),
@@ -185,20 +199,6 @@ class Worker:
         return {"peak_rss_bytes": peak_rss_bytes()}
 
 
-def pin(cores: list[int]) -> list[int]:
-    """Pin this process, and so the threads that it will start, to `cores`; return those it may really use."""
-    if not hasattr(os, "sched_setaffinity"):
-        return []
-    if cores:
-        try:
-            os.sched_setaffinity(0, cores)
-        except OSError as error:
-            raise Unsupported(
-                f"cannot run on cores {cores}: {error.strerror}", "check `cores` of the target"
-            ) from error
-    return sorted(os.sched_getaffinity(0))
-
-
 def peak_rss_bytes() -> int:
     """Return the peak resident memory of this process (Linux counts ``ru_maxrss`` in KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -219,21 +219,15 @@ def _look_after_the_machine() -> None:
 
 
 def main() -> int:
-    """Serve requests until stdin ends or a request fails."""
-    worker = Worker()
-    names = ("runtimes", "choose", "load", "reload", "warm", "block", "inspect", "profile", "close")
-    return serve({name: getattr(worker, name) for name in names})
-
-
-def serve(actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> int:
-    """Answer one JSON line with another until stdin ends (0) or an action fails (1)."""
+    """Answer one JSON line with another until stdin ends (0) or a request fails (1)."""
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     _look_after_the_machine()
+    parts: dict[str, Any] = {}
     for line in sys.stdin:
         try:
             request = json.loads(line)
-            reply = {"ok": actions[request["do"]](request)}
+            reply = {"ok": _action(request["do"], parts)(request)}
         except Exception as error:  # whatever a runtime raises becomes one line for the parent
             traceback.print_exc()
             reply = _told(error)
@@ -242,6 +236,22 @@ def serve(actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> int
         if "error" in reply:
             return 1
     return 0
+
+
+def _action(name: str, parts: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return what a request asks for, of the part of the worker that does it."""
+    if name not in MEASURING + PROBING:
+        raise BenchError(f"a worker does not do {name!r}", "the same version of isoflops must be on both sides")
+    kind = "probing" if name in PROBING else "measuring"
+    if kind not in parts:
+        if kind == "probing":
+            from bench.measure.probing import Prober
+
+            parts[kind] = Prober()
+        else:
+            parts[kind] = Worker()
+    action: Callable[[dict[str, Any]], dict[str, Any]] = getattr(parts[kind], name)
+    return action
 
 
 def _told(error: Exception) -> dict[str, Any]:

@@ -2,7 +2,49 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Warming:
+    """How long a worker warms up, by time and number, and what makes a block after that."""
+
+    ms: float
+    least: int
+    block_ms: float
+    block_least: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The one rule by which measuring stops: by precision or at a limit, never by what was found.
+
+    How precise it is, is asked at `least`, and from then on every `step` more; without a step at half as many again
+    each time (5, 8, 12, 18, 27 ...), because who asks more often stops more often by chance. A budget that is spent
+    ends it from `afford` on.
+    """
+
+    least: int
+    most: int
+    within: float
+    step: int = 0
+    afford: int = 0
+
+    def looks(self) -> Iterator[int]:
+        """Yield the numbers at which is asked how precise it is."""
+        look = self.least
+        while True:
+            yield look
+            look = look + self.step if self.step else math.ceil(1.5 * look)
+
+    def enough(self, n: int, half_width: Callable[[], float], made: int | None = None, spent: bool = False) -> bool:
+        """Tell whether to stop after `n` that count, of as many as were `made`."""
+        made = n if made is None else made
+        if made >= self.most or (spent and made >= self.afford):
+            return True
+        return n == next(look for look in self.looks() if look >= n) and half_width() <= self.within
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +69,16 @@ class Protocol:
     timeout_s: float = 120.0
     seed: int = 0
 
+    @property
+    def stopping(self) -> Stopping:
+        """When a case has had enough launches; three, if the budget allows no more."""
+        return Stopping(self.launches, self.max_launches, self.tolerance, afford=min(3, self.launches))
+
+    @property
+    def warming(self) -> Warming:
+        """How a launch warms up."""
+        return Warming(self.warmup_ms, self.warmup_min_inferences, self.block_ms, self.block_min_inferences)
+
 
 @dataclass(frozen=True, slots=True)
 class PairProtocol:
@@ -40,10 +92,21 @@ class PairProtocol:
     block_ms: float = 30.0
     block_min_inferences: int = 5
     warmup_ms: float = 60.0
+    warmup_min_inferences: int = 3
     budget_s: float = 100.0
     timeout_s: float = 120.0
     reload: bool = True
     seed: int = 0
+
+    @property
+    def stopping(self) -> Stopping:
+        """When a comparison has had enough pairs."""
+        return Stopping(self.first, self.most, self.half_width, self.step, self.first)
+
+    @property
+    def warming(self) -> Warming:
+        """How a side warms up."""
+        return Warming(self.warmup_ms, self.warmup_min_inferences, self.block_ms, self.block_min_inferences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +125,14 @@ class ProfileProtocol:
     least: int = 3
     most: int = 25
     warmup_ms: float = 100.0
+    warmup_min_inferences: int = 3
     timeout_s: float = 120.0
     seed: int = 0
+
+    @property
+    def warming(self) -> Warming:
+        """How a launch warms up."""
+        return Warming(self.warmup_ms, self.warmup_min_inferences, self.block_ms, self.least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +152,66 @@ class WaveProtocol:
     block_ms: float = 30.0
     block_min_inferences: int = 2
     warmup_ms: float = 60.0
+    warmup_min_inferences: int = 2
     live: int = 8
     reload: bool = True
     timeout_s: float = 120.0
     seed: int = 0
 
+    def stopping(self, published: float | None = None) -> Stopping:
+        """When an effect has had enough waves. `published` is the log of the published effect, if there is one."""
+        return Stopping(max(3, self.waves), self.most, max(self.half_width, abs(published or 0.0) / 5), 1)
+
+    @property
+    def warming(self) -> Warming:
+        """How a side warms up."""
+        return Warming(self.warmup_ms, self.warmup_min_inferences, self.block_ms, self.block_min_inferences)
+
 
 # A first answer: G1 to G4 on two backends within three minutes.
 QUICK = WaveProtocol(waves=5, most=5, turns=3, block_ms=20.0, warmup_ms=40.0, reload=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RooflineProtocol:
+    """How a roofline is measured: compute probes take turns until the best of none has risen for `quiet_rounds`.
+
+    A best that rises by less than the factor `stable` has not risen. One array of a stream takes at most
+    `memory_share` of the free memory: three of them are there, and the runtime may keep copies.
+    """
+
+    block_ms: float = 20.0
+    stable: float = 1.01
+    quiet_rounds: int = 3
+    most_rounds: int = 15
+    stream_blocks: int = 4
+    memory_share: float = 1 / 10
+
+
+@dataclass(frozen=True, slots=True)
+class KernelProtocol:
+    """How kernels are timed alone: in `passes` processes, and up to `spare` more where they were disturbed.
+
+    A turn is a block of `block_ms` or `least` inferences with everything in the cache, and `cold` single ones without.
+    `sampled` made-up convolutions are timed for shapes that no network has.
+    """
+
+    passes: int = 2
+    spare: int = 2
+    sampled: int = 120
+    block_ms: float = 4.0
+    least: int = 4
+    cold: int = 7
+
+
+# Networks that a prediction is trained on.
+TRAINING = Protocol(launches=3, max_launches=3, rounds=3, block_ms=40.0, live=6, budget_s=30.0)
+
+# The difference of two networks is less certain than a latency, and loads differ more than the rounds of one.
+DIFFERENCE = ProfileProtocol(launches=4, loads=6, rounds=4)
+# That difference once more, without a profiler.
+APART = PairProtocol(first=8, most=8, quads=6)
+# A share of the latency, of which a finding takes several.
+SHARES = ProfileProtocol(launches=1, loads=2, rounds=6)
+# Fresh pairs that a gate confirms a slowdown on, at least.
+CONFIRMING = 20

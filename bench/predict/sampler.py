@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 PER_GRAPH = 30
 SIDES = (7, 14, 28, 56, 112)
@@ -14,18 +10,11 @@ MOST_MACS = 200_000_000  # of one convolution: more would take long and teach li
 MOST_ELEMENTS = 2_000_000
 
 
-def samples(folder: Path, number: int, seed: int = 0) -> list[Path]:
-    """Write graphs with `number` convolutions in all into `folder`, the same ones for the same seed."""
-    import onnx
-
+def samples(number: int, seed: int = 0) -> list[list[dict[str, int]]]:
+    """Draw `number` convolutions, the same ones for the same seed, in lists that make a graph each."""
     rng = random.Random(seed)
-    paths: list[Path] = []
-    while number > 0:
-        path = folder / f"sample-{len(paths)}.onnx"
-        onnx.save(graph([convolution(rng) for _ in range(min(number, PER_GRAPH))]), path)
-        paths.append(path)
-        number -= PER_GRAPH
-    return paths
+    drawn = [convolution(rng) for _ in range(number)]
+    return [drawn[i : i + PER_GRAPH] for i in range(0, number, PER_GRAPH)]
 
 
 def convolution(rng: random.Random) -> dict[str, int]:
@@ -46,31 +35,3 @@ def convolution(rng: random.Random) -> dict[str, int]:
         macs = out * out * c_out * (c_in // group) * kernel * kernel
         if macs <= MOST_MACS and side * side * max(c_in, c_out) <= MOST_ELEMENTS:
             return {"side": side, "c_in": c_in, "c_out": c_out, "kernel": kernel, "stride": stride, "group": group}
-
-
-def graph(rows: list[dict[str, int]]) -> Any:
-    """Return a graph of independent convolutions, each with a ReLU after it."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    nodes, inputs, outputs, weights = [], [], [], []
-    for i, r in enumerate(rows):
-        shape = (r["c_out"], r["c_in"] // r["group"], r["kernel"], r["kernel"])
-        weights.append(numpy_helper.from_array(np.full(shape, 0.01, np.float32), f"w{i}"))
-        weights.append(numpy_helper.from_array(np.full(shape[:1], 0.01, np.float32), f"b{i}"))
-        inputs.append(helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, (1, r["c_in"], r["side"], r["side"])))
-        nodes.append(
-            helper.make_node(
-                "Conv",
-                [f"x{i}", f"w{i}", f"b{i}"],
-                [f"t{i}"],
-                pads=[r["kernel"] // 2] * 4,
-                strides=[r["stride"]] * 2,
-                group=r["group"],
-                kernel_shape=[r["kernel"]] * 2,
-            )
-        )
-        nodes.append(helper.make_node("Relu", [f"t{i}"], [f"y{i}"]))
-        side = (r["side"] - 1) // r["stride"] + 1
-        outputs.append(helper.make_tensor_value_info(f"y{i}", TensorProto.FLOAT, (1, r["c_out"], side, side)))
-    made = helper.make_graph(nodes, "samples", inputs, outputs, weights)
-    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

@@ -40,7 +40,7 @@ class Context:
     @classmethod
     def of(cls, environment: Environment, backend: str, version: str, threads: int) -> Context:
         """Describe this machine with a runtime."""
-        machine = quiet.path(environment).stem
+        machine = quiet.name(environment)
         return cls(backend, version, threads, f"{environment.arch} {environment.microarchitecture}", machine)
 
     @property

@@ -2,55 +2,49 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
-from typing import ClassVar
+from dataclasses import dataclass, field
+from functools import partial
 
-from bench.backends.kernel import Kernel
-from bench.base.errors import MeasureError, Unsupported
+from bench.base.errors import MeasureError, OutOfReach, Unsupported
 from bench.export import ensure
-from bench.machine.environment import local
-from bench.measure.probes import ProbeLaunch
+from bench.measure.engine import anew
+from bench.measure.launch import version_of
+from bench.measure.probes import Probes
 from bench.measure.runner import Runner
 from bench.plan.case import BackendRef, Case, Plan, cross
-from bench.plan.protocol import Protocol
+from bench.plan.protocol import TRAINING, KernelProtocol
 from bench.plan.zoo import ModelRef
 from bench.predict.predictor import calibrate
 from bench.predict.sampler import samples
-from bench.predict.table import Context, Network, Table, recall
+from bench.predict.table import Context, Network, Table, Timing
 from bench.rows.schema import Row
+from bench.transport.base import Reach
+from bench.transport.local import LocalReach
 
 # One network of most families: between them they have the operators of the zoo, and take little time.
 ANCHORS = (
     "shufflenetv2", "shufflenetv1", "mobilenetv1", "mobilenetv2:width=0.35", "mobilenetv3-small", "mnasnet:width=0.5",
     "squeezenet:version=1.1", "ghostnetv1:width=0.5", "pplcnet", "resnet18", "efficientnet-b0", "igcv3",
 )  # fmt: skip
-PASSES = 2  # processes that each kernel is timed in
-SPARE = 2  # more runs for a kernel that was disturbed
-SAMPLED = 120  # made-up convolutions, for shapes that no anchor has
-BLOCK_MS, LEAST, COLD = 4.0, 4, 7
 SAVE_S = 5.0
-NETWORK = Protocol(launches=3, max_launches=3, rounds=3, block_ms=40.0, live=6, budget_s=30.0)
 ATTEMPTS = 3  # times that a network whose measurement was disturbed is tried
 WIDEST, MOST_ASIDE = 0.15, 0.7  # half-width of a 95% interval of 3 launches, and share of disturbed blocks, at most
 Tell = Callable[[str], None]
 
 
-class PredictLaunch(ProbeLaunch):
-    """The prediction's worker."""
+@dataclass
+class Place:
+    """Where prediction measures: a device, the cores allowed there, and how kernels are timed."""
 
-    module: ClassVar[str] = "bench.predict.worker"
+    reach: Reach = field(default_factory=LocalReach)
+    cores: Sequence[int] = ()
+    protocol: KernelProtocol = field(default_factory=KernelProtocol)
 
-    def kernels_of(self, path: str) -> tuple[list[Kernel], tuple[str, ...]]:
-        """Return the kernels of a model, and what could not be cut out."""
-        found = self.ask("list", path=path)
-        return [Kernel.read(row) for row in found["kernels"]], tuple(found["lost"])
-
-    def time_kernel(self, kernel: Kernel) -> dict[str, float | str]:
-        """Time one kernel."""
-        return self.ask("kernel", kernel=kernel.record(), block_ms=BLOCK_MS, least=LEAST, cold=COLD)
+    def probes(self, table: Table, backend: BackendRef) -> Probes:
+        """Return a process there."""
+        return Probes(backend, table.context.threads, self.reach, self.cores)
 
 
 def refuse(backend: BackendRef) -> None:
@@ -62,17 +56,16 @@ def refuse(backend: BackendRef) -> None:
         )
 
 
-def context(backend: BackendRef, threads: int) -> Context:
-    """Say what is measured, without importing the runtime.
+def context(backend: BackendRef, threads: int, reach: Reach) -> Context:
+    """Say what is measured: the device, as it describes itself, and the version of the runtime there.
 
     Raises:
-        Unsupported: the runtime is in another interpreter, so that its version is not known.
+        Unsupported: the runtime is not there.
     """
-    from importlib.metadata import version
-
-    if backend.python:
-        raise Unsupported("prediction does not reach a runtime in another interpreter", "leave python= out")
-    return Context.of(local(), backend.canonical, version(backend.name), threads)
+    found = version_of(backend, reach)
+    if not found:
+        raise Unsupported(f"{backend.canonical} has no runtime there", f"pip install {backend.name}")
+    return Context.of(reach.environment(), backend.canonical, found, threads)
 
 
 def train(
@@ -80,26 +73,26 @@ def train(
     backend: BackendRef,
     models: Sequence[ModelRef],
     tell: Tell,
-    passes: int = PASSES,
-    sampled: int = SAMPLED,
+    place: Place | None = None,
 ) -> None:
     """Measure whatever `table` lacks of kernels and networks, save it as it grows, and calibrate at the end."""
+    place = place or Place()
     plan = plan_of(models, backend, table.context.threads)
-    list_networks(table, plan, backend, tell)
-    if sampled:
-        list_samples(table, backend, sampled)
-    time_kernels(table, backend, tell)
-    time_networks(table, plan, tell)
+    list_networks(table, plan, backend, tell, place)
+    if place.protocol.sampled:
+        list_samples(table, backend, place.protocol.sampled, place=place)
+    time_kernels(table, backend, tell, place=place)
+    time_networks(table, plan, tell, place=place)
     table.calibration = calibrate(table, told=tell)
     table.save()
 
 
 def plan_of(models: Sequence[ModelRef], backend: BackendRef, threads: int, batch: int = 1) -> Plan:
     """Return the plan that measures networks end to end."""
-    return cross(models, [backend], (threads,), (batch,), protocol=NETWORK)
+    return cross(models, [backend], (threads,), (batch,), protocol=TRAINING)
 
 
-def list_networks(table: Table, plan: Plan, backend: BackendRef, tell: Tell) -> None:
+def list_networks(table: Table, plan: Plan, backend: BackendRef, tell: Tell, place: Place | None = None) -> None:
     """Read the kernels of every network that the table does not have, or has with other weights."""
     artifacts = {case.id: ensure(case, on_export=lambda: tell("exporting")) for case in plan.cases}
     names = {case.id: name_of(case) for case in plan.cases}
@@ -110,12 +103,13 @@ def list_networks(table: Table, plan: Plan, backend: BackendRef, tell: Tell) -> 
             todo.append(case)
     if not todo:
         return
-    with PredictLaunch(backend, table.context.threads) as launch:
-        launch.start()
+    place = place or Place()
+    with place.probes(table, backend) as probes:
         for case in todo:
             tell(f"reading the graph of {case.model.canonical}")
             artifact = artifacts[case.id]
-            kernels, lost = launch.kernels_of(str(artifact.path))
+            folder = anew(place.reach, partial(place.reach.carry, artifact, backend.name))
+            kernels, lost = probes.kernels(artifact=folder)
             keys = tuple(table.add(kernels))
             family = case.model.source if case.model.kind == "zoo" else case.model.canonical
             name = names[case.id]
@@ -123,71 +117,82 @@ def list_networks(table: Table, plan: Plan, backend: BackendRef, tell: Tell) -> 
     table.save()
 
 
-def list_samples(table: Table, backend: BackendRef, number: int, seed: int = 0) -> None:
+def list_samples(table: Table, backend: BackendRef, number: int, seed: int = 0, place: Place | None = None) -> None:
     """Read the kernels of made-up graphs."""
-    with tempfile.TemporaryDirectory(prefix="bench-samples-") as folder:
-        paths = samples(Path(folder), number, seed)
-        with PredictLaunch(backend, table.context.threads) as launch:
-            launch.start()
-            for path in paths:
-                table.add(launch.kernels_of(str(path))[0])
+    with (place or Place()).probes(table, backend) as probes:
+        for convolutions in samples(number, seed):
+            table.add(probes.kernels(convolutions=convolutions)[0])
 
 
 def time_kernels(
     table: Table,
     backend: BackendRef,
     tell: Tell,
-    passes: int = PASSES,
     deadline: float = float("inf"),
     only: Collection[str] | None = None,
+    place: Place | None = None,
 ) -> bool:
-    """Time every kernel (or those of the keys `only`) in as many fresh processes as `passes`.
+    """Time every kernel (or those of the keys `only`) in as many fresh processes as the protocol has passes.
 
-    Tells whether that was done before the deadline.
+    Tells whether that was done before the deadline. What a process dies of has failed, and the next kernel gets a new
+    one.
     """
+    place = place or Place()
+    how = place.protocol
     wanted = [t for key, t in table.timings.items() if only is None or key in only]
-    for turn in range(passes + SPARE):
+    saved = time.monotonic()
+    for turn in range(how.passes + how.spare):
         usual = table.usual_gemm_ns
         todo = [
             timing
             for timing in wanted
             if not timing.failed
             and not timing.kernel.moves_nothing
-            and len(timing.quiet_runs(usual)) < min(turn + 1, passes)
-            and len(timing.runs) < passes + SPARE
+            and len(timing.quiet_runs(usual)) < min(turn + 1, how.passes)
+            and len(timing.runs) < how.passes + how.spare
         ]
-        if turn >= passes and todo:
+        if not todo:
+            continue
+        if turn >= how.passes:
             tell(f"kernels: {len(todo)} were disturbed, once more")
-        done, saved = 0, time.monotonic()
-        while done < len(todo):
-            with PredictLaunch(backend, table.context.threads) as launch:
-                launch.start()
-                try:
-                    while done < len(todo):
-                        if time.monotonic() > deadline:
-                            table.save()
-                            return False
-                        timing = todo[done]
-                        if done % 20 == 0:
-                            tell(f"kernels: pass {turn + 1}, {done} of {len(todo)}")
-                        found = launch.time_kernel(timing.kernel)
-                        done += 1
-                        if "failed" in found:
-                            timing.failed = str(found["failed"])
-                        else:
-                            timing.runs.append({k: float(v) for k, v in found.items()})
-                        if time.monotonic() > saved + SAVE_S:
-                            table.save()
-                            saved = time.monotonic()
-                except MeasureError as error:  # the process died of this kernel; the next goes on in a new one
-                    todo[done].failed = error.message
-                    done += 1
+        with place.probes(table, backend) as probes:
+            for done, timing in enumerate(todo):
+                if time.monotonic() > deadline:
+                    table.save()
+                    return False
+                if done % 20 == 0:
+                    tell(f"kernels: pass {turn + 1}, {done} of {len(todo)}")
+                _time(timing, probes, how)
+                if time.monotonic() > saved + SAVE_S:
+                    table.save()
+                    saved = time.monotonic()
         table.save()
     return True
 
 
-def time_networks(table: Table, plan: Plan, tell: Tell, deadline: float = float("inf"), save: bool = True) -> bool:
+def _time(timing: Timing, probes: Probes, how: KernelProtocol) -> None:
+    try:
+        found = probes.time_kernel(timing.kernel, how.block_ms, how.least, how.cold)
+    except OutOfReach:
+        raise
+    except MeasureError as error:  # the process died of this kernel
+        found = {"failed": error.message}
+    if "failed" in found:
+        timing.failed = str(found["failed"])
+    else:
+        timing.runs.append({k: float(v) for k, v in found.items()})
+
+
+def time_networks(
+    table: Table,
+    plan: Plan,
+    tell: Tell,
+    deadline: float = float("inf"),
+    save: bool = True,
+    place: Place | None = None,
+) -> bool:
     """Measure every network of the plan that has no latency yet; tell whether that was done before the deadline."""
+    place = place or Place()
     for _ in range(ATTEMPTS):
         todo = [case for case in plan.cases if table.networks[name_of(case)].latency_ns is None]
         for i in range(0, len(todo), plan.protocol.live):
@@ -196,7 +201,7 @@ def time_networks(table: Table, plan: Plan, tell: Tell, deadline: float = float(
             group = Plan(tuple(todo[i : i + plan.protocol.live]), plan.protocol)
             names = {case.id: name_of(case) for case in group.cases}
             tell(f"networks: {i} of {len(todo)}")
-            for row in Runner(group).run():
+            for row in Runner(group, list(place.cores), reach=place.reach).run():
                 if row.status not in ("ok", "noisy") or row.latency_ms is None:
                     raise MeasureError(f"{row.model} could not be measured: {row.error}", "leave it out of --anchor")
                 if undisturbed(row):
@@ -221,8 +226,3 @@ def name_of(case: Case) -> str:
     """Name a network with its input shape: the key of `Table.networks`."""
     shapes = f" {case.settings.shapes}" if case.settings.shapes else ""
     return f"{case.model.canonical} batch={case.settings.batch} resolution={case.resolution}{shapes}"
-
-
-def known(backend: BackendRef, threads: int) -> Table:
-    """Return the table of this machine."""
-    return recall(context(backend, threads))

@@ -15,7 +15,8 @@ from typing import Any
 from bench.artifact.artifact import Artifact, MacOp
 from bench.backends.profiling import ProfilerCost
 from bench.base.errors import MeasureError
-from bench.machine.environment import local
+from bench.machine import quiet
+from bench.machine.environment import Environment, local
 from bench.plan.case import Case
 from bench.profiling import source as sources
 from bench.profiling.classes import CONVOLUTIONS, GROUP_OF, GROUPS, classify
@@ -86,6 +87,7 @@ class Profile:
     overhead: ProfilerOverhead
     unaccounted_macs: int
     cpu: str
+    machine: str
 
     @property
     def operators_ms(self) -> float:
@@ -106,6 +108,7 @@ class Profile:
             "batch": self.case.settings.batch,
             "resolution": self.case.resolution,
             "cpu": self.cpu,
+            "machine": self.machine,
             "version": self.effective["version"],
             "precision": self.effective["precision"],
             "launches": self.launches,
@@ -145,12 +148,15 @@ class Profile:
         return found
 
 
-def combine(case: Case, artifact: Artifact, launches: Sequence[dict[str, Any]]) -> Profile:
-    """Correct every load and make one record.
+def combine(
+    case: Case, artifact: Artifact, launches: Sequence[dict[str, Any]], environment: Environment | None = None
+) -> Profile:
+    """Correct every load and make one record; `environment` is that of the device, this machine's if none is given.
 
     Raises:
         MeasureError: the runtime made different graphs of one model.
     """
+    environment = environment or local()
     first = launches[0]["loads"][0]["operators"]
     scale = alone_over_beside([(ld["alone_ns"], ld["unprofiled_ns"]) for launch in launches for ld in launch["loads"]])
     loads = [
@@ -181,7 +187,8 @@ def combine(case: Case, artifact: Artifact, launches: Sequence[dict[str, Any]]) 
         operators=operators,
         overhead=overhead,
         unaccounted_macs=artifact.macs - sum(op.macs or 0 for op in operators),
-        cpu=local().cpu,
+        cpu=environment.cpu,
+        machine=quiet.name(environment),
     )
 
 

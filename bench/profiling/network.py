@@ -64,6 +64,7 @@ class Network:
     latency_ms: float
     error_ms: float | None
     operators: tuple[Operator, ...]
+    machine: str = ""  # empty in profiles of earlier versions
 
     @cached_property
     def operators_ms(self) -> float:
@@ -99,7 +100,7 @@ def total_ms(operators: Iterable[Operator]) -> float:
 
 
 def load(path: Path) -> tuple[list[Network], list[tuple[float, float]]]:
-    """Read a file of `bench profile --output` or ``--format json``, or of `bench explain --output`.
+    """Read a file of `bench profile --output` or ``--format json``, or of `bench profile --why --output`.
 
     Returns its networks, and pairs of their latencies in ns that were measured apart, where the file has any.
 
@@ -140,6 +141,7 @@ def read(record: dict[str, Any]) -> Network:
         threads=int(record["threads"]),
         batch=int(record["batch"]),
         cpu=str(record["cpu"]),
+        machine=str(record.get("machine", "")),
         launches=int(record["launches"]),
         latency_ms=latency_ms,
         error_ms=None if low is None or high is None else (float(high) - float(low)) / 2,

@@ -1,6 +1,6 @@
 """What the machine could do: a peak and a bandwidth to hold operators against.
 
-Taken from the roofline that was measured on this machine (`bench roofline`), else from the profile itself.
+Taken from the roofline of the profile's machine (`bench roofline`), else from the profile itself.
 """
 
 from __future__ import annotations
@@ -41,20 +41,16 @@ class Roof:
 
 
 def find(networks: Sequence[Network]) -> Roof:
-    """Return the roof for networks of one runtime: this machine's measured one if there is one, else the profiles'."""
+    """Return the roof for networks of one runtime: their machine's measured one if there is one, else the profiles'."""
     return measured(networks[0]) or of_profiles(networks)
 
 
 def measured(network: Network) -> Roof | None:
-    """Return the roofline in this machine's cache, if it is of the runtime and the machine of the profile."""
+    """Return the roofline that was measured on the machine and with the runtime of the profile, if it is known here."""
     from bench.machine import roofs as store
-    from bench.machine.environment import local
 
-    environment = local()
-    if network.cpu != environment.cpu:
-        return None
-    found = store.recall(environment, network.backend, network.version, network.threads)
-    if found is None or found.precision != network.precision:
+    found = store.known(network.machine, network.backend, network.version, network.threads)
+    if not network.machine or found is None or found.precision != network.precision:
         return None
     return Roof(found.peak_gmacs_per_s, found.bandwidth_gb_per_s, "measured by `bench roofline`")
 

@@ -37,7 +37,7 @@ from bench.transport import store
 from bench.transport.frames import PROTOCOL, Decoder, encode
 from bench.transport.local import LocalProcess, LocalReach
 
-MODULES = ("bench.measure.worker", "bench.measure.probing", "bench.predict.worker")
+MODULES = ("bench.measure.worker",)
 # How long nobody may ask anything: with workers, beyond the longest answer; without, a whole export and more.
 GRACE_S = 60.0
 IDLE_S = 3600.0

@@ -10,7 +10,7 @@ from typing import Any
 from bench import __version__
 from bench.artifact import package as parcel
 from bench.artifact.artifact import Artifact
-from bench.base.errors import LinkLost, Unreachable
+from bench.base.errors import LinkLost, OutOfReach, Unreachable
 from bench.machine.environment import Environment
 from bench.transport.frames import PROTOCOL
 from bench.transport.line import Line, RemoteProcess
@@ -82,7 +82,7 @@ class Remote:
         """Connect anew, for a minute; once only where that was in vain before.
 
         Raises:
-            LinkLost: it stays out of reach.
+            OutOfReach: it stays away.
         """
         self.hang_up()
         self._carried.clear()  # it may have been installed anew meanwhile; what is still there is not sent again
@@ -96,7 +96,7 @@ class Remote:
             except (Unreachable, LinkLost) as error:
                 if time.monotonic() + pause_s > deadline:
                     self._given_up = True
-                    raise LinkLost(
+                    raise OutOfReach(
                         f"the device was lost and stays out of reach: {error.message}", error.hint
                     ) from error
             time.sleep(pause_s)

@@ -7,7 +7,6 @@ believe an interval beyond the minute it was measured in.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,9 +65,9 @@ def covers(found: Headline, truth: float) -> bool:
 
 
 def _run(medians: Any, slow: Any, protocol: Protocol) -> tuple[Headline, int]:
-    n = protocol.launches
-    while True:
-        found = _headline(medians[:n], slow[:n], confidence(n, protocol.launches))
-        if found.half_width <= protocol.tolerance or n >= len(medians):
-            return found, n
-        n = min(len(medians), math.ceil(1.5 * n))
+    for n in protocol.stopping.looks():
+        count = min(n, len(medians))
+        found = _headline(medians[:count], slow[:count], confidence(count, protocol.launches))
+        if protocol.stopping.enough(count, lambda found=found: found.half_width):  # type: ignore[misc]
+            break
+    return found, count

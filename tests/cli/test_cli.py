@@ -77,6 +77,7 @@ OLD = {
     ("fleet", "--help"): ("targets", "--help"),
     ("findings", "rows", "--help"): ("rank", "--help"),
     ("plot", "--help"): ("report", "--help"),
+    ("explain", "--help"): ("profile", "--help"),
 }
 
 
@@ -98,6 +99,7 @@ def test_an_old_name_does_the_same_and_says_the_new_one(bench: Bench, old: tuple
         ("findings rows a.csv --top 3", "rank a.csv --top 3"),
         ("plot ranks a.csv --output x.svg", "report --chart ranks a.csv --output x.svg"),
         ("plot --output ranks ranks a.csv", "report --chart ranks --output ranks a.csv"),
+        ("explain a --vs b", "profile --why a --vs b"),
         ("plot nonsense a.csv --output x.svg", "report --chart nonsense a.csv --output x.svg"),
     ],
 )

@@ -21,6 +21,7 @@ from bench.findings.finding import Experiment, Finding, counted
 from bench.findings.run import Campaign, grouped, wants_more
 from bench.findings.side import Side
 from bench.findings.verdict import NOT_TESTABLE, OPPOSITE, REPRODUCED
+from bench.measure.waves import Side as Sided
 from bench.measure.waves import log_ratio
 from bench.plan.case import BackendRef, Case
 from bench.plan.protocol import WaveProtocol
@@ -40,14 +41,17 @@ def played(monkeypatch: pytest.MonkeyPatch, factor: float, failing: str = "") ->
     seen: list[list[str]] = []
 
     def measure(
-        cases: list[Case], artifacts: object, protocol: object, number: int, check: bool
-    ) -> list[dict[str, Any]]:
+        cases: list[Case], artifacts: object, protocol: object, number: int, check: bool, *place: object
+    ) -> list[Sided]:
         seen.append([str(case) for case in cases])
         wobble = 1 + 0.001 * (number % 3)
         return [
-            {"error": "scripted", "status": "crashed"}
-            if failing and failing in str(case)
-            else side(factor * wobble if "0.5" in str(case) else 1.0)
+            Sided(
+                {"error": "scripted", "status": "crashed"}
+                if failing and failing in str(case)
+                else side(factor * wobble if "0.5" in str(case) else 1.0),
+                {},
+            )
             for case in cases
         ]
 
@@ -223,7 +227,7 @@ def test_shares_come_from_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         running,
         "profiled_share",
-        lambda case, seed: {"kind": "share", "case": case.id, "backend": "fake", "share": next(parts)},
+        lambda case, *_: ({"kind": "share", "case": case.id, "backend": "fake", "share": next(parts)}, []),
     )
     finding = replace(FINDING, experiments=(share(TWICE.a, SHARE, 0.5, "a GPU"),))
     path = tmp_path / "f.jsonl"

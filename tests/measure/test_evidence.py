@@ -157,8 +157,8 @@ def test_a_slow_machine_is_told_for_its_usual_speed(tiny: Path, monkeypatch: pyt
 def test_an_emulated_cpu_is_never_ok(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bench.measure.launch import Launch
 
-    choose = Launch.choose
-    monkeypatch.setattr(Launch, "choose", lambda *a: choose(*a) | {"emulated": True})
+    load = Launch.load
+    monkeypatch.setattr(Launch, "load", lambda *a: load(*a) | {"emulated": True})
     row = scripted(tiny, "fake", Protocol(launches=3, rounds=1))
     assert (row.status, row.emulated) == ("noisy", True)
     assert "emulated" in row.error

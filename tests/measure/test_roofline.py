@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bench import backends
 from bench.base.errors import Unsupported
 from bench.graph.floor import Group, groups_of
+from bench.machine import quiet
 from bench.machine import roofs as store
 from bench.machine.environment import local
 from bench.machine.roof import Compute, Roofline, Stream
@@ -20,7 +21,7 @@ from bench.measure import roofline as measure
 from bench.measure.runner import Runner
 from bench.plan import zoo
 from bench.plan.case import cross
-from bench.plan.protocol import Protocol
+from bench.plan.protocol import Protocol, RooflineProtocol
 from bench.report.text.run import roofline_hint
 from bench.rows.schema import Row
 from tests.conftest import TINY_MACS
@@ -91,7 +92,7 @@ def test_a_roofline_is_kept_by_backend_version_and_threads(tmp_path: Path, monke
     found = store.recall(here, "fake", "0", 1)
     assert found is not None
     assert found.peak_gmacs_per_s == pytest.approx(70)
-    store.path(here).write_text("{broken")
+    store.path(quiet.name(here)).write_text("{broken")
     assert store.recall(here, "fake", "0", 1) is None
 
 
@@ -152,8 +153,7 @@ def test_onnxruntime_has_a_roof(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphs, "ARRAY_BYTES", (1 << 18, 1 << 22))
     monkeypatch.setattr(graphs, "GEMM_SIDES", (256,))
     monkeypatch.setattr(graphs, "CONVOLUTIONS", ((3, 64, 28),))
-    monkeypatch.setattr(measure, "MOST_ROUNDS", 2)
-    found = measure.measure(backends.resolve("onnxruntime"), 1)
+    found = measure.measure(backends.resolve("onnxruntime"), 1, protocol=RooflineProtocol(most_rounds=2))
     assert (found.precision, found.threads, found.scripted) == ("fp32", 1, False)
     assert {c.macs for c in found.compute} == {256**3, 4 * 64 * 64 * 9 * 28 * 28}
     assert found.peak_gmacs_per_s > 0

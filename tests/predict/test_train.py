@@ -10,10 +10,12 @@ import pytest
 from bench import backends
 from bench.base.errors import MeasureError, Unsupported
 from bench.plan import zoo
+from bench.plan.protocol import KernelProtocol
 from bench.predict import train
 from bench.predict.predictor import Predictor
 from bench.predict.sampler import samples
 from bench.predict.table import Table, read
+from bench.predict.train import Place
 from bench.rows.schema import Row
 from tests.conftest import Bench, one_line_error
 from tests.predict.synthetic import CONTEXT, conv, view
@@ -31,10 +33,7 @@ class ScriptedLaunch:
         return self
 
     def __exit__(self, *_: object) -> None: ...
-    def start(self) -> list[int]:
-        return [0]
-
-    def time_kernel(self, kernel: Any) -> dict[str, Any]:
+    def time_kernel(self, kernel: Any, *_: object) -> dict[str, Any]:
         self.asked.append(kernel.key)
         if kernel.key == self.dies:
             raise MeasureError("the worker died")
@@ -45,7 +44,7 @@ class ScriptedLaunch:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedLaunch]:
-    monkeypatch.setattr(train, "PredictLaunch", ScriptedLaunch)
+    monkeypatch.setattr(train, "Probes", ScriptedLaunch)
     monkeypatch.setattr(ScriptedLaunch, "asked", [])
     monkeypatch.setattr(ScriptedLaunch, "dies", "")
     monkeypatch.setattr(ScriptedLaunch, "refuses", "")
@@ -62,11 +61,11 @@ def test_measuring_goes_on_where_it_stopped(tmp_path: Path, scripted: type[Scrip
     table.timings[keys[0]].runs = [{"hot_ns": 1000.0, "cold_ns": 2000.0, "gemm_ns": 1000.0}]
     assert not train.time_kernels(table, ref, quiet, deadline=0.0)  # no time at all
     assert scripted.asked == []
-    assert train.time_kernels(table, ref, quiet, passes=2)
+    assert train.time_kernels(table, ref, quiet, place=Place(protocol=KernelProtocol(passes=2)))
     assert sorted(scripted.asked) == sorted([keys[0], *keys[1:8], *keys[1:8]])  # the view is never timed
     assert all(len(t.runs) == 2 for t in read(table.file or tmp_path).timings.values() if not t.kernel.moves_nothing)
     scripted.asked.clear()
-    assert train.time_kernels(table, ref, quiet, passes=2)
+    assert train.time_kernels(table, ref, quiet, place=Place(protocol=KernelProtocol(passes=2)))
     assert scripted.asked == []
 
 
@@ -77,7 +76,7 @@ def test_a_disturbed_kernel_is_timed_again_and_its_run_does_not_count(
     keys = table.add([conv(7, 16 * i, 16) for i in range(1, 9)])
     table.timings[keys[0]].runs = [{"hot_ns": 1700.0, "cold_ns": 2700.0, "gemm_ns": 1000.0}]  # beside a neighbour
     table.timings[keys[1]].runs = [{"hot_ns": 1000.0, "cold_ns": 2000.0, "gemm_ns": 1500.0}]  # at a slow moment
-    assert train.time_kernels(table, backends.resolve("fake"), quiet, passes=2)
+    assert train.time_kernels(table, backends.resolve("fake"), quiet, place=Place(protocol=KernelProtocol(passes=2)))
     assert [len(table.timings[k].runs) for k in keys[:3]] == [3, 3, 2]
     assert all(table.timings[k].hot_ns(table.usual_gemm_ns) == pytest.approx(1000) for k in keys)
 
@@ -95,12 +94,12 @@ def test_a_kernel_that_cannot_be_timed_costs_itself_alone(tmp_path: Path, script
     table = Table(CONTEXT, file=tmp_path / "t.json.gz")
     keys = table.add([conv(7, 16 * i, 16) for i in range(1, 7)])
     scripted.dies, scripted.refuses = keys[2], keys[4]
-    assert train.time_kernels(table, backends.resolve("fake"), quiet, passes=1)
+    assert train.time_kernels(table, backends.resolve("fake"), quiet, place=Place(protocol=KernelProtocol(passes=1)))
     assert [bool(table.timings[k].runs) for k in keys] == [True, True, False, True, False, True]
     assert table.timings[keys[2]].failed == "the worker died"
     assert table.timings[keys[4]].failed == "not implemented"
     scripted.asked.clear()
-    train.time_kernels(table, backends.resolve("fake"), quiet, passes=1)
+    train.time_kernels(table, backends.resolve("fake"), quiet, place=Place(protocol=KernelProtocol(passes=1)))
     assert scripted.asked == []  # and is not tried again
 
 
@@ -114,7 +113,7 @@ def test_onnxruntime_gives_every_operator_it_runs_and_each_can_be_timed(tmp_path
     assert network.lost == ()
     assert sum("Conv" in k.op for k in kernels) == 3
     assert sum(k.op == "Gemm" for k in kernels) == 1
-    assert train.time_kernels(table, ref, quiet, passes=1)
+    assert train.time_kernels(table, ref, quiet, place=Place(protocol=KernelProtocol(passes=1)))
     for timing in table.timings.values():
         assert timing.failed == ""
         assert timing.kernel.moves_nothing or timing.runs[0]["hot_ns"] > 0
@@ -122,10 +121,8 @@ def test_onnxruntime_gives_every_operator_it_runs_and_each_can_be_timed(tmp_path
 
 
 def test_made_up_graphs_are_the_same_for_the_same_seed_and_give_kernels(tmp_path: Path) -> None:
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-    first, again = (samples(tmp_path / folder, 40, 1) for folder in ("a", "b"))
-    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in again]
+    assert samples(40, 1) == samples(40, 1) != samples(40, 2)
+    assert [len(rows) for rows in samples(40, 1)] == [30, 10]
     table = Table(CONTEXT, file=tmp_path / "t.json.gz")
     train.list_samples(table, backends.resolve("onnxruntime"), 10, seed=1)
     assert sum("Conv" in t.kernel.op for t in table.timings.values()) >= 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from bench.base.errors import Unreachable
 from bench.transport.line import Line
@@ -25,3 +26,27 @@ class Piped(Remote):
 
     def diagnose(self, code: int | None, said: str) -> Unreachable:
         return Unreachable(f"left with {code}: {said}")
+
+
+class Cut(Piped):
+    """Its line is cut once, the hard way, in the middle of the n-th request of a kind to a worker."""
+
+    def __init__(self, do: str, n: int) -> None:
+        super().__init__()
+        self._word, self._left = f'"do": "{do}"'.encode(), n
+        self.cuts = 0
+
+    def dial(self) -> Line:
+        line = super().dial()
+        send = line.send
+
+        def watched(header: dict[str, Any], payload: bytes = b"") -> None:
+            send(header, payload)
+            if header.get("do") == "tell" and self._word in payload:
+                self._left -= 1
+                if self._left == 0:
+                    self.cuts += 1
+                    line._process.kill()
+
+        line.send = watched  # type: ignore[method-assign]
+        return line

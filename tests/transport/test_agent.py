@@ -57,7 +57,7 @@ def test_a_launch_there_is_a_launch(tiny: Path, way: Piped) -> None:
     with Launch(case, 60.0, way) as launch:
         folder = way.carry(artifact, "onnxruntime")
         assert folder != artifact.folder
-        loaded = launch.load(folder, launch.choose(1, [])["cores"])
+        loaded = launch.load(folder, launch.choose(1, []))
         assert loaded["parity_rel_l2"] < 1e-5
         assert len(launch.ask("block", n=3000)["latency_ns"]) == 3000  # more than one read from a pipe
         assert launch.ask("inspect")["effective"]["precision"] == "fp32"

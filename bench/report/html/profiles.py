@@ -1,4 +1,4 @@
-"""Where the time of networks goes: recorded profiles as classes of operators, and what `bench explain` says of them."""
+"""Where the time of networks goes: recorded profiles as classes of operators, and what their reasons say of them."""
 
 from __future__ import annotations
 

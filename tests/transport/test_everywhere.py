@@ -1,0 +1,187 @@
+"""Every command that measures, on a device: as here, whatever becomes of the connection, and remembered for there."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bench import backends
+from bench.base.errors import LinkLost, OutOfReach
+from bench.findings import catalog
+from bench.findings.finding import Experiment, Finding
+from bench.findings.side import Side
+from bench.machine import quiet, roofs
+from bench.machine.environment import Environment, local
+from bench.measure import probe_graphs
+from bench.plan.protocol import KernelProtocol
+from bench.predict import train
+from bench.predict.table import Table
+from bench.rows import schema as records
+from bench.transport import remote
+from bench.transport.base import Reach
+from bench.transport.local import LocalReach
+from tests.conftest import tiny_model
+from tests.predict.synthetic import CONTEXT, conv
+from tests.transport.piped import Cut, Piped
+from tests.transport.sshd import Sshd
+
+FEW = ("--launches", 2, "--loads", 2, "--inferences", 3)
+# What each is asked, the request of its worker that the cut falls into, and which one of them.
+COMMANDS: list[tuple[tuple[Any, ...], str, int]] = [
+    (("ab", "{tiny}@fake", "{tiny}@fake:latency_ms=1.1", "--pairs", 5, "--output", "ab.csv"), "block", 40),
+    (("findings", "run", "G1", "--quick", "--backend", "fake:ps_per_mac=1000", "--output", "f.jsonl"), "block", 17),
+    (("profile", "{tiny}", "--backend", "fake:latency_ms=2", *FEW), "profile", 3),
+    (("profile", "{tiny}", "--vs", "{other}", "--backend", "fake", *FEW, "--pairs", 5), "profile", 6),
+    (("roofline", "--backend", "fake", "--again"), "time", 30),
+    (("predict", "{tiny}", "--train", "--again", "--anchor", "{tiny}", "--anchor", "{other}"), "kernel", 4),
+]
+NAMES = [words[0] for words, _, _ in COMMANDS]
+
+
+@pytest.fixture
+def words(
+    tiny: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> dict[str, Path]:
+    """Two networks; a finding, probes and kernels that take a second; a cache and a folder of this test's own."""
+    import onnx
+
+    other = tmp_path / "other.onnx"
+    onnx.save(tiny_model(1), other)
+    sides = Side("stack/conv:c=16", resolution=8), Side("stack/conv:c=16,groups=2", resolution=8)
+    small = Finding("G1", "c", "s", "p", (Experiment("small", *sides, 0.5, "a phone", quick=True),))
+    monkeypatch.setattr(catalog, "catalog", lambda: {"G1": small})
+    monkeypatch.setattr(probe_graphs, "ARRAY_BYTES", (1024, 4096))
+    quickly = KernelProtocol(passes=1, spare=0, sampled=0, block_ms=0.1, least=3, cold=3)
+    monkeypatch.setattr(train, "Place", partial(train.Place, protocol=quickly))
+    monkeypatch.setattr("bench.predict.predictor.LEAST", 1)
+    monkeypatch.setattr("bench.predict.train.undisturbed", lambda row: True)
+    monkeypatch.setattr(remote, "FIRST_PAUSE_S", 0.05)
+    if not {"findings", "wave"} & set(re.findall("[a-z]+", request.node.name)):  # those export with PyTorch: once
+        monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.chdir(tmp_path)
+    return {"tiny": tiny, "other": other}
+
+
+def said(arguments: tuple[Any, ...], words: dict[str, Path], target: object = "local") -> tuple[int, Any]:
+    """Run a command, and return its exit code and what it says as JSON."""
+    name, *rest = (str(word).format(**words) for word in arguments)
+    for left in Path().glob("*.jsonl*"):
+        left.unlink()
+    command = import_module(f"bench.cli.{name}").command
+    result = CliRunner().invoke(command, [*rest, "--target", str(target), "--format", "json"], catch_exceptions=False)
+    return result.exit_code, json.loads(result.stdout)
+
+
+def shape(value: Any, key: str = "") -> Any:
+    """Leave of an answer what does not depend on a clock: which fields and lists there are, and every word."""
+    if isinstance(value, dict):
+        return {k: shape(v, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [shape(v) for v in value]
+    return value if isinstance(value, str) and key != "measured_at" else type(value).__name__.replace("int", "float")
+
+
+def over(way: Reach, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.transport.of", lambda target: way)
+
+
+@pytest.mark.parametrize(("asked", "do", "n"), COMMANDS, ids=NAMES)
+def test_a_cut_connection_loses_nothing(
+    words: dict[str, Path], monkeypatch: pytest.MonkeyPatch, asked: tuple[Any, ...], do: str, n: int
+) -> None:
+    here = said(asked, words)
+    cut = Cut(do, n)
+    over(cut, monkeypatch)
+    there = said(asked, words)
+    assert cut.cuts == 1
+    assert there[0] == here[0]
+    if asked[0] == "predict":  # real kernels on a real clock: which fields there are, and which network
+        assert [(row["model"], sorted(row)) for row in there[1]] == [(row["model"], sorted(row)) for row in here[1]]
+    else:
+        assert shape(there[1]) == shape(here[1])
+
+
+@pytest.mark.parametrize(("asked", "do", "n"), COMMANDS, ids=NAMES)
+def test_over_ssh_it_is_as_here(words: dict[str, Path], server: Sshd, asked: tuple[Any, ...], do: str, n: int) -> None:
+    here, there = said(asked, words), said(asked, words, server.target())
+    assert there[0] == here[0]
+    if asked[0] == "predict":
+        assert [(row["model"], sorted(row)) for row in there[1]] == [(row["model"], sorted(row)) for row in here[1]]
+    else:
+        assert shape(there[1]) == shape(here[1])
+
+
+def test_a_wave_keeps_every_sample_and_counter_once(words: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    over(Cut("block", 17), monkeypatch)
+    said(COMMANDS[1][0], words)
+    waves = [json.loads(line) for line in Path("f.jsonl").read_text().splitlines() if '"kind":"wave"' in line]
+    raw = list(records.read_samples(Path("f.csv")))
+    assert [(r["wave"], r["case_id"]) for r in raw] == [(i, id) for i, wave in enumerate(waves) for id in wave["sides"]]
+    for launch in raw:
+        assert {"parity_rel_l2", "warmup_ns", "cores"} <= set(launch)
+        assert len(launch["blocks"]) == 2 * 3  # twice in each of three turns
+        assert all(block["latency_ns"] and "involuntary_switches" in block["covariates"] for block in launch["blocks"])
+
+
+class Foreign(Piped):
+    """A device with another CPU than this machine's."""
+
+    def environment(self) -> Environment:
+        return replace(local(), cpu="another", node="board")
+
+
+def test_what_a_device_taught_is_kept_for_that_device(words: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Foreign().environment()
+    over(Foreign(), monkeypatch)
+    said(COMMANDS[4][0], words)
+    assert roofs.recall(board, "fake", "0", 1) is not None
+    assert roofs.recall(local(), "fake", "0", 1) is None
+    _, there = said(("profile", "{tiny}", "--why", "--backend", "fake", *FEW), words)
+    assert there["roof"]["origin"] == "measured by `bench roofline`"
+    said(COMMANDS[5][0], words)
+    tables = [path.name.partition("-")[0] for path in roofs.path("x").parent.with_name("predict").glob("*.json.gz")]
+    assert tables == [quiet.name(board)]
+    over(LocalReach(), monkeypatch)
+    _, here = said(("profile", "{tiny}", "--why", "--backend", "fake", *FEW), words)
+    assert here["roof"]["origin"] != there["roof"]["origin"]
+
+
+def test_a_kernel_that_takes_the_device_down_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    first, second = table.add([conv(7, 16, 16), conv(7, 32, 16)])
+
+    class Probes:
+        def __init__(self, *_: object) -> None: ...
+        def __enter__(self) -> Probes:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def time_kernel(self, kernel: Any, *_: object) -> dict[str, float]:
+            if kernel.key == first:
+                raise error
+            return {"hot_ns": 1.0, "cold_ns": 2.0, "gemm_ns": 1.0}
+
+    monkeypatch.setattr(train, "Probes", Probes)
+    error: LinkLost = LinkLost("gone, three times")
+    begin = time.monotonic()
+    assert train.time_kernels(table, backends.resolve("fake"), lambda text: None, deadline=begin + 1e9)
+    assert table.timings[first].failed == "gone, three times"
+    assert table.timings[second].runs
+    table.timings[first].failed = ""
+    error = OutOfReach("gone for good")
+    with pytest.raises(OutOfReach):
+        train.time_kernels(table, backends.resolve("fake"), lambda text: None)
+    assert not table.timings[first].failed
