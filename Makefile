@@ -45,8 +45,8 @@ docs-check: $(READY)
 
 # The README's two charts, from the zoo's rows that are kept.
 charts: $(READY)
-	$(VENV)/bin/bench plot latency-flops results/xeon-vm-2core/zoo.csv --output docs/img/zoo-latency-flops.svg
-	$(VENV)/bin/bench plot inversions results/xeon-vm-2core/zoo.csv --output docs/img/zoo-inversions.svg
+	$(VENV)/bin/bench report results/xeon-vm-2core/zoo.csv --chart latency-flops --output docs/img/zoo-latency-flops.svg
+	$(VENV)/bin/bench report results/xeon-vm-2core/zoo.csv --chart inversions --output docs/img/zoo-inversions.svg
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

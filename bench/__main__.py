@@ -15,7 +15,8 @@ def main() -> None:
     """Run the command line and leave with its exit code: 0 fine, 1 a case failed, 2 wrong usage, 3 inconclusive."""
     from bench.cli import cli
 
-    run(cli, "bench")
+    # Installed under both names: other packages have a `bench`, too.
+    run(cli, "isoflops" if os.path.basename(sys.argv[0]).startswith("isoflops") else "bench")
 
 
 def run(command: click.Command, name: str) -> None:

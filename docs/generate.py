@@ -28,9 +28,9 @@ def schema_page() -> str:
     lines = [
         "# The result row",
         "",
-        "One CSV row per case, appended when the case ends. `bench schema` prints the same. An empty cell means: not",
-        "known, not applicable, or not supported by the sample. The raw samples of every launch lie beside the CSV in",
-        "`NAME.samples.jsonl.gz`, one JSON object per launch of a case.",
+        "One CSV row per case, appended when the case ends. `bench list columns` prints the same. An empty cell means:",
+        "not known, not applicable, or not supported by the sample. The raw samples of every launch lie beside the CSV",
+        "in `NAME.samples.jsonl.gz`, one JSON object per launch of a case.",
         "",
         "A text that a spreadsheet would run as a formula (it begins with `=`, `+`, `-` or `@`, and is no number such",
         "as -1.5) has an apostrophe before it; so has such a text that begins with an apostrophe itself. `bench` takes",
@@ -48,10 +48,10 @@ def schema_page() -> str:
 def cli_page() -> str:
     """Return ``cli.md``: the help of every command."""
     parts = ["# The command line", "", *_help("bench", cli)]
-    for name in sorted(COMMANDS):
+    for name in COMMANDS:
         command: click.Command = import_module(f"bench.cli.{name}").command
         parts += [f"## `bench {name}`", "", *_help(f"bench {name}", command)]
-        if name in ("findings", "fleet", "targets") and isinstance(command, click.Group):
+        if isinstance(command, click.Group):
             for sub, one in sorted(command.commands.items()):
                 parts += [f"### `bench {name} {sub}`", "", *_help(f"bench {name} {sub}", one)]
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""What ``bench run --fleet`` and ``bench fleet`` share: the options of TLS; measuring a plan on a fleet."""
+"""What ``bench run --fleet`` and ``bench targets serve`` share: the options of TLS; measuring a plan on a fleet."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
     if interpreters:
         raise UsageError(
             f"{interpreters[0].backend.canonical}: an interpreter of this machine means nothing on a device",
-            "a device measures with the one that its `bench fleet worker` runs in",
+            "a device measures with the one that its `bench targets serve` runs in",
         )
     done = finished(records.read_any(path), plan) if resume else {}
     todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in done))

@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from bench.report.text.print import say
+from bench.report.text.print import fleeting, say
+
+if TYPE_CHECKING:
+    from bench.api.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,21 @@ class Bar:
 
     tell: Callable[[str], None]
     advance: Callable[[], None]
+
+    def hear(self, step: Progress) -> None:
+        """Tell a step of the API; a remark stays, above the bar."""
+        if step.remark:
+            say(step.doing, err=True)
+        else:
+            self.tell(step.doing)
+
+
+def passing(step: Progress) -> None:
+    """Show a step without a bar: a line that the next one writes over; a remark stays."""
+    if step.remark:
+        say(step.doing, err=True)
+    else:
+        fleeting(step.doing)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
 from bench.cli.options import CASE, POOL, Percent
 
 if TYPE_CHECKING:
@@ -18,19 +19,14 @@ AXES = ("target", "cpu", "backend", "threads")
 @click.argument("rows", nargs=-1, required=True, metavar="BASE NEW | ROWS...")
 @click.option("--across", type=click.Choice(AXES), help="Instead of BASE and NEW: hold targets (or ...) side by side.")
 @click.option("--gate", type=Percent(0.1, 100), metavar="PERCENT", help="Leave with 1 if a case is slower by that.")
-@click.option(
-    "--margin", type=Percent(0, 50), default="1%", show_default=True, metavar="PERCENT", help="What does not matter."
-)
+@options.margin()
 @click.option("--reference", metavar=CASE, help="Divide by this case of the same run first.")
 @POOL
 @click.option(
     "--job-sd", type=Percent(0.01, 50), default="3%", show_default=True, metavar="PERCENT",
     help="How much two jobs differ where the rows do not tell.",
 )  # fmt: skip
-@click.option(
-    "--format", type=click.Choice(["table", "csv", "json", "markdown"]), default="table", show_default=True,
-    help="On stdout; markdown is for a comment.",
-)  # fmt: skip
+@options.MARKDOWN
 def command(
     rows: tuple[str, ...],
     across: str | None,

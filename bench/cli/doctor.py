@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 
-from bench.cli._target import TARGET, reached
-from bench.report.text.print import FORMAT, print_records
+from bench.cli import options
+from bench.report.text.print import print_records
 
 
 @click.command("doctor")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads to be measured with.")
-@TARGET
+@options.DOCTOR_THREADS
+@options.TARGET
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--forget", is_flag=True, help="Forget the usual speed of this machine, and learn it anew.")
-@FORMAT
+@options.FORMAT
 def command(threads: int, target: str, as_json: bool, forget: bool, format: str) -> None:
     """Say what in this machine will spoil a measurement, and what to do about it.
 
@@ -21,10 +21,11 @@ def command(threads: int, target: str, as_json: bool, forget: bool, format: str)
     """
     from dataclasses import asdict
 
+    from bench.api import measuring
     from bench.machine import quiet
     from bench.machine.doctor import usual_speed
 
-    with reached(target) as (_, way):
+    with measuring.reached(target) as (_, way):
         machine = way.environment()
         if forget:
             quiet.forget(machine)

@@ -6,18 +6,17 @@ from pathlib import Path
 
 import click
 
+from bench.cli import options
 from bench.report.text.print import say
 
 
 @click.command("export", no_args_is_help=True)
 @click.argument("model")
 @click.option("--output", required=True, type=click.Path(path_type=Path), metavar="FILE.onnx", help="What to write.")
-@click.option("--batch", type=int, default=1, show_default=True)
-@click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
-@click.option(
-    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and input.")
+@options.BATCH
+@options.RESOLUTION
+@options.SHAPES
+@options.seed("weights and input")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 def command(
     model: str, output: Path, batch: int, resolution: int | None, shapes: tuple[str, ...], seed: int, force: bool

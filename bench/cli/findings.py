@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._target import TARGET, reached
+from bench.cli import options
 from bench.plan.protocol import QUICK, WaveProtocol
-from bench.report.text.print import FORMAT, print_records, say
+from bench.report.text.print import print_records, say
 
 if TYPE_CHECKING:
     from bench.findings.evaluate import Result
 
 # What fits a terminal; CSV and JSON have everything.
 COLUMNS = ("id", "experiment", "channels", "backend", "effect", "interval", "published", "verdict")
-
-WAVES = WaveProtocol()
 
 
 @click.group("findings")
@@ -32,7 +30,7 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@FORMAT
+@options.FORMAT
 def list_findings(ids: tuple[str, ...], format: str) -> None:
     """List findings: the claim in plain words, where it stands, and whether it can be run here."""
     from bench.findings.catalog import select
@@ -53,19 +51,19 @@ def list_findings(ids: tuple[str, ...], format: str) -> None:
 
 @command.command("run")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--backend", "backends", multiple=True, metavar="SPEC", help="Repeatable.  [default: onnxruntime]")
-@TARGET
+@options.BACKENDS
+@options.TARGET
 @click.option("--quick", is_flag=True, help="One experiment or two of each of G1 to G4, and fewer turns.")
-@click.option("--output", type=click.Path(path_type=Path), help="Evidence; default: results/DATE/findings.jsonl.")
+@options.output("Evidence; default: results/DATE/findings.jsonl.")
 @click.option("--resume", is_flag=True, help="Go on with --output; what it has is not measured again.")
-@click.option("--budget", type=click.FloatRange(1), metavar="SECONDS", help="Stop after that; --resume goes on.")
+@options.budget("Stop after that; --resume goes on.", 1)
 @click.option(
     "--waves",
     type=click.IntRange(3, 1000),
-    help=f"Of fresh processes for each effect, at least.  [default: {WAVES.waves}]",
+    help=f"Of fresh processes for each effect, at least.  [default: {options.WAVES.waves}]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
-@FORMAT
+@options.seed("weights, input and order")
+@options.FORMAT
 def run_findings(
     ids: tuple[str, ...],
     backends: tuple[str, ...],
@@ -87,6 +85,7 @@ def run_findings(
     from dataclasses import replace
     from functools import partial
 
+    from bench.api import measuring
     from bench.base.errors import UsageError
     from bench.findings import store
     from bench.findings.catalog import select
@@ -101,8 +100,8 @@ def run_findings(
     if waves is not None:
         protocol = replace(protocol, waves=waves, most=max(waves, protocol.most))
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "findings.jsonl")
-    with reached(target) as (there, way):
-        refs = [backend_of(text, there) for text in dict.fromkeys(backends or ("onnxruntime",))]
+    with measuring.reached(target) as (there, way):
+        refs = [backend_of(text, there) for text in dict.fromkeys(backends or (options.RUNTIME,))]
         evidence = store.open_file(path, resume, seed, way.environment(), there.name)
         told = partial(say, err=True)
         done = Campaign(findings, refs, path, evidence, protocol, quick, budget, told, way, there.cores).run()
@@ -125,7 +124,7 @@ def run_findings(
     "--results", type=click.Path(path_type=Path), help="Evidence; default: the newest results/*/findings.jsonl."
 )
 @click.option("--page", is_flag=True, help="As a Markdown page, as docs/findings.md.")
-@FORMAT
+@options.FORMAT
 def show_findings(ids: tuple[str, ...], results: Path | None, page: bool, format: str) -> None:
     """Judge the evidence of an earlier run once more, and print effects and verdicts; nothing is measured."""
     from bench.findings import store
@@ -141,31 +140,6 @@ def show_findings(ids: tuple[str, ...], results: Path | None, page: bool, format
         click.echo(write(found, evidence), nl=False)
     else:
         _print(found, format)
-
-
-@command.command("rows")
-@click.argument("sources", nargs=-1, required=True, metavar="ROWS...")
-@click.option("--top", type=click.IntRange(0), default=20, show_default=True, help="Inversions to print in a table.")
-@click.option(
-    "--predictions",
-    type=click.Path(path_type=Path),
-    metavar="CSV",
-    help="Of `bench predict --format csv`: how well do they put the rows in order?",
-)
-@FORMAT
-def rows(sources: tuple[str, ...], top: int, predictions: Path | None, format: str) -> None:
-    """Say how far MACs, memory access, parameters or predictions tell the latency of any rows, and what they miss.
-
-    ROWS are files, folders or quoted patterns of rows that `bench run` wrote. An inversion is a pair within 10% MACs of
-    which the one with fewer MACs is slower.
-    """
-    from bench.findings.predictions import read
-    from bench.findings.ranks import analyse
-    from bench.report.text.ranks import print_rows
-    from bench.rows.frame import load
-
-    predicted = read(predictions) if predictions else None
-    print_rows(analyse(load(sources), predicted), top, format)
 
 
 def _newest() -> Path:

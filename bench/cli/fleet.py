@@ -1,4 +1,4 @@
-"""``bench fleet``."""
+"""``bench targets serve`` and ``status``: this machine as a device of a fleet, and which devices a fleet has."""
 
 from __future__ import annotations
 
@@ -6,45 +6,39 @@ from dataclasses import asdict
 
 import click
 
+from bench.cli import options
 from bench.cli._fleet import tls, tls_options
-from bench.report.text.print import FORMAT, print_records
+from bench.report.text.print import print_records
 
 
-@click.group("fleet")
-def command() -> None:
-    """Make this machine a device of a fleet, or say which devices a fleet has.
-
-    A fleet needs a scheduler (`dask scheduler`), a `bench fleet worker` on each device, and `bench run --fleet` where
-    the rows are to be. docs/fleet.md tells it whole.
-    """
-
-
-@command.command("worker")
+@click.command("serve")
 @click.argument("scheduler")
 @click.option("--target", default="local", show_default=True, help="What this device is: a name or a TOML file.")
 @click.option("--name", default="", help="Of this device in the fleet; default: its address.")
 @tls_options
-def worker(
+def serve(
     scheduler: str, target: str, name: str, tls_ca: str | None, tls_cert: str | None, tls_key: str | None
 ) -> None:
     """Measure what a fleet's coordinators ask for, one case at a time, until it is stopped.
 
-    A Dask worker with one thread, one slot and the target's tag, and its nanny, which starts it again when it dies.
+    A Dask worker with one thread, one slot and the target's tag, and its nanny, which starts it again when it dies. A
+    fleet needs a scheduler (`dask scheduler`), this on each device, and `bench run --fleet` where the rows are to be:
+    docs/fleet.md.
     """
     from bench.base.errors import UsageError
     from bench.plan.target import resolve
-    from bench.transport.dask_worker import serve
+    from bench.transport.dask_worker import serve as start
 
     here = resolve(target)
     if here.python:
-        raise UsageError(f"the target {here.name} names an interpreter", "start `bench fleet worker` with that one")
-    serve(scheduler, here, name, tls(tls_ca, tls_cert, tls_key))
+        raise UsageError(f"the target {here.name} names an interpreter", "start `bench targets serve` with that one")
+    start(scheduler, here, name, tls(tls_ca, tls_cert, tls_key))
 
 
-@command.command("status")
+@click.command("status")
 @click.argument("scheduler")
 @tls_options
-@FORMAT
+@options.FORMAT
 def status(scheduler: str, tls_ca: str | None, tls_cert: str | None, tls_key: str | None, format: str) -> None:
     """List a fleet's devices: name, target, address, whether one measures now."""
     from bench.transport.dask import client, devices

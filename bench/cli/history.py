@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli import options
 from bench.cli.options import CASE, POOL, Percent
 
 if TYPE_CHECKING:
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
 )
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Tell only what moved from that day on.")
 @POOL
-@click.option(
-    "--format", type=click.Choice(["table", "csv", "json", "markdown"]), default="table", show_default=True,
-    help="On stdout.",
-)  # fmt: skip
+@options.MARKDOWN
 def command(
     rows: tuple[str, ...], reference: str | None, least: float, since: Any, pool: str | None, format: str
 ) -> None:

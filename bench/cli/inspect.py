@@ -7,26 +7,27 @@ import sys
 
 import click
 
-from bench.report.text.print import FORMAT, print_records, say
+from bench.cli import options
+from bench.report.text.print import print_records, say
 
 DEFAULT_TOP = 10
 
 
 @click.command("inspect", no_args_is_help=True)
 @click.argument("model")
-@click.option("--batch", type=int, default=1, show_default=True)
-@click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
-@click.option(
-    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
-)
+@options.BATCH
+@options.RESOLUTION
+@options.SHAPES
 @click.option("--depth", type=click.IntRange(1), metavar="N", help="Sum nodes by module, N names deep.")
 @click.option(
     "--sort",
     type=click.Choice(["macs", "ops", "params", "bytes", "graph"]),
     help="Costliest first, or in the graph's order.  [default: macs; csv and json: graph]",
 )
-@click.option("--top", type=click.IntRange(1), metavar="N", help="Nodes to print.  [default: 10; csv and json: all]")
-@FORMAT
+@click.option(
+    "--top", type=click.IntRange(1), metavar="N", help=f"Nodes to print.  [default: {DEFAULT_TOP}; csv and json: all]"
+)
+@options.FORMAT
 def command(
     model: str,
     batch: int,
@@ -42,15 +43,13 @@ def command(
     From the ONNX graph alone: nothing is measured and no weight is read. Memory access is what each node reads and
     writes. An operator that cannot be counted is named. What each count means: docs/inspect.md.
     """
-    from bench.export.graph_of import graph_of
-    from bench.graph.summary import by_module, node_record, order, summarise
-    from bench.measure.cases import network_of
+    from bench import api
+    from bench.cli._progress import passing
+    from bench.graph.summary import by_module, node_record, order
     from bench.plan import shapes as shape_texts
 
-    network = network_of(model, batch=batch, resolution=resolution, shapes=shape_texts.parse(shapes))
-    found = graph_of(network, on_export=lambda: click.echo("exporting", err=True))
-    inputs = {one.name: one.shape for one in found.inputs}
-    summary = summarise(found.inferred, network.model.canonical, inputs, found.params)
+    inputs = dict(shape_texts.parse(shapes))
+    summary = api.inspect(model, batch=batch, resolution=resolution, shapes=inputs, progress=passing).summary
     nodes = summary.graph.nodes
     rows = by_module(nodes, depth) if depth else [node_record(node) for node in nodes]
     key = sort or ("macs" if format == "table" else "graph")

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from bench.report.text.print import FORMAT, print_records
+from bench.cli import options
+from bench.cli.models import models
+from bench.report.text.print import print_records
 
 
-@click.command("list")
-@click.argument("what", type=click.Choice(["models", "backends", "suites", "targets"]))
-@FORMAT
-def command(what: str, format: str) -> None:
-    """List models, backends, suites or targets."""
-    print_records({"models": models, "backends": backends, "suites": suites, "targets": targets}[what](), format)
+@click.group("list", no_args_is_help=True)
+def command() -> None:
+    """List models, backends, suites, or the columns of a result row."""
 
 
-def models() -> list[dict[str, Any]]:
-    """Return every name a model spec may begin with, and what can be said after it."""
-    from bench.plan.parameter import show
-    from bench.plan.zoo import cards, names
-
-    rows = []
-    for name, family in names().items():
-        card = cards()[family]
-        options = [f"{p.name}={show(p.default)} ({p.offered()})" for p in card.parameters.values()]
-        rows.append(
-            {
-                "model": name,
-                "network": card.title,
-                "year": card.year,
-                "hyper-parameters": f"see {family}" if name != family else "; ".join(options),
-                "resolution": card.resolution,
-            }
-        )
-    return rows
+command.add_command(models)
 
 
-def backends() -> list[dict[str, Any]]:
-    """Return every registered backend, whether its runtime is installed, and its options; or why it is broken."""
+@command.command("backends")
+@options.FORMAT
+def backends(format: str) -> None:
+    """List the registered backends: whether the runtime is installed, and what can be said after the name."""
     from bench import backends as registry
     from bench.plan.parameter import show
 
@@ -60,14 +41,16 @@ def backends() -> list[dict[str, Any]]:
                 "options": "; ".join(options),
             }
         )
-    return rows
+    print_records(rows, format)
 
 
-def suites() -> list[dict[str, Any]]:
-    """Return every suite that comes with the program."""
+@command.command("suites")
+@options.FORMAT
+def suites(format: str) -> None:
+    """List the suites that come with the program."""
     from bench.plan.suite import shipped
 
-    return [
+    rows = [
         {
             "suite": name,
             "title": s.title,
@@ -77,11 +60,13 @@ def suites() -> list[dict[str, Any]]:
         }
         for name, s in shipped().items()
     ]
+    print_records(rows, format)
 
 
-def targets() -> list[dict[str, Any]]:
-    """Return every target that comes with the program."""
-    from bench.cli.targets import record
-    from bench.plan.target import shipped
+@command.command("columns")
+@options.FORMAT
+def columns(format: str) -> None:
+    """List every column of a result row: type, unit, meaning."""
+    from bench.rows.schema import schema
 
-    return [record(target) for target in shipped().values()]
+    print_records(schema(), format)

@@ -1,4 +1,4 @@
-"""``bench models``: the zoo, what its networks cost, and what the papers print about them."""
+"""``bench list models``: the zoo, what its networks cost, and what the papers print about them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli import options
 from bench.report.text.print import print_records
 
 if TYPE_CHECKING:
     from bench.papers.published import PublishedNetwork
     from bench.plan.zoo import Card
-
-FORMATS = ("table", "csv", "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +44,49 @@ class Entry:
 
 
 @click.command("models")
-@click.argument("family", nargs=-1)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="What to print.")
-def models(family: tuple[str, ...], form: str) -> None:
-    """List the networks of the zoo: parameters and multiply-adds, counted here and as published.
+@click.argument("families", nargs=-1, metavar="[FAMILY]...")
+@click.option("--counts", is_flag=True, help="Count all, which takes a minute; done for each FAMILY that is named.")
+@options.FORMAT
+def models(families: tuple[str, ...], counts: bool, format: str) -> None:
+    """List the networks of the zoo: what can be said after each name, and what they cost.
 
-    FAMILY names the families to list (default: all). Every family is listed with its defaults, and with each variant
-    whose figures are published.
+    Of each FAMILY, or of all with --counts, its defaults and each variant whose figures are published: parameters and
+    multiply-adds, counted here and as published.
     """
+    if not (families or counts):
+        print_records(names(), format)
+        return
     counting = find_spec("torch") is not None
     if not counting:
         click.echo("PyTorch is not installed: published figures only (pip install 'isoflops[zoo]')", err=True)
-    found = entries(family, counting)
-    if form == "table":
+    found = entries(families, counting)
+    if format == "table":
         _print_table(found)
-    elif form == "csv":
+    elif format == "csv":
         print_records([asdict(e) for e in found], "csv")
     else:
         click.echo(json.dumps([asdict(e) for e in found], indent=2))
 
 
-command = models
+def names() -> list[dict[str, Any]]:
+    """Return every name a model spec may begin with, and what can be said after it."""
+    from bench.plan import zoo
+    from bench.plan.parameter import show
+
+    rows = []
+    for name, family in zoo.names().items():
+        card = zoo.cards()[family]
+        options = [f"{p.name}={show(p.default)} ({p.offered()})" for p in card.parameters.values()]
+        rows.append(
+            {
+                "model": name,
+                "network": card.title,
+                "year": card.year,
+                "hyper-parameters": f"see {family}" if name != family else "; ".join(options),
+                "resolution": card.resolution,
+            }
+        )
+    return rows
 
 
 def entries(families: tuple[str, ...] = (), counting: bool = True) -> list[Entry]:
@@ -81,7 +102,7 @@ def entries(families: tuple[str, ...] = (), counting: bool = True) -> list[Entry
     known = names()
     for name in families:
         if name not in known:
-            raise UnknownName("family", name, known, "bench models")
+            raise UnknownName("family", name, known, "bench list models")
     wanted = {known[name] for name in families} or set(cards())
     variants: dict[str, list[PublishedNetwork]] = {}
     for family in sorted(wanted):

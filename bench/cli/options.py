@@ -1,8 +1,30 @@
-"""Options that several commands have: what they mean, once."""
+"""Options that commands share: what each means, said once, with its default from where the default stands.
+
+A command takes what it needs as decorators, ``@options.THREADS``. Whatever differs from command to command only in its
+default or its words is a function here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
 import click
+
+from bench.base.errors import ParameterError
+from bench.plan.protocol import PairProtocol, ProfileProtocol, Protocol, WaveProtocol
+from bench.plan.suite import Suite
+
+F = TypeVar("F", bound=Callable[..., Any])
+Option = Callable[[F], F]
+
+RUN, PAIRS, PROFILE, WAVES = Protocol(), PairProtocol(), ProfileProtocol(), WaveProtocol()
+# What a command measures where nothing else is said is what a suite that says nothing measures.
+USUAL = Suite("", ())
+RUNTIME, ONE = USUAL.backends[0], USUAL.threads[0]
+CASE = "MODEL[@BACKEND][@key=value]..."
+FORMATS = ("table", "csv", "json")
 
 
 class Percent(click.ParamType):  # type: ignore[type-arg]  # generic in the stubs of newer clicks only
@@ -26,9 +48,98 @@ class Percent(click.ParamType):  # type: ignore[type-arg]  # generic in the stub
         return number / 100
 
 
+class Whole(click.ParamType):  # type: ignore[type-arg]
+    """A number of threads or images; one out of range is told in a line, as everywhere else."""
+
+    name = "integer"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a number from 1 to 4096; ParameterError if it is out of range."""
+        try:
+            number = int(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        if not 1 <= number <= 4096:
+            option = param.opts[0] if param else "the number"
+            raise ParameterError(f"{option} {number} is not a number from 1 to 4096", "1 is the default")
+        return number
+
+
+def backend(help: str) -> Option[Any]:
+    """Add ``--backend``: one runtime, for `help`."""
+    return click.option("--backend", default=RUNTIME, show_default=True, metavar="SPEC", help=help)
+
+
+def threads(help: str = "Of the runtime.") -> Option[Any]:
+    """Add ``--threads``: one number, for `help`."""
+    return click.option("--threads", type=Whole(), default=ONE, show_default=True, help=help)
+
+
+def several(name: str, default: int) -> Option[Any]:
+    """Add ``--threads`` or ``--batch``, of which the cross product is measured; a suite may say them, too."""
+    return click.option(f"--{name}", multiple=True, type=Whole(), help=f"Repeatable.  [default: {default}]")
+
+
+def launches(what: str, default: object) -> Option[Any]:
+    """Add ``--launches``, fresh processes; `what` they are in the help, and their `default` there."""
+    return click.option("--launches", type=click.IntRange(1, 1000), help=f"{what}  [default: {default}]")
+
+
+def budget(what: str, least: float, default: float | None = None) -> Option[Any]:
+    """Add ``--budget`` in seconds."""
+    told = what if default is None else f"{what}  [default: {default:g}]"
+    return click.option("--budget", type=click.FloatRange(least), metavar="SECONDS", help=told)
+
+
+def timeout(default: float) -> Option[Any]:
+    """Add ``--timeout`` in seconds."""
+    told = f"Per answer of a worker.  [default: {default:g}]"
+    return click.option("--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help=told)
+
+
+def seed(of: str) -> Option[Any]:
+    """Add ``--seed``, `of` what."""
+    return click.option("--seed", type=int, default=RUN.seed, show_default=True, help=f"Of {of}.")
+
+
+def output(help: str, metavar: str | None = None) -> Option[Any]:
+    """Add ``--output``: a path, for `help`."""
+    return click.option("--output", type=click.Path(path_type=Path), metavar=metavar, help=help)
+
+
+def format(*formats: str) -> Option[Any]:
+    """Add ``--format``; the first of `formats` is the default."""
+    help = "On stdout; markdown is for a comment." if "markdown" in formats else "On stdout."
+    return click.option("--format", type=click.Choice(formats), default=formats[0], show_default=True, help=help)
+
+
+def margin(default: str = "1%") -> Option[Any]:
+    """Add ``--margin``: the change that does not matter, as a share."""
+    return click.option(
+        "--margin", type=Percent(0, 50), default=default, show_default=True, metavar="PERCENT",
+        help="What does not matter.",
+    )  # fmt: skip
+
+
+BATCH = click.option("--batch", type=Whole(), default=USUAL.batch[0], show_default=True)
+RESOLUTION = click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
+SHAPES = click.option(
+    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
+)
+BACKENDS = click.option(
+    "--backend", "backends", multiple=True, metavar="SPEC", help=f"Repeatable.  [default: {RUNTIME}]"
+)
+TARGET = click.option(
+    "--target", default="local", show_default=True, metavar="TEXT", help="A name (bench targets list) or a TOML file."
+)
+INFERENCES = click.option(
+    "--inferences", type=click.IntRange(1, 1000), help=f"Per block, at most.  [default: {PROFILE.most}]"
+)
+DOCTOR_THREADS = threads("Threads to be measured with.")
 POOL = click.option(
     "--pool",
     type=click.Choice(["cpu"]),
     help="Join the targets of one CPU model: for hosted runners, whose labels mean nothing.",
 )
-CASE = "MODEL[@BACKEND][@key=value]..."
+FORMAT = format(*FORMATS)
+MARKDOWN = format(*FORMATS, "markdown")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._target import TARGET, reached
-from bench.report.text.print import FORMAT, fleeting, print_records, say
+from bench.cli import options
+from bench.report.text.print import fleeting, print_records, say
 
 if TYPE_CHECKING:
     from bench.predict.predictor import Prediction, Predictor
@@ -18,10 +18,10 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 
 @click.command("predict", no_args_is_help=True)
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
-@click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="Runtime and precision.")
-@click.option("--threads", type=click.IntRange(1, 4096), default=1, show_default=True)
-@click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True)
-@TARGET
+@options.backend("Runtime and precision.")
+@options.threads()
+@options.BATCH
+@options.TARGET
 @click.option("--train", is_flag=True, help="Measure what predictions need first; goes on where it stopped.")
 @click.option(
     "--anchor",
@@ -32,7 +32,7 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 )
 @click.option("--again", is_flag=True, help="With --train: forget what was measured here.")
 @click.option("--measure", is_flag=True, help="Time the kernels of MODEL that are not known yet, alone.")
-@FORMAT
+@options.FORMAT
 def command(
     models: tuple[str, ...],
     backend: str,
@@ -51,6 +51,7 @@ def command(
     predicted from them. An operator that is neither is named, and the exit code is 3. Accuracy and method:
     docs/predict.md.
     """
+    from bench.api import measuring
     from bench.base.errors import UsageError
     from bench.measure.cases import backend_of, case
     from bench.plan import zoo
@@ -61,7 +62,7 @@ def command(
     from bench.predict.regressor import forest
     from bench.predict.table import Table, recall
 
-    with reached(target) as (there, way):
+    with measuring.reached(target) as (there, way):
         ref = backend_of(backend, there)
         training.refuse(ref)
         forest(0)  # say at once that scikit-learn is missing

@@ -2,122 +2,178 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli._target import TARGET, reached
-from bench.plan.protocol import ProfileProtocol
-from bench.report.text.print import FORMAT, fleeting, prepare, print_records, say
+from bench.cli import options
+from bench.cli._progress import passing
+from bench.plan.protocol import APART, DIFFERENCE
+from bench.report.text.print import prepare, print_records, say
 
 if TYPE_CHECKING:
     from bench.plan.case import Case
-    from bench.profile.combine import Profile
-    from bench.transport.base import Reach
+    from bench.plan.target import Target
+    from bench.profiling.combine import Profile
 
-PROFILE = ProfileProtocol()
+PROFILE = options.PROFILE
+# Operators of the table, and those beside the reasons.
+TOP, TOP_WHY = 10, 4
 
 
-@click.command("profile")
-@click.argument("model")
-@click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="What runs it.")
-@click.option("--threads", type=int, default=1, show_default=True)
-@click.option("--batch", type=int, default=1, show_default=True)
-@click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
+@click.command("profile", no_args_is_help=True)
+@click.argument("model", required=False)
+@click.option("--why", is_flag=True, help="Say in words why it takes its time, instead of the table.")
+@click.option("--vs", metavar="MODEL", help="Say why it differs from this one: both are profiled in turns.")
 @click.option(
-    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
+    "--from",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PROFILE.json",
+    help="Measure nothing: say why of what --output wrote; of two profiles, their difference.",
 )
-@TARGET
-@click.option(
-    "--launches",
-    type=click.IntRange(1, 100),
-    default=PROFILE.launches,
-    show_default=True,
-    help="Fresh processes.",
-)
+@options.backend("What runs it.")
+@options.threads()
+@options.BATCH
+@options.RESOLUTION
+@options.SHAPES
+@options.TARGET
+@options.launches("Fresh processes.", f"{PROFILE.launches}; with --vs {DIFFERENCE.launches}")
 @click.option(
     "--loads",
     type=click.IntRange(1, 20),
-    default=PROFILE.loads,
+    help=f"Of the model, in each launch.  [default: {PROFILE.loads}; with --vs {DIFFERENCE.loads}]",
+)
+@options.INFERENCES
+@click.option(
+    "--pairs", type=click.IntRange(0), default=APART.most, show_default=True, help="Of --vs, to check the difference."
+)
+@click.option("--reasons", type=click.IntRange(0), help="To print, the costliest.  [default: 6; of two networks 4]")
+@click.option(
+    "--top", type=click.IntRange(0), help=f"Costliest operators to print.  [default: {TOP}; with --why {TOP_WHY}]"
+)
+@options.timeout(PROFILE.timeout_s)
+@options.seed("weights and input")
+@options.output("JSON file for the profile and the raw times of every inference.")
+@click.option(
+    "--format",
+    type=click.Choice([*options.FORMATS, "markdown"]),
+    default="table",
     show_default=True,
-    help="Of the model, in each launch.",
+    help="On stdout; csv of the table, markdown of the words.",
 )
-@click.option("--inferences", type=click.IntRange(1, 1000), help=f"Per block, at most.  [default: {PROFILE.most}]")
-@click.option("--top", type=click.IntRange(0), default=10, show_default=True, help="Costliest operators in the table.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0.1),
-    metavar="SECONDS",
-    help=f"Per answer of a worker.  [default: {PROFILE.timeout_s:g}]",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and input.")
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="JSON file for the profile and the raw times of every inference."
-)
-@FORMAT
 def command(
-    model: str,
+    model: str | None,
+    why: bool,
+    vs: str | None,
+    files: tuple[Path, ...],
     backend: str,
     threads: int,
     batch: int,
     resolution: int | None,
     shapes: tuple[str, ...],
     target: str,
-    launches: int,
-    loads: int,
+    launches: int | None,
+    loads: int | None,
     inferences: int | None,
-    top: int,
+    pairs: int,
+    reasons: int | None,
+    top: int | None,
     timeout: float | None,
     seed: int,
     output: Path | None,
     format: str,
 ) -> None:
-    """Say where the time of an inference goes, operator by operator.
+    """Say where the time of an inference goes, operator by operator, and why.
 
     The operators are those of the runtime's own fused graph, led back to the nodes of the source graph. What the
-    runtime's profiler costs is measured and taken out; operators and residual add up to the unprofiled latency.
-    `bench explain` says why, in words. CSV has a row for each operator and one for the residual.
+    runtime's profiler costs is measured and taken out; operators and residual add up to the unprofiled latency. With
+    --why, --vs or --from it says so in words: every statement carries figures of the profile, and of two networks the
+    parts and the residual add up to the difference. What each says: docs/profile.md.
     """
+    from bench.api import measuring
+    from bench.cli import _why
+
+    in_words = why or vs is not None or bool(files) or reasons is not None
+    _check_usage(model, vs, files, in_words, format)
+    if files:
+        found, checked = _why.recorded(files)
+        _why.show(found, checked, reasons, TOP_WHY if top is None else top, format)
+        return
+    if output is not None:
+        prepare(output)
+    protocol = measuring.profile_protocol(launches, loads, inferences, timeout, seed, several=vs is not None)
+    with measuring.reached(target) as (there, way):
+        cases = _cases([m for m in (model, vs) if m], backend, threads, batch, resolution, shapes, there)
+        profiles, raw = measuring.profile(cases, protocol, there.cores, way, passing)
+        apart = []
+        if len(cases) == 2 and pairs:
+            # The difference once more, without a profiler, in other processes.
+            again = replace(APART, first=pairs, most=pairs, seed=seed)
+            apart = measuring.pairs_of((cases[0], cases[1]), again, there.cores, way, passing)
+    if output is not None:
+        kept: dict[str, Any]
+        if len(cases) == 1:
+            kept = {"case": cases[0].identity(), "profile": profiles[0].record(), "launches": raw[0]}
+        else:
+            kept = {"profiles": [profile.record() for profile in profiles], "launches": raw}
+            kept |= {"apart_ns": [pair.latency_ns for pair in apart], "pairs": [pair.raw for pair in apart]}
+        output.write_text(json.dumps(kept | {"protocol": asdict(protocol)}), "utf-8")
+    if in_words:
+        from bench.profiling import network as networks
+        from bench.profiling.difference import check
+
+        compared = check([pair.latency_ns for pair in apart]) if apart else None
+        read = [networks.read(profile.record()) for profile in profiles]
+        _why.show(read, compared, reasons, TOP_WHY if top is None else top, format)
+    else:
+        _show(profiles[0], format, TOP if top is None else top)
+
+
+def _check_usage(model: str | None, vs: str | None, files: tuple[Path, ...], in_words: bool, format: str) -> None:
+    from bench.base.errors import UsageError
+
+    if files and (model or vs):
+        raise UsageError("--from explains recorded profiles: no model is measured", "leave out the model, or --from")
+    if not files and model is None:
+        raise UsageError("no model to explain", "try: bench profile shufflenetv2 --vs pplcnet")
+    if in_words and format == "csv":
+        raise UsageError("words are no table of CSV", "--format json has the statements and their figures")
+    if format == "markdown" and not in_words:
+        raise UsageError("--format markdown is for --why, --vs and --from", "--format csv has the operators")
+
+
+def _cases(
+    models: list[str],
+    backend: str,
+    threads: int,
+    batch: int,
+    resolution: int | None,
+    shapes: tuple[str, ...],
+    there: Target,
+) -> list[Case]:
+    from bench.base.errors import UsageError
     from bench.measure.cases import case
     from bench.plan import shapes as shape_texts
 
-    protocol = replace(PROFILE, launches=launches, loads=loads, seed=seed)
-    if inferences is not None:
-        protocol = replace(protocol, most=inferences, least=min(inferences, protocol.least))
-    if timeout is not None:
-        protocol = replace(protocol, timeout_s=timeout)
-    given = {"threads": threads, "batch": batch, "resolution": resolution, "shapes": shape_texts.parse(shapes)}
-    with reached(target) as (there, way):
-        one = case(model, backend, there, **given)
-        if output is not None:
-            prepare(output)
-        profile = _measure(one, protocol, output, way, there.cores)
-    _show(profile, format, top)
-
-
-def _measure(case: Case, protocol: ProfileProtocol, output: Path | None, way: Reach, cores: Sequence[int]) -> Profile:
-    import json
-
-    from bench.measure.profiles import measure
-    from bench.profile.combine import combine
-
-    def told(number: int) -> None:
-        fleeting(f"launch {number} of {protocol.launches}")
-
-    artifact, launches = measure(case, protocol, told, way, cores)
-    profile = combine(case, artifact, launches, way.environment())
-    if output is not None:
-        raw = {"case": case.identity(), "protocol": asdict(protocol), "launches": launches}
-        output.write_text(json.dumps(raw | {"profile": profile.record()}), "utf-8")
-    return profile
+    found = [
+        case(
+            text, backend, there, threads=threads, batch=batch, resolution=resolution, shapes=shape_texts.parse(shapes)
+        )
+        for text in models
+    ]
+    if len({one.id for one in found}) < len(models):
+        raise UsageError(f"--vs is the model itself: {models[0]}", "name another one")
+    if len({(one.backend.canonical, one.settings) for one in found}) > 1:
+        raise UsageError(f"not on one runtime in one way: {found[0]}; {found[1]}", "`bench ab` compares such cases")
+    return found
 
 
 def _show(profile: Profile, format: str, top: int) -> None:
-    import json
-
     if format == "json":
         click.echo(json.dumps(profile.record(), indent=1))
     elif format == "csv":

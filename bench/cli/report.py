@@ -7,30 +7,47 @@ from pathlib import Path
 import click
 
 from bench.cli.options import POOL
+from bench.report.html.kinds import KINDS
 
 
 @click.command("report", no_args_is_help=True)
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS...")
+@click.option("--chart", type=click.Choice(KINDS), help="This one alone, instead of the page.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), default="report.html", show_default=True, help="HTML file to write."
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What to write; a chart's name ends in .png, .svg or .html.  [default: report.html; of a chart CHART.svg]",
 )
 @POOL
-def command(results: tuple[str, ...], output: Path, pool: str | None) -> None:
-    """Write one HTML page of charts from any results: latency over MACs, inversions, Pareto front, history.
+def command(results: tuple[str, ...], chart: str | None, output: Path | None, pool: str | None) -> None:
+    """Write one HTML page of charts from any results, or one chart as PNG, SVG or HTML.
 
     RESULTS are files, folders or quoted patterns: rows of `bench run`, evidence of `bench findings run`, profiles of
     `bench profile --output`. The page is one file that opens from the disk, asks nothing of the network, and can be
-    filtered. Needs the extra `report`.
+    filtered: latency over MACs, inversions, Pareto front, where the time goes, history. Needs the extra `report`.
     """
     from bench.report.html.page import need_charts
     from bench.report.text.print import prepare
 
     need_charts()
     from bench.report.html.data import gather
+
+    if chart is not None:
+        from bench.report.html.plot import check, draw
+
+        path = output or Path(f"{chart}.svg")
+        check(path)
+        data = gather(results, pool or "")
+        prepare(path)
+        draw(data, chart, path)
+        click.echo(f"wrote {path}")
+        return
     from bench.report.html.page import page
 
+    path = output or Path("report.html")
     data = gather(results, pool or "")
-    prepare(output)
+    prepare(path)
     text = page(data)
-    output.write_text(text, "utf-8")
-    click.echo(f"wrote {output}: {len(data.cases.rows)} cases, {len(text.encode()) / 1e6:.1f} MB")
+    path.write_text(text, "utf-8")
+    click.echo(f"wrote {path}: {len(data.cases.rows)} cases, {len(text.encode()) / 1e6:.1f} MB")

@@ -6,16 +6,16 @@ import sys
 
 import click
 
-from bench.cli._target import TARGET, reached
-from bench.report.text.print import FORMAT, fleeting, print_records
+from bench.cli import options
+from bench.report.text.print import fleeting, print_records
 
 
 @click.command("roofline")
-@click.option("--backend", default="onnxruntime", show_default=True, metavar="SPEC", help="Runtime and precision.")
-@click.option("--threads", type=click.IntRange(1, 4096), default=1, show_default=True)
-@TARGET
+@options.backend("Runtime and precision.")
+@options.threads()
+@options.TARGET
 @click.option("--again", is_flag=True, help="Measure, even if the machine's roofline is known.")
-@FORMAT
+@options.FORMAT
 def command(backend: str, threads: int, target: str, again: bool, format: str) -> None:
     """Measure the attainable peak and bandwidth of a runtime on this machine.
 
@@ -23,13 +23,14 @@ def command(backend: str, threads: int, target: str, again: bool, format: str) -
     rows of `bench run` tell their share of the peak and the floor of their latency. What is measured:
     docs/roofline.md.
     """
+    from bench.api import measuring
     from bench.machine import roofs as store
     from bench.measure import roofline as measure
     from bench.measure.cases import backend_of
     from bench.measure.launch import version_of
     from bench.report.text.roofline import records, show
 
-    with reached(target) as (there, way):
+    with measuring.reached(target) as (there, way):
         ref = backend_of(backend, there)
         measure.refuse(ref)
         machine = way.environment()

@@ -7,13 +7,13 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
 from bench.cli._fleet import tls_options
-from bench.plan.protocol import Protocol
-from bench.report.text.print import FORMAT, print_records, say
+from bench.report.text.print import print_records, say
 
 if TYPE_CHECKING:
     from bench.plan.case import Plan
@@ -21,21 +21,17 @@ if TYPE_CHECKING:
     from bench.plan.target import Target
     from bench.rows.schema import Row
 
-DEFAULTS = Protocol()
-
 
 @click.command("run", no_args_is_help=True)
 @click.option("--model", "models", multiple=True, metavar="SPEC", help="What to measure; repeatable.")
 @click.option(
     "--suite", metavar="NAME", help="Models, backends, settings from a suite (bench list suites) or TOML file."
 )
-@click.option("--backend", "backends", multiple=True, metavar="SPEC", help="Repeatable.  [default: onnxruntime]")
-@click.option("--threads", multiple=True, type=int, help="Repeatable.  [default: 1]")
-@click.option("--batch", multiple=True, type=int, help="Repeatable.  [default: 1]")
+@options.BACKENDS
+@options.several("threads", options.ONE)
+@options.several("batch", options.USUAL.batch[0])
 @click.option("--resolution", multiple=True, type=int, help="Side of the input in pixels; default: the paper's.")
-@click.option(
-    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
-)
+@options.SHAPES
 @click.option(
     "--pace", "paces", multiple=True, metavar="33ms|none", help="Start an inference on a schedule; repeatable."
 )
@@ -44,7 +40,7 @@ DEFAULTS = Protocol()
     "places",
     multiple=True,
     metavar="TEXT",
-    help="A name (bench list targets) or a TOML file; with --fleet repeatable.  [default: local; with --fleet: any]",
+    help="A name (bench targets list) or a TOML file; with --fleet repeatable.  [default: local; with --fleet: any]",
 )
 @click.option("--fleet", metavar="ADDRESS", help="Measure on the devices of the Dask scheduler at tcp://HOST:8786.")
 @click.option(
@@ -56,24 +52,13 @@ DEFAULTS = Protocol()
     help="For a device of the target.",
 )
 @tls_options
-@click.option("--output", type=click.Path(path_type=Path), help="CSV to append to; default: results/DATE/TARGET.csv.")
+@options.output("CSV to append to; default: results/DATE/TARGET.csv.")
 @click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
-@click.option(
-    "--launches",
-    type=click.IntRange(1, 1000),
-    help=f"Fresh processes per case, at least.  [default: {DEFAULTS.launches}]",
-)
-@click.option(
-    "--budget", type=click.FloatRange(0.1), metavar="SECONDS", help=f"Per case.  [default: {DEFAULTS.budget_s:g}]"
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0.1),
-    metavar="SECONDS",
-    help=f"Per answer of a worker.  [default: {DEFAULTS.timeout_s:g}]",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, input and order.")
-@FORMAT
+@options.launches("Fresh processes per case, at least.", options.RUN.launches)
+@options.budget("Per case.", 0.1, options.RUN.budget_s)
+@options.timeout(options.RUN.timeout_s)
+@options.seed("weights, input and order")
+@options.FORMAT
 def command(
     models: tuple[str, ...],
     suite: str | None,
@@ -104,6 +89,7 @@ def command(
     noisy.
     """
     from bench import transport
+    from bench.api.measuring import run_protocol
     from bench.base.errors import UsageError
     from bench.cli import _fleet
     from bench.cli._local import measure
@@ -125,10 +111,7 @@ def command(
         fleet, theres = theres[0].scheduler, _fleet.targets(())
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
-    given = {"launches": launches, "budget_s": budget, "timeout_s": timeout, "seed": seed}
-    changed: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-    if launches is not None:
-        changed["max_launches"] = max(launches, DEFAULTS.max_launches)
+    protocol = run_protocol(launches, budget, timeout, seed)
     plans = []
     for there in theres:
         plan = cross(
@@ -138,7 +121,7 @@ def command(
             batch or base.batch,
             resolution or base.resolution or (None,),
             there.name,
-            Protocol(**changed),
+            protocol,
             shape_texts.parse(shapes),
             [pace(text) for text in paces] or (None,),
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.report.text.print import FORMAT
+from bench.cli import options
 
 if TYPE_CHECKING:
     from bench.rows.fields import Field
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--top", type=click.IntRange(1), metavar="N", help="The first N, of each group if there are groups.")
 @click.option("--all", "every", is_flag=True, help="Every row, not only the newest of each case.")
-@FORMAT
+@options.FORMAT
 def command(
     results: tuple[str, ...],
     sort: str,
@@ -39,10 +39,11 @@ def command(
 ) -> None:
     """Print result rows as bars: sorted, grouped, filtered, the newest row of each case.
 
-    RESULTS are files, folders or quoted patterns of rows that `bench run` wrote. A KEY is a column (bench schema), a
-    short name of one (latency, efficiency, peak, floor, name, version), or family, interval, day. A FILTER is KEY, then
-    =, !=, ~ (contains), <, <=, > or >=, then a value: a number may end in k, M, G or %, a text may have * and ?. All
-    filters must hold; several = of one KEY are alternatives. CSV and JSON have the same rows in the same order.
+    RESULTS are files, folders or quoted patterns of rows that `bench run` wrote. A KEY is a column (bench list
+    columns), a short name of one (latency, efficiency, peak, floor, name, version), or family, interval, day. A FILTER
+    is KEY, then =, !=, ~ (contains), <, <=, > or >=, then a value: a number may end in k, M, G or %, a text may have *
+    and ?. All filters must hold; several = of one KEY are alternatives. CSV and JSON have the same rows in the same
+    order.
     """
     from bench.report.text import output
     from bench.rows.fields import find

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.report.text.print import FORMAT, print_records
+from bench.cli import options
+from bench.cli.fleet import serve, status
+from bench.report.text.print import print_records
 
 if TYPE_CHECKING:
     from bench.plan.target import Target
@@ -16,11 +18,15 @@ if TYPE_CHECKING:
 
 @click.group("targets")
 def command() -> None:
-    """List the machines that measure, check one, or set one up."""
+    """List the machines that measure, check one, set one up, or make this one a device of a fleet."""
+
+
+command.add_command(serve)
+command.add_command(status)
 
 
 @command.command("list")
-@FORMAT
+@options.FORMAT
 def list_(format: str) -> None:
     """List the targets that come with the program."""
     from bench.plan.target import shipped
@@ -36,8 +42,8 @@ def record(target: Target) -> dict[str, Any]:
 
 @command.command("check")
 @click.argument("target")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads to be measured with.")
-@FORMAT
+@options.DOCTOR_THREADS
+@options.FORMAT
 def check(target: str, threads: int, format: str) -> None:
     """Reach a target, name its CPU, and say what `bench doctor` says there.
 

@@ -29,7 +29,7 @@ def findings() -> list[Finding]:
             *ghosts,
             slower(dense, "stack/ghost:c=64,s=2", 65 / 128, name="time, if it followed the MACs: ratio 2"),
         ),
-        of(claim("GN-04"), reason="about a GPU beside a CPU: compare `bench findings rows` of both"),
+        of(claim("GN-04"), reason="about a GPU beside a CPU: compare `bench rank` of both"),
         of(
             claim("GN-05"),
             slower("ghostnetv1", "mobilenetv3:width=0.75", 32.2 / 31.1, PHONE),

@@ -178,7 +178,7 @@ def profiled_share(
         MeasureError: it cannot be profiled.
     """
     from bench.measure.profiles import measure as profile
-    from bench.profile.combine import combine
+    from bench.profiling.combine import combine
 
     artifact, launches = profile(case, replace(SHARES, seed=seed), reach=reach, cores=cores)
     groups = combine(case, artifact, launches, reach.environment()).groups()

@@ -97,8 +97,8 @@ class Coordinator:
                 break
             if time.monotonic() - begin > self.patience_s:
                 if not there:
-                    raise FleetError("the scheduler has no devices", "start some with `bench fleet worker`")
-                raise UnknownName("target in the fleet", absent[0], there, "bench fleet status")
+                    raise FleetError("the scheduler has no devices", "start some with `bench targets serve`")
+                raise UnknownName("target in the fleet", absent[0], there, "bench targets status")
             self.tell(f"waiting for a device of {absent[0]}")
             time.sleep(LOOK_S / 4)
         self._seen = dict.fromkeys(self._todo, time.monotonic())

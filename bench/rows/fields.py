@@ -74,7 +74,7 @@ def find(name: str) -> Field:
     kinds = _kinds()
     known = ALIASES.get(name, name)
     if known not in kinds:
-        raise UnknownName("column", name, [*kinds, *ALIASES], "bench schema")
+        raise UnknownName("column", name, [*kinds, *ALIASES], "bench list columns")
     return Field(known, kinds[known])
 
 

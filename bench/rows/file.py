@@ -49,7 +49,7 @@ def prepare(output: Path) -> None:
     if header and header != ",".join(COLUMNS):
         raise OutputError(
             f"{output} holds other columns than schema {SCHEMA_VERSION}",
-            "choose another --output; `bench schema` lists them",
+            "choose another --output; `bench list columns` lists them",
         )
 
 

@@ -21,7 +21,7 @@ def of(target: Target) -> Reach:
     from bench.transport.ssh import SshReach
 
     if target.reach == "dask":
-        raise UsageError(f"{target.name} is a fleet, not a device", f"bench fleet status {target.scheduler}")
+        raise UsageError(f"{target.name} is a fleet, not a device", f"bench targets status {target.scheduler}")
     if target.reach == "ssh":
         return SshReach(target)
     if target.reach == "container":

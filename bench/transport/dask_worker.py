@@ -1,4 +1,4 @@
-"""``bench fleet worker``: this machine as a device of a fleet, until it is told to stop.
+"""``bench targets serve``: this machine as a device of a fleet, until it is told to stop.
 
 A thin wrapper around Dask's Nanny, which starts the worker and starts it again when it dies: one thread, one slot, the
 target's tag, and nothing that Dask would do beside a measurement.

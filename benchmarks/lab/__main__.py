@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.__main__ import run
-from bench.report.text.print import FORMAT, print_records, say
+from bench.cli.options import FORMAT
+from bench.report.text.print import print_records, say
 
 if TYPE_CHECKING:
     from benchmarks.lab.repeat import Answer

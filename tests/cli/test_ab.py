@@ -98,7 +98,7 @@ def test_markdown_is_for_a_comment(tiny: Path, monkeypatch: pytest.MonkeyPatch) 
     def collect(a: object, b: object, protocol: PairProtocol, *rest: object) -> list[Pair]:
         return [Pair(i, math.log(1.05), (), (1e6, 1.05e6), {}) for i in range(protocol.first)]
 
-    monkeypatch.setattr("bench.cli.ab._collect", collect)
+    monkeypatch.setattr("bench.measure.pairs.collect", collect)
     arguments = (f"{evil}@fake", slow, *FEW, "--gate", "--format", "markdown")
     result = CliRunner().invoke(command, list(map(str, arguments)), catch_exceptions=False)
     assert result.exit_code == 1, result.output

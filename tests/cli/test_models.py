@@ -1,4 +1,4 @@
-"""``bench models``, with a fixed set of published rows."""
+"""``bench list models``, with a fixed set of published rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 import bench.cli.models as cli
 import bench.papers.published
 from bench.base.errors import UnknownName
-from bench.cli.models import Entry, command
+from bench.cli.models import Entry
+from bench.cli.models import models as command
 from bench.papers.published import Counting, Printed, PublishedNetwork
 
 

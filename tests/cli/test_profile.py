@@ -13,7 +13,7 @@ from bench.backends.base import Capabilities
 from bench.backends.fake import Fake
 from bench.base.errors import MeasureError, Unsupported
 from bench.measure import profiling
-from bench.profile.combine import align
+from bench.profiling.combine import align
 from tests.conftest import TINY_MACS, Bench, one_line_error
 
 SHORT = ("--launches", 1, "--loads", 1, "--inferences", 3)

@@ -132,7 +132,7 @@ MISTAKES = {
     "resolution of one": (("--model", "x.onnx", "--resolution", "1"), "224"),
     "output is a folder": (("--model", "x.onnx", "--output", "."), ".csv"),
     "output cannot be made": (("--model", "x.onnx", "--output", "/proc/no/r.csv"), "choose another --output"),
-    "output is something else": (("--model", "x.onnx", "--output", "other.csv"), "bench schema"),
+    "output is something else": (("--model", "x.onnx", "--output", "other.csv"), "bench list columns"),
 }
 
 

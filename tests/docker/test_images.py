@@ -89,7 +89,7 @@ def test_the_compose_file_names_what_exists() -> None:
         for volume in service["volumes"]:
             assert volume.split(":")[0] in data["volumes"]
             assert volume.split(":")[1] in ("/cache", "/results")
-    assert data["services"]["device"]["command"][:2] == ["fleet", "worker"]
+    assert data["services"]["device"]["command"][:2] == ["targets", "serve"]
 
 
 def healthcheck() -> str:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.base.errors import OutputError
-from bench.cli.findings import command
+from bench.cli.rank import command
 from bench.findings import ranks as room
 from bench.findings.predictions import read
 from bench.findings.ranks import Network, analyse, extremes_of, inversions_of, moved
@@ -125,7 +125,7 @@ def test_too_few_networks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["table", "csv", "json"])
 def test_the_command_prints_it(csv: Path, format: str) -> None:
-    said = CliRunner().invoke(command, ["rows", str(csv), "--format", format], catch_exceptions=False)
+    said = CliRunner().invoke(command, [str(csv), "--format", format], catch_exceptions=False)
     assert said.exit_code == 0
     assert "shufflenetv2" in said.stdout
     if format == "json":

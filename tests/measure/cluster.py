@@ -55,7 +55,7 @@ class Cluster:
         """Start a device."""
         target = self.folder / f"{self._devices[name]}.toml"
         target.write_text(f'name = "{self._devices[name]}"\n')
-        self._start(name, "-m", "bench", "fleet", "worker", self.address, "--target", target, "--name", name,
+        self._start(name, "-m", "bench", "targets", "serve", self.address, "--target", target, "--name", name,
                     *self.tls_options)  # fmt: skip
 
     def _start(self, name: str, *command: object) -> None:

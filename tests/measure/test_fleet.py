@@ -107,7 +107,7 @@ def test_a_run_stops_and_goes_on(fleet: Cluster, bench: Bench, model: Path, tmp_
     assert 2 <= done < 12
 
     def idle() -> bool:
-        status = bench("fleet", "status", fleet.address, "--format", "json")
+        status = bench("targets", "status", fleet.address, "--format", "json")
         return not any(device["busy"] for device in json.loads(status.stdout))
 
     until(idle, "devices without a case")
@@ -201,7 +201,7 @@ def test_a_scheduler_that_is_not_there(bench: Bench, model: Path) -> None:
     assert "no scheduler at tcp://127.0.0.1:9" in one_line_error(result)
     result = bench("run", "--target", "fleet:scheduler=tcp://127.0.0.1:9", "--model", model)
     assert "no scheduler at tcp://127.0.0.1:9" in one_line_error(result)
-    result = bench("fleet", "worker", "127.0.0.1:9")
+    result = bench("targets", "serve", "127.0.0.1:9")
     assert "no scheduler at tcp://127.0.0.1:9" in one_line_error(result)
 
 

@@ -148,16 +148,16 @@ def test_the_commands(tmp_path: Path, bench: Bench) -> None:
     assert done.returncode == 0, done.stderr
     assert "13 cases" in done.stdout
     assert (tmp_path / "out" / "page.html").read_text("utf-8").startswith("<!doctype html>")
-    assert bench("plot", "latency-flops", "r.csv", "--output", "x.svg").returncode == 0
-    assert "does not end in" in one_line_error(bench("plot", "pareto", "r.csv", "--output", "x.gif"))
-    assert "no data for breakdown" in one_line_error(bench("plot", "breakdown", "r.csv", "--output", "x.svg"))
+    assert bench("report", "r.csv", "--chart", "latency-flops", "--output", "x.svg").returncode == 0
+    assert "does not end in" in one_line_error(bench("report", "r.csv", "--chart", "pareto", "--output", "x.gif"))
+    assert "no data for breakdown" in one_line_error(bench("report", "r.csv", "--chart", "breakdown"))
     assert "nothing at" in one_line_error(bench("report", "none"))
 
 
 def test_the_extra_is_named_when_it_is_missing(tmp_path: Path, bench: Bench) -> None:
     two_targets(tmp_path / "r.csv")
     (tmp_path / "altair.py").write_text("raise ImportError('not installed')\n")
-    for command in (("report", "r.csv"), ("plot", "pareto", "r.csv", "--output", "x.svg")):
+    for command in (("report", "r.csv"), ("report", "r.csv", "--chart", "pareto", "--output", "x.svg")):
         said = one_line_error(bench(*command, PYTHONPATH=str(tmp_path)))
         assert "Altair" in said
         assert "pip install 'isoflops[report]'" in said

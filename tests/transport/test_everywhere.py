@@ -40,7 +40,7 @@ COMMANDS: list[tuple[tuple[Any, ...], str, int]] = [
     (("ab", "{tiny}@fake", "{tiny}@fake:latency_ms=1.1", "--pairs", 5, "--output", "ab.csv"), "block", 40),
     (("findings", "run", "G1", "--quick", "--backend", "fake:ps_per_mac=1000", "--output", "f.jsonl"), "block", 17),
     (("profile", "{tiny}", "--backend", "fake:latency_ms=2", *FEW), "profile", 3),
-    (("explain", "{tiny}", "--vs", "{other}", "--backend", "fake", *FEW, "--pairs", 5), "profile", 6),
+    (("profile", "{tiny}", "--vs", "{other}", "--backend", "fake", *FEW, "--pairs", 5), "profile", 6),
     (("roofline", "--backend", "fake", "--again"), "time", 30),
     (("predict", "{tiny}", "--train", "--again", "--anchor", "{tiny}", "--anchor", "{other}"), "kernel", 4),
 ]
@@ -149,13 +149,13 @@ def test_what_a_device_taught_is_kept_for_that_device(words: dict[str, Path], mo
     said(COMMANDS[4][0], words)
     assert roofs.recall(board, "fake", "0", 1) is not None
     assert roofs.recall(local(), "fake", "0", 1) is None
-    _, there = said(("explain", "{tiny}", "--backend", "fake", *FEW), words)
+    _, there = said(("profile", "{tiny}", "--why", "--backend", "fake", *FEW), words)
     assert there["roof"]["origin"] == "measured by `bench roofline`"
     said(COMMANDS[5][0], words)
     tables = [path.name.partition("-")[0] for path in roofs.path("x").parent.with_name("predict").glob("*.json.gz")]
     assert tables == [quiet.name(board)]
     over(LocalReach(), monkeypatch)
-    _, here = said(("explain", "{tiny}", "--backend", "fake", *FEW), words)
+    _, here = said(("profile", "{tiny}", "--why", "--backend", "fake", *FEW), words)
     assert here["roof"]["origin"] != there["roof"]["origin"]
 
 

@@ -13,7 +13,6 @@ from bench.report.html.page import single
 if TYPE_CHECKING:
     from bench.report.html.charts.theme import Drawn
 
-KINDS = ("latency-flops", "inversions", "pareto", "breakdown", "ranks", "findings", "history")
 ENDINGS = (".png", ".svg", ".html")
 SCALE = 2.0  # pixels of a PNG per pixel of the chart: sharp on dense screens and in print
 

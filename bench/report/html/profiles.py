@@ -1,4 +1,4 @@
-"""Where the time of networks goes: recorded profiles as classes of operators, and what `bench explain` says of them."""
+"""Where the time of networks goes: recorded profiles as classes of operators, and what their reasons say of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.errors import BenchError, OutputError, clip
-from bench.profile.network import Network, load, total_ms
+from bench.profiling.network import Network, load, total_ms
 
 MOST = 60  # networks
 MOST_SENTENCES = 5
@@ -69,8 +69,8 @@ def read(paths: Sequence[Path], strict: Sequence[str] = ()) -> tuple[tuple[Profi
 
 
 def _profiled(network: Network, several: bool) -> Profiled:
-    from bench.profile.reasons import reasons
-    from bench.profile.roofs import find
+    from bench.profiling.reasons import reasons
+    from bench.profiling.roofs import find
 
     parts = []
     for op_class in dict.fromkeys(op.op_class for op in network.operators):

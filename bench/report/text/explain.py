@@ -9,10 +9,10 @@ from typing import Any
 
 from bench.base.escape import markdown as escaped
 from bench.graph.classes import OpClass
-from bench.profile.difference import Check, Part, split
-from bench.profile.network import Network, Operator, total_ms
-from bench.profile.reasons import Statement, told
-from bench.profile.roofs import Roof
+from bench.profiling.difference import Check, Part, split
+from bench.profiling.network import Network, Operator, total_ms
+from bench.profiling.reasons import Statement, told
+from bench.profiling.roofs import Roof
 
 LEAST_ROW = 0.01  # classes below this share of the latency stand together in one row
 LEAST_PART = 0.015  # of two networks: those whose difference is below this share of the slower one's latency

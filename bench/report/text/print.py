@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 CELL = 1000  # characters of a name that a table in the terminal shows
 
-FORMAT = click.option(
-    "--format", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True, help="On stdout."
-)
-
 
 def cell(text: str, style: str = "") -> Text:
     """Return text for a table of rich: printable, at most `CELL` characters, without markup and emoji codes."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
-from bench.profile.classes import GROUP_OF
-from bench.profile.combine import OperatorTime, Profile
+from bench.profiling.classes import GROUP_OF
+from bench.profiling.combine import OperatorTime, Profile
 from bench.report.text.print import cell
 
 

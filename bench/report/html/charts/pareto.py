@@ -27,7 +27,7 @@ ABOUT = (
     "networks that no faster one beats (the Pareto front)."
 )
 MISSING = (
-    "No case is a network with a published accuracy at its resolution. `bench models` lists them; "
+    "No case is a network with a published accuracy at its resolution. `bench list models` lists them; "
     "`bench run --suite zoo` measures them."
 )
 HEIGHT = 420

@@ -13,7 +13,7 @@ from bench.graph.classes import OpClass
 from bench.measure import profiling
 from bench.plan import zoo
 from bench.plan.case import Case, Network
-from bench.profile import classes, source
+from bench.profiling import classes, source
 from tests.conftest import TINY_MACS, tiny_model
 
 SHUFFLENET = "shufflenetv2:width=0.5,resolution=64"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.graph.classes import OpClass
-from bench.profile import layout
-from bench.profile.network import Network, Operator, total_ms
-from bench.profile.roofs import Roof
-from bench.profile.squeeze import gates
+from bench.profiling import layout
+from bench.profiling.network import Network, Operator, total_ms
+from bench.profiling.roofs import Roof
+from bench.profiling.squeeze import gates
 
 LEAST_SHARE = 0.01  # of the latency: what takes less is not spoken of
 SHORT_US = 10.0  # an operator that takes less, and mostly not for its work, is short

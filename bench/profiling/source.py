@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.artifact.artifact import Artifact, MacOp
-from bench.profile.classes import CONVOLUTIONS, MULTIPLIES
+from bench.profiling.classes import CONVOLUTIONS, MULTIPLIES
 
 BLOCK = 16
 SHUFFLE_AXES = [0, 2, 1, 3, 4]

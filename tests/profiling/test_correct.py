@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.backends.profiling import ProfilerCost, middle
-from bench.profile.correct import alone_over_beside, correct, delta, imprecise, reduce_raw, take_out
+from bench.profiling.correct import alone_over_beside, correct, delta, imprecise, reduce_raw, take_out
 
 times = st.floats(0, 1e8)
 positive = st.floats(1.0, 1e9)

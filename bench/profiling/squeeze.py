@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import prod
 
 from bench.graph.classes import OpClass
-from bench.profile.network import Operator, Shape
+from bench.profiling.network import Operator, Shape
 
 GATES = (OpClass.MULTIPLY, OpClass.ELEMENTWISE)
 

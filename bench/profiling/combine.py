@@ -18,9 +18,9 @@ from bench.base.errors import MeasureError
 from bench.machine.environment import Environment, local
 from bench.machine.identity import machine_of
 from bench.plan.case import Case
-from bench.profile import source as sources
-from bench.profile.classes import CONVOLUTIONS, GROUP_OF, GROUPS, classify
-from bench.profile.correct import Corrected, alone_over_beside, correct, imprecise
+from bench.profiling import source as sources
+from bench.profiling.classes import CONVOLUTIONS, GROUP_OF, GROUPS, classify
+from bench.profiling.correct import Corrected, alone_over_beside, correct, imprecise
 from bench.stats.summary import headline
 
 
@@ -125,7 +125,7 @@ class Profile:
         }
 
     def classes(self) -> dict[str, dict[str, Any]]:
-        """Sum up per class, in the order of `bench.profile.classes.GROUPS`; those that do not occur are left out."""
+        """Sum up per class, in the order of `bench.profiling.classes.GROUPS`; those that do not occur are left out."""
         return self._totals({op.class_ for op in self.operators}, lambda op: op.class_, GROUP_OF)
 
     def groups(self) -> dict[str, dict[str, Any]]:

@@ -13,12 +13,12 @@ from bench.base.errors import OutputError
 from bench.graph.classes import OpClass
 from bench.machine.environment import local
 from bench.machine.identity import machine_of
-from bench.profile import layout
-from bench.profile.difference import check, split
-from bench.profile.network import Network, Operator, load, moved_elements
-from bench.profile.reasons import reasons
-from bench.profile.roofs import Roof, find, of_profiles
-from bench.profile.squeeze import gates
+from bench.profiling import layout
+from bench.profiling.difference import check, split
+from bench.profiling.network import Network, Operator, load, moved_elements
+from bench.profiling.reasons import reasons
+from bench.profiling.roofs import Roof, find, of_profiles
+from bench.profiling.squeeze import gates
 from bench.report.text import explain as text
 
 ROOF = Roof(100.0, lambda moved_bytes: 50.0, "a test")  # 100 GMAC/s, 50 GB/s: the ridge is at 2 MACs per byte

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bench.graph.classes import OpClass
-from bench.profile.classes import GROUP_OF, GROUPS, classify
+from bench.profiling.classes import GROUP_OF, GROUPS, classify
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.profile.network import Operator
+from bench.profiling.network import Operator
 
 MULTIPLE = 4
 BLOCKS = (16, 8)  # floats: AVX-512; AVX2 and NEON

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.profile.network import Network, Operator
+from bench.profiling.network import Network, Operator
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.base.errors import OutputError
 from bench.graph.classes import OpClass
-from bench.profile.classes import MULTIPLIES, classify
+from bench.profiling.classes import MULTIPLIES, classify
 
 Shape = tuple[int, ...]
 
@@ -107,7 +107,7 @@ def total_ms(operators: Iterable[Operator]) -> float:
 
 
 def load(path: Path) -> tuple[list[Network], list[tuple[float, float]]]:
-    """Read a file of `bench profile --output` or ``--format json``, or of `bench explain --output`.
+    """Read a file of `bench profile --output` or ``--format json``, or of `bench profile --why --output`.
 
     Returns its networks, and pairs of their latencies in ns that were measured apart, where the file has any.
 
@@ -131,7 +131,7 @@ def load(path: Path) -> tuple[list[Network], list[tuple[float, float]]]:
 
 
 def read(record: dict[str, Any]) -> Network:
-    """Read `bench.profile.combine.Profile.record`.
+    """Read `bench.profiling.combine.Profile.record`.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError: it is none.

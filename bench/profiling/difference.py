@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.graph.classes import OpClass
-from bench.profile.network import Network, total_ms
+from bench.profiling.network import Network, total_ms
 
 RESIDUAL = "residual"
 

@@ -1,0 +1,223 @@
+"""The functions of ``import bench``: texts, as on the command line, to typed results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+
+from bench.api import measuring, results
+from bench.api.comparison import Comparison
+from bench.api.graphs import Breakdown, Inspection
+from bench.api.progress import Listener, Progress, listener
+from bench.api.results import Results
+
+Text = str | PathLike[str]
+Shapes = Mapping[str, Sequence[int]]
+
+
+def run(
+    models: Text | Sequence[Text],
+    backends: str | Sequence[str] = "onnxruntime",
+    *,
+    threads: int | Sequence[int] = 1,
+    batch: int | Sequence[int] = 1,
+    resolution: int | Sequence[int] | None = None,
+    shapes: Shapes | None = None,
+    pace: str | Sequence[str] = "none",
+    target: Text = "local",
+    launches: int | None = None,
+    budget: float | None = None,
+    timeout: float | None = None,
+    seed: int = 0,
+    output: Text | None = None,
+    progress: Listener | None = None,
+) -> Results:
+    """Measure models on backends; several of anything give their cross product, a row each.
+
+    Args:
+        models: specs as on the command line: ``shufflenetv2:width=0.5``, ``net.onnx``, ``file.py:function``.
+        backends: ``onnxruntime``, ``openvino:precision=bf16`` and so on.
+        threads: of the runtime.
+        batch: images of an inference.
+        resolution: side of the input in pixels; None is the model's own.
+        shapes: of an ONNX file's inputs, by name.
+        pace: ``33ms`` or ``30hz`` starts inferences on a schedule; ``none`` when the last has ended.
+        target: the machine that measures, a name or a TOML file.
+        launches: fresh processes per case, at least.
+        budget: seconds per case.
+        timeout: seconds that a worker may take for an answer.
+        seed: of weights, input and order.
+        output: a CSV that gets each row when its case has ended, raw samples beside it; None keeps nothing.
+        progress: hears each step; None shows a line in a notebook and nothing elsewhere.
+
+    Raises:
+        BenchError: what was asked does not exist or cannot be reached. A case that goes wrong is a row that says so.
+    """
+    from bench.measure.cases import backend_of
+    from bench.plan import zoo
+    from bench.plan.case import cross
+    from bench.plan.pace import read as pace_of
+    from bench.rows import file
+
+    path = None if output is None else Path(output)
+    with measuring.reached(fspath(target)) as (there, way):
+        plan = cross(
+            [zoo.resolve(text) for text in _texts(models)],
+            [backend_of(text, there) for text in _texts(backends)],
+            _numbers(threads),
+            _numbers(batch),
+            (None,) if resolution is None else _numbers(resolution),
+            there.name,
+            measuring.run_protocol(launches, budget, timeout, seed),
+            _shapes(shapes),
+            [pace_of(text) for text in _texts(pace)],
+        )
+        if path is not None:
+            file.prepare(path)
+        rows = list(measuring.measure(plan, there.cores, way, listener(progress), path))
+    order = {case.id: number for number, case in enumerate(plan.cases)}
+    return Results(tuple(sorted(rows, key=lambda row: order[row.case_id])), path)
+
+
+def ab(
+    a: Text,
+    b: Text,
+    *,
+    backend: str = "onnxruntime",
+    threads: int = 1,
+    target: Text = "local",
+    margin: float = 0.01,
+    gate: bool = False,
+    pairs: int | None = None,
+    budget: float | None = None,
+    seed: int = 0,
+    output: Text | None = None,
+    progress: Listener | None = None,
+) -> Comparison:
+    """Compare two cases in pairs of fresh processes that take turns.
+
+    Args:
+        a: ``MODEL[@BACKEND][@key=value]...``.
+        b: the same; the ratio is its latency over that of `a`.
+        backend: of a side that names none.
+        threads: of a side that says nothing else.
+        target: the machine that measures, a name or a TOML file.
+        margin: the share that does not matter; 0.01 is one percent.
+        gate: confirm ``slower`` on fresh pairs alone.
+        pairs: at most; five at least.
+        budget: seconds for the comparison.
+        seed: of weights, input and order.
+        output: NAME.csv; raw pairs go to NAME.samples.jsonl.gz. None keeps nothing.
+        progress: hears each pair; None shows a line in a notebook and nothing elsewhere.
+
+    Raises:
+        BenchError: a side does not exist, cannot be measured, or is not what was asked.
+    """
+    from bench.base.errors import ParameterError
+    from bench.measure.cases import case as case_of
+    from bench.stats.verdict import MIN_PAIRS
+
+    if pairs is not None and pairs < MIN_PAIRS:
+        raise ParameterError(f"{pairs} pairs are too few to judge", f"{MIN_PAIRS} at least")
+    protocol = measuring.pair_protocol(pairs, budget, seed)
+    path = None if output is None else Path(output)
+    with measuring.reached(fspath(target)) as (there, way):
+        cases = (
+            case_of(fspath(a), backend, there, threads=threads),
+            case_of(fspath(b), backend, there, threads=threads),
+        )
+        return measuring.compare(cases, protocol, there.cores, way, listener(progress), margin, gate, path)
+
+
+def inspect(
+    model: Text,
+    *,
+    batch: int = 1,
+    resolution: int | None = None,
+    shapes: Shapes | None = None,
+    progress: Listener | None = None,
+) -> Inspection:
+    """Count MACs, parameters, memory access and live memory of a model, node by node; nothing is measured.
+
+    Args:
+        model: a spec as on the command line.
+        batch: images of an inference.
+        resolution: side of the input in pixels; None is the model's own.
+        shapes: of an ONNX file's inputs, by name.
+        progress: hears when the model has to be exported first.
+
+    Raises:
+        BenchError: there is no such model, or it cannot be exported or read.
+    """
+    from bench.export.graph_of import graph_of
+    from bench.graph.summary import summarise
+    from bench.measure.cases import network_of
+
+    network = network_of(fspath(model), batch=batch, resolution=resolution, shapes=_shapes(shapes))
+    told = listener(progress)
+    found = graph_of(network, on_export=lambda: told(Progress(0, 1, "exporting", remark=True)))
+    inputs = {one.name: one.shape for one in found.inputs}
+    return Inspection(summarise(found.inferred, network.model.canonical, inputs, found.params))
+
+
+def profile(
+    case: Text,
+    *,
+    backend: str = "onnxruntime",
+    threads: int = 1,
+    target: Text = "local",
+    launches: int | None = None,
+    loads: int | None = None,
+    inferences: int | None = None,
+    timeout: float | None = None,
+    seed: int = 0,
+    progress: Listener | None = None,
+) -> Breakdown:
+    """Say where the time of an inference goes, by the runtime's own operators.
+
+    Args:
+        case: ``MODEL[@BACKEND][@key=value]...``.
+        backend: where the case names none.
+        threads: where the case says nothing else.
+        target: the machine that measures, a name or a TOML file.
+        launches: fresh processes.
+        loads: of the model, in each launch.
+        inferences: of a block, at most.
+        timeout: seconds that a worker may take for an answer.
+        seed: of weights and input.
+        progress: hears each launch; None shows a line in a notebook and nothing elsewhere.
+
+    Raises:
+        BenchError: it does not exist, cannot be measured or profiled, or is not what was asked.
+    """
+    from bench.measure.cases import case as case_of
+
+    protocol = measuring.profile_protocol(launches, loads, inferences, timeout, seed)
+    with measuring.reached(fspath(target)) as (there, way):
+        cases = [case_of(fspath(case), backend, there, threads=threads)]
+        profiles, _ = measuring.profile(cases, protocol, there.cores, way, listener(progress))
+    return Breakdown(profiles[0])
+
+
+def load(path: Text) -> Results:
+    """Read the rows of a CSV that ``bench run`` wrote, of all in a folder, or of a pattern (``results/*/zoo.csv``).
+
+    Raises:
+        BenchError: there are none, or a file cannot be read.
+    """
+    return results.read(fspath(path))
+
+
+def _texts(given: Text | Sequence[Text]) -> list[str]:
+    return [fspath(given)] if isinstance(given, str | PathLike) else [fspath(one) for one in given]
+
+
+def _numbers(given: int | Sequence[int]) -> list[int]:
+    return [given] if isinstance(given, int) else list(given)
+
+
+def _shapes(given: Shapes | None) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    from bench.plan import shapes
+
+    return shapes.parse(f"{name}={'x'.join(map(str, dims))}" for name, dims in (given or {}).items())

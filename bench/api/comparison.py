@@ -1,0 +1,82 @@
+"""A against B, as Python and a notebook see it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.api import html
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.measure.pairs import Pair
+    from bench.stats.verdict import Verdict
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """What pairs of fresh processes say about B against A; iterating gives the pairs that the verdict stands on.
+
+    `verdict` has the word (``equivalent``, ``faster``, ``slower``, ``changed below threshold`` or ``inconclusive``),
+    the ratio of B's latency over A's with its 95% interval, and the slowdown that would have been seen. `confirmed` is
+    what fresh pairs said where a gate's first ones said slower; None where none were needed. `path` names the file
+    whose samples lie beside it; None if they were not kept.
+    """
+
+    a: str
+    b: str
+    verdict: Verdict
+    pairs: tuple[Pair, ...]
+    confirmed: bool | None = None
+    path: Path | None = None
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def latency_ms(self) -> tuple[float, float]:
+        """The medians of A and of B over the pairs, in milliseconds."""
+        a, b = (statistics.median(pair.latency_ns[side] for pair in self.pairs) / 1e6 for side in (0, 1))
+        return a, b
+
+    def record(self) -> dict[str, Any]:
+        """Return it as one flat record, as ``bench ab --format json`` prints it."""
+        from dataclasses import asdict
+
+        a_ms, b_ms = self.latency_ms
+        record = {"a": self.a, "b": self.b, "a_ms": round(a_ms, 4), "b_ms": round(b_ms, 4)} | asdict(self.verdict)
+        return record | ({} if self.confirmed is None else {"confirmed": self.confirmed})
+
+    def frame(self) -> pd.DataFrame:
+        """Return a data frame with a line per pair: its number, both latencies in ms, and the log of B over A."""
+        import pandas as pd
+
+        records = [(p.number, p.latency_ns[0] / 1e6, p.latency_ns[1] / 1e6, p.log_ratio) for p in self.pairs]
+        return pd.DataFrame(records, columns=["pair", "a_ms", "b_ms", "log_ratio"])
+
+    def change(self) -> str:
+        """Say B's change against A with its 95% interval: ``+5.1%, 95% interval +4.8% to +5.4%``."""
+        ratio, lo, hi = (f"{r - 1:+.2%}" for r in (self.verdict.ratio, self.verdict.lo, self.verdict.hi))
+        return f"{ratio}, 95% interval {lo} to {hi}"
+
+    def __repr__(self) -> str:
+        return f"B is {self.verdict.verdict} ({self.change()}, {len(self)} pairs)\n  A  {self.a}\n  B  {self.b}"
+
+    def _repr_html_(self) -> str:
+        v = self.verdict
+        a_ms, b_ms = self.latency_ms
+        rows = [
+            ("A", self.a, f"{a_ms:.3f}", "", ""),
+            ("B", self.b, f"{b_ms:.3f}", html.interval(v.ratio, v.lo, v.hi, 4), v.verdict),
+        ]
+        open_ = [f"these pairs would have shown a slowdown of {v.detectable:.1%} and no less"]
+        return html.table(
+            ("", "case", "median ms", "B over A [95%]", "verdict"), rows, open_ if v.verdict == "inconclusive" else ()
+        )

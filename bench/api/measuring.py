@@ -1,0 +1,197 @@
+"""What the API and the commands of the same names share: protocols from what a person gave, and the measuring itself.
+
+Everything here takes resolved things (a plan, a way to a device) and tells a listener how far it is; what is shown, and
+where, is the caller's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.api.comparison import Comparison
+from bench.api.progress import Listener, Progress
+
+if TYPE_CHECKING:
+    from bench.measure.pairs import Pair
+    from bench.plan.case import Case, Plan
+    from bench.plan.protocol import PairProtocol, ProfileProtocol, Protocol
+    from bench.plan.target import Target
+    from bench.profiling.combine import Profile
+    from bench.transport.base import Reach
+
+
+@contextmanager
+def reached(text: str) -> Iterator[tuple[Target, Reach]]:
+    """Give a target and the way to it, which is closed in the end.
+
+    Raises:
+        UnknownName, UsageError: there is no such target, or it is a fleet.
+    """
+    from bench import transport
+    from bench.plan import target as targets
+
+    there = targets.resolve(text)
+    with closing(transport.of(there)) as way:
+        yield there, way
+
+
+def run_protocol(launches: int | None, budget_s: float | None, timeout_s: float | None, seed: int) -> Protocol:
+    """Return how cases are measured: the program's defaults, where nothing else is given."""
+    from bench.plan.protocol import Protocol
+
+    base = Protocol(seed=seed)
+    found = replace(base, **_given(launches=launches, budget_s=budget_s, timeout_s=timeout_s))
+    return replace(found, max_launches=max(found.launches, base.max_launches))
+
+
+def pair_protocol(pairs: int | None, budget_s: float | None, seed: int) -> PairProtocol:
+    """Return how two cases are compared."""
+    from bench.plan.protocol import PairProtocol
+
+    found = replace(PairProtocol(seed=seed), **_given(most=pairs, budget_s=budget_s))
+    return replace(found, first=min(found.first, found.most))
+
+
+def profile_protocol(
+    launches: int | None,
+    loads: int | None,
+    inferences: int | None,
+    timeout_s: float | None,
+    seed: int,
+    several: bool = False,
+) -> ProfileProtocol:
+    """Return how a case is profiled, or `several` beside each other."""
+    from bench.plan.protocol import DIFFERENCE, ProfileProtocol
+
+    given = _given(launches=launches, loads=loads, most=inferences, timeout_s=timeout_s)
+    found = replace(DIFFERENCE if several else ProfileProtocol(), **given, seed=seed)
+    return replace(found, least=min(found.least, found.most))
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def measure(
+    plan: Plan,
+    cores: Sequence[int],
+    reach: Reach,
+    told: Listener,
+    output: Path | None = None,
+    skip: Collection[str] = (),
+) -> Iterator[Any]:
+    """Measure the plan's cases whose ids are not to be skipped; yield each `Row` when its case has ended.
+
+    With an `output`, a row and its raw samples are on the disk when it is yielded.
+
+    Raises:
+        OSError: the output cannot be written any more.
+    """
+    from bench.measure.runner import Observer, Runner
+    from bench.rows import file as records
+
+    todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in skip))
+    done, total = 0, len(todo.cases)
+    if total < len(plan.cases):
+        left_out = len(plan.cases) - total
+        told(Progress(done, total, f"{left_out} of {len(plan.cases)} cases are measured already", remark=True))
+
+    def step(doing: str) -> None:
+        told(Progress(done, total, doing))
+
+    def keep(samples: list[dict[str, Any]]) -> None:
+        if output is not None:
+            records.append_samples(output, samples)
+
+    observer = Observer(
+        exporting=lambda case: step(f"exporting {case.model.canonical}"),
+        converting=lambda case: step(f"converting {case.model.canonical} for {case.backend.name}"),
+        step=lambda case, wave, doing: step(f"launch {wave + 1}: {doing} {case}"),
+        samples=keep,
+    )
+    for row in Runner(todo, list(cores), observer, reach=reach).run():
+        if output is not None:
+            records.append(output, row)
+        done += 1
+        step(f"{row.status}: {row.model} on {row.backend}")
+        yield row
+
+
+def compare(
+    cases: tuple[Case, Case],
+    protocol: PairProtocol,
+    cores: Sequence[int],
+    reach: Reach,
+    told: Listener,
+    margin: float,
+    gate: bool = False,
+    output: Path | None = None,
+) -> Comparison:
+    """Measure pairs of A and B and judge them; a `gate` confirms ``slower`` on fresh pairs alone.
+
+    `margin` is the share of A's latency that does not matter: 0.01 is one percent. With an `output`, its raw samples
+    get the pairs as they come.
+    """
+    from bench.plan.protocol import CONFIRMING
+    from bench.stats.verdict import decide
+
+    pairs = pairs_of(cases, protocol, cores, reach, told, output)
+    verdict, confirmed = decide([pair.log_ratio for pair in pairs], margin), None
+    if gate and verdict.verdict == "slower":
+        again = replace(protocol, first=CONFIRMING, most=max(CONFIRMING, protocol.most))
+        told(Progress(0, again.most, "slower: confirming on fresh pairs", remark=True))
+        pairs = pairs_of(cases, again, cores, reach, told, output, len(pairs))
+        verdict = decide([pair.log_ratio for pair in pairs], margin)
+        confirmed = verdict.verdict == "slower"
+    a, b = map(str, cases)
+    return Comparison(a, b, verdict, tuple(pairs), confirmed, output)
+
+
+def pairs_of(
+    cases: tuple[Case, Case],
+    protocol: PairProtocol,
+    cores: Sequence[int],
+    reach: Reach,
+    told: Listener,
+    output: Path | None = None,
+    done: int = 0,
+) -> list[Pair]:
+    """Measure as many pairs as the protocol asks for; `done` pairs of the schedule were made before."""
+    from bench.measure import pairs
+    from bench.rows import file as records
+    from bench.stats.verdict import half_width
+
+    if output is not None:
+        records.prepare_samples(output)
+    identity = {"a": cases[0].identity(), "b": cases[1].identity(), "seed": protocol.seed}
+    seen: list[float] = []
+
+    def heard(pair: Pair) -> None:
+        seen.append(pair.log_ratio)
+        if output is not None:
+            records.append_samples(output, [identity | pair.raw | {"log_ratio": pair.log_ratio}])
+        width = half_width(seen)
+        precision = f", ±{width:.2%}" if width < 10 else ""
+        told(Progress(len(seen), protocol.most, f"pair {len(seen)} of at most {protocol.most}{precision}"))
+
+    return pairs.collect(*cases, protocol, heard, done, reach, list(cores))
+
+
+def profile(
+    cases: Sequence[Case], protocol: ProfileProtocol, cores: Sequence[int], reach: Reach, told: Listener
+) -> tuple[list[Profile], list[list[dict[str, Any]]]]:
+    """Profile cases, side by side where there are several; return a profile of each, and the raw launches of each."""
+    from bench.measure.profiles import measure_in_turns
+    from bench.profiling.combine import combine
+
+    def heard(number: int) -> None:
+        told(Progress(number, protocol.launches, f"launch {number} of {protocol.launches}"))
+
+    measured = measure_in_turns(cases, protocol, heard, reach, cores)
+    machine = reach.environment()
+    profiles = [combine(case, *found, machine) for case, found in zip(cases, measured, strict=True)]
+    return profiles, [launches for _, launches in measured]

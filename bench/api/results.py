@@ -1,0 +1,126 @@
+"""Result rows as Python and a notebook see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from bench.api import html
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.rows.schema import Row
+
+
+@dataclass(frozen=True, repr=False)
+class Results(Sequence["Row"]):
+    """Rows, one for each case, in the order in which they were asked for or lie in their files.
+
+    A row's fields are the columns of ``docs/schema.md``: ``row.latency_ms``, ``row.status`` and so on, None where
+    nothing is known. Only rows whose status is ``ok`` should be quoted. `path` is the CSV that has them; None if they
+    were kept nowhere or come from several files.
+    """
+
+    rows: tuple[Row, ...]
+    path: Path | None = None
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Results: ...
+    def __getitem__(self, index: int | slice) -> Row | Results:
+        """Return one row, or some of them as `Results`."""
+        return Results(self.rows[index], self.path) if isinstance(index, slice) else self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    @property
+    def ok(self) -> Results:
+        """The rows that should be quoted: right, and with an interval within the protocol's tolerance."""
+        return Results(tuple(row for row in self.rows if row.status == "ok"), self.path)
+
+    def frame(self) -> pd.DataFrame:
+        """Return a data frame with a line per row and all columns of ``docs/schema.md``, in its units.
+
+        Times are in milliseconds. Numbers that are not known are missing (NaN, NA), not zero.
+        """
+        import pandas as pd
+
+        from bench.rows import schema
+
+        kinds = {"int": "Int64", "float": "float64", "bool": "boolean"}
+        columns = {}
+        for column in schema.schema():
+            name = column["column"]
+            values = [getattr(row, name) for row in self.rows]
+            columns[name] = pd.Series(values, dtype=kinds.get(column["type"], "object"))
+        return pd.DataFrame(columns)
+
+    def __repr__(self) -> str:
+        return "\n".join([f"{len(self)} rows", *("  " + "  ".join(cells) for cells in self._cells(self.rows[:20]))])
+
+    def _repr_html_(self) -> str:
+        heads = ("model", "backend", "threads", "input", "M MACs", "latency ms [95%]", "status")
+        reasons = [f"{r.status}: {r.model} on {r.backend}: {r.error}" for r in self.rows if r.status != "ok"]
+        return html.table(heads, self._cells(self.rows), reasons[:20])
+
+    @staticmethod
+    def _cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+        from bench.base.escape import clip
+
+        return [
+            (
+                clip(row.model, 300),
+                clip(row.backend, 300),
+                str(row.threads or "–"),
+                f"{row.batch or '?'}x{row.resolution or '?'}",
+                html.scaled(row.macs, 1e-6),
+                html.interval(row.latency_ms, row.latency_lo_ms, row.latency_hi_ms),
+                row.status,
+            )
+            for row in rows
+        ]
+
+
+def read(source: str | Path) -> Results:
+    """Read the rows of a CSV, of all in a folder (with all below it), or of a pattern.
+
+    A CSV in a folder that holds no result rows is passed over; one that was named must hold some.
+
+    Raises:
+        UsageError: there is no such file.
+        OutputError: a file cannot be read or is broken.
+    """
+    from bench.base.errors import OutputError
+    from bench.rows import file, frame
+
+    paths, rows, kept = frame.find(str(source)), [], []
+    for path in paths:
+        try:
+            found = file.read(path)
+        except OutputError:
+            if len(paths) == 1 or _holds_rows(path):
+                raise
+            continue
+        rows += found
+        kept.append(path)
+    return Results(tuple(rows), kept[0] if len(kept) == 1 else None)
+
+
+def _holds_rows(path: Path) -> bool:
+    """Tell a broken file of rows, which must be said, from a table of something else."""
+    from bench.rows import frame
+
+    try:
+        with path.open("rb") as handle:
+            header = handle.readline(1 << 16).decode("utf-8", "replace").strip()
+    except OSError:
+        return True
+    return set(header.split(",")) >= frame.REQUIRED

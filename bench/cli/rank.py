@@ -1,0 +1,34 @@
+"""``bench rank``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.cli import options
+
+
+@click.command("rank", no_args_is_help=True)
+@click.argument("sources", nargs=-1, required=True, metavar="ROWS...")
+@click.option("--top", type=click.IntRange(0), default=20, show_default=True, help="Inversions to print in a table.")
+@click.option(
+    "--predictions",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Of `bench predict --format csv`: how well do they put the rows in order?",
+)
+@options.FORMAT
+def command(sources: tuple[str, ...], top: int, predictions: Path | None, format: str) -> None:
+    """Say how far MACs, memory access, parameters or predictions tell the latency of any rows.
+
+    ROWS are files, folders or quoted patterns of rows that `bench run` wrote. Rank correlations come first, then what
+    they miss: an inversion is a pair within 10% MACs of which the one with fewer MACs is slower.
+    """
+    from bench.findings.predictions import read
+    from bench.findings.ranks import analyse
+    from bench.report.text.ranks import print_rows
+    from bench.rows.frame import load
+
+    predicted = read(predictions) if predictions else None
+    print_rows(analyse(load(sources), predicted), top, format)
