@@ -33,7 +33,7 @@ COMMANDS = {
     "roofline": "Measure the attainable peak and bandwidth of a runtime on this machine.",
     "run": "Measure models on backends and append a row for each case.",
     "targets": "List the machines that measure, check one, or set one up.",
-    "schema": "Print every column of a result row: type, unit, meaning.",
+    "schema": "Print every column of a result row: role, type, unit, meaning.",
     "show": "Print result rows as bars: sorted, grouped, filtered, the newest row of each case.",
 }
 

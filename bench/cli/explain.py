@@ -67,6 +67,7 @@ def command(
 ) -> None:
     """Say in words why a network takes its time, or why two of like FLOPs differ in speed.
 
+    MODEL may say more, MODEL[@BACKEND][@key=value]..., with keys threads, batch, resolution and shape.
     Every statement carries figures of the profile and is made only if its condition holds there. Of two networks, the
     difference is split by class of operators: the parts and the residual add up to it. What each says: docs/explain.md.
     """

@@ -10,7 +10,7 @@ from bench.report.text.print import FORMAT, print_records
 @click.command("schema")
 @FORMAT
 def command(format: str) -> None:
-    """Print every column of a result row: type, unit, meaning."""
+    """Print every column of a result row: role, type, unit, meaning."""
     from bench.rows.schema import schema
 
     print_records(schema(), format)
