@@ -121,7 +121,7 @@ def report(table: Table, format: str) -> None:
     print_records(
         [
             {
-                "network": n.name.replace(" batch=1 resolution=224", ""),
+                "network": n.name.replace(" resolution=224 batch=1", ""),
                 "measured_ms": round(float(n.latency_ns or 0) / 1e6, 3),
                 "again": f"{n.again_ns / n.latency_ns - 1:+.1%}" if n.again_ns and n.latency_ns else "",
                 **{name: f"{values[n.name] / float(n.latency_ns or 1) - 1:+.1%}" for name, values in found.items()},

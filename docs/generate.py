@@ -17,7 +17,8 @@ from bench.findings.catalog import select
 from bench.findings.table import judged
 from bench.report.text import findings
 from bench.report.text import models as models_table
-from bench.rows.schema import schema
+from bench.rows.identity import of_role
+from bench.rows.schema import ROLES, schema
 
 FOLDER = Path(__file__).parent
 EVIDENCE = FOLDER.parent / "results" / "xeon-vm-2core" / "findings.jsonl"
@@ -38,10 +39,23 @@ def schema_page() -> str:
         "tabs in a text are written as a space, other characters that cannot be printed as `?`. `case_id` is the hash",
         "of the names as they were.",
         "",
-        "| column | type | unit | meaning |",
-        "| --- | --- | --- | --- |",
+        "## Which rows are the same",
+        "",
+        "Every command takes it from the roles of the columns. Rows that are equal in all columns of the role *case* are",
+        "the same case; those that are equal in the role *machine*, too, are one series, of which the newest row counts.",
+        "A run is known by `run_id` and machine, because the devices of a fleet share a `run_id`. Columns of the role",
+        "*environment* may explain a difference and are named beside it. Targets are machines of their own even where",
+        "their CPU model is the same; `--pool cpu` (compare, history, report) joins them, for hosted runners, whose labels",
+        "mean nothing. Whole numbers that another program wrote as `224.0` are read as `224`.",
+        "",
+        "| role | columns |",
+        "| --- | --- |",
     ]
-    lines += [f"| `{row['column']}` | {row['type']} | {row['unit']} | {row['meaning']} |" for row in schema()]
+    lines += [f"| {role} | {', '.join(f'`{name}`' for name in of_role(role))} |" for role in ROLES]
+    lines += ["", "## Columns", "", "| column | role | type | unit | meaning |", "| --- | --- | --- | --- | --- |"]
+    lines += [
+        f"| `{row['column']}` | {row['role']} | {row['type']} | {row['unit']} | {row['meaning']} |" for row in schema()
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -40,6 +40,7 @@ def command(
 ) -> None:
     """Count MACs, memory access, parameters and live memory of a model, node by node.
 
+    MODEL may say more, MODEL[@batch=N][@resolution=N][@shape=NAME=1x3x224x224].
     From the ONNX graph alone: nothing is measured and no weight is read. Memory access is what each node reads and
     writes. An operator that cannot be counted is named. What each count means: docs/inspect.md.
     """

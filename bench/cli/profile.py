@@ -90,6 +90,7 @@ def command(
 ) -> None:
     """Say where the time of an inference goes, operator by operator, and why.
 
+    MODEL may say more, MODEL[@BACKEND][@key=value]..., with keys threads, pace, batch, resolution and shape.
     The operators are those of the runtime's own fused graph, led back to the nodes of the source graph. What the
     runtime's profiler costs is measured and taken out; operators and residual add up to the unprofiled latency. With
     --why, --vs or --from it says so in words: every statement carries figures of the profile, and of two networks the
