@@ -41,7 +41,7 @@ def command(
     """Count MACs, memory access, parameters and live memory of a model, node by node.
 
     From the ONNX graph alone: nothing is measured and no weight is read. Memory access is what each node reads and
-    writes. An operator that cannot be counted is named. What each count means: docs/inspect.md.
+    writes. An operator that cannot be counted is named. What each count means: docs/profile.md.
     """
     from bench import api
     from bench.cli._progress import passing
