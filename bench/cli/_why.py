@@ -45,7 +45,7 @@ def same_runtime(found: list[Network]) -> None:
         )
 
 
-def show(found: list[Network], checked: Check | None, most: int | None, top: int, format: str) -> None:
+def show(found: list[Network], checked: Check | None, most: int, top: int, format: str) -> None:
     """Print why, `most` reasons and `top` operators; or the difference of two networks, `checked` apart."""
     import sys
 
@@ -59,9 +59,9 @@ def show(found: list[Network], checked: Check | None, most: int | None, top: int
         click.echo(json.dumps(_record(found, roof, said, checked), indent=1))
         return
     if len(found) == 1:
-        sections = text.explain_one(found[0], roof, said[0], 6 if most is None else most, top)
+        sections = text.explain_one(found[0], roof, said[0], most, top)
     else:
-        sections = text.explain_two(found[0], found[1], roof, said, checked, 4 if most is None else most)
+        sections = text.explain_two(found[0], found[1], roof, said, checked, most)
     if format == "markdown":
         for line in text.markdown(sections):
             click.echo(line)

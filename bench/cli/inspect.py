@@ -42,7 +42,7 @@ def command(
 
     MODEL may say more, MODEL[@batch=N][@resolution=N][@shape=NAME=1x3x224x224].
     From the ONNX graph alone: nothing is measured and no weight is read. Memory access is what each node reads and
-    writes. An operator that cannot be counted is named. What each count means: docs/inspect.md.
+    writes. An operator that cannot be counted is named. What each count means: docs/profile.md.
     """
     from bench import api
     from bench.cli._progress import passing

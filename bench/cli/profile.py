@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PROFILE = options.PROFILE
 # Operators of the table, and those beside the reasons.
 TOP, TOP_WHY = 10, 4
+# Reasons of one network, and of each of two.
+REASONS, REASONS_EACH = 6, 4
 
 
 @click.command("profile", no_args_is_help=True)
@@ -52,7 +54,11 @@ TOP, TOP_WHY = 10, 4
 @click.option(
     "--pairs", type=click.IntRange(0), default=APART.most, show_default=True, help="Of --vs, to check the difference."
 )
-@click.option("--reasons", type=click.IntRange(0), help="To print, the costliest.  [default: 6; of two networks 4]")
+@click.option(
+    "--reasons",
+    type=click.IntRange(0),
+    help=f"To print, the costliest.  [default: {REASONS}; of two networks {REASONS_EACH}]",
+)
 @click.option(
     "--top", type=click.IntRange(0), help=f"Costliest operators to print.  [default: {TOP}; with --why {TOP_WHY}]"
 )
@@ -103,7 +109,7 @@ def command(
     _check_usage(model, vs, files, in_words, format)
     if files:
         found, checked = _why.recorded(files)
-        _why.show(found, checked, reasons, TOP_WHY if top is None else top, format)
+        _why.show(found, checked, _most(reasons, len(found)), TOP_WHY if top is None else top, format)
         return
     if output is not None:
         prepare(output)
@@ -130,9 +136,13 @@ def command(
 
         compared = check([pair.latency_ns for pair in apart]) if apart else None
         read = [networks.read(profile.record()) for profile in profiles]
-        _why.show(read, compared, reasons, TOP_WHY if top is None else top, format)
+        _why.show(read, compared, _most(reasons, len(read)), TOP_WHY if top is None else top, format)
     else:
         _show(profiles[0], format, TOP if top is None else top)
+
+
+def _most(reasons: int | None, networks: int) -> int:
+    return reasons if reasons is not None else REASONS if networks == 1 else REASONS_EACH
 
 
 def _check_usage(model: str | None, vs: str | None, files: tuple[Path, ...], in_words: bool, format: str) -> None:

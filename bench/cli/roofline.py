@@ -21,7 +21,7 @@ def command(backend: str, threads: int, target: str, again: bool, format: str) -
 
     Takes about 40 seconds once per machine, backend, version and thread count, and is remembered. From then on the
     rows of `bench run` tell their share of the peak and the floor of their latency. What is measured:
-    docs/roofline.md.
+    docs/profile.md.
     """
     from bench.api import measuring
     from bench.machine import roofs as store

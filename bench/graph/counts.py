@@ -1,6 +1,6 @@
 """What each node of an ONNX graph costs, and the graph in total: counted from the graph alone, nothing is run.
 
-The words are those of `docs/inspect.md`: MACs, element-wise operations, parameters, memory access.
+The words are those of `docs/profile.md`: MACs, element-wise operations, parameters, memory access.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Element-wise operations of a node: everything that is no multiply-accumulate, in a unit of its own.
 
 One operation is one addition, multiplication, division, comparison or elementary function (exp, tanh, erf, sqrt) on
-one element. Moving an element is none. The tables below say how many an operator has; `docs/inspect.md` prints them.
+one element. Moving an element is none. The tables below say how many an operator has; `docs/profile.md` prints them.
 """
 
 from __future__ import annotations

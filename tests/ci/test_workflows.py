@@ -130,7 +130,7 @@ def test_actionlint_has_nothing_to_say() -> None:
 
 
 def test_the_ten_lines_of_the_docs_fit_the_action() -> None:
-    page = PROJECT.joinpath("docs/ci-workflows.md").read_text()
+    page = PROJECT.joinpath("docs/ci.md").read_text()
     (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     assert len(block.splitlines()) == 10
     workflow = yaml.safe_load(block)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -136,3 +137,24 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     result = subprocess.run(shell, shell=True, capture_output=True, text=True)
     assert result.stdout.startswith("column,")
     assert "Traceback" not in result.stderr
+
+
+def test_an_option_that_commands_share_is_written_once() -> None:
+    """Where two commands write one, their defaults and ranges drift apart."""
+    folder = Path(__file__).parents[2] / "bench" / "cli"
+    found: dict[str, list[str]] = {}
+    for path in folder.glob("*.py"):
+        for name in re.findall(r"click\.option\(\s*f?\"(--[a-z-]+)\"", path.read_text("utf-8")):
+            found.setdefault(name, []).append(path.name)
+    shared = {"--backend", "--threads", "--batch", "--resolution", "--shape", "--launches", "--timeout", "--seed",
+              "--format", "--margin", "--inferences", "--budget"}  # fmt: skip
+    elsewhere = {name: sorted(set(found[name]) - {"options.py"}) for name in shared & set(found)}
+    assert {name: files for name, files in elsewhere.items() if files} == {
+        "--resolution": ["run.py"],
+        "--format": ["profile.py"],
+    }
+
+
+def test_no_default_is_typed_a_second_time_in_a_help_text() -> None:
+    for path in (Path(__file__).parents[2] / "bench" / "cli").glob("*.py"):
+        assert re.findall(r"\[default: [0-9].*", path.read_text("utf-8")) == [], path.name
