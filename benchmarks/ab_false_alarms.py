@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.measure.cases import side
+from bench.measure.cases import case as read
 from bench.measure.pairs import run
 from bench.plan.protocol import PairProtocol
 from bench.rows import file as records
@@ -25,7 +25,7 @@ PER_COMPARISON = 10
 
 def record(spec: str, wanted: int, output: Path, seed: int) -> list[float]:
     """Measure the pairs that are still missing and return the log-ratios of all."""
-    case = side(spec, "onnxruntime", 1)
+    case = read(spec)
     done = [
         r["log_ratio"]
         for r in (records.read_samples(output) if records.samples_path(output).exists() else ())
