@@ -91,3 +91,10 @@ def test_two_networks_on_a_real_runtime(bench: Bench, tiny: Path, second: Path) 
 )
 def test_mistakes_are_one_line(bench: Bench, tiny: Path, arguments: tuple[str, ...], says: str) -> None:
     assert says in one_line_error(bench("explain", *(text.format(tiny=tiny) for text in arguments)))
+
+
+def test_the_text_of_a_case_is_the_one_of_every_command(bench: Bench, tiny: Path, second: Path) -> None:
+    profiled = bench("profile", f"{tiny}@fake:latency_ms=2@batch=1", *SHORT, "--format", "json")
+    assert json.loads(profiled.stdout)["latency_ms"] == pytest.approx(2)
+    mixed = bench("explain", f"{tiny}@fake", "--vs", f"{second}@fake:latency_ms=2", *SHORT)
+    assert "not on one runtime" in one_line_error(mixed)
