@@ -71,7 +71,7 @@ class Network:
         _check(self)
         if self.shapes and self.model.kind != "onnx":
             raise ParameterError(
-                f"shapes are for ONNX files, and {clip(self.model.canonical)} is none",
+                f"--shape is for ONNX files, and {clip(self.model.canonical)} is none",
                 "--batch and --resolution shape it",
             )
         if self.resolution is None:

@@ -85,6 +85,8 @@ def read(where: str, text: str) -> Target:
 def _check(where: str, data: dict[str, Any]) -> None:
     if not isinstance(data.get("name"), str):
         raise UsageError(f"{where} gives no name", 'write name = "..."')
+    if "/" in data["name"] or data["name"].startswith("."):  # results/DATE/NAME.csv
+        raise UsageError(f"{where}: name is part of a file's name, and cannot be a path", 'write name = "..."')
     cores = data.get("cores", [])
     if not isinstance(cores, (list, tuple)) or not all(isinstance(c, int) and c >= 0 for c in cores):
         raise UsageError(f"{where}: cores must be a list of core numbers", "e.g. cores = [2, 3]")

@@ -165,7 +165,7 @@ def _frame(header: bytes, body: bytes, columns: Columns) -> pd.DataFrame:
         usecols=[*texts, *numbers, "schema_version"],
         dtype=dtype | {"schema_version": "float64"},
         keep_default_na=False,
-        na_values={name: [""] for name in (*numbers, "schema_version")},
+        na_values={name: ["", "nan", "NaN", "NAN"] for name in (*numbers, "schema_version")},
         skip_blank_lines=True,
         index_col=False,  # cells beyond the header are left alone, not taken for an index
     )
@@ -196,6 +196,9 @@ def _explain(paths: Sequence[Path], reason: str) -> NoReturn:
     """Find the file and, if it can be told, the line that does not read; slow, and only done when all is lost."""
     for path in paths:
         for number, row in enumerate(file.read(path), 2):
+            if row.schema_version > schema.SCHEMA_VERSION:
+                paths = [path]
+                break
             usable = row.latency_ms is not None and 0 < row.latency_ms < math.inf
             if row.status not in schema.STATUSES or (row.status == "ok" and not usable):
                 raise OutputError(
@@ -213,7 +216,9 @@ def _concat(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     for name in frames[0].columns:
         parts = [frame[name] for frame in frames]
         if isinstance(parts[0].dtype, pd.CategoricalDtype):
-            columns[name] = union_categoricals(parts)
+            united = union_categoricals(parts)
+            # Of texts alone the union is of another dtype, which the next union would refuse.
+            columns[name] = united.rename_categories(pd.Index(united.categories, dtype=object))
         else:
             columns[name] = pd.concat(parts, ignore_index=True).to_numpy()
     return pd.DataFrame(columns)

@@ -14,6 +14,7 @@ A column that is added to the schema with a role needs no line here, nor anywher
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache
@@ -27,7 +28,7 @@ from bench.plan.case import Plan
 from bench.plan.grammar import CaseText, options
 from bench.plan.shapes import show as show_shapes
 from bench.plan.target import ANY
-from bench.rows.file import cell
+from bench.rows.file import cell, text_of
 from bench.rows.schema import CASE, ENVIRONMENT, MACHINE, MEASURED, Row
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ def pooled(frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     found, keys = numbers(frame, (RUN_ID, "target"))
-    runs = [key[RUN_ID] for key in keys]
-    names = [f"{key[RUN_ID]} on {key['target']}" if runs.count(key[RUN_ID]) > 1 else key[RUN_ID] for key in keys]
+    devices = Counter(key[RUN_ID] for key in keys)
+    names = [f"{key[RUN_ID]} on {key['target']}" if devices[key[RUN_ID]] > 1 else key[RUN_ID] for key in keys]
     result = frame.copy()
     codes, categories = pd.factorize(np.array(names, dtype=object)[found])
     result[RUN_ID] = pd.Categorical.from_codes(codes, categories=pd.Index(categories, dtype=object))
@@ -129,7 +130,8 @@ def finished(rows: Iterable[Row], plan: Plan, here: Mapping[str, str] | None = N
     """
     mine = [row for row in rows if row.seed == plan.protocol.seed]
     if here is not None:
-        mine = [row for row in mine if all((getattr(row, name) or "") == here[name] for name in cpu())]
+        cpus = {name: text_of(cell(here[name])) for name in cpu()}  # as a row tells it
+        mine = [row for row in mine if all((getattr(row, name) or "") == text for name, text in cpus.items())]
     ids = {one.id: one.id for one in plan.cases}
     for target in {row.target for row in mine}:
         ids |= {replace(one, target=target).id: one.id for one in plan.cases if one.target == ANY}

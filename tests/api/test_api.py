@@ -14,7 +14,7 @@ import pytest
 
 import bench
 from bench.api.progress import Progress, listener, silent
-from bench.rows import schema
+from bench.rows import file, schema
 from tests.conftest import TINY_MACS, Bench
 
 FEW = {"launches": 2, "budget": 0.5}
@@ -82,7 +82,7 @@ def test_rows_are_kept_where_one_asks_and_load_reads_them(tiny: Path, tmp_path: 
     loaded = package.load(path)
     assert loaded.path == path
     assert [row.case_id for row in loaded] == [row.case_id for row in found]
-    assert len(list(schema.read_samples(path))) == 2
+    assert len(list(file.read_samples(path))) == 2
     # the command appends to the same file, and measures the same case
     args = ("run", "--model", tiny, "--backend", "fake", "--launches", 2, "--output", path)
     assert bench(*args).returncode == 0
@@ -134,7 +134,7 @@ def test_ab_gives_a_verdict_and_its_pairs(tiny: Path, tmp_path: Path) -> None:
     assert found.latency_ms == pytest.approx((1.0, 1.1))
     assert [step.doing for step in steps if step.remark] == ["slower: confirming on fresh pairs"]
     assert found.frame()["log_ratio"].tolist() == [pair.log_ratio for pair in found]
-    assert len(list(schema.read_samples(path))) == 25
+    assert len(list(file.read_samples(path))) == 25
     assert "1.1000 [1.1000, 1.1000]" in found._repr_html_()
     assert "B is slower" in repr(found)
 

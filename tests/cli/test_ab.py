@@ -109,3 +109,16 @@ def test_markdown_is_for_a_comment(tiny: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [line.split(" | ")[:2] for line in lines[6:8]] == [["| A", "1"], ["| B", "1.05"]]
     assert r"x\|&lt;img src=y&gt;\[a\](http:z)\*b\*\`c\`.onnx" in lines[6]
     assert "fresh ones confirmed it" in lines[-1]
+
+
+def test_the_margin_and_the_pace_are_written_as_elsewhere(bench: Bench, tiny: Path) -> None:
+    sides = (f"{tiny}@fake", f"{tiny}@fake:latency_ms=1.03@pace=none")
+    for margin in ("5%", "5"):
+        result = bench(
+            "ab", *sides, *FEW, "--margin", margin, "--pace", "20ms", "--format", "json", "--output", "r.csv"
+        )
+        (record,) = json.loads(result.stdout)
+        assert result.returncode == 0, result.stderr  # 3% do not matter
+        assert record["verdict"] == "equivalent"
+        assert record["a"].endswith("pace=20ms")
+        assert "pace=" not in record["b"]

@@ -100,3 +100,13 @@ def test_modules_are_summed_to_a_depth(tmp_path: Path, bench: Bench) -> None:
 )
 def test_wrong_input_gets_a_line(arguments, said, bench: Bench) -> None:
     assert said in one_line_error(bench("inspect", *arguments))
+
+
+def test_networks_of_findings_and_settings_in_the_text(bench: Bench) -> None:
+    """`stack/` was known to `bench findings` alone, and inspect asked for a backend called fake."""
+    pytest.importorskip("torch")
+    one = json.loads(bench("inspect", "stack/conv:c=16@resolution=8", "--format", "json").stdout)
+    two = json.loads(bench("inspect", "stack/conv:c=16@resolution=8@batch=2", "--format", "json").stdout)
+    assert two["macs"] == 2 * one["macs"] > 0
+    assert "nothing is run here" in one_line_error(bench("inspect", "stack/conv:c=16@threads=2"))
+    assert "did you mean conv" in one_line_error(bench("inspect", "stack/gone:c=16"))

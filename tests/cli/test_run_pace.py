@@ -47,7 +47,7 @@ def test_a_real_runtime_on_a_schedule(bench: Bench, tiny: Path) -> None:
     assert made.returncode == 0, made.stderr
     (row,) = json.loads(made.stdout)
     assert row["pace_ms"] == 5.0
-    assert row["status"] in records.MEASURED
+    assert row["status"] in ("ok", "noisy")
     launches = list(records.read_samples(tiny.with_name("r.csv")))
     blocks = [block for launch in launches for block in launch["blocks"]]
     assert len(blocks) == row["blocks"] > 0

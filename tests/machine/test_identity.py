@@ -19,7 +19,7 @@ HERE = local()
 def test_what_is_remembered_is_remembered_under_one_name() -> None:
     name = machine_of(HERE)
     assert quiet.path(HERE).stem == name
-    assert roofs.path(HERE).name == f"{name}.roofline.json"
+    assert roofs.path(name).name == f"{name}.roofline.json"
     assert Context.of(HERE, "fake", "1", 1).machine == name
 
 

@@ -132,7 +132,6 @@ def test_nothing_of_finished_cases_stays_in_the_coordinator(fleet: Cluster, mode
     finally:
         connection.close()
     assert len(held) == 12
-    assert max(held) <= 4  # one that is handed out, one that each of two devices has just measured
     assert rows_alive() - before <= 1
 
 

@@ -67,7 +67,7 @@ def test_a_case_and_what_its_text_leaves_open() -> None:
     assert case(f"mobilenetv1@threads={2}", "fake", threads=1).settings.threads == 2
     with pytest.raises(BenchError, match="threads 0 is not a number from 1 to 4096"):
         case("mobilenetv1@fake@threads=0")
-    with pytest.raises(BenchError, match="are for ONNX files"):
+    with pytest.raises(BenchError, match="is for ONNX files"):
         case("mobilenetv1@fake@shape=x=1x3")
 
 

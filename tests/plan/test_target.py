@@ -24,6 +24,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     [
         ("name = ", "valid TOML"),
         ("cores = [1]", "no name"),
+        ('name = "../../../x"', "cannot be a path"),
         ('name = "x"\nreach = "carrier pigeon"', "not offered"),
         ('name = "x"\ncores = 3', "list of core numbers"),
         ('name = "x"\ncores = [-1]', "list of core numbers"),

@@ -271,7 +271,8 @@ def test_a_file_that_is_no_profile(tmp_path: Path, content: str | None, says: st
 def test_a_profile_taken_elsewhere_never_gets_the_roof_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A board of the same CPU model is another machine, and so is one that an old record does not name."""
     kept = SimpleNamespace(precision="fp32", peak_gmacs_per_s=50.0, bandwidth_gb_per_s=lambda moved: 10.0)
-    monkeypatch.setattr("bench.machine.roofs.recall", lambda *_: kept)
+    mine = machine_of(local())
+    monkeypatch.setattr("bench.machine.roofs.known", lambda name, *_: kept if name == mine else None)
     here = replace(A, cpu=local().cpu, machine=machine_of(local()))
     assert find([here]).origin == "measured by `bench roofline`"
     for machine in ("", machine_of(replace(local(), system_id="another board"))):

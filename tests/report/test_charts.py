@@ -15,8 +15,9 @@ pytest.importorskip("vl_convert")
 from bench.base.errors import UsageError
 from bench.report.html.charts import latency_flops
 from bench.report.html.data import Data, gather
+from bench.report.html.kinds import KINDS
 from bench.report.html.page import compiled
-from bench.report.html.plot import KINDS, draw, picture
+from bench.report.html.plot import draw, picture
 from tests.report.results import everything, profile, two_targets
 from tests.rows.rows import row, write
 

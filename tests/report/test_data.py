@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,13 @@ def test_names_stand_where_they_cover_nothing() -> None:
     crowded = sides([(10, 10, "one"), (10.1, 10.1, "two"), (10.2, 10, "three")], (1, 100), (1, 100), (600, 400))
     assert crowded.count("") == 1 or crowded.count("") == 2
     assert sides([(10, 10, "one")] * 3, (1, 100), (1, 100), (600, 400), most=0) == ["", "", ""]
+
+
+def test_profiles_of_other_inputs_of_a_model_are_others(tmp_path: Path) -> None:
+    """Batch 1 and batch 8 of one network were one bar, whichever file came last."""
+    for batch, resolution in ((1, 224), (8, 224), (1, 128)):
+        path = profile(tmp_path / f"{batch}-{resolution}.json")
+        changed = json.loads(path.read_text())
+        changed["profile"] |= {"batch": batch, "resolution": resolution}
+        path.write_text(json.dumps(changed))
+    assert len({one.name for one in gather([str(tmp_path)]).profiles}) == 3

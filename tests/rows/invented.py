@@ -16,7 +16,7 @@ import click
 from click.testing import CliRunner
 
 import bench
-from bench.cli import ab, compare, findings, history, run, show
+from bench.cli import ab, compare, history, rank, run, show
 from bench.findings import ranks
 from bench.findings.ranks import analyse
 from bench.measure.cases import case
@@ -104,7 +104,7 @@ def main(folder: Path) -> None:
     ranked = folder / "ranked.csv"
     write(ranked, [row(3.0 + i + value, model=f"net{i}", invented=value) for value in (0, 7) for i in range(3)])
     assert sorted(analyse(load([str(ranked)])).settings) == ["invented=0", "invented=7"]
-    said(findings.command, "rows", ranked)
+    said(rank.command, ranked)
 
     cases = [replace(case(f"{tiny}@fake@invented={value}"), target=ANY) for value in (0, 7)]
     plan = Plan(tuple(cases), Protocol())

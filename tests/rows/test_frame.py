@@ -46,8 +46,12 @@ def test_schema_versions(tmp_path: Path) -> None:
     assert len(found.frame) == 2
     assert any("schema versions" in note for note in found.notes)
     (tmp_path / "later.csv").write_text(MINIMAL.replace(",1\n", f",{SCHEMA_VERSION + 1}\n"))
-    with pytest.raises(OutputError, match="upgrade"):
+    with pytest.raises(OutputError, match=r"later\.csv.*upgrade"):
         load([str(tmp_path)])
+    (tmp_path / "later.csv").unlink()
+    nothing = MINIMAL.replace("ok,net,onnxruntime,5", "noisy,net,onnxruntime,NaN")
+    (tmp_path / "noisy.csv").write_text(nothing)  # costs no other row anything
+    assert sorted(load([str(tmp_path)]).frame["latency_ms"].isna()) == [False, False, True]
 
 
 def test_empty_files_and_other_tables(tmp_path: Path) -> None:

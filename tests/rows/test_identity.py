@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,11 +12,11 @@ import numpy as np
 import pytest
 
 from bench.base.errors import UnknownName, UsageError
-from bench.cli import COMMANDS
 from bench.findings.ranks import analyse
 from bench.plan import zoo
-from bench.plan.case import BackendRef, Case, Network, Settings
+from bench.plan.case import BackendRef, Case, Network, Plan, Settings
 from bench.plan.grammar import parse
+from bench.plan.protocol import Protocol
 from bench.report.html.data import gather
 from bench.rows import file, identity, schema
 from bench.rows.across import across
@@ -50,7 +51,6 @@ def test_every_column_has_a_role_and_the_keys_follow() -> None:
     }  # fmt: skip
     assert set(identity.machine()) == {"target", "arch", "cpu", "cpu_id"}
     assert {*identity.case(), *identity.machine(), *identity.environment(), *identity.job()} <= set(schema.COLUMNS)
-    assert "schema" in COMMANDS
 
 
 def test_a_paced_case_is_another_case_in_whatever_order(tmp_path: Path) -> None:
@@ -276,3 +276,14 @@ def test_ids_of_recorded_rows_are_those_of_today() -> None:
             assert case.id == one.case_id, one.model
             same += 1
     assert same > 70
+
+
+def test_what_another_cpu_measured_is_not_measured_here() -> None:
+    one = Case(Network(zoo.resolve("mobilenetv1")), BackendRef("fake", {}))
+    plan = Plan((one,), Protocol())
+    done = row(case_id=one.id, seed=0)
+    here = {"arch": "x86_64", "cpu": "EPYC", "cpu_id": "family=25 model=1"}
+    assert list(identity.finished([done], plan, here)) == [one.id]
+    assert not identity.finished([done], plan, here | {"cpu": "Xeon"})
+    assert not identity.finished([done, replace(done, status="crashed")], plan, here)  # the last row counts
+    assert not identity.finished([replace(done, seed=1)], plan)

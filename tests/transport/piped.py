@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.base.errors import Unreachable
 from bench.transport.line import Line
+from bench.transport.messages import Tell
 from bench.transport.remote import Remote
 
 
@@ -40,9 +41,9 @@ class Cut(Piped):
         line = super().dial()
         send = line.send
 
-        def watched(header: dict[str, Any], payload: bytes = b"") -> None:
+        def watched(header: Any, payload: bytes = b"") -> None:
             send(header, payload)
-            if header.get("do") == "tell" and self._word in payload:
+            if isinstance(header, Tell) and self._word in payload:
                 self._left -= 1
                 if self._left == 0:
                     self.cuts += 1

@@ -140,7 +140,7 @@ class Foreign(Piped):
     """A device with another CPU than this machine's."""
 
     def environment(self) -> Environment:
-        return replace(local(), cpu="another", node="board")
+        return replace(local(), cpu="another", system_id="board")
 
 
 def test_what_a_device_taught_is_kept_for_that_device(words: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
