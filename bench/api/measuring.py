@@ -76,6 +76,11 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def already(measured: int, total: int) -> str:
+    """Say how many cases need not be measured again."""
+    return f"{measured} of {total} cases are measured already"
+
+
 def measure(
     plan: Plan,
     cores: Sequence[int],
@@ -97,8 +102,7 @@ def measure(
     todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in skip))
     done, total = 0, len(todo.cases)
     if total < len(plan.cases):
-        left_out = len(plan.cases) - total
-        told(Progress(done, total, f"{left_out} of {len(plan.cases)} cases are measured already", remark=True))
+        told(Progress(done, total, already(len(plan.cases) - total, len(plan.cases)), remark=True))
 
     def step(doing: str) -> None:
         told(Progress(done, total, doing))

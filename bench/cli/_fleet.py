@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bench.cli._progress import bar, left_out, resumable
+from bench.cli._progress import bar, resumable
+from bench.report.text.print import say
 
 if TYPE_CHECKING:
     from bench.plan.case import Plan
@@ -58,6 +59,7 @@ def targets(names: tuple[str, ...]) -> list[Target]:
 
 def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: float, tls: Tls | None) -> list[Row]:
     """Run the plan on a fleet, append each row and its samples as they come; return the plan's rows from the file."""
+    from bench.api.measuring import already
     from bench.base.errors import UsageError
     from bench.measure.fleet import Coordinator
     from bench.rows import file as records
@@ -72,7 +74,8 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
         )
     done = finished(records.read_any(path), plan) if resume else {}
     todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in done))
-    left_out(len(done), len(plan.cases))
+    if done:
+        say(already(len(done), len(plan.cases)), err=True)
     run_id, count, total = uuid.uuid4().hex[:12], 0, len(todo.cases)
     connection = client(scheduler, tls)
     try:

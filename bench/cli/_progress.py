@@ -63,12 +63,6 @@ def bar(total: int) -> Iterator[Bar]:
         yield Bar(tell, lambda: progress.advance(task))
 
 
-def left_out(measured: int, total: int) -> None:
-    """Say how many cases `--resume` need not measure, if any."""
-    if measured:
-        say(f"{measured} of {total} cases are measured already", err=True)
-
-
 @contextmanager
 def resumable(path: Path, total: int, finished: Callable[[], int]) -> Iterator[None]:
     """Say what is kept in `path` when the block is interrupted, or the disk is full.

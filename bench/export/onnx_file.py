@@ -20,8 +20,6 @@ from bench.graph.complexity import count
 from bench.graph.onnx_read import check_sizes, lighten, read
 from bench.graph.reading import infer
 
-Arrays = list[np.ndarray[Any, Any]]
-
 
 def examine(recipe: dict[str, Any], draft: Path) -> None:
     """Write the artifact of an ONNX file into `draft`.

@@ -66,7 +66,7 @@ def context(backend: BackendRef, threads: int, reach: Reach) -> Context:
     """
     found = version_of(backend, reach)
     if not found:
-        raise Unsupported(f"{backend.canonical} has no runtime there", f"pip install {backend.name}")
+        raise Unsupported(f"{backend.canonical} has no runtime there", backends.get(backend.name).install_hint())
     return Context.of(reach.environment(), backend.canonical, found, threads)
 
 

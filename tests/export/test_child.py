@@ -49,6 +49,7 @@ def test_it_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
         assert time.monotonic() < end
         time.sleep(0.05)
     child = psutil.Process(int(told.read_text()))
+    assert parent.pid in [above.pid for above in child.parents()]
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     gone, _ = psutil.wait_procs([child], timeout=20)

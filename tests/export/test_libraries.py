@@ -9,7 +9,7 @@ import pytest
 
 from bench import backends, export
 from bench.backends.base import relative_l2
-from bench.base.errors import ArtifactError, UnknownName
+from bench.base.errors import ArtifactError, BenchError, UnknownName
 from bench.plan import zoo
 from bench.plan.case import Case, Network
 
@@ -60,17 +60,17 @@ def test_a_network_of_a_library(spec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "says"),
+    ("spec", "error", "says"),
     [
-        ("timm:vit_tinny_patch16_224", "did you mean vit_tiny_patch16_224"),
-        ("torchvision:resnet19", "did you mean resnet1"),
-        ("torchvision:resnet18:depth=3", "depth"),
+        ("timm:vit_tinny_patch16_224", UnknownName, "did you mean vit_tiny_patch16_224"),
+        ("torchvision:resnet19", UnknownName, "did you mean resnet1"),
+        ("torchvision:resnet18:depth=3", ArtifactError, "depth"),
     ],
 )
-def test_a_wrong_name_is_one_line(spec: str, says: str) -> None:
+def test_a_wrong_name_is_one_line(spec: str, error: type[BenchError], says: str) -> None:
     library = spec.partition(":")[0]
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
-    with pytest.raises((ArtifactError, UnknownName)) as caught:
+    with pytest.raises(error) as caught:
         export.ensure(Network(zoo.resolve(spec)))
     assert says in caught.value.message + caught.value.hint

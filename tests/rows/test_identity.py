@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bench.base.errors import UnknownName, UsageError
+from bench.cli.list import command as listing
 from bench.findings.ranks import analyse
 from bench.plan import zoo
 from bench.plan.case import BackendRef, Case, Network, Plan, Settings
@@ -51,6 +52,7 @@ def test_every_column_has_a_role_and_the_keys_follow() -> None:
     }  # fmt: skip
     assert set(identity.machine()) == {"target", "arch", "cpu", "cpu_id"}
     assert {*identity.case(), *identity.machine(), *identity.environment(), *identity.job()} <= set(schema.COLUMNS)
+    assert "columns" in listing.commands
 
 
 def test_a_paced_case_is_another_case_in_whatever_order(tmp_path: Path) -> None:

@@ -19,13 +19,14 @@ from bench.base.errors import LinkLost, OutOfReach
 from bench.findings import catalog
 from bench.findings.finding import Experiment, Finding
 from bench.findings.side import Side
-from bench.machine import quiet, roofs
+from bench.machine import roofs
 from bench.machine.environment import Environment, local
+from bench.machine.identity import machine_of
 from bench.measure import probe_graphs
 from bench.plan.protocol import KernelProtocol
 from bench.predict import train
 from bench.predict.table import Table
-from bench.rows import schema as records
+from bench.rows import file as records
 from bench.transport import remote
 from bench.transport.base import Reach
 from bench.transport.local import LocalReach
@@ -153,7 +154,7 @@ def test_what_a_device_taught_is_kept_for_that_device(words: dict[str, Path], mo
     assert there["roof"]["origin"] == "measured by `bench roofline`"
     said(COMMANDS[5][0], words)
     tables = [path.name.partition("-")[0] for path in roofs.path("x").parent.with_name("predict").glob("*.json.gz")]
-    assert tables == [quiet.name(board)]
+    assert tables == [machine_of(board)]
     over(LocalReach(), monkeypatch)
     _, here = said(("profile", "{tiny}", "--why", "--backend", "fake", *FEW), words)
     assert here["roof"]["origin"] != there["roof"]["origin"]
