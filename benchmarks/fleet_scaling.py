@@ -53,7 +53,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder, fleet(Path(folder), n) as (connection, processes):
             if args.idle:
                 print(f"{n} devices, idle: {idle_share(list(processes.values()), args.idle) / n:.2%} of a core each")
-            measured(connection, plan(Path(folder), n, n, 0.0), Path(folder, "warm.csv"))  # carries the artifact
+            measured(connection, plan(Path(folder), n, n, 0.0), Path(folder, "warm.csv"))  # uploads the artifact
             path = Path(folder, "rows.csv")
             victim = processes["device-1"] if args.kill else None
             todo = plan(Path(folder), n * args.cases, n, args.sleep_ms)

@@ -25,7 +25,7 @@ from bench.rows import file as records
 from bench.rows.frame import load
 from bench.rows.schema import COLUMNS, SCHEMA_VERSION
 from bench.rows.sides import Options, compare
-from bench.stats.summary import Headline, headline
+from bench.stats.summary import Estimate, estimate
 
 Launches = dict[str, list[list[float]]]  # by case: series of launch medians in ns, in order of time
 
@@ -48,13 +48,13 @@ def recorded(output: Path) -> Launches:
     return dict(result)
 
 
-def night(series: list[list[float]], rng: np.random.Generator) -> tuple[Headline, int]:
+def night(series: list[list[float]], rng: np.random.Generator) -> tuple[Estimate, int]:
     """Draw a stretch of launches and summarise it as `bench run` does."""
     protocol = Protocol()
     source = series[rng.integers(len(series))]
     start = int(rng.integers(0, max(1, len(source) - protocol.max_launches + 1)))
     for n in range(protocol.launches, protocol.max_launches + 1):
-        found = headline([[v] for v in source[start : start + n]])
+        found = estimate([[v] for v in source[start : start + n]])
         if found.half_width <= protocol.tolerance:
             break
     return found, min(n, len(source) - start)

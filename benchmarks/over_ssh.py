@@ -14,12 +14,13 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from bench import backends, transport
+from bench import backends
 from bench.measure.runner import Runner
 from bench.plan import target, zoo
 from bench.plan.case import cross
 from bench.plan.protocol import Protocol
 from bench.rows.schema import Row
+from bench.transport import transport_to
 from tests.transport import sshd
 
 PROTOCOL = Protocol(launches=5, max_launches=5)
@@ -55,8 +56,8 @@ def once(there: target.Target) -> tuple[float, Row]:
     """Measure one case, from opening the way to closing it."""
     begin = time.monotonic()
     plan = cross([zoo.resolve("shufflenetv2")], [backends.resolve("onnxruntime")], target=there.name, protocol=PROTOCOL)
-    with closing(transport.of(there)) as way:
-        (row,) = Runner(plan, reach=way).run()
+    with closing(transport_to(there)) as transport:
+        (row,) = Runner(plan, transport=transport).run()
     return time.monotonic() - begin, row
 
 

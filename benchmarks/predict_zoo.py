@@ -27,7 +27,7 @@ from bench.predict import train
 from bench.predict.features import macs, moved_bytes, simple
 from bench.predict.predictor import Predictor, calibrate, half_width, hidden_keys
 from bench.predict.regressor import Roof
-from bench.predict.table import Network, Table, read
+from bench.predict.table import KernelList, KernelTable, read
 from bench.report.text.print import print_records
 
 TABLE = Path(__file__).parent.parent / "results" / "xeon-vm-2core" / "predict.json.gz"
@@ -47,8 +47,8 @@ def main() -> None:
     deadline = time.monotonic() + args.seconds
     ref = backends.resolve("onnxruntime")
     place = train.Place(protocol=KernelProtocol(passes=args.passes))
-    context = train.context(ref, 1, place.reach)
-    table = read(args.table) if args.table.exists() else Table(context)
+    context = train.context(ref, 1, place.transport)
+    table = read(args.table) if args.table.exists() else KernelTable(context)
     if table.context != context:
         raise SystemExit(f"{args.table} was measured elsewhere ({table.context}); give another --table")
     table.file = args.table
@@ -70,7 +70,7 @@ def main() -> None:
     print("all is measured" if done else "not all is measured: run it again")
 
 
-def remeasure(table: Table, plan: Any, deadline: float) -> bool:
+def remeasure(table: KernelTable, plan: Any, deadline: float) -> bool:
     """Measure every network once more: how far two measurements are apart is the least error a prediction can have."""
     first = {name: network.latency_ns for name, network in table.networks.items()}
     for network in table.networks.values():
@@ -82,7 +82,7 @@ def remeasure(table: Table, plan: Any, deadline: float) -> bool:
     return done
 
 
-def report(table: Table, format: str) -> None:
+def report(table: KernelTable, format: str) -> None:
     """Print the accuracy of every predictor, and each network's predictions."""
     networks = [n for n in table.networks.values() if n.latency_ns]
     truth = np.array([n.latency_ns for n in networks], dtype=float)
@@ -174,8 +174,8 @@ def _relative(train_x: Any, train_y: Any, test_x: Any) -> Any:
 
 
 def _linear(terms: Any) -> Any:
-    def baseline(table: Table, known: list[Network], own: list[Network]) -> Any:
-        def rows(networks: list[Network]) -> Any:
+    def baseline(table: KernelTable, known: list[KernelList], own: list[KernelList]) -> Any:
+        def rows(networks: list[KernelList]) -> Any:
             return np.array([[*terms(table, n), 1.0] for n in networks], dtype=float)
 
         return _relative(rows(known), np.array([n.latency_ns for n in known]), rows(own))
@@ -183,30 +183,30 @@ def _linear(terms: Any) -> Any:
     return baseline
 
 
-def _bytes(table: Table, network: Network) -> float:
+def _bytes(table: KernelTable, network: KernelList) -> float:
     kernels = (table.timings[key].kernel for key in network.keys)
     return float(sum(moved_bytes(k) for k in kernels if not k.moves_nothing))
 
 
-def _roofline(table: Table, network: Network) -> list[float]:
-    usual = table.usual_gemm_ns
+def _roofline(table: KernelTable, network: KernelList) -> list[float]:
+    baseline_ns = table.baseline_gemm_ns
     timed = [t for t in table.timings.values() if t.runs]
-    roof = Roof.of([t.kernel for t in timed], np.array([t.hot_ns(usual) for t in timed]))
+    roof = Roof.of([t.kernel for t in timed], np.array([t.hot_ns(baseline_ns) for t in timed]))
     kernels = (table.timings[key].kernel for key in network.keys)
     return [sum(max(macs(k) / roof.peak, moved_bytes(k) / roof.bandwidth) for k in kernels if not k.moves_nothing)]
 
 
-def _sum_of_kernels(table: Table, known: list[Network], own: list[Network]) -> Any:
+def _sum_of_kernels(table: KernelTable, known: list[KernelList], own: list[KernelList]) -> Any:
     """The sum of kernels timed alone, with nothing fitted."""
     predictor = Predictor(table, (), {n.family for n in own})
     return np.array([predictor.sums(n).hot_ns for n in own])
 
 
-def _nn_meter(table: Table, known: list[Network], own: list[Network]) -> Any:
+def _nn_meter(table: KernelTable, known: list[KernelList], own: list[KernelList]) -> Any:
     """A random forest per operator on unscaled shapes, summed: as nn-Meter, without groups and layout."""
     from sklearn.ensemble import RandomForestRegressor
 
-    usual = table.usual_gemm_ns
+    baseline_ns = table.baseline_gemm_ns
     hidden = {k for n in own for k in n.keys} - {k for n in known for k in n.keys}
     groups: dict[str, list[str]] = {}
     for key, timing in table.timings.items():
@@ -220,7 +220,7 @@ def _nn_meter(table: Table, known: list[Network], own: list[Network]) -> Any:
             if op not in _FORESTS or _FORESTS[op][0] != frozenset(hidden):
                 forest = RandomForestRegressor(100, random_state=0)
                 timings = [table.timings[key] for key in groups[op]]
-                forest.fit([simple(t.kernel) for t in timings], [t.hot_ns(usual) for t in timings])
+                forest.fit([simple(t.kernel) for t in timings], [t.hot_ns(baseline_ns) for t in timings])
                 _FORESTS[op] = (frozenset(hidden), forest)
             rows = [simple(k) for k in kernels if k.op.rpartition(".")[2] == op]
             total += float(_FORESTS[op][1].predict(rows).sum())

@@ -61,7 +61,7 @@ def run(
     from bench.rows import file
 
     path = None if output is None else Path(output)
-    with measuring.reached(fspath(target)) as (there, way):
+    with measuring.reached(fspath(target)) as (there, transport):
         plan = cross(
             [zoo.resolve(text) for text in _texts(models)],
             [backend_of(text, there) for text in _texts(backends)],
@@ -75,7 +75,7 @@ def run(
         )
         if path is not None:
             file.prepare(path)
-        rows = list(measuring.measure(plan, there.cores, way, listener(progress), path))
+        rows = list(measuring.measure(plan, there.cores, transport, listener(progress), path))
     order = {case.id: number for number, case in enumerate(plan.cases)}
     return Results(tuple(sorted(rows, key=lambda row: order[row.case_id])), path)
 
@@ -122,12 +122,12 @@ def ab(
         raise ParameterError(f"{pairs} pairs are too few to judge", f"{MIN_PAIRS} at least")
     protocol = measuring.pair_protocol(pairs, budget, seed)
     path = None if output is None else Path(output)
-    with measuring.reached(fspath(target)) as (there, way):
+    with measuring.reached(fspath(target)) as (there, transport):
         cases = (
             case_of(fspath(a), backend, there, threads=threads),
             case_of(fspath(b), backend, there, threads=threads),
         )
-        return measuring.compare(cases, protocol, there.cores, way, listener(progress), margin, gate, path)
+        return measuring.compare(cases, protocol, there.cores, transport, listener(progress), margin, gate, path)
 
 
 def inspect(
@@ -194,9 +194,9 @@ def profile(
     from bench.measure.cases import case as case_of
 
     protocol = measuring.profile_protocol(launches, loads, inferences, timeout, seed)
-    with measuring.reached(fspath(target)) as (there, way):
+    with measuring.reached(fspath(target)) as (there, transport):
         cases = [case_of(fspath(case), backend, there, threads=threads)]
-        profiles, _ = measuring.profile(cases, protocol, there.cores, way, listener(progress))
+        profiles, _ = measuring.profile(cases, protocol, there.cores, transport, listener(progress))
     return Breakdown(profiles[0])
 
 

@@ -1,7 +1,7 @@
 """What the API and the commands of the same names share: protocols from what a person gave, and the measuring itself.
 
-Everything here takes resolved things (a plan, a way to a device) and tells a listener how far it is; what is shown, and
-where, is the caller's matter.
+Everything here takes resolved things (a plan, a transport to a device) and tells a listener how far it is; what is
+shown, and where, is the caller's matter.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from bench.plan.protocol import PairProtocol, ProfileProtocol, Protocol
     from bench.plan.target import Target
     from bench.profiling.combine import Profile
-    from bench.transport.base import Reach
+    from bench.transport.base import Transport
 
 
 @contextmanager
-def reached(text: str) -> Iterator[tuple[Target, Reach]]:
-    """Give a target and the way to it, which is closed in the end.
+def reached(text: str) -> Iterator[tuple[Target, Transport]]:
+    """Give a target and the transport to it, which is closed in the end.
 
     Raises:
         UnknownName, UsageError: there is no such target, or it is a fleet.
     """
-    from bench import transport
     from bench.plan import target as targets
+    from bench.transport import transport_to
 
     there = targets.resolve(text)
-    with closing(transport.of(there)) as way:
-        yield there, way
+    with closing(transport_to(there)) as transport:
+        yield there, transport
 
 
 def run_protocol(launches: int | None, budget_s: float | None, timeout_s: float | None, seed: int) -> Protocol:
@@ -84,7 +84,7 @@ def already(measured: int, total: int) -> str:
 def measure(
     plan: Plan,
     cores: Sequence[int],
-    reach: Reach,
+    transport: Transport,
     told: Listener,
     output: Path | None = None,
     skip: Collection[str] = (),
@@ -114,10 +114,10 @@ def measure(
     observer = Observer(
         exporting=lambda case: step(f"exporting {case.model.canonical}"),
         converting=lambda case: step(f"converting {case.model.canonical} for {case.backend.name}"),
-        step=lambda case, wave, doing: step(f"launch {wave + 1}: {doing} {case}"),
+        step=lambda case, replicate, doing: step(f"launch {replicate + 1}: {doing} {case}"),
         samples=keep,
     )
-    for row in Runner(todo, list(cores), observer, reach=reach).run():
+    for row in Runner(todo, list(cores), observer, transport=transport).run():
         if output is not None:
             records.append(output, row)
         done += 1
@@ -129,7 +129,7 @@ def compare(
     cases: tuple[Case, Case],
     protocol: PairProtocol,
     cores: Sequence[int],
-    reach: Reach,
+    transport: Transport,
     told: Listener,
     margin: float,
     gate: bool = False,
@@ -143,12 +143,12 @@ def compare(
     from bench.plan.protocol import CONFIRMING
     from bench.stats.verdict import decide
 
-    pairs = pairs_of(cases, protocol, cores, reach, told, output)
+    pairs = pairs_of(cases, protocol, cores, transport, told, output)
     verdict, confirmed = decide([pair.log_ratio for pair in pairs], margin), None
     if gate and verdict.verdict == "slower":
         again = replace(protocol, first=CONFIRMING, most=max(CONFIRMING, protocol.most))
         told(Progress(0, again.most, "slower: confirming on fresh pairs", remark=True))
-        pairs = pairs_of(cases, again, cores, reach, told, output, len(pairs))
+        pairs = pairs_of(cases, again, cores, transport, told, output, len(pairs))
         verdict = decide([pair.log_ratio for pair in pairs], margin)
         confirmed = verdict.verdict == "slower"
     a, b = map(str, cases)
@@ -159,7 +159,7 @@ def pairs_of(
     cases: tuple[Case, Case],
     protocol: PairProtocol,
     cores: Sequence[int],
-    reach: Reach,
+    transport: Transport,
     told: Listener,
     output: Path | None = None,
     done: int = 0,
@@ -182,11 +182,11 @@ def pairs_of(
         precision = f", ±{width:.2%}" if width < 10 else ""
         told(Progress(len(seen), protocol.most, f"pair {len(seen)} of at most {protocol.most}{precision}"))
 
-    return pairs.collect(*cases, protocol, heard, done, reach, list(cores))
+    return pairs.collect(*cases, protocol, heard, done, transport, list(cores))
 
 
 def profile(
-    cases: Sequence[Case], protocol: ProfileProtocol, cores: Sequence[int], reach: Reach, told: Listener
+    cases: Sequence[Case], protocol: ProfileProtocol, cores: Sequence[int], transport: Transport, told: Listener
 ) -> tuple[list[Profile], list[list[dict[str, Any]]]]:
     """Profile cases, side by side where there are several; return a profile of each, and the raw launches of each."""
     from bench.measure.profiles import measure_in_turns
@@ -195,7 +195,7 @@ def profile(
     def heard(number: int) -> None:
         told(Progress(number, protocol.launches, f"launch {number} of {protocol.launches}"))
 
-    measured = measure_in_turns(cases, protocol, heard, reach, cores)
-    machine = reach.environment()
+    measured = measure_in_turns(cases, protocol, heard, transport, cores)
+    machine = transport.environment()
     profiles = [combine(case, *found, machine) for case, found in zip(cases, measured, strict=True)]
     return profiles, [launches for _, launches in measured]

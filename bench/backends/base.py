@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from bench.artifact.artifact import Artifact
 from bench.base.errors import Unsupported
-from bench.machine.canary import Probe
+from bench.machine.workload import Workload
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter, Value
 
@@ -76,7 +76,7 @@ class Capabilities:
 
     @property
     def form(self) -> str:
-        """The form in which an artifact is carried to the device: ``onnx``, ``module`` or ``converted``."""
+        """The form in which an artifact is uploaded to the device: ``onnx``, ``module`` or ``converted``."""
         return "converted" if self.conversion else self.takes
 
 
@@ -162,14 +162,14 @@ class Operator:
 class Clocks:
     """What tells the time of a session: the host's clock, unless it says otherwise.
 
-    `device_ns` returns a device's own time for the last inference in ns (CUDA events). `now`, `sleep` and `canary`
+    `device_ns` returns a device's own time for the last inference in ns (CUDA events). `now`, `sleep` and `workload`
     are replaced together, by a scripted session: its time has nothing to do with this machine's.
     """
 
     now: Callable[[], int] = time.perf_counter_ns
     sleep: Callable[[float], None] = time.sleep
     device_ns: Callable[[], int] | None = None
-    canary: Probe | None = None
+    workload: Workload | None = None
 
 
 class Session(ABC):

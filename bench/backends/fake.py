@@ -47,8 +47,8 @@ class FakeSession(Session):
         wobble = random.Random(os.getpid()).gauss(0.0, 1.0) * float(options["launch_cv"])
         latency_ns = float(options["latency_ms"]) * 1e6 + float(options["ps_per_mac"]) * artifact.macs / 1e3
         self._latency_ns = max(1, round(latency_ns * math.exp(wobble)))
-        self.canary = FakeCanary(float(options["slowness"]), int(options["disturb_every"]))
-        self.clocks = Clocks(self.clock, self.sleep, canary=self.canary)
+        self.workload = FakeWorkload(float(options["slowness"]), int(options["disturb_every"]))
+        self.clocks = Clocks(self.clock, self.sleep, workload=self.workload)
 
     def clock(self) -> int:
         """Return the scripted time in ns."""
@@ -59,7 +59,7 @@ class FakeSession(Session):
         self._count += 1
         if self._count == self._options["fail_at"]:
             misbehave(str(self._options["fail"]))
-        slow = self.canary.slowness**self.canary.slope * (2 if self.canary.disturbed else 1)
+        slow = self.workload.slowness**self.workload.slope * (2 if self.workload.disturbed else 1)
         self._now_ns += round(self._latency_ns * slow)
         if self._sleep_s:
             time.sleep(self._sleep_s)
@@ -91,7 +91,7 @@ class FakeSession(Session):
         """Do nothing."""
 
 
-class FakeCanary:
+class FakeWorkload:
     """Reads `slowness` times a microsecond, and half as much again around every `disturb_every`-th block."""
 
     identity = "scripted"

@@ -1,7 +1,7 @@
 """The converted form of an artifact: made once by the backend's own converter, in a child process, kept in the cache.
 
 A converted artifact is a folder of its own: what the converter wrote, the reference, and ``artifact.json``. So a
-transport carries it as it carries any artifact, and a device needs no converter. It is addressed by everything that
+transport uploads it as it uploads any artifact, and a device needs no converter. It is addressed by everything that
 decides its content: the artifact, the backend's module, the options that its converter looks at, the versions of its
 packages, and this program's.
 """

@@ -10,17 +10,17 @@ from bench.cli._progress import bar, resumable
 if TYPE_CHECKING:
     from bench.plan.case import Plan
     from bench.rows.schema import Row
-    from bench.transport.base import Reach
+    from bench.transport.base import Transport
 
 
-def measure(plan: Plan, cores: list[int], path: Path, skip: set[str], way: Reach) -> list[Row]:
+def measure(plan: Plan, cores: list[int], path: Path, skip: set[str], transport: Transport) -> list[Row]:
     """Run the plan's cases that are not to be skipped, append each row and its samples, show progress on stderr."""
     from bench.api import measuring
 
     total = sum(case.id not in skip for case in plan.cases)
     rows: list[Row] = []
     with resumable(path, total, lambda: len(rows)), bar(total) as shown:
-        for row in measuring.measure(plan, cores, way, shown.hear, path, skip):
+        for row in measuring.measure(plan, cores, transport, shown.hear, path, skip):
             rows.append(row)
             shown.advance()
     return rows

@@ -11,12 +11,12 @@ import click
 
 if TYPE_CHECKING:
     from bench.profiling.difference import Check
-    from bench.profiling.network import Network
+    from bench.profiling.network import ProfiledNetwork
     from bench.profiling.reasons import Statement
     from bench.profiling.roofs import Roof
 
 
-def recorded(files: tuple[Path, ...]) -> tuple[list[Network], Check | None]:
+def recorded(files: tuple[Path, ...]) -> tuple[list[ProfiledNetwork], Check | None]:
     """Read one profile, or two of one runtime and machine, and how they differed without a profiler if that is there.
 
     Raises:
@@ -32,7 +32,7 @@ def recorded(files: tuple[Path, ...]) -> tuple[list[Network], Check | None]:
     return found, check(apart) if apart else None
 
 
-def same_runtime(found: list[Network]) -> None:
+def same_runtime(found: list[ProfiledNetwork]) -> None:
     """Refuse to compare what was not profiled alike."""
     from bench.base.errors import UsageError
 
@@ -45,7 +45,7 @@ def same_runtime(found: list[Network]) -> None:
         )
 
 
-def show(found: list[Network], checked: Check | None, most: int, top: int, format: str) -> None:
+def show(found: list[ProfiledNetwork], checked: Check | None, most: int, top: int, format: str) -> None:
     """Print why, `most` reasons and `top` operators; or the difference of two networks, `checked` apart."""
     import sys
 
@@ -71,7 +71,9 @@ def show(found: list[Network], checked: Check | None, most: int, top: int, forma
     text.show(sections, Console(highlight=False, width=None if sys.stdout.isatty() else 120))
 
 
-def _record(found: list[Network], roof: Roof, said: list[list[Statement]], checked: Check | None) -> dict[str, Any]:
+def _record(
+    found: list[ProfiledNetwork], roof: Roof, said: list[list[Statement]], checked: Check | None
+) -> dict[str, Any]:
     from bench.profiling.difference import split
 
     record: dict[str, Any] = {

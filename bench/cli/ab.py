@@ -61,9 +61,9 @@ def command(
     protocol = measuring.pair_protocol(pairs, budget, seed)
     usual = {"threads": threads, "pace_ms": None if pace is None else read_pace(pace)}
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "ab.csv")
-    with measuring.reached(target) as (there, way):
+    with measuring.reached(target) as (there, transport):
         cases = case(a, backend, there, **usual), case(b, backend, there, **usual)
-        found = measuring.compare(cases, protocol, there.cores, way, passing, margin, gate, path)
+        found = measuring.compare(cases, protocol, there.cores, transport, passing, margin, gate, path)
     _show(found, format)
     raise click.exceptions.Exit(EXIT.get(found.verdict.verdict, 0))
 

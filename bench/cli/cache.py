@@ -14,7 +14,7 @@ def command(action: str) -> None:
     from bench.base import cache
     from bench.base.errors import OutputError
 
-    # What was exported here, and what others carried here to be measured.
+    # What was exported here, and what others uploaded here to be measured.
     folders = [cache.root() / "artifacts", cache.root() / "carried"]
     files = [p for folder in folders if folder.is_dir() for p in folder.rglob("*") if p.is_file()]
     artifacts = sum(p.name == "artifact.json" for p in files)

@@ -12,7 +12,7 @@ from bench.report.text.print import print_records
 @options.DOCTOR_THREADS
 @options.TARGET
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--forget", is_flag=True, help="Forget the usual speed of this machine, and learn it anew.")
+@click.option("--forget", is_flag=True, help="Forget the baseline speed of this machine, and learn it anew.")
 @options.FORMAT
 def command(threads: int, target: str, as_json: bool, forget: bool, format: str) -> None:
     """Say what in this machine will spoil a measurement, and what to do about it.
@@ -22,14 +22,14 @@ def command(threads: int, target: str, as_json: bool, forget: bool, format: str)
     from dataclasses import asdict
 
     from bench.api import measuring
-    from bench.machine import quiet
-    from bench.machine.doctor import usual_speed
+    from bench.machine import baseline
+    from bench.machine.doctor import baseline_speed
 
-    with measuring.reached(target) as (_, way):
-        machine = way.environment()
+    with measuring.reached(target) as (_, transport):
+        machine = transport.environment()
         if forget:
-            quiet.forget(machine)
-        symptoms = [*way.doctor(threads), usual_speed(quiet.known(machine))]
+            baseline.forget(machine)
+        symptoms = [*transport.doctor(threads), baseline_speed(baseline.known(machine))]
     print_records([asdict(symptom) for symptom in symptoms], "json" if as_json else format)
     if any(symptom.state == "bad" for symptom in symptoms):
         raise click.exceptions.Exit(1)

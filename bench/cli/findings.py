@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli import options
-from bench.plan.protocol import QUICK, WaveProtocol
+from bench.plan.protocol import QUICK, ReplicateProtocol
 from bench.report.text.print import print_records, say
 
 if TYPE_CHECKING:
@@ -58,9 +58,11 @@ def list_findings(ids: tuple[str, ...], format: str) -> None:
 @click.option("--resume", is_flag=True, help="Go on with --output; what it has is not measured again.")
 @options.budget("Stop after that; --resume goes on.", 1)
 @click.option(
+    "--replicates",
     "--waves",
+    "replicates",
     type=click.IntRange(3, 1000),
-    help=f"Of fresh processes for each effect, at least.  [default: {options.WAVES.waves}]",
+    help=f"Of fresh processes for each effect, at least.  [default: {options.REPLICATES.replicates}]",
 )
 @options.seed("weights, input and order")
 @options.FORMAT
@@ -72,7 +74,7 @@ def run_findings(
     output: Path | None,
     resume: bool,
     budget: float | None,
-    waves: int | None,
+    replicates: int | None,
     seed: int,
     format: str,
 ) -> None:
@@ -96,15 +98,15 @@ def run_findings(
     findings = select(ids or ("G1", "G2", "G3", "G4") if quick else ids)
     if quick and not any(e.quick for finding in findings for e in finding.experiments):
         raise UsageError("--quick is for G1, G2, G3 and G4", "leave --quick out, or name one of them")
-    protocol = replace(QUICK if quick else WaveProtocol(), seed=seed)
-    if waves is not None:
-        protocol = replace(protocol, waves=waves, most=max(waves, protocol.most))
+    protocol = replace(QUICK if quick else ReplicateProtocol(), seed=seed)
+    if replicates is not None:
+        protocol = replace(protocol, replicates=replicates, most=max(replicates, protocol.most))
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "findings.jsonl")
-    with measuring.reached(target) as (there, way):
+    with measuring.reached(target) as (there, transport):
         refs = [backend_of(text, there) for text in dict.fromkeys(backends or (options.RUNTIME,))]
-        evidence = store.open_file(path, resume, seed, way.environment(), there.name)
+        evidence = store.open_file(path, resume, seed, transport.environment(), there.name)
         told = partial(say, err=True)
-        done = Campaign(findings, refs, path, evidence, protocol, quick, budget, told, way, there.cores).run()
+        done = Campaign(findings, refs, path, evidence, protocol, quick, budget, told, transport, there.cores).run()
     results = evaluate(findings, refs, evidence, quick)
     from bench.findings.table import write_csv
 

@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 import click
 
 from bench.base.errors import ParameterError
-from bench.plan.protocol import PairProtocol, ProfileProtocol, Protocol, WaveProtocol
+from bench.plan.protocol import PairProtocol, ProfileProtocol, Protocol, ReplicateProtocol
 from bench.plan.suite import Suite
 
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[F], F]
 
-RUN, PAIRS, PROFILE, WAVES = Protocol(), PairProtocol(), ProfileProtocol(), WaveProtocol()
+RUN, PAIRS, PROFILE, REPLICATES = Protocol(), PairProtocol(), ProfileProtocol(), ReplicateProtocol()
 # What a command measures where nothing else is said is what a suite that says nothing measures.
 USUAL = Suite("", ())
 RUNTIME, ONE = USUAL.backends[0], USUAL.threads[0]

@@ -11,7 +11,7 @@ from bench.report.text.print import fleeting, print_records, say
 
 if TYPE_CHECKING:
     from bench.predict.predictor import Prediction, Predictor
-    from bench.predict.table import Network, Table
+    from bench.predict.table import KernelList, KernelTable
 
 NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 
@@ -60,9 +60,9 @@ def command(
     from bench.predict import train as training
     from bench.predict.predictor import Predictor, ready
     from bench.predict.regressor import forest
-    from bench.predict.table import Table, recall
+    from bench.predict.table import KernelTable, recall
 
-    with measuring.reached(target) as (there, way):
+    with measuring.reached(target) as (there, transport):
         ref = backend_of(backend, there)
         training.refuse(ref)
         forest(0)  # say at once that scikit-learn is missing
@@ -73,8 +73,8 @@ def command(
             if (one.backend.canonical, one.settings) != (ref.canonical, Settings(threads)):
                 told = f"{one}: predictions are for {ref.canonical} with --threads {threads}"
                 raise UsageError(told, "predict it alone")
-        context, place = training.context(ref, threads, way), training.Place(way, there.cores)
-        table = Table(context) if train and again else recall(context)
+        context, place = training.context(ref, threads, transport), training.Place(transport, there.cores)
+        table = KernelTable(context) if train and again else recall(context)
         if train:
             training.train(table, ref, [zoo.resolve(a) for a in anchors or training.ANCHORS], fleeting, place)
             say(_trained(table), err=True)
@@ -93,11 +93,11 @@ def command(
         raise click.exceptions.Exit(3)
 
 
-def _network(table: Table, case: Any) -> Network:
+def _network(table: KernelTable, case: Any) -> KernelList:
     return table.networks[str(case.network)]
 
 
-def _trained(table: Table) -> str:
+def _trained(table: KernelTable) -> str:
     timed = sum(bool(t.runs) for t in table.timings.values())
     measured = sum(n.latency_ns is not None for n in table.networks.values())
     lost = sorted({t.kernel.op for t in table.timings.values() if t.failed})
@@ -105,7 +105,7 @@ def _trained(table: Table) -> str:
     return f"{timed} kernels timed alone, {measured} networks measured end to end{failed}: {table.context.path}"
 
 
-def _show(found: list[tuple[Network, Prediction]], predictor: Predictor, format: str) -> None:
+def _show(found: list[tuple[KernelList, Prediction]], predictor: Predictor, format: str) -> None:
     records = [_record(network, prediction, predictor) for network, prediction in found]
     if format != "table":
         print_records(records, format)
@@ -121,7 +121,7 @@ def _show(found: list[tuple[Network, Prediction]], predictor: Predictor, format:
             say(f"{network.name}: no interval: too few anchor networks were measured (9 or more tell)")
 
 
-def _record(network: Network, prediction: Prediction, predictor: Predictor) -> dict[str, Any]:
+def _record(network: KernelList, prediction: Prediction, predictor: Predictor) -> dict[str, Any]:
     sums, context = prediction.sums, predictor.table.context
 
     def ms(value: float | None) -> float | None:

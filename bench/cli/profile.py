@@ -114,14 +114,14 @@ def command(
     if output is not None:
         prepare(output)
     protocol = measuring.profile_protocol(launches, loads, inferences, timeout, seed, several=vs is not None)
-    with measuring.reached(target) as (there, way):
+    with measuring.reached(target) as (there, transport):
         cases = _cases([m for m in (model, vs) if m], backend, threads, batch, resolution, shapes, there)
-        profiles, raw = measuring.profile(cases, protocol, there.cores, way, passing)
+        profiles, raw = measuring.profile(cases, protocol, there.cores, transport, passing)
         apart = []
         if len(cases) == 2 and pairs:
             # The difference once more, without a profiler, in other processes.
             again = replace(APART, first=pairs, most=pairs, seed=seed)
-            apart = measuring.pairs_of((cases[0], cases[1]), again, there.cores, way, passing)
+            apart = measuring.pairs_of((cases[0], cases[1]), again, there.cores, transport, passing)
     if output is not None:
         kept: dict[str, Any]
         if len(cases) == 1:

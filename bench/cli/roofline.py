@@ -30,13 +30,13 @@ def command(backend: str, threads: int, target: str, again: bool, format: str) -
     from bench.measure.launch import version_of
     from bench.report.text.roofline import records, show
 
-    with measuring.reached(target) as (there, way):
+    with measuring.reached(target) as (there, transport):
         ref = backend_of(backend, there)
         measure.refuse(ref)
-        machine = way.environment()
-        roof = None if again else store.recall(machine, ref.canonical, version_of(ref, way) or None, threads)
+        machine = transport.environment()
+        roof = None if again else store.recall(machine, ref.canonical, version_of(ref, transport) or None, threads)
         if roof is None:
-            roof = measure.measure(ref, threads, there.cores, fleeting, way)
+            roof = measure.measure(ref, threads, there.cores, fleeting, transport)
             store.remember(machine, roof)
     if format != "table":
         print_records(records(roof), format)

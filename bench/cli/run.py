@@ -88,7 +88,6 @@ def command(
     blocks, so that a slow minute of the machine meets all of them. The exit code is 1 if any row is neither ok nor
     noisy.
     """
-    from bench import transport
     from bench.api.measuring import run_protocol
     from bench.base.errors import UsageError
     from bench.cli import _fleet
@@ -102,6 +101,7 @@ def command(
     from bench.rows import file as records
     from bench.rows.identity import finished
     from bench.rows.schema import MEASURED
+    from bench.transport import transport_to
 
     if len(places) > 1 and fleet is None:
         raise UsageError("--target is given twice", "several targets make a --fleet")
@@ -132,9 +132,9 @@ def command(
     if fleet:
         rows = _fleet.measure(plan, fleet, path, resume, fleet_wait, tls)
     else:
-        with closing(transport.of(there)) as way:
-            done = finished(records.read_any(path), plan, asdict(way.environment())) if resume else {}
-            rows = [*done.values(), *measure(plan, list(there.cores), path, skip=set(done), way=way)]
+        with closing(transport_to(there)) as transport:
+            done = finished(records.read_any(path), plan, asdict(transport.environment())) if resume else {}
+            rows = [*done.values(), *measure(plan, list(there.cores), path, skip=set(done), transport=transport)]
         order = [case.id for case in plan.cases]
         rows.sort(key=lambda row: order.index(row.case_id))
     _show(rows, format, path)

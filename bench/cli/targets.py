@@ -52,14 +52,14 @@ def check(target: str, threads: int, format: str) -> None:
     """
     from contextlib import closing
 
-    from bench import transport
     from bench.measure.launch import runtimes
     from bench.plan import target as targets
+    from bench.transport import transport_to
 
     there = targets.resolve(target)
-    with closing(transport.of(there)) as way:
-        machine = way.environment()
-        symptoms, installed = [asdict(symptom) for symptom in way.doctor(threads)], runtimes(way)
+    with closing(transport_to(there)) as transport:
+        machine = transport.environment()
+        symptoms, installed = [asdict(symptom) for symptom in transport.doctor(threads)], runtimes(transport)
     lines = [
         _line("reach", "ok", f"{there.reach} {there.host or there.image}".strip()),
         _line("CPU", "ok", f"{machine.cpu} ({machine.microarchitecture}, {machine.arch}), {machine.cores} cores"),
@@ -86,10 +86,8 @@ def _line(check: str, state: str, found: str, hint: str = "") -> dict[str, Any]:
 @command.command("setup")
 @click.argument("target")
 @click.option("--python", default="", metavar="PATH", help="Interpreter there; default: the newest from 3.11 on.")
-@click.option("--offline", is_flag=True, help="Download the wheels here and carry them over.")
-@click.option(
-    "--wheels", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Carry these wheels over."
-)
+@click.option("--offline", is_flag=True, help="Download the wheels here and upload them.")
+@click.option("--wheels", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Upload these wheels.")
 def setup(target: str, python: str, offline: bool, wheels: Path | None) -> None:
     """Install this version on a device behind ssh, in a virtual environment of its own.
 

@@ -18,9 +18,9 @@ class Result:
     """One experiment on one backend: its effect (a ratio), its verdict, and why where there is none.
 
     `experiment` is None where the finding has none.
-    `a_ms` and `b_ms` are latencies for orientation; the effect comes from waves, not from them. `padding` is how many
-    times more MACs the runtime computes for B than for A because it pads channels, beyond those of the networks; None
-    where it does not tell. `backend` is empty where something was counted and nothing ran.
+    `a_ms` and `b_ms` are latencies for orientation; the effect comes from replicates, not from them. `padding` is how
+    many times more MACs the runtime computes for B than for A because it pads channels, beyond those of the networks;
+    None where it does not tell. `backend` is empty where something was counted and nothing ran.
     """
 
     finding: Finding
@@ -81,7 +81,7 @@ def evaluate(
 
 
 def log_effects(experiment: Experiment, backend: BackendRef, evidence: Evidence) -> list[float]:
-    """Return one log effect per wave of fresh processes."""
+    """Return one log effect per replicate of fresh processes."""
     cases = [side.case(backend) for side in experiment.sides]
     if experiment.quantity == SHARE:
         return [math.log(line["share"]) for line in evidence.shares.get(cases[0].id, [])]
@@ -103,7 +103,7 @@ def _measured(finding: Finding, experiment: Experiment, backend: BackendRef, evi
         return Result(finding, experiment, backend.canonical, None, NOT_TESTABLE, "not measured yet")
     logs = log_effects(experiment, backend, evidence)
     if len(logs) < LEAST:
-        reason = f"not measured yet: {len(logs)} of at least {LEAST} waves"
+        reason = f"not measured yet: {len(logs)} of at least {LEAST} replicates"
         return Result(finding, experiment, backend.canonical, None, NOT_TESTABLE, reason)
     found = effect(logs)
     a_ms = evidence.latency_ms(cases[0].id) if experiment.quantity == TIME else None

@@ -26,7 +26,7 @@ PREDICTED = ("threads", "batch", "resolution", "shapes")  # what a prediction is
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class RankedNetwork:
     """One network in one setting: latency in ms with the ends of its interval, and what was counted of it.
 
     `which` tells it from other inputs of its model, where there are several.
@@ -58,8 +58,8 @@ class Inversion:
     """
 
     setting: str
-    slow: Network
-    fast: Network
+    slow: RankedNetwork
+    fast: RankedNetwork
     ratio: float
     lo: float
     hi: float
@@ -71,7 +71,7 @@ class Inversion:
 
 
 @dataclass(frozen=True, slots=True)
-class Predictor:
+class Proxy:
     """How well the order by `by` agrees with the order by latency in a setting."""
 
     setting: str
@@ -94,8 +94,8 @@ class Reordering:
 class Analysis:
     """Everything that rows say about FLOPs and latency."""
 
-    settings: dict[str, list[Network]]
-    predictors: tuple[Predictor, ...]
+    settings: dict[str, list[RankedNetwork]]
+    proxies: tuple[Proxy, ...]
     inversions: tuple[Inversion, ...]
     near: int
     extremes: tuple[Inversion, ...]
@@ -113,16 +113,16 @@ def analyse(rows: Rows, predictions: Mapping[Key, float] | None = None) -> Analy
     settings = _settings(rows, notes, predictions or {})
     if not settings:
         raise OutputError("no setting has three measured networks", "give the rows of more networks")
-    predictors: list[Predictor] = []
+    proxies: list[Proxy] = []
     inversions: list[Inversion] = []
     extremes: list[Inversion] = []
     near = 0
     for name, networks in settings.items():
         latency = [network.latency_ms for network in networks]
-        for by, values in predictors_of(networks).items():
+        for by, values in proxies_of(networks).items():
             known = [(v, t) for v, t in zip(values, latency, strict=True) if v is not None]
             if len(known) >= LEAST_CASES:
-                predictors.append(Predictor(name, by, correlations(*zip(*known, strict=True))))
+                proxies.append(Proxy(name, by, correlations(*zip(*known, strict=True))))
         found, pairs = inversions_of(name, networks)
         inversions += found
         near += pairs
@@ -131,11 +131,11 @@ def analyse(rows: Rows, predictions: Mapping[Key, float] | None = None) -> Analy
     inversions.sort(key=lambda i: -i.ratio)
     reorderings = [*_between(settings), *_published(settings)]
     return Analysis(
-        settings, tuple(predictors), tuple(inversions), near, tuple(extremes), tuple(reorderings), tuple(notes)
+        settings, tuple(proxies), tuple(inversions), near, tuple(extremes), tuple(reorderings), tuple(notes)
     )
 
 
-def predictors_of(networks: Sequence[Network]) -> dict[str, list[float | None]]:
+def proxies_of(networks: Sequence[RankedNetwork]) -> dict[str, list[float | None]]:
     """Return what may predict the latency, one value per network."""
     return {
         "MACs": [n.macs for n in networks],
@@ -146,7 +146,7 @@ def predictors_of(networks: Sequence[Network]) -> dict[str, list[float | None]]:
     }
 
 
-def inversions_of(setting: str, networks: Sequence[Network]) -> tuple[list[Inversion], int]:
+def inversions_of(setting: str, networks: Sequence[RankedNetwork]) -> tuple[list[Inversion], int]:
     """Return the inversions among pairs within 10% MACs, and the number of such pairs."""
     pairs = [
         (x, y) for x, y in itertools.combinations(networks, 2) if abs(x.macs - y.macs) <= NEAR * max(x.macs, y.macs)
@@ -155,7 +155,7 @@ def inversions_of(setting: str, networks: Sequence[Network]) -> tuple[list[Inver
     return [one for one in found if one is not None], len(pairs)
 
 
-def extremes_of(setting: str, networks: Sequence[Network]) -> list[Inversion]:
+def extremes_of(setting: str, networks: Sequence[RankedNetwork]) -> list[Inversion]:
     """Return the pairs that are further apart in MACs, and yet inverted beyond doubt; the furthest apart first."""
     found = [
         _inversion(setting, x, y)
@@ -165,7 +165,7 @@ def extremes_of(setting: str, networks: Sequence[Network]) -> list[Inversion]:
     return sorted((one for one in found if one is not None and one.certain), key=lambda i: i.slow.macs / i.fast.macs)
 
 
-def _inversion(setting: str, x: Network, y: Network) -> Inversion | None:
+def _inversion(setting: str, x: RankedNetwork, y: RankedNetwork) -> Inversion | None:
     """Return the pair as an inversion, if it is one."""
     few, many = (x, y) if x.macs <= y.macs else (y, x)
     if few.macs == many.macs and few.latency_ms < many.latency_ms:
@@ -184,11 +184,11 @@ def moved(a: Sequence[float], b: Sequence[float]) -> int:
     return sum(places[0][i] != places[1][i] for i in range(len(a)))
 
 
-def _half(network: Network) -> float:
+def _half(network: RankedNetwork) -> float:
     return math.log(network.hi_ms / network.lo_ms) / 2
 
 
-def _settings(rows: Rows, notes: list[str], predictions: Mapping[Key, float]) -> dict[str, list[Network]]:
+def _settings(rows: Rows, notes: list[str], predictions: Mapping[Key, float]) -> dict[str, list[RankedNetwork]]:
     frame = rows.frame
     known = frame["latency_ms"].gt(0) & frame["latency_lo_ms"].gt(0) & frame["latency_hi_ms"].gt(0)
     valid = frame[frame["status"].isin(MEASURED) & known & frame["macs"].gt(0)]
@@ -199,7 +199,7 @@ def _settings(rows: Rows, notes: list[str], predictions: Mapping[Key, float]) ->
     records = [{str(k): v for k, v in row.items()} for row in valid.to_dict("records")]
     keys = [tuple(str(row[name]) for name in columns) for row in records]
     names = identity.named(keys, columns, ())
-    found: dict[str, dict[str, Network]] = {}
+    found: dict[str, dict[str, RankedNetwork]] = {}
     counted: dict[str, tuple[float | None, float | None]] = {}
     labels = _labels(records)
     for row, key in zip(records, keys, strict=True):
@@ -207,7 +207,7 @@ def _settings(rows: Rows, notes: list[str], predictions: Mapping[Key, float]) ->
         if name not in counted:
             counted[name] = _counts(row)
         params, access = counted[name]
-        network = Network(
+        network = RankedNetwork(
             str(row["model"]),
             labels[name],
             float(row["macs"]),
@@ -258,14 +258,14 @@ def _counts(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
     return float(summary.params), float(summary.memory_access_bytes)
 
 
-def _between(settings: dict[str, list[Network]]) -> Iterable[Reordering]:
+def _between(settings: dict[str, list[RankedNetwork]]) -> Iterable[Reordering]:
     """Compare the order in every two settings."""
     for a, b in itertools.combinations(settings, 2):
         x, y = ({n.label: n.latency_ms for n in settings[name]} for name in (a, b))
         yield from _agree(a, b, x, y)
 
 
-def _published(settings: dict[str, list[Network]]) -> Iterable[Reordering]:
+def _published(settings: dict[str, list[RankedNetwork]]) -> Iterable[Reordering]:
     """Compare every setting with every published device that has three of its networks."""
     from bench.papers.published import latencies
 

@@ -1,4 +1,4 @@
-"""Runs what findings need and keeps the evidence: exports first, then counts, then waves, then profiles."""
+"""Runs what findings need and keeps the evidence: exports first, then counts, then replicates, then profiles."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bench.findings.evaluate import cases_of, log_effects, share_key
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
 from bench.findings.store import Evidence, append
 from bench.findings.verdict import LEAST, effect
-from bench.measure.waves import measure
+from bench.measure.replicates import measure
 from bench.plan.case import BackendRef, Case
-from bench.plan.protocol import SHARES, WaveProtocol
+from bench.plan.protocol import SHARES, ReplicateProtocol
 from bench.rows.file import append_samples
-from bench.transport.base import Reach
-from bench.transport.local import LocalReach
+from bench.transport.base import Transport
+from bench.transport.local import LocalTransport
 
 SHARE_LAUNCHES = 3
 LASTING = ("unsupported", "mismatch", "downgraded")
@@ -40,11 +40,11 @@ class Campaign:
     backends: Sequence[BackendRef]
     path: Path
     evidence: Evidence
-    protocol: WaveProtocol
+    protocol: ReplicateProtocol
     quick: bool = False
     budget_s: float | None = None
     told: Callable[[str], None] = lambda line: None
-    reach: Reach = field(default_factory=LocalReach)
+    transport: Transport = field(default_factory=LocalTransport)
     cores: Sequence[int] = ()
     _artifacts: dict[str, Artifact | BenchError] = field(default_factory=dict)
     _begin: float = 0.0
@@ -58,7 +58,7 @@ class Campaign:
         if not self._export():
             return False
         self._count()
-        return self._waves() and self._shares()
+        return self._replicates() and self._shares()
 
     def _over(self) -> bool:
         return self.budget_s is not None and time.monotonic() - self._begin >= self.budget_s
@@ -101,7 +101,7 @@ class Campaign:
                 append(self.path, self.evidence, line)
 
     def _wanted(self, backend: BackendRef) -> list[Experiment]:
-        """Return the experiments that want another wave on this backend."""
+        """Return the experiments that want another replicate on this backend."""
         found = []
         for experiment in (e for finding in self.findings for e in finding.experiments):
             if experiment.quantity != TIME or (self.quick and not experiment.quick):
@@ -112,7 +112,7 @@ class Campaign:
                     found.append(experiment)
         return found
 
-    def _waves(self) -> bool:
+    def _replicates(self) -> bool:
         groups = [[(b, cases) for cases in grouped(self._wanted(b), b, self.protocol.live)] for b in self.backends]
         # Backend after backend for each group: whenever it is ended, all backends have got equally far.
         plan = [both for row in itertools.zip_longest(*groups) for both in row if both is not None]
@@ -121,29 +121,29 @@ class Campaign:
             ids = {case.id for case in cases}
             where = f"group {number} of {len(plan)}"
             if launched:
-                left = sum(len(rest) for _, rest in plan[number - 1 :]) * self.protocol.waves
+                left = sum(len(rest) for _, rest in plan[number - 1 :]) * self.protocol.replicates
                 where += f", about {(time.monotonic() - begin) / launched * left / 60:.0f} min left"
             while True:
                 mine = [
                     e for e in self._wanted(backend) if {side.case(backend).id for side in e.sides} <= ids
-                ]  # asked anew after every wave: some have enough, some have failed
+                ]  # asked anew after every replicate: some have enough, some have failed
                 if not mine:
                     break
                 if self._over():
                     return False
                 live = [case for case in cases if case.id not in self.evidence.errors]
                 needed = {side.case(backend).id for e in mine for side in e.sides}
-                self._wave([case for case in live if case.id in needed], where)
+                self._replicate([case for case in live if case.id in needed], where)
                 launched += len(needed)
         return True
 
-    def _wave(self, cases: list[Case], where: str) -> None:
-        number = len(self.evidence.waves)
-        self.told(f"{where}, wave {number + 1}: {len(cases)} networks on {cases[0].backend.canonical}")
+    def _replicate(self, cases: list[Case], where: str) -> None:
+        number = len(self.evidence.replicates)
+        self.told(f"{where}, replicate {number + 1}: {len(cases)} networks on {cases[0].backend.canonical}")
         found = [self._artifacts[str(case.network)] for case in cases]
         artifacts = [artifact for artifact in found if not isinstance(artifact, BenchError)]
         check = any(self.evidence.inspected(case.id) is None for case in cases)
-        sides = measure(cases, artifacts, self.protocol, number, check, self.reach, self.cores)
+        sides = measure(cases, artifacts, self.protocol, number, check, self.transport, self.cores)
         brought = [{"wave": number, "case_id": case.id, **s.raw} for case, s in zip(cases, sides, strict=True) if s.raw]
         append_samples(self.path.with_suffix(".csv"), brought)
         line: dict[str, Any] = {"kind": "wave", "backend": cases[0].backend.canonical}
@@ -160,7 +160,7 @@ class Campaign:
                     return False
                 self.told(f"profiling {case}")
                 try:
-                    share, launches = profiled_share(case, self.protocol.seed, self.reach, self.cores)
+                    share, launches = profiled_share(case, self.protocol.seed, self.transport, self.cores)
                     profiled = [{"share": case.id, **case.identity(), **launch} for launch in launches]
                     append_samples(self.path.with_suffix(".csv"), profiled)
                     append(self.path, self.evidence, share)
@@ -170,7 +170,7 @@ class Campaign:
 
 
 def profiled_share(
-    case: Case, seed: int, reach: Reach, cores: Sequence[int]
+    case: Case, seed: int, transport: Transport, cores: Sequence[int]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Profile one launch: convolution's share of the latency, with the other groups', and what the launch brought.
 
@@ -180,15 +180,15 @@ def profiled_share(
     from bench.measure.profiles import measure as profile
     from bench.profiling.combine import combine
 
-    artifact, launches = profile(case, replace(SHARES, seed=seed), reach=reach, cores=cores)
-    groups = combine(case, artifact, launches, reach.environment()).groups()
+    artifact, launches = profile(case, replace(SHARES, seed=seed), transport=transport, cores=cores)
+    groups = combine(case, artifact, launches, transport.environment()).groups()
     shares = {name: group["share"] for name, group in groups.items()}
     line = {"kind": "share", "case": case.id, "model": str(case), "backend": case.backend.canonical}
     return line | {"share": shares["convolution"], "groups": shares}, launches
 
 
-def wants_more(logs: Sequence[float], protocol: WaveProtocol, published: float | None = None) -> bool:
-    """Tell whether an effect wants another wave: too few, or not precise enough within the limit.
+def wants_more(logs: Sequence[float], protocol: ReplicateProtocol, published: float | None = None) -> bool:
+    """Tell whether an effect wants another replicate: too few, or not precise enough within the limit.
 
     `published` is the log of the published effect, if there is one: what was published as a factor of two need not be
     known to 2%.
@@ -206,7 +206,7 @@ def half_width(logs: Sequence[float]) -> float:
 
 
 def grouped(experiments: Iterable[Experiment], backend: BackendRef, live: int) -> list[list[Case]]:
-    """Gather experiments into groups of at most `live` cases that share waves; cases with equal threads only.
+    """Gather experiments into groups of at most `live` cases that share replicates; cases with equal threads only.
 
     Experiments that share a side come together, so that it runs once for all of them.
     """

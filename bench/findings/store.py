@@ -1,6 +1,6 @@
 """The evidence on disk: one JSON object per line, appended as soon as it is there, so that a broken run goes on.
 
-The first line says on what machine and how (``header``). Then come ``wave`` lines (`bench.measure.waves.measure`),
+The first line says on what machine and how (``header``). Then come ``wave`` lines (`bench.measure.replicates.measure`),
 ``share`` lines (a profiled launch) and ``count`` lines (what a graph holds). Verdicts are never stored: they follow.
 """
 
@@ -15,17 +15,17 @@ from typing import Any
 
 from bench.base.errors import OutputError
 from bench.machine.environment import Environment, local
-from bench.measure.waves import latency_ns, log_ratio
+from bench.measure.replicates import latency_ns, log_ratio
 
 FORMAT = 1
 
 
 @dataclass
 class Evidence:
-    """What is known so far: waves per group of cases, shares per case, counts per network."""
+    """What is known so far: replicates per group of cases, shares per case, counts per network."""
 
     header: dict[str, Any] = field(default_factory=dict)
-    waves: list[dict[str, Any]] = field(default_factory=list)
+    replicates: list[dict[str, Any]] = field(default_factory=list)
     shares: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
     errors: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Evidence:
             case "header":
                 self.header = line
             case "wave":
-                self.waves.append(line)
+                self.replicates.append(line)
                 for id, side in line["sides"].items():
                     if "error" in side:
                         self.errors[id] = side
@@ -50,19 +50,25 @@ class Evidence:
                 self.errors[line["case"]] = line
 
     def log_ratios(self, a: str, b: str) -> list[float]:
-        """Return the log-ratio of two cases from every wave that has both."""
-        both = [wave["sides"] for wave in self.waves if a in wave["sides"] and b in wave["sides"]]
+        """Return the log-ratio of two cases from every replicate that has both."""
+        both = [
+            replicate["sides"] for replicate in self.replicates if a in replicate["sides"] and b in replicate["sides"]
+        ]
         return [ratio for sides in both if (ratio := log_ratio(sides[a], sides[b])) is not None]
 
     def latency_ms(self, id: str) -> float | None:
-        """Return the geometric mean of a case's latency over its waves."""
-        logs = [math.log(latency_ns(wave["sides"][id])) for wave in self.waves if "blocks" in wave["sides"].get(id, {})]
+        """Return the geometric mean of a case's latency over its replicates."""
+        logs = [
+            math.log(latency_ns(replicate["sides"][id]))
+            for replicate in self.replicates
+            if "blocks" in replicate["sides"].get(id, {})
+        ]
         return math.exp(math.fsum(logs) / len(logs)) / 1e6 if logs else None
 
     def inspected(self, id: str) -> dict[str, Any] | None:
         """Return what the runtime said of a case, if it was asked."""
-        for wave in self.waves:
-            found = wave["sides"].get(id, {}).get("inspected")
+        for replicate in self.replicates:
+            found = replicate["sides"].get(id, {}).get("inspected")
             if found:
                 return dict(found)
         return None

@@ -37,7 +37,7 @@ def judged(findings: Iterable[Finding], evidence: Evidence) -> list[Result]:
     Raises:
         OutputError: a backend of the evidence is unknown here, so that its cases cannot be named.
     """
-    lines = [*evidence.waves, *(line for lines in evidence.shares.values() for line in lines)]
+    lines = [*evidence.replicates, *(line for lines in evidence.shares.values() for line in lines)]
     specs = list(dict.fromkeys(line["backend"] for line in lines)) or ["onnxruntime"]
     try:
         refs = [_backend(spec) for spec in specs]

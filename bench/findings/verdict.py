@@ -45,7 +45,7 @@ class Effect:
 
 
 def effect(logs: Sequence[float]) -> Effect:
-    """Return the mean of log ratios, one per wave of fresh processes, with Student's interval.
+    """Return the mean of log ratios, one per replicate of fresh processes, with Student's interval.
 
     Raises:
         ValueError: there are fewer than `LEAST`, or one is not finite.

@@ -36,7 +36,8 @@ def governor(root: Path, threads: int) -> list[Symptom]:
     """Clocks that follow the load make the first inferences slow and every gap expensive."""
     found = {_read(p) for p in root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")}
     if not found:
-        return [Symptom("governor", "unknown", "not visible", "in a virtual machine the host decides; see the canary")]
+        hint = "in a virtual machine the host decides; see the reference workload"
+        return [Symptom("governor", "unknown", "not visible", hint)]
     names = ", ".join(sorted(found))
     if found == {"performance"}:
         return [Symptom("governor", "ok", names)]
@@ -159,13 +160,13 @@ def cores(root: Path, threads: int) -> list[Symptom]:
     return [Symptom("cores", "ok", f"{usable} usable")]
 
 
-def usual_speed(known: dict[str, int]) -> Symptom:
-    """A machine whose usual speed is not known cannot be told to be slow today."""
+def baseline_speed(known: dict[str, int]) -> Symptom:
+    """A machine whose baseline speed is not known cannot be told to be slow today."""
     if not known:
-        hint = "the first runs take their own speed as usual; measure once when the machine is quiet"
-        return Symptom("usual speed", "unknown", "never measured here", hint)
+        hint = "the first runs take their own speed as the baseline; measure once when the machine is quiet"
+        return Symptom("baseline speed", "unknown", "never measured here", hint)
     found = ", ".join(f"{n} launches beside {key.split()[0]}" for key, n in sorted(known.items()))
-    return Symptom("usual speed", "ok", found)
+    return Symptom("baseline speed", "ok", found)
 
 
 Check = Callable[[Path, int], list[Symptom]]

@@ -1,4 +1,4 @@
-"""From an artifact to the folder that a worker loads it from: converted where its backend converts, then carried."""
+"""From an artifact to the folder that a worker loads it from: converted where its backend converts, then uploaded."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from bench import backends
 from bench.artifact.artifact import Artifact
 from bench.backends import prepare
 from bench.plan.case import Case
-from bench.transport.base import Reach
+from bench.transport.base import Transport
 
 
-def bring(reach: Reach, case: Case, artifact: Artifact, on_convert: Callable[[], None] = lambda: None) -> str:
+def bring(transport: Transport, case: Case, artifact: Artifact, on_convert: Callable[[], None] = lambda: None) -> str:
     """Return the folder on the device. Converting is no part of any time that is told: call it before the launch.
 
     Raises:
@@ -19,4 +19,4 @@ def bring(reach: Reach, case: Case, artifact: Artifact, on_convert: Callable[[],
         LinkLost: the device is out of reach.
     """
     form = backends.get(case.backend.name).capabilities.form
-    return reach.carry(prepare.ensure(artifact, case.backend, on_convert), form)
+    return transport.upload(prepare.ensure(artifact, case.backend, on_convert), form)

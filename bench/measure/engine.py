@@ -1,6 +1,6 @@
 """The measuring engine: cases side by side on one device, a fresh worker each, and what to do when the link is lost.
 
-Whoever measures (a run, pairs, waves of a finding, profiles) opens a `Group`, decides whose turn it is, and gets
+Whoever measures (a run, pairs, replicates of a finding, profiles) opens a `Group`, decides whose turn it is, and gets
 blocks. All workers are started before anything is loaded, because an interpreter that starts disturbs what is timed
 beside it; loading and warming are done one case at a time. The cores are chosen once for a group, by one of its
 workers, so that the sides of a comparison run on the same ones.
@@ -23,8 +23,8 @@ from bench.measure.launch import Launch
 from bench.measure.rows import LaunchRecord, fault_of
 from bench.plan.case import Case
 from bench.plan.protocol import Warming
-from bench.transport.base import Reach
-from bench.transport.local import LocalReach
+from bench.transport.base import Transport
+from bench.transport.local import LocalTransport
 
 # Connections on which something is tried. A case that takes the device down is to fail, not to be tried for ever.
 ATTEMPTS = 3
@@ -69,13 +69,13 @@ class Group:
         self,
         jobs: Iterable[tuple[Case, Artifact]],
         timeout_s: float,
-        reach: Reach | None = None,
+        transport: Transport | None = None,
         cores: Sequence[int] = (),
         together: bool = False,
         told: Told = lambda case, doing: None,
     ) -> None:
         self.sessions = [Session(case, artifact) for case, artifact in jobs]
-        self._reach = reach or LocalReach()
+        self._transport = transport or LocalTransport()
         self._timeout_s = timeout_s
         self._cores = list(cores)
         self._together = together
@@ -102,10 +102,10 @@ class Group:
         folders: dict[int, str] = {}
         for i in order:
             with self._on(i) as session:
-                folders[i] = bring(self._reach, session.case, session.artifact)
+                folders[i] = bring(self._transport, session.case, session.artifact)
         for i in folders:
             with self._on(i) as session:
-                launch = Launch(session.case, self._timeout_s, self._reach)
+                launch = Launch(session.case, self._timeout_s, self._transport)
                 self._launches[i] = self._stack.enter_context(launch)
         most = max((session.case.settings.threads for session in self.sessions), default=1)
         chosen: list[int] | None = None
@@ -200,7 +200,7 @@ def _fault(status: str, reason: str, hint: str) -> MeasureError:
 
 
 def steady(
-    reach: Reach,
+    transport: Transport,
     items: Sequence[T],
     attempt: Callable[[Sequence[T]], None],
     lost: Callable[[T, LinkLost], None],
@@ -220,19 +220,19 @@ def steady(
             broken = error
         try:
             told()
-            reach.reopen()
+            transport.reopen()
         except LinkLost as away:
             for item in items:
                 lost(item, away)
             return
     for item in items:
         if len(items) > 1:
-            steady(reach, [item], attempt, lost, told)
+            steady(transport, [item], attempt, lost, told)
         else:
             lost(item, broken)
 
 
-def anew(reach: Reach, attempt: Callable[[], T]) -> T:
+def anew(transport: Transport, attempt: Callable[[], T]) -> T:
     """Return what `attempt` does, tried as `steady` tries one item.
 
     Raises:
@@ -243,5 +243,5 @@ def anew(reach: Reach, attempt: Callable[[], T]) -> T:
     def fail(_: None, error: LinkLost) -> None:
         raise error
 
-    steady(reach, [None], lambda _: found.append(attempt()), fail)
+    steady(transport, [None], lambda _: found.append(attempt()), fail)
     return found[0]

@@ -1,8 +1,8 @@
 """Which blocks count: told from what surrounded them, never from their own latencies.
 
-A block is set aside when something else took its core (`shared`, `stolen`, `throttled`), or when the canary beside it
-ran far from the machine's usual quiet speed (`slow`, `memory`). What is left is told for the usual speed by
-`bench.stats.summary.headline`.
+A block is set aside when something else took its core (`shared`, `stolen`, `throttled`), or when the reference workload
+beside it ran far from the machine's baseline speed (`slow`, `memory`). What is left is told for the baseline speed by
+`bench.stats.summary.estimate`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.machine.quiet import Usual, reading, usual
+from bench.machine.baseline import BaselineSpeed, baseline_of, reading
 
 # Share of the CPU time of a quiet block that may be missing. Quiet blocks miss up to 0.5%; a neighbour on the same
 # core takes 27 to 50% (docs/method.md).
 LOST_SHARE = 0.03
-# How far above its usual time a canary may be. A clock that moves is corrected for up to here; a busy hyper-thread, a
-# throttled or an emulated core is beyond, where nothing says how a network slows.
+# How far above its baseline time a reference workload may be. A clock that moves is corrected for up to here; a busy
+# hyper-thread, a throttled or an emulated core is beyond, where nothing says how a network slows.
 SLOW = math.log(1.25)
 CROWDED = math.log(1.5)
 LEAST_BLOCKS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Weighing:
     """What counts of a case: per launch its latencies in ns and its log slowness; and how much was set aside.
 
     Where no launch was undisturbed, all of them stand here as they are, and `sound` is false.
@@ -72,29 +72,29 @@ def theft(block: dict[str, Any], full_share: float | None) -> str:
     return ""
 
 
-def fault(block: dict[str, Any], quiet: Usual, full_share: float | None) -> str:
+def fault(block: dict[str, Any], baseline: BaselineSpeed, full_share: float | None) -> str:
     """Return why a block does not count, or nothing. `full_share` is the CPU share of the case's fullest block."""
     robbed = theft(block, full_share)
     if robbed:
         return robbed
     beside = reading(block)
-    if math.log(beside.gemm_ns / quiet.gemm_ns) > SLOW:
+    if math.log(beside.gemm_ns / baseline.gemm_ns) > SLOW:
         return "slow"
-    if math.log(beside.copy_ns / quiet.copy_ns) > CROWDED:
+    if math.log(beside.copy_ns / baseline.copy_ns) > CROWDED:
         return "memory"
     return ""
 
 
-def weigh(launches: Sequence[Sequence[dict[str, Any]]], quiet: Usual | None) -> Evidence:
+def weigh(launches: Sequence[Sequence[dict[str, Any]]], baseline: BaselineSpeed | None) -> Weighing:
     """Sort the blocks of a case's launches, each in order of time, into what counts and what does not.
 
     A launch of which fewer than two blocks are left (or fewer than it had, if it had one) does not count at all.
-    Without `quiet`, a machine that was never measured before, the case's own blocks tell the usual speed.
+    Without `baseline`, a machine that was never measured before, the case's own blocks tell the baseline speed.
     """
     blocks = [block for launch in launches for block in launch]
     if not blocks:
-        return Evidence([], [], {}, 0)
-    quiet = quiet or usual([reading(block) for block in blocks])
+        return Weighing([], [], {}, 0)
+    baseline = baseline or baseline_of([reading(block) for block in blocks])
     full = fullest(blocks)
     aside: dict[str, int] = {}
     kept: list[list[int]] = []
@@ -102,7 +102,7 @@ def weigh(launches: Sequence[Sequence[dict[str, Any]]], quiet: Usual | None) -> 
     for launch in launches:
         left = []
         for block in launch:
-            reason = fault(block, quiet, full)
+            reason = fault(block, baseline, full)
             if reason:
                 aside[reason] = aside.get(reason, 0) + 1
             else:
@@ -111,8 +111,8 @@ def weigh(launches: Sequence[Sequence[dict[str, Any]]], quiet: Usual | None) -> 
             aside["alone"] = aside.get("alone", 0) + len(left)
         elif left:
             kept.append([ns for block in left for ns in block["latency_ns"]])
-            slowness.append(statistics.fmean(math.log(reading(block).gemm_ns / quiet.gemm_ns) for block in left))
+            slowness.append(statistics.fmean(math.log(reading(block).gemm_ns / baseline.gemm_ns) for block in left))
     if not kept:
         everything = [[ns for block in launch for ns in block["latency_ns"]] for launch in launches if launch]
-        return Evidence(everything, [0.0] * len(everything), aside, len(blocks), sound=False)
-    return Evidence(kept, slowness, aside, len(blocks))
+        return Weighing(everything, [0.0] * len(everything), aside, len(blocks), sound=False)
+    return Weighing(kept, slowness, aside, len(blocks))

@@ -1,8 +1,8 @@
 """The coordinator: gives each device its next case, hands out rows, and gets over lost devices.
 
-Each device has a thread here, with a line to an agent there (`bench.transport.dask`), on which the same runner measures
-that measures on any device. Which device measures what is decided here, because only here it is known what was being
-measured when a device was lost. What is finished is not kept.
+Each device has a thread here, with a connection to an agent there (`bench.transport.dask`), on which the same runner
+measures that measures on any device. Which device measures what is decided here, because only here it is known what was
+being measured when a device was lost. What is finished is not kept.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.measure.runner import Observer, Runner
 from bench.plan.case import Case, Network, Plan
 from bench.plan.target import ANY
 from bench.rows.schema import Row
-from bench.transport.dask import DaskReach, Device, Tls, devices
+from bench.transport.dask import DaskTransport, Device, Tls, devices
 
 LOOK_S = 1.0
 LOSSES = 3  # a case under which so many devices were lost may be what kills them
@@ -53,7 +53,7 @@ class Coordinator:
             self._todo.setdefault(case.target, deque()).append((case, 0))
         self._devices: dict[str, Device] = {}
         self._refused: dict[str, BenchError] = {}  # devices that cannot measure for us, by address
-        self._crews: dict[str, tuple[threading.Thread, DaskReach]] = {}
+        self._crews: dict[str, tuple[threading.Thread, DaskTransport]] = {}
         self._artifacts: dict[str, Artifact | BenchError] = {}
         self._exporting = threading.Lock()  # one export at a time: it may take gigabytes
         self._events: queue.SimpleQueue[Ended | str | Exception] = queue.SimpleQueue()
@@ -119,9 +119,9 @@ class Coordinator:
         for address, here in able.items():
             if address not in self._crews and self._next(here) is not None:
                 alive = partial(self._belongs, address)
-                way = DaskReach(self.scheduler, here, self.tls, alive)
-                thread = threading.Thread(target=self._crew, args=(here, way), daemon=True)
-                self._crews[address] = thread, way
+                transport = DaskTransport(self.scheduler, here, self.tls, alive)
+                thread = threading.Thread(target=self._crew, args=(here, transport), daemon=True)
+                self._crews[address] = thread, transport
                 thread.start()
         there = {d.target for d in able.values()}
         for target, waiting in self._todo.items():
@@ -142,27 +142,27 @@ class Coordinator:
     def _next(self, here: Device) -> deque[tuple[Case, int]] | None:
         return self._todo.get(here.target) or self._todo.get(ANY) or None
 
-    def _crew(self, here: Device, way: DaskReach) -> None:
+    def _crew(self, here: Device, transport: DaskTransport) -> None:
         """Measure on one device, one case after the other, until there is nothing left for it or it is lost."""
         try:
-            while not self._stopping and not way.given_up and here.address not in self._refused:
+            while not self._stopping and not transport.given_up and here.address not in self._refused:
                 try:
                     planned, losses = self._todo[here.target if self._todo.get(here.target) else ANY].popleft()
                 except (KeyError, IndexError):
                     break
-                self._measure(replace(planned, target=here.target), planned, losses, here, way)
+                self._measure(replace(planned, target=here.target), planned, losses, here, transport)
         except Exception as error:
             self._events.put(error)
         finally:
-            way.close()
+            transport.close()
             self._crews.pop(here.address, None)
 
-    def _measure(self, case: Case, planned: Case, losses: int, here: Device, way: DaskReach) -> None:
+    def _measure(self, case: Case, planned: Case, losses: int, here: Device, transport: DaskTransport) -> None:
         samples: list[dict[str, Any]] = []
 
-        def step(case: Case, wave: int, doing: str) -> None:
+        def step(case: Case, replicate: int, doing: str) -> None:
             if self._stopping:
-                way.cut()
+                transport.cut()
 
         observer = Observer(
             exporting=lambda case: self._events.put(f"exporting {case.model.canonical}"),
@@ -170,11 +170,11 @@ class Coordinator:
             samples=samples.extend,
         )
         try:
-            way.hello()
-            with way.alone():
+            transport.hello()
+            with transport.alone():
                 plan = Plan((case,), self.plan.protocol)
-                (row,) = Runner(plan, [], observer, self.run_id, way, self._artifact).run()
-            if not way.given_up:
+                (row,) = Runner(plan, [], observer, self.run_id, transport, self._artifact).run()
+            if not transport.given_up:
                 self._events.put(f"{here.name or here.address}: {case}")
                 self._events.put((row, samples))
                 return
@@ -184,7 +184,7 @@ class Coordinator:
             return
         except LinkLost:
             with suppress(LinkLost):
-                way.reopen()
+                transport.reopen()
         except BenchError as error:
             return self._fail(case, error)
         if self._stopping:
@@ -213,11 +213,11 @@ class Coordinator:
         self._events.put((row, []))
 
     def _recall(self) -> None:
-        """Cut every line: what is measured ends with its agent."""
+        """Cut every connection: what is measured ends with its agent."""
         self._stopping = True
         crews = list(self._crews.values())
-        for _, way in crews:
-            way.cut()
+        for _, transport in crews:
+            transport.cut()
         deadline = time.monotonic() + ENDING_S
         for thread, _ in crews:
             thread.join(max(0.0, deadline - time.monotonic()))

@@ -14,8 +14,8 @@ from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported
 from bench.plan.case import BackendRef, Case, Network
 from bench.plan.protocol import Warming
 from bench.plan.zoo import ModelRef
-from bench.transport.base import Reach
-from bench.transport.local import LocalReach
+from bench.transport.base import Transport
+from bench.transport.local import LocalTransport
 
 WORKER = "bench.measure.worker"
 
@@ -27,12 +27,12 @@ class Launch:
         LinkLost: from any method, where the device is another machine and the connection has broken.
     """
 
-    def __init__(self, case: Case, timeout_s: float, reach: Reach | None = None) -> None:
+    def __init__(self, case: Case, timeout_s: float, transport: Transport | None = None) -> None:
         self.case = case
         self._timeout_s = timeout_s
-        # NumPy computes only the canary, on one core.
+        # NumPy computes only the reference workload, on one core.
         settings = {"OMP_NUM_THREADS": str(case.settings.threads), "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
-        self._process = (reach or LocalReach()).start(case.backend.python, WORKER, settings, timeout_s)
+        self._process = (transport or LocalTransport()).start(case.backend.python, WORKER, settings, timeout_s)
         self._unread = b""
         self._marked = wire.Marked()
 
@@ -60,7 +60,7 @@ class Launch:
     def load(self, artifact: str, cores: Sequence[int]) -> dict[str, Any]:
         """Ask the worker to load the case, on these cores, or wherever the system likes if there are none.
 
-        `artifact` is the folder there; see `bench.transport.base.Reach.carry`.
+        `artifact` is the folder there; see `bench.transport.base.Transport.upload`.
         """
         return self.ask(
             "load",
@@ -132,17 +132,17 @@ class Launch:
         return error
 
 
-def runtimes(reach: Reach, timeout_s: float = 120.0) -> dict[str, bool]:
+def runtimes(transport: Transport, timeout_s: float = 120.0) -> dict[str, bool]:
     """Ask a worker of the device's own interpreter which backends have their runtime there."""
-    return _asked("runtimes", BackendRef("", {}), reach, timeout_s)
+    return _asked("runtimes", BackendRef("", {}), transport, timeout_s)
 
 
-def version_of(backend: BackendRef, reach: Reach, timeout_s: float = 120.0) -> str:
+def version_of(backend: BackendRef, transport: Transport, timeout_s: float = 120.0) -> str:
     """Ask which version of its runtime a backend has on the device; nothing if that cannot be told."""
-    return str(_asked("version", backend, reach, timeout_s)["version"])
+    return str(_asked("version", backend, transport, timeout_s)["version"])
 
 
-def _asked(do: str, backend: BackendRef, reach: Reach, timeout_s: float) -> dict[str, Any]:
+def _asked(do: str, backend: BackendRef, transport: Transport, timeout_s: float) -> dict[str, Any]:
     nothing = Case(Network(ModelRef("onnx", "nothing", "", {}, None)), backend)
-    with Launch(nothing, timeout_s, reach) as launch:
+    with Launch(nothing, timeout_s, transport) as launch:
         return launch.ask(do, backend=backend.name)

@@ -25,8 +25,8 @@ from bench.measure.evidence import fullest, theft
 from bench.plan.case import Case
 from bench.plan.protocol import PairProtocol
 from bench.stats.verdict import half_width
-from bench.transport.base import Reach
-from bench.transport.local import LocalReach
+from bench.transport.base import Transport
+from bench.transport.local import LocalTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def run(
     protocol: PairProtocol,
     done: int = 0,
     cores: list[int] | None = None,
-    reach: Reach | None = None,
+    transport: Transport | None = None,
 ) -> Iterator[Pair]:
     """Measure one pair after another, for as long as the caller asks; `done` pairs of the schedule were made before.
 
@@ -64,13 +64,13 @@ def run(
     Raises:
         MeasureError: a side cannot be measured, or what ran is not what was asked.
     """
-    reach = reach or LocalReach()
+    transport = transport or LocalTransport()
     artifacts = [ensure(case.network, protocol.seed) for case in (a, b)]
     for case in (a, b):
-        pick_cores(case.settings.threads, cores or reach.usable_cores())  # say at once that there are too few
+        pick_cores(case.settings.threads, cores or transport.usable_cores())  # say at once that there are too few
     jobs = list(zip((a, b), artifacts, strict=True))
     for number in itertools.count(done):
-        yield anew(reach, partial(_pair, jobs, cores or [], protocol, number, reach, check=number == done))
+        yield anew(transport, partial(_pair, jobs, cores or [], protocol, number, transport, check=number == done))
 
 
 def enough(log_ratios: list[float], protocol: PairProtocol, spent_s: float) -> bool:
@@ -85,13 +85,13 @@ def collect(
     protocol: PairProtocol,
     told: Callable[[Pair], None] = lambda pair: None,
     done: int = 0,
-    reach: Reach | None = None,
+    transport: Transport | None = None,
     cores: list[int] | None = None,
 ) -> list[Pair]:
     """Measure as many pairs as the protocol asks for."""
     begin = time.monotonic()
     pairs: list[Pair] = []
-    for pair in run(a, b, protocol, done, cores, reach):
+    for pair in run(a, b, protocol, done, cores, transport):
         pairs.append(pair)
         told(pair)
         if enough([p.log_ratio for p in pairs], protocol, time.monotonic() - begin):
@@ -104,11 +104,11 @@ def _pair(
     allowed: list[int],
     protocol: PairProtocol,
     number: int,
-    reach: Reach,
+    transport: Transport,
     check: bool,
 ) -> Pair:
     order = random.Random(f"{protocol.seed}/{number}")
-    with Group(jobs, protocol.timeout_s, reach, allowed, together=True) as group:
+    with Group(jobs, protocol.timeout_s, transport, allowed, together=True) as group:
         group.begin(order.sample((0, 1), 2), protocol.warming)
         records = [session.record for session in group.sessions]
         n = max(protocol.block_min_inferences, min(record.warmed["n"] for record in records))

@@ -15,8 +15,8 @@ from bench.measure.launch import Launch
 from bench.measure.probe_graphs import Graph
 from bench.plan.case import BackendRef, Case, Network, Settings
 from bench.plan.zoo import ModelRef
-from bench.transport.base import Reach
-from bench.transport.local import LocalReach
+from bench.transport.base import Transport
+from bench.transport.local import LocalTransport
 
 PROBE = Network(ModelRef("onnx", "probe", "", {}, None))
 TIMEOUT_S = 120.0
@@ -33,9 +33,9 @@ class Probes:
     """
 
     def __init__(
-        self, backend: BackendRef, threads: int, reach: Reach | None = None, cores: Sequence[int] = ()
+        self, backend: BackendRef, threads: int, transport: Transport | None = None, cores: Sequence[int] = ()
     ) -> None:
-        self.reach = reach or LocalReach()
+        self.transport = transport or LocalTransport()
         self.cores: list[int] = []
         self.free_bytes = 0
         self._allowed = list(cores)
@@ -44,8 +44,9 @@ class Probes:
         self._open: list[Graph] = []
 
     def __enter__(self) -> Self:
-        pick_cores(self._case.settings.threads, self._allowed or self.reach.usable_cores())  # too few: say it at once
-        anew(self.reach, self._started)
+        # Too few: say it at once.
+        pick_cores(self._case.settings.threads, self._allowed or self.transport.usable_cores())
+        anew(self.transport, self._started)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -80,7 +81,7 @@ class Probes:
         return self._ask("kernel", kernel=kernel.record(), block_ms=block_ms, least=least, cold=cold)
 
     def _ask(self, do: str, **request: Any) -> dict[str, Any]:
-        return anew(self.reach, lambda: self._asked(do, request))
+        return anew(self.transport, lambda: self._asked(do, request))
 
     def _asked(self, do: str, request: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -92,7 +93,7 @@ class Probes:
     def _started(self) -> Launch:
         """Return the process, a new one with the same graphs open where there is none."""
         if self._launch is None:
-            launch = Launch(self._case, TIMEOUT_S, self.reach)
+            launch = Launch(self._case, TIMEOUT_S, self.transport)
             try:
                 self.cores = self.cores or launch.choose(self._case.settings.threads, self._allowed)
                 about = {"backend": self._case.backend.name, "options": self._case.backend.options}

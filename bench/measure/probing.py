@@ -31,8 +31,8 @@ from bench.backends.base import Session
 from bench.backends.kernel import Kernel
 from bench.backends.loop import time_block
 from bench.base.errors import clip, first_line
-from bench.machine.canary import Canary
 from bench.machine.cores import pin
+from bench.machine.workload import ReferenceWorkload
 from bench.measure import probe_graphs as graphs
 from bench.measure.probe_artifact import describe, examine
 from bench.plan.case import Settings
@@ -112,7 +112,7 @@ class Prober:
         return {"kernels": [kernel.record() for kernel in found.kernels], "lost": found.lost}
 
     def kernel(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Time one kernel alone; latencies in ns, the canary's beside them."""
+        """Time one kernel alone; latencies in ns, the reference workload's beside them."""
         try:
             return self._kernel(Kernel.read(request["kernel"]), request)
         except Exception as error:  # whatever the runtime raises belongs to this kernel
@@ -132,8 +132,8 @@ class Prober:
         return Path(self._temporary.name)
 
     @cached_property
-    def _canary(self) -> Canary:
-        return Canary()
+    def _workload(self) -> ReferenceWorkload:
+        return ReferenceWorkload()
 
     @cached_property
     def _evict(self) -> NDArray[np.float32]:
@@ -156,10 +156,10 @@ class Prober:
         try:
             for _ in range(3):
                 session.infer()
-            before = self._canary.before()["gemm_ns"]
+            before = self._workload.before()["gemm_ns"]
             hot = self._block(session, request["block_ms"], request["least"])
             cold = [self._cold(session, artifact) for _ in range(request["cold"])]
-            after = self._canary.before()["gemm_ns"]
+            after = self._workload.before()["gemm_ns"]
         finally:
             session.close()
         middle = {"hot_ns": statistics.median(hot), "cold_ns": statistics.median(cold)}

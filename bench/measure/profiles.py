@@ -12,8 +12,8 @@ from bench.machine.environment import pick_cores
 from bench.measure.engine import Group, anew
 from bench.plan.case import Case
 from bench.plan.protocol import ProfileProtocol
-from bench.transport.base import Reach
-from bench.transport.local import LocalReach
+from bench.transport.base import Transport
+from bench.transport.local import LocalTransport
 
 Told = Callable[[int], None]
 
@@ -23,7 +23,11 @@ def _silent(number: int) -> None:
 
 
 def measure(
-    case: Case, protocol: ProfileProtocol, told: Told = _silent, reach: Reach | None = None, cores: Sequence[int] = ()
+    case: Case,
+    protocol: ProfileProtocol,
+    told: Told = _silent,
+    transport: Transport | None = None,
+    cores: Sequence[int] = (),
 ) -> tuple[Artifact, list[dict[str, Any]]]:
     """Profile a case in fresh processes, one after another; `told` hears the number of each that is done.
 
@@ -33,14 +37,14 @@ def measure(
     Raises:
         MeasureError: it cannot be measured or profiled, or what ran is not what was asked.
     """
-    return measure_in_turns([case], protocol, told, reach, cores)[0]
+    return measure_in_turns([case], protocol, told, transport, cores)[0]
 
 
 def measure_in_turns(
     cases: Sequence[Case],
     protocol: ProfileProtocol,
     told: Told = _silent,
-    reach: Reach | None = None,
+    transport: Transport | None = None,
     cores: Sequence[int] = (),
 ) -> list[tuple[Artifact, list[dict[str, Any]]]]:
     """Profile several cases side by side, so that a drift of the clock becomes no difference between them.
@@ -49,14 +53,14 @@ def measure_in_turns(
     profiles; which case comes first alternates. Returns for each case what `measure` does. A launch in which the
     connection to the device was lost is done anew.
     """
-    reach = reach or LocalReach()
+    transport = transport or LocalTransport()
     for case in cases:
-        pick_cores(case.settings.threads, list(cores) or reach.usable_cores())  # say at once that there are too few
+        pick_cores(case.settings.threads, list(cores) or transport.usable_cores())  # say at once that there are too few
     artifacts = [ensure(case.network, protocol.seed) for case in cases]
     jobs = list(zip(cases, artifacts, strict=True))
     launches: list[list[dict[str, Any]]] = [[] for _ in cases]
     for number in range(protocol.launches):
-        brought = anew(reach, partial(_launch, jobs, protocol, number, reach, cores))
+        brought = anew(transport, partial(_launch, jobs, protocol, number, transport, cores))
         for mine, found in zip(launches, brought, strict=True):
             mine.append(found)
         told(number + 1)
@@ -64,9 +68,13 @@ def measure_in_turns(
 
 
 def _launch(
-    jobs: Sequence[tuple[Case, Artifact]], protocol: ProfileProtocol, number: int, reach: Reach, cores: Sequence[int]
+    jobs: Sequence[tuple[Case, Artifact]],
+    protocol: ProfileProtocol,
+    number: int,
+    transport: Transport,
+    cores: Sequence[int],
 ) -> list[dict[str, Any]]:
-    with Group(jobs, protocol.timeout_s, reach, cores, together=True) as group:
+    with Group(jobs, protocol.timeout_s, transport, cores, together=True) as group:
         group.begin(range(len(jobs)), protocol.warming)
         sizes = [min(protocol.most, session.record.warmed["n"]) for session in group.sessions]
         loads: list[list[dict[str, Any]]] = [[] for _ in jobs]

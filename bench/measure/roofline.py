@@ -17,7 +17,7 @@ from bench.measure.probe_graphs import Graph, compute_probes, stream_probes
 from bench.measure.probes import Probes
 from bench.plan.case import BackendRef
 from bench.plan.protocol import RooflineProtocol
-from bench.transport.base import Reach
+from bench.transport.base import Transport
 
 Tell = Callable[[str], None]
 
@@ -27,7 +27,7 @@ def measure(
     threads: int,
     cores: Sequence[int] = (),
     tell: Tell = lambda text: None,
-    reach: Reach | None = None,
+    transport: Transport | None = None,
     protocol: RooflineProtocol | None = None,
 ) -> Roofline:
     """Measure the roofline of a backend on a device.
@@ -38,7 +38,7 @@ def measure(
     """
     refuse(backend)
     protocol = protocol or RooflineProtocol()
-    with Probes(backend, threads, reach, cores) as probes:
+    with Probes(backend, threads, transport, cores) as probes:
         graphs = compute_probes()
         found = _compute(probes, graphs, protocol, tell)
         best = max(found, key=lambda c: c.gmacs_per_s)

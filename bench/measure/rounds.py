@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def groups(n: int, size: int) -> list[range]:
-    """Split `n` cases, in plan order, into groups that share their waves of launches; sizes differ by at most one."""
+    """Split `n` cases, in plan order, into groups that share their replicates; sizes differ by at most one."""
     count = -(-n // size)
     edges = [round(i * n / count) for i in range(count + 1)] if count else [0]
     return [range(a, b) for a, b in itertools.pairwise(edges)]

@@ -16,16 +16,16 @@ from bench.artifact.artifact import Artifact
 from bench.backends.base import PARITY_TOLERANCE, Placement
 from bench.base.errors import BenchError, clip
 from bench.graph.floor import groups_of
-from bench.machine import quiet
+from bench.machine import baseline
 from bench.machine import roofs as store
+from bench.machine.baseline import BaselineSpeed
 from bench.machine.environment import Environment
-from bench.machine.quiet import Usual
 from bench.machine.roof import LIMIT, Roofline
-from bench.measure.evidence import Evidence, weigh
+from bench.measure.evidence import Weighing, weigh
 from bench.plan.case import Case
 from bench.plan.protocol import Protocol
 from bench.rows.schema import STATUSES, Row
-from bench.stats.summary import Headline, confidence, headline, percentile
+from bench.stats.summary import Estimate, confidence, estimate, percentile
 
 
 @dataclass
@@ -49,19 +49,19 @@ class CaseState:
     inspected: dict[str, Any] | None = None
     error: BenchError | None = None
     spent_s: float = 0.0
-    usual: Usual | None = None
+    baseline: BaselineSpeed | None = None
     first: int = 5
 
-    def evidence(self) -> Evidence:
+    def weighing(self) -> Weighing:
         """Return what counts of the launches so far."""
-        return weigh([launch.blocks for launch in self.launches], self.usual)
+        return weigh([launch.blocks for launch in self.launches], self.baseline)
 
-    def headline(self) -> Headline | None:
+    def estimate(self) -> Estimate | None:
         """Summarise the launches that count, if there is any sample."""
-        found = self.evidence()
+        found = self.weighing()
         if not found.launches:
             return None
-        return headline(found.launches, found.slowness, confidence(len(found.launches), self.first))
+        return estimate(found.launches, found.slowness, confidence(len(found.launches), self.first))
 
     def wants_more(self, protocol: Protocol) -> bool:
         """Tell whether another launch is due: too few that count yet, or not sure enough within the limits."""
@@ -71,8 +71,8 @@ class CaseState:
         spent = self.spent_s >= protocol.budget_s
         if any(launch.loaded.get("emulated") for launch in self.launches):  # no number of them makes it a latency
             return made < min(rule.least, rule.most) and not (spent and made >= rule.afford)
-        evidence, found = self.evidence(), self.headline()
-        counting = len(evidence.launches) if evidence.sound else 0
+        weighing, found = self.weighing(), self.estimate()
+        counting = len(weighing.launches) if weighing.sound else 0
         return not rule.enough(counting, lambda: found.half_width if found else math.inf, made, spent)
 
     def take(
@@ -85,19 +85,19 @@ class CaseState:
     ) -> None:
         """Take in a launch, whole or as far as it came, and remember the machine's speed beside it for later runs.
 
-        The usual speed comes from earlier runs, once, so that all launches meet the same measure; what is scripted is
-        no machine.
+        The baseline speed comes from earlier runs, once, so that all launches meet the same measure; what is scripted
+        is no machine.
         """
         self.error, self.spent_s = error, self.spent_s + spent_s
         self.inspected = self.inspected or inspected
         if not record.loaded:
             return
-        backend, canary = self.case.backend.name, record.loaded["canary"]
+        backend, workload = self.case.backend.name, record.loaded["canary"]
         if not self.launches:
-            self.usual = quiet.recall(environment, backend, canary)
+            self.baseline = baseline.recall(environment, backend, workload)
         self.launches.append(record)
         if not any(block.get("scripted") for block in record.blocks):
-            quiet.remember(environment, backend, canary, record.blocks)
+            baseline.remember(environment, backend, workload, record.blocks)
 
 
 def asked_precision(case: Case, artifact: Artifact) -> str:
@@ -117,14 +117,14 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
         return fault
     if any(launch.loaded.get("emulated") for launch in state.launches):
         return "noisy", "the CPU is emulated: this latency says nothing about any device"
-    found, evidence = state.headline(), state.evidence()
-    if found is None or not evidence.sound:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in evidence.aside.items())
+    found, weighing = state.estimate(), state.weighing()
+    if found is None or not weighing.sound:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in weighing.aside.items())
         return "noisy", f"not one launch was undisturbed ({reasons} blocks); `bench doctor` may know why"
     if found.lo_ns is None:
         return "noisy", "one launch gives no interval"
     if found.half_width > protocol.tolerance:
-        speed = "" if 0.95 < found.speed < 1.05 else f"; the machine ran at {found.speed:.0%} of its usual speed"
+        speed = "" if 0.95 < found.speed < 1.05 else f"; the machine ran at {found.speed:.0%} of its baseline speed"
         return "noisy", f"the 95% interval is ±{found.half_width:.2%}, wider than {protocol.tolerance:.0%}{speed}"
     return "ok", ""
 
@@ -236,7 +236,7 @@ def _of_inspection(inspected: dict[str, Any]) -> dict[str, Any]:
 
 def _of_roofline(state: CaseState, environment: Environment, status: str) -> tuple[dict[str, Any], str]:
     """Return the columns that follow from this machine's roofline, if it is known, and why the row is wrong, if so."""
-    found = state.headline()
+    found = state.estimate()
     if state.artifact is None or state.inspected is None or found is None:
         return {}, ""
     effective = state.inspected["effective"]
@@ -261,13 +261,13 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         return {}
     loaded = [launch.loaded for launch in state.launches]
     blocks = [block for launch in state.launches for block in launch.blocks]
-    evidence = state.evidence()
-    samples = [ns for launch in evidence.launches for ns in launch]
+    weighing = state.weighing()
+    samples = [ns for launch in weighing.launches for ns in launch]
     host = [ns for block in blocks for ns in block.get("host_ns", ())]
     rss = [launch.peak_rss_bytes for launch in state.launches if launch.peak_rss_bytes]
     values: dict[str, Any] = {
-        "launches": len(evidence.launches),
-        "set_aside": evidence.share_aside,
+        "launches": len(weighing.launches),
+        "set_aside": weighing.share_aside,
         "emulated": any(row.get("emulated") for row in loaded),
         "blocks": len(blocks),
         "samples": len(samples),
@@ -282,7 +282,7 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         values[f"{name}_ms"] = statistics.median(row[key] for row in loaded) / 1e6
     compiled = [row["compile_ns"] for row in loaded if row.get("compile_ns") is not None]
     values["compile_ms"] = statistics.median(compiled) / 1e6 if compiled else None
-    found = state.headline()
+    found = state.estimate()
     if found is None:
         return values
     percentiles = {f"p{q}_ms": percentile(samples, q) for q in (50, 90, 99)}

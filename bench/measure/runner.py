@@ -1,6 +1,6 @@
 """The parent: takes the cases of a plan through their launches, rounds and blocks, and hands out rows.
 
-How a wave of launches goes, and what becomes of it when the link to the device is lost, is `bench.measure.engine`'s.
+How a replicate goes, and what becomes of it when the link to the device is lost, is `bench.measure.engine`'s.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from bench.measure.rounds import groups, shuffled
 from bench.measure.rows import CaseState, build_row
 from bench.plan.case import Case, Network, Plan
 from bench.rows.schema import Row
-from bench.transport.base import Reach
-from bench.transport.local import LocalReach
+from bench.transport.base import Transport
+from bench.transport.local import LocalTransport
 
 WAIT_S = 1.0
 
@@ -36,13 +36,13 @@ class Observer:
 
     exporting: Callable[[Case], None] = lambda case: None
     converting: Callable[[Case], None] = lambda case: None
-    step: Callable[[Case, int, str], None] = lambda case, wave, doing: None
+    step: Callable[[Case, int, str], None] = lambda case, replicate, doing: None
     samples: Callable[[list[dict[str, Any]]], None] = lambda records: None
 
 
 @dataclass
 class Runner:
-    """Measures a plan on the device at the end of `reach`. `run` yields each case's row as soon as it has ended.
+    """Measures a plan on the device at the end of `transport`. `run` yields each case's row as soon as it has ended.
 
     A connection that is lost costs the launches that were under way, on a device that is there again: they are
     measured anew. What stays out of reach fails.
@@ -52,12 +52,12 @@ class Runner:
     cores: list[int] = field(default_factory=list)
     observer: Observer = field(default_factory=Observer)
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    reach: Reach = field(default_factory=LocalReach)
+    transport: Transport = field(default_factory=LocalTransport)
     artifact_of: Callable[[Network, int, Callable[[], None]], Artifact] = ensure
     environment: Environment = field(init=False)
 
     def __post_init__(self) -> None:
-        self.environment = self.reach.environment()
+        self.environment = self.transport.environment()
 
     def run(self) -> Iterator[Row]:
         """Measure every case and yield its row, whatever becomes of it."""
@@ -67,44 +67,44 @@ class Runner:
             waiting = list(range(len(states)))
             for state in states:
                 self._prepare(state)
-            wave = 0
+            replicate = 0
             while waiting:
                 live = [i for i in waiting if states[i].wants_more(protocol)]
                 for i in sorted(set(waiting) - set(live)):
                     yield build_row(states[i], protocol, self.environment, self.run_id)
                 waiting = live
                 if live:
-                    order = [states[i] for i in shuffled(live, protocol.seed, group.start, wave)]
-                    told = partial(self.observer.step, order[0].case, wave, "connecting anew for")
-                    steady(self.reach, order, partial(self._wave, wave=wave), _lost, told)
-                    wave += 1
+                    order = [states[i] for i in shuffled(live, protocol.seed, group.start, replicate)]
+                    told = partial(self.observer.step, order[0].case, replicate, "connecting anew for")
+                    steady(self.transport, order, partial(self._replicate, replicate=replicate), _lost, told)
+                    replicate += 1
                     self._wait([states[i] for i in live])
 
     def _prepare(self, state: CaseState) -> None:
         state.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             # Before an export that would be for nothing.
-            pick_cores(state.case.settings.threads, self.cores or self.reach.usable_cores())
+            pick_cores(state.case.settings.threads, self.cores or self.transport.usable_cores())
             exporting = partial(self.observer.exporting, state.case)
             state.artifact = self.artifact_of(state.case.network, self.plan.protocol.seed, exporting)
         except BenchError as error:
             state.error = error
 
-    def _wave(self, states: Sequence[CaseState], wave: int) -> None:
+    def _replicate(self, states: Sequence[CaseState], replicate: int) -> None:
         """Give every case one launch, from which the cases take turns in rounds."""
         protocol = self.plan.protocol
-        self._carry(states)
+        self._upload(states)
         live = [state for state in states if state.error is None]
         jobs = [(state.case, state.artifact) for state in live if state.artifact is not None]
 
         def step(case: Case, doing: str) -> None:
-            self.observer.step(case, wave, doing)
+            self.observer.step(case, replicate, doing)
 
-        with Group(jobs, protocol.timeout_s, self.reach, self.cores, told=step) as group:
+        with Group(jobs, protocol.timeout_s, self.transport, self.cores, told=step) as group:
             try:
                 group.begin(range(len(jobs)), protocol.warming)
                 for turn in range(protocol.rounds):
-                    group.blocks(shuffled(group.alive, protocol.seed, wave, turn, 1), round=turn)
+                    group.blocks(shuffled(group.alive, protocol.seed, replicate, turn, 1), round=turn)
                 for i in group.alive:
                     if live[i].inspected is None:
                         group.inspect(i)
@@ -112,32 +112,32 @@ class Runner:
             except LinkLost:
                 raise  # measured anew: what it brought is forgotten, so that no launch is recorded twice
             except BaseException:
-                self._tell(group, wave)
+                self._tell(group, replicate)
                 raise
-            self._tell(group, wave)
+            self._tell(group, replicate)
             for state, session in zip(live, group.sessions, strict=True):
                 state.take(session.record, session.inspected, session.error, session.spent_s, self.environment)
 
-    def _carry(self, states: Sequence[CaseState]) -> None:
+    def _upload(self, states: Sequence[CaseState]) -> None:
         """Bring the artifacts to the device, which is no part of a case's budget."""
         for state in states:
             try:
                 if state.artifact is not None:
-                    bring(self.reach, state.case, state.artifact, partial(self.observer.converting, state.case))
+                    bring(self.transport, state.case, state.artifact, partial(self.observer.converting, state.case))
             except LinkLost:
                 raise
             except BenchError as error:
                 state.error = error
 
-    def _tell(self, group: Group, wave: int) -> None:
+    def _tell(self, group: Group, replicate: int) -> None:
         """Hand out everything that the launches brought."""
-        place = {"run_id": self.run_id, "launch": wave, "seed": self.plan.protocol.seed}
+        place = {"run_id": self.run_id, "launch": replicate, "seed": self.plan.protocol.seed}
         brought = [session for session in group.sessions if session.record.loaded]
         self.observer.samples([{**place, "case_id": s.case.id, **s.raw()} for s in brought])
 
     def _wait(self, states: list[CaseState]) -> None:
         """Give a neighbour time to leave, when the last launches of all cases were disturbed from end to end."""
-        found = [weigh([s.launches[-1].blocks], s.usual) for s in states if s.launches and s.error is None]
+        found = [weigh([s.launches[-1].blocks], s.baseline) for s in states if s.launches and s.error is None]
         if found and not any(e.sound for e in found):
             time.sleep(WAIT_S)
             for state in states:

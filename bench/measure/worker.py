@@ -39,10 +39,10 @@ from bench.backends.loop import time_block, time_paced
 from bench.base import wire
 from bench.base.errors import BenchError, Unsupported
 from bench.base.process import die_with_parent
-from bench.machine import covariates
-from bench.machine.canary import Canary, Probe
+from bench.machine import counters
 from bench.machine.cores import pin, quietest
 from bench.machine.environment import emulated, usable_cores
+from bench.machine.workload import ReferenceWorkload, Workload
 from bench.measure import profiling
 from bench.plan.case import Settings
 
@@ -88,7 +88,7 @@ class Worker:
         self.load_session = partial(backends.session, backend, self.artifact, settings, request["options"])
         self.session = self.load_session()
         loaded = time.perf_counter_ns()
-        self.canary: Probe = self.session.clocks.canary or Canary()
+        self.workload: Workload = self.session.clocks.workload or ReferenceWorkload()
         self._read_clocks()
         (first, second), _ = time_block(self.session.infer, 2, self.clock, self.device_ns)
         outputs, (_, reference) = self.session.outputs(), self.artifact.reference()
@@ -99,7 +99,7 @@ class Worker:
             "import_ns": imported - begin,
             "load_ns": loaded - imported,
             "compile_ns": self.session.compile_ns,
-            "canary": self.canary.identity,
+            "canary": self.workload.identity,
             "first_ns": first,
             "second_ns": second,
             "parity_rel_l2": relative_l2(outputs, reference),
@@ -112,7 +112,7 @@ class Worker:
         begin = time.perf_counter_ns()
         self.session = self.load_session()
         loaded = time.perf_counter_ns()
-        self.canary = self.session.clocks.canary or self.canary
+        self.workload = self.session.clocks.workload or self.workload
         self._read_clocks()
         time_block(self.session.infer, 3, self.clock, self.device_ns)
         return {"load_ns": loaded - begin}
@@ -142,18 +142,18 @@ class Worker:
         while not self.pace_ns and lead < LEAD_IN and (not lead or time.perf_counter_ns() - begin < LEAD_IN_NS):
             self.session.infer()
             lead += 1
-        canary = [self.canary.before()]
-        before = covariates.read(self.cores)
+        workload = [self.workload.before()]
+        before = counters.read(self.cores)
         late = host = None
         if self.pace_ns:
             sleep = self.session.clocks.sleep
             latencies, late = time_paced(self.session.infer, request["n"], self.pace_ns, self.clock, sleep)
         else:
             latencies, host = time_block(self.session.infer, request["n"], self.clock, self.device_ns)
-        after = covariates.read(self.cores)
-        canary.append(self.canary.after())
-        answer: dict[str, Any] = {"latency_ns": latencies, "covariates": covariates.difference(before, after)}
-        answer |= {"start_ns": before["wall_ns"], "canary": canary, "scripted": self.backend.capabilities.scripted}
+        after = counters.read(self.cores)
+        workload.append(self.workload.after())
+        answer: dict[str, Any] = {"latency_ns": latencies, "covariates": counters.difference(before, after)}
+        answer |= {"start_ns": before["wall_ns"], "canary": workload, "scripted": self.backend.capabilities.scripted}
         if host is not None:
             answer["host_ns"] = host
         if late is not None:

@@ -18,7 +18,7 @@ from bench.papers.figures import Counts as Counts
 from bench.papers.figures import Printed as Printed
 from bench.papers.figures import half_unit, parse_counting
 from bench.papers.figures import rounding as rounding
-from bench.papers.tables import Row
+from bench.papers.tables import PrintedRow
 from bench.papers.tables import read as read_rows
 
 NETWORK_COLUMNS = (
@@ -148,7 +148,7 @@ def call_ms(value: float, unit: str, batch: int) -> float:
     raise ValueError(f"unit {unit!r}")
 
 
-def _network(row: Row, table: str) -> PublishedNetwork:
+def _network(row: PrintedRow, table: str) -> PublishedNetwork:
     try:
         counting = parse_counting(row.text("counting"))
     except ValueError as error:
@@ -176,7 +176,7 @@ def _network(row: Row, table: str) -> PublishedNetwork:
     )
 
 
-def _latency(row: Row) -> PublishedLatency:
+def _latency(row: PrintedRow) -> PublishedLatency:
     batch = row.whole("batch")
     unit = row.one_of("published_unit", UNITS)
     value = row.number("published_value", low=0)
@@ -208,7 +208,7 @@ def _latency(row: Row) -> PublishedLatency:
     )
 
 
-def _printed(row: Row, column: str, coarse_m: float | None) -> Printed | None:
+def _printed(row: PrintedRow, column: str, coarse_m: float | None) -> Printed | None:
     text = row.text(column)
     if not text:
         return None

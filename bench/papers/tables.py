@@ -25,7 +25,7 @@ class TableError(BenchError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PrintedRow:
     """One line of a table: its cells by column, and where it stands, for the errors."""
 
     where: str
@@ -72,7 +72,7 @@ class Row:
         return int(first), int(second or first)
 
 
-def read(table: Traversable, columns: Sequence[str]) -> Iterator[Row]:
+def read(table: Traversable, columns: Sequence[str]) -> Iterator[PrintedRow]:
     """Read a UTF-8 table whose header is exactly `columns`.
 
     Raises:
@@ -95,7 +95,7 @@ def read(table: Traversable, columns: Sequence[str]) -> Iterator[Row]:
             where = f"{name}, line {reader.line_num}"
             if len(cells) != len(columns):
                 raise TableError(f"{where}: {len(cells)} cells instead of {len(columns)}", "quote a cell with a comma")
-            row = Row(where, {column: cell.strip() for column, cell in zip(columns, cells, strict=True)})
+            row = PrintedRow(where, {column: cell.strip() for column, cell in zip(columns, cells, strict=True)})
             for column, cell in row.cells.items():
                 if not cell.isprintable():
                     row.fail(column, f"{clip(cell)!r} holds a control character")

@@ -53,7 +53,7 @@ class Protocol:
 
     A case gets at least `launches` fresh processes, and more, up to `max_launches`, until the 95% interval of its
     latency is within `tolerance` on either side or `budget_s` seconds are spent on it. In each launch it runs `rounds`
-    blocks of `block_ms` or `block_min_inferences`, whichever is longer. At most `live` cases share a wave of launches.
+    blocks of `block_ms` or `block_min_inferences`, whichever is longer. At most `live` cases share a replicate.
     """
 
     launches: int = 5
@@ -136,16 +136,16 @@ class ProfileProtocol:
 
 
 @dataclass(frozen=True, slots=True)
-class WaveProtocol:
-    """How many waves a group of cases gets, and what is in one.
+class ReplicateProtocol:
+    """How many replicates a group of cases gets, and what is in one.
 
-    Stops between `waves` and `most` when every effect's 95% interval is within `half_width` on the log scale, or within
-    a fifth of the published effect where that is more; never by a verdict. (Simulated: from three waves on, 94 to 95%
-    of the intervals cover for a spread between waves of 0.5 to 1.5%, 92% for one of 2%.) `live` cases at most share a
-    wave. With `reload` the model is loaded anew between turns.
+    Stops between `replicates` and `most` when every effect's 95% interval is within `half_width` on the log scale, or
+    within a fifth of the published effect where that is more; never by a verdict. (Simulated: from three replicates on,
+    94 to 95% of the intervals cover for a spread between replicates of 0.5 to 1.5%, 92% for one of 2%.) `live` cases at
+    most share a replicate. With `reload` the model is loaded anew between turns.
     """
 
-    waves: int = 3
+    replicates: int = 3
     most: int = 8
     half_width: float = 0.02
     turns: int = 4
@@ -159,8 +159,8 @@ class WaveProtocol:
     seed: int = 0
 
     def stopping(self, published: float | None = None) -> Stopping:
-        """When an effect has had enough waves. `published` is the log of the published effect, if there is one."""
-        return Stopping(max(3, self.waves), self.most, max(self.half_width, abs(published or 0.0) / 5), 1)
+        """When an effect has had enough replicates. `published` is the log of the published effect, if there is one."""
+        return Stopping(max(3, self.replicates), self.most, max(self.half_width, abs(published or 0.0) / 5), 1)
 
     @property
     def warming(self) -> Warming:
@@ -169,7 +169,7 @@ class WaveProtocol:
 
 
 # A first answer: G1 to G4 on two backends within three minutes.
-QUICK = WaveProtocol(waves=5, most=5, turns=3, block_ms=20.0, warmup_ms=40.0, reload=False)
+QUICK = ReplicateProtocol(replicates=5, most=5, turns=3, block_ms=20.0, warmup_ms=40.0, reload=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from bench.backends.kernel import Kernel
 from bench.base.errors import ArtifactError, BenchError
 from bench.predict.features import moved_bytes, weight_bytes
 from bench.predict.regressor import LEAST, Regressor
-from bench.predict.table import Network, Table
+from bench.predict.table import KernelList, KernelTable
 
 Array = NDArray[np.float64]
 COVERAGE = 0.9
@@ -97,7 +97,7 @@ class Prediction:
 class Predictor:
     """Fitted on a table. `hidden` are keys it must not look up: it predicts them, to see how well it does."""
 
-    table: Table
+    table: KernelTable
     hidden: Collection[str] = ()
     families_left_out: Collection[str] = ()
     seed: int = 0
@@ -105,9 +105,9 @@ class Predictor:
     _predicted: dict[str, tuple[float, float]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        usual = self.table.usual_gemm_ns
+        baseline_ns = self.table.baseline_gemm_ns
         self._timed = {
-            key: (timing.hot_ns(usual), timing.cold_ns(usual))
+            key: (timing.hot_ns(baseline_ns), timing.cold_ns(baseline_ns))
             for key, timing in self.table.timings.items()
             if timing.runs and key not in self.hidden
         }
@@ -117,7 +117,7 @@ class Predictor:
             self._alike[op] = self._alike.get(op, 0) + 1
         self.terms = self._fit()
 
-    def anchors(self) -> list[Network]:
+    def anchors(self) -> list[KernelList]:
         """Return the measured networks the law is fitted on."""
         return [
             n
@@ -125,7 +125,7 @@ class Predictor:
             if n.latency_ns and not n.lost and n.family not in self.families_left_out
         ]
 
-    def sums(self, network: Network) -> Sums:
+    def sums(self, network: KernelList) -> Sums:
         """Add the kernels of a network up."""
         kernels = [self.table.timings[key].kernel for key in network.keys]
         self._predict_missing([k for k in kernels if k.key not in self._timed])
@@ -165,7 +165,7 @@ class Predictor:
             tuple(unknown),
         )
 
-    def predict(self, network: Network) -> Prediction:
+    def predict(self, network: KernelList) -> Prediction:
         """Predict a network's latency."""
         sums = self.sums(network)
         latency = max(float(np.dot(self.terms, sums.row())), 0.3 * sums.hot_ns, 1.0)  # b may be negative
@@ -235,7 +235,9 @@ def fit_law(rows: Array) -> Array:
     return np.asarray(found.x * scale, dtype=np.float64)
 
 
-def calibrate(table: Table, seed: int = 0, told: Any = lambda text: None, strict: bool = False) -> list[dict[str, Any]]:
+def calibrate(
+    table: KernelTable, seed: int = 0, told: Any = lambda text: None, strict: bool = False
+) -> list[dict[str, Any]]:
     """Predict every measured network as if it had not been, and say how wrong that was.
 
     One record each: `seen` is the log ratio of prediction to measurement with all its kernels timed, `unseen` with
@@ -259,7 +261,7 @@ def calibrate(table: Table, seed: int = 0, told: Any = lambda text: None, strict
     return found
 
 
-def hidden_keys(table: Table, family: str, strict: bool = True) -> set[str]:
+def hidden_keys(table: KernelTable, family: str, strict: bool = True) -> set[str]:
     """Return the keys that only a family has, among the networks of a table.
 
     Without `strict` operators of which too few would be left to predict another from stay: a network that has one is
@@ -301,7 +303,7 @@ def conformal(scores: Sequence[float], coverage: float = COVERAGE) -> float | No
     return sorted(scores)[rank - 1] if 0 < rank <= len(scores) else None
 
 
-def ready(table: Table) -> None:
+def ready(table: KernelTable) -> None:
     """Raise ArtifactError where a table has nothing to predict from."""
     if sum(bool(t.runs) for t in table.timings.values()) < LEAST or not any(
         n.latency_ns for n in table.networks.values()
@@ -314,7 +316,7 @@ class NotTrained(ArtifactError):
 
     exit_code = 2
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: KernelTable) -> None:
         where = f"{table.context.backend} {table.context.version}, {table.context.threads} threads"
         threads = f" --threads {table.context.threads}" if table.context.threads > 1 else ""
         BenchError.__init__(

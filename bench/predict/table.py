@@ -24,7 +24,8 @@ from bench.plan.case import same_name
 from bench.stats.summary import SLOPE
 
 FORMAT = 1
-SLOW = 1.25  # times the canary's usual time from which a run was disturbed, as in `bench.measure.evidence`
+# Times the reference workload's baseline time from which a run was disturbed, as in `bench.measure.evidence`.
+SLOW = 1.25
 APART = 1.15  # times the fastest run of a kernel from which another was disturbed: nothing makes one faster
 
 
@@ -60,28 +61,28 @@ class Timing:
     runs: list[dict[str, float]] = field(default_factory=list)
     failed: str = ""
 
-    def hot_ns(self, usual_gemm_ns: float) -> float:
-        """Return its time with everything in the cache, told for the machine's usual speed."""
-        return self._time("hot_ns", usual_gemm_ns)
+    def hot_ns(self, baseline_gemm_ns: float) -> float:
+        """Return its time with everything in the cache, told for the machine's baseline speed."""
+        return self._time("hot_ns", baseline_gemm_ns)
 
-    def cold_ns(self, usual_gemm_ns: float) -> float:
-        """Return its time with weights and large operands out of the private caches, at the usual speed."""
-        return max(self._time("cold_ns", usual_gemm_ns), self.hot_ns(usual_gemm_ns))
+    def cold_ns(self, baseline_gemm_ns: float) -> float:
+        """Return its time with weights and large operands out of the private caches, at the baseline speed."""
+        return max(self._time("cold_ns", baseline_gemm_ns), self.hot_ns(baseline_gemm_ns))
 
-    def quiet_runs(self, usual_gemm_ns: float) -> list[dict[str, float]]:
-        """Return the runs that nothing disturbed: their canary was near the usual, and they agree with the fastest."""
-        calm = [run for run in self.runs if run["gemm_ns"] < SLOW * usual_gemm_ns]
+    def quiet_runs(self, baseline_gemm_ns: float) -> list[dict[str, float]]:
+        """Return the undisturbed runs: their reference workload was near its baseline, they agree with the fastest."""
+        calm = [run for run in self.runs if run["gemm_ns"] < SLOW * baseline_gemm_ns]
         fastest = min((run["hot_ns"] for run in calm), default=0.0)
         return [run for run in calm if run["hot_ns"] < APART * fastest]
 
-    def _time(self, what: str, usual_gemm_ns: float) -> float:
-        runs = self.quiet_runs(usual_gemm_ns) or self.runs
-        logs = [math.log(run[what]) - SLOPE * math.log(run["gemm_ns"] / usual_gemm_ns) for run in runs]
+    def _time(self, what: str, baseline_gemm_ns: float) -> float:
+        runs = self.quiet_runs(baseline_gemm_ns) or self.runs
+        logs = [math.log(run[what]) - SLOPE * math.log(run["gemm_ns"] / baseline_gemm_ns) for run in runs]
         return math.exp(statistics.median(logs))
 
 
 @dataclass
-class Network:
+class KernelList:
     """A network: the keys of its kernels in order, operators that could not be cut out, and its latency if measured.
 
     `again_ns` is a second measurement of the latency, for judging the first; `sha256` that of the ONNX file.
@@ -98,18 +99,18 @@ class Network:
 
 
 @dataclass
-class Table:
+class KernelTable:
     """All that was measured in one context."""
 
     context: Context
     timings: dict[str, Timing] = field(default_factory=dict)
-    networks: dict[str, Network] = field(default_factory=dict)
+    networks: dict[str, KernelList] = field(default_factory=dict)
     calibration: list[dict[str, Any]] = field(default_factory=list)
     file: Path | None = None  # where it is kept, if not in the cache
 
     @property
-    def usual_gemm_ns(self) -> float:
-        """The canary's time at the usual quiet speed: the lower quartile of what was met."""
+    def baseline_gemm_ns(self) -> float:
+        """The reference workload's time at the baseline speed: the lower quartile of what was met."""
         met = sorted(run["gemm_ns"] for timing in self.timings.values() for run in timing.runs)
         return met[len(met) // 4] if met else 1.0
 
@@ -136,16 +137,16 @@ class Table:
         os.replace(draft, file)
 
 
-def recall(context: Context) -> Table:
+def recall(context: Context) -> KernelTable:
     """Return the table of a context, an empty one where there is none or it does not read."""
     try:
         found = read(context.path)
     except OutputError:
-        return Table(context)
-    return found if found.context == context else Table(context)
+        return KernelTable(context)
+    return found if found.context == context else KernelTable(context)
 
 
-def read(path: Path) -> Table:
+def read(path: Path) -> KernelTable:
     """Read a table.
 
     Raises:
@@ -155,13 +156,13 @@ def read(path: Path) -> Table:
         data: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
         if data["format"] != FORMAT:
             raise ValueError("format")
-        table = Table(Context(**data["context"]))
+        table = KernelTable(Context(**data["context"]))
         for row in data["timings"]:
             kernel = Kernel.read(row["kernel"])
             table.timings[kernel.key] = Timing(kernel, row["runs"], row["failed"])
         for row in data["networks"]:
             tuples = {name: tuple(row[name]) for name in ("keys", "lost")}
-            network = Network(**row | tuples | {"name": same_name(row["name"])})
+            network = KernelList(**row | tuples | {"name": same_name(row["name"])})
             table.networks[network.name] = network
         table.calibration = data["calibration"]
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:

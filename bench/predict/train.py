@@ -19,10 +19,10 @@ from bench.plan.protocol import TRAINING, KernelProtocol
 from bench.plan.zoo import ModelRef
 from bench.predict.predictor import calibrate
 from bench.predict.sampler import samples
-from bench.predict.table import Context, Network, Table, Timing
+from bench.predict.table import Context, KernelList, KernelTable, Timing
 from bench.rows.schema import Row
-from bench.transport.base import Reach
-from bench.transport.local import LocalReach
+from bench.transport.base import Transport
+from bench.transport.local import LocalTransport
 
 # One network of most families: between them they have the operators of the zoo, and take little time.
 ANCHORS = (
@@ -39,13 +39,13 @@ Tell = Callable[[str], None]
 class Place:
     """Where prediction measures: a device, the cores allowed there, and how kernels are timed."""
 
-    reach: Reach = field(default_factory=LocalReach)
+    transport: Transport = field(default_factory=LocalTransport)
     cores: Sequence[int] = ()
     protocol: KernelProtocol = field(default_factory=KernelProtocol)
 
-    def probes(self, table: Table, backend: BackendRef) -> Probes:
+    def probes(self, table: KernelTable, backend: BackendRef) -> Probes:
         """Return a process there."""
-        return Probes(backend, table.context.threads, self.reach, self.cores)
+        return Probes(backend, table.context.threads, self.transport, self.cores)
 
 
 def refuse(backend: BackendRef) -> None:
@@ -58,20 +58,20 @@ def refuse(backend: BackendRef) -> None:
         )
 
 
-def context(backend: BackendRef, threads: int, reach: Reach) -> Context:
+def context(backend: BackendRef, threads: int, transport: Transport) -> Context:
     """Say what is measured: the device, as it describes itself, and the version of the runtime there.
 
     Raises:
         Unsupported: the runtime is not there.
     """
-    found = version_of(backend, reach)
+    found = version_of(backend, transport)
     if not found:
         raise Unsupported(f"{backend.canonical} has no runtime there", backends.get(backend.name).install_hint())
-    return Context.of(reach.environment(), backend.canonical, found, threads)
+    return Context.of(transport.environment(), backend.canonical, found, threads)
 
 
 def train(
-    table: Table,
+    table: KernelTable,
     backend: BackendRef,
     models: Sequence[ModelRef],
     tell: Tell,
@@ -94,7 +94,7 @@ def plan_of(models: Sequence[ModelRef], backend: BackendRef, threads: int, batch
     return cross(models, [backend], (threads,), (batch,), protocol=TRAINING)
 
 
-def list_networks(table: Table, plan: Plan, backend: BackendRef, tell: Tell, place: Place | None = None) -> None:
+def list_networks(table: KernelTable, plan: Plan, backend: BackendRef, tell: Tell, place: Place | None = None) -> None:
     """Read the kernels of every network that the table does not have, or has with other weights."""
     artifacts = {case.id: ensure(case.network, on_export=lambda: tell("exporting")) for case in plan.cases}
     names = {case.id: str(case.network) for case in plan.cases}
@@ -110,16 +110,18 @@ def list_networks(table: Table, plan: Plan, backend: BackendRef, tell: Tell, pla
         for case in todo:
             tell(f"reading the graph of {case.model.canonical}")
             artifact = artifacts[case.id]
-            folder = anew(place.reach, partial(place.reach.carry, artifact, backend.name))
+            folder = anew(place.transport, partial(place.transport.upload, artifact, backend.name))
             kernels, lost = probes.kernels(artifact=folder)
             keys = tuple(table.add(kernels))
             family = case.model.source if case.model.kind == "zoo" else case.model.canonical
             name = names[case.id]
-            table.networks[name] = Network(name, keys, lost, artifact.macs, sha256=artifact.sha256, family=family)
+            table.networks[name] = KernelList(name, keys, lost, artifact.macs, sha256=artifact.sha256, family=family)
     table.save()
 
 
-def list_samples(table: Table, backend: BackendRef, number: int, seed: int = 0, place: Place | None = None) -> None:
+def list_samples(
+    table: KernelTable, backend: BackendRef, number: int, seed: int = 0, place: Place | None = None
+) -> None:
     """Read the kernels of made-up graphs."""
     with (place or Place()).probes(table, backend) as probes:
         for convolutions in samples(number, seed):
@@ -127,7 +129,7 @@ def list_samples(table: Table, backend: BackendRef, number: int, seed: int = 0, 
 
 
 def time_kernels(
-    table: Table,
+    table: KernelTable,
     backend: BackendRef,
     tell: Tell,
     deadline: float = float("inf"),
@@ -144,13 +146,13 @@ def time_kernels(
     wanted = [t for key, t in table.timings.items() if only is None or key in only]
     saved = time.monotonic()
     for turn in range(how.passes + how.spare):
-        usual = table.usual_gemm_ns
+        baseline_ns = table.baseline_gemm_ns
         todo = [
             timing
             for timing in wanted
             if not timing.failed
             and not timing.kernel.moves_nothing
-            and len(timing.quiet_runs(usual)) < min(turn + 1, how.passes)
+            and len(timing.quiet_runs(baseline_ns)) < min(turn + 1, how.passes)
             and len(timing.runs) < how.passes + how.spare
         ]
         if not todo:
@@ -186,7 +188,7 @@ def _time(timing: Timing, probes: Probes, how: KernelProtocol) -> None:
 
 
 def time_networks(
-    table: Table,
+    table: KernelTable,
     plan: Plan,
     tell: Tell,
     deadline: float = float("inf"),
@@ -203,7 +205,7 @@ def time_networks(
             group = Plan(tuple(todo[i : i + plan.protocol.live]), plan.protocol)
             names = {case.id: str(case.network) for case in group.cases}
             tell(f"networks: {i} of {len(todo)}")
-            for row in Runner(group, list(place.cores), reach=place.reach).run():
+            for row in Runner(group, list(place.cores), transport=place.transport).run():
                 if row.status not in ("ok", "noisy") or row.latency_ms is None:
                     raise MeasureError(f"{row.model} could not be measured: {row.error}", "leave it out of --anchor")
                 if undisturbed(row):

@@ -21,7 +21,7 @@ from bench.plan.case import Case
 from bench.profiling import source as sources
 from bench.profiling.classes import CONVOLUTIONS, GROUP_OF, GROUPS, classify
 from bench.profiling.correct import Corrected, alone_over_beside, correct, imprecise
-from bench.stats.summary import headline
+from bench.stats.summary import estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def combine(
     loads = [
         [_correct(load, align(first, load["operators"]), scale) for load in launch["loads"]] for launch in launches
     ]
-    latency = headline([[statistics.fmean(c.unprofiled_ns for c in launch)] for launch in loads])
+    latency = estimate([[statistics.fmean(c.unprofiled_ns for c in launch)] for launch in loads])
     origins = sources.join(first, sources.read(artifact), artifact.mac_ops)
     delta_ns = statistics.fmean(c.delta_ns for launch in loads for c in launch)
     operators = tuple(

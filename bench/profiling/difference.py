@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.graph.classes import OpClass
-from bench.profiling.network import Network, total_ms
+from bench.profiling.network import ProfiledNetwork, total_ms
 
 RESIDUAL = "residual"
 
@@ -44,7 +44,7 @@ class Check:
     pairs: int
 
 
-def split(a: Network, b: Network) -> list[Part]:
+def split(a: ProfiledNetwork, b: ProfiledNetwork) -> list[Part]:
     """Return a part for each class that either network has, largest difference first, then the residual."""
     parts = []
     for op_class in OpClass:

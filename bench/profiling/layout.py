@@ -10,29 +10,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.profiling.network import Operator
+from bench.profiling.network import ProfiledOperator
 
 MULTIPLE = 4
 BLOCKS = (16, 8)  # floats: AVX-512; AVX2 and NEON
 
 
-def blocked(op: Operator) -> bool:
+def blocked(op: ProfiledOperator) -> bool:
     """Tell whether an operator writes ONNX Runtime's blocked layout."""
     return op.layout_out == "nchwc"
 
 
-def plain(op: Operator) -> bool:
+def plain(op: ProfiledOperator) -> bool:
     """Tell whether an operator takes an image in plain NCHW."""
     return op.layout_in == "nchw" and op.layout_out in ("nchw", "")
 
 
-def block(operators: Sequence[Operator]) -> int:
+def block(operators: Sequence[ProfiledOperator]) -> int:
     """Return the block of the machine: the larger one if all blocked tensors have a multiple of it."""
     channels = [op.shape_out[1] for op in operators if len(op.shape_out) > 1]
     return next((size for size in BLOCKS if all(c % size == 0 for c in channels)), BLOCKS[-1])
 
 
-def rule(op: Operator, size: int) -> str:
+def rule(op: ProfiledOperator, size: int) -> str:
     """Say which rule keeps a convolution out of the blocked layout; empty where none does that is known."""
     if len(op.weight) < 2:
         return ""
@@ -56,7 +56,7 @@ def _multiple(channels: int) -> str:
     return f"{channels} % {MULTIPLE} = {channels % MULTIPLE}; {stay} channels would stay"
 
 
-def rules(operators: Sequence[Operator], size: int) -> str:
+def rules(operators: Sequence[ProfiledOperator], size: int) -> str:
     """Name the rules that operators break, the most frequent first."""
     counts = Counter(rule(op, size) or "no rule that is known here" for op in operators)
     top = counts.most_common(2)
@@ -65,7 +65,7 @@ def rules(operators: Sequence[Operator], size: int) -> str:
     return " / ".join([*texts, *([f"{left}: others"] if left else [])])
 
 
-def padded_channels(op: Operator) -> str:
+def padded_channels(op: ProfiledOperator) -> str:
     """Say how many channels a convolution has and how many are stored, of its output or else of its input."""
     stored_out = op.shape_out[1] if len(op.shape_out) > 1 else 0
     if len(op.weight) > 1 and stored_out > op.weight[0]:

@@ -22,7 +22,7 @@ SLICES = ("Slice", "StridedSlice", "Gather", "Crop", "slice", "narrow", "select"
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class ProfiledOperator:
     """An executed operator: its time without the profiler's cost, its MACs, and the bytes it moves.
 
     `moved_bytes` are of activations and weights as stored, each read or written once; 0 of a view and of what took no
@@ -47,7 +47,7 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class Network:
+class ProfiledNetwork:
     """A network on a runtime: `operators` in order of execution and `residual_ms` add up to `latency_ms`.
 
     `error_ms` is half the 95% interval of the latency, None where there was one launch. `machine` is the name that
@@ -64,7 +64,7 @@ class Network:
     launches: int
     latency_ms: float
     error_ms: float | None
-    operators: tuple[Operator, ...]
+    operators: tuple[ProfiledOperator, ...]
     resolution: int | None = None
     machine: str = ""
 
@@ -92,21 +92,21 @@ class Network:
         """Return the indices of the operators of some classes that took time."""
         return self.where(lambda op: op.op_class in classes)
 
-    def where(self, condition: Callable[[Operator], bool]) -> list[int]:
+    def where(self, condition: Callable[[ProfiledOperator], bool]) -> list[int]:
         """Return the indices of the operators that took time and fulfil a condition."""
         return [i for i, op in enumerate(self.operators) if op.time_us > 0 and condition(op)]
 
-    def pick(self, indices: Iterable[int]) -> list[Operator]:
+    def pick(self, indices: Iterable[int]) -> list[ProfiledOperator]:
         """Return operators by index."""
         return [self.operators[i] for i in indices]
 
 
-def total_ms(operators: Iterable[Operator]) -> float:
+def total_ms(operators: Iterable[ProfiledOperator]) -> float:
     """Sum up times."""
     return math.fsum(op.time_us for op in operators) / 1e3
 
 
-def load(path: Path) -> tuple[list[Network], list[tuple[float, float]]]:
+def load(path: Path) -> tuple[list[ProfiledNetwork], list[tuple[float, float]]]:
     """Read a file of `bench profile --output` or ``--format json``, or of `bench profile --why --output`.
 
     Returns its networks, and pairs of their latencies in ns that were measured apart, where the file has any.
@@ -130,7 +130,7 @@ def load(path: Path) -> tuple[list[Network], list[tuple[float, float]]]:
         raise OutputError(f"{path} is no profile, or one of another version", hint) from error
 
 
-def read(record: dict[str, Any]) -> Network:
+def read(record: dict[str, Any]) -> ProfiledNetwork:
     """Read `bench.profiling.combine.Profile.record`.
 
     Raises:
@@ -140,7 +140,7 @@ def read(record: dict[str, Any]) -> Network:
     if not (math.isfinite(latency_ms) and latency_ms > 0):
         raise ValueError("latency")
     low, high = record["latency_lo_ms"], record["latency_hi_ms"]
-    return Network(
+    return ProfiledNetwork(
         model=str(record["model"]),
         backend=str(record["backend"]),
         version=str(record["version"]),
@@ -157,12 +157,12 @@ def read(record: dict[str, Any]) -> Network:
     )
 
 
-def _operator(row: dict[str, Any], precision: str) -> Operator:
+def _operator(row: dict[str, Any], precision: str) -> ProfiledOperator:
     shapes_in = tuple(tuple(int(side) for side in shape) for shape in row["shapes_in"])
     shape_out, weight = tuple(row["shape_out"]), tuple(row["weight"])
     element = ELEMENT_BYTES.get(row["precision"] or precision, 4)
     time_us = float(row["time_us"])
-    return Operator(
+    return ProfiledOperator(
         name=str(row["name"]),
         kind=str(row["kind"]),
         op_class=OpClass(row["class"]),

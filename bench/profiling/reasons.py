@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.graph.classes import OpClass
 from bench.profiling import layout
-from bench.profiling.network import Network, Operator, total_ms
+from bench.profiling.network import ProfiledNetwork, ProfiledOperator, total_ms
 from bench.profiling.roofs import Roof
 from bench.profiling.squeeze import gates
 
@@ -40,7 +40,7 @@ class Statement:
     operators: frozenset[int] = frozenset()
     figures: tuple[tuple[str, float], ...] = ()
 
-    def record(self, network: Network) -> dict[str, Any]:
+    def record(self, network: ProfiledNetwork) -> dict[str, Any]:
         """Return plain data, with the operators' names."""
         return {
             "key": self.key,
@@ -52,7 +52,7 @@ class Statement:
         }
 
 
-def reasons(network: Network, roof: Roof) -> list[Statement]:
+def reasons(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     """Return every statement that holds, costliest first."""
     found = [s for find in FINDERS for s in find(network, roof)]
     spoken_of = frozenset(i for s in found for i in s.operators)
@@ -60,7 +60,7 @@ def reasons(network: Network, roof: Roof) -> list[Statement]:
     return sorted(found, key=lambda s: -abs(s.ms))
 
 
-def outside_the_block(network: Network, roof: Roof) -> list[Statement]:
+def outside_the_block(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     """Convolutions that run in plain NCHW beside blocked ones, and slower: per class, with the rule that they break."""
     convs = network.where(lambda op: op.op_class.family == "convolution" and len(op.shape_out) == 4)
     blocked = [i for i in convs if layout.blocked(network.operators[i])]
@@ -87,7 +87,7 @@ def outside_the_block(network: Network, roof: Roof) -> list[Statement]:
     return found
 
 
-def reorders(network: Network, roof: Roof) -> list[Statement]:
+def reorders(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     """Operators that only change the layout, and what else wants which layout."""
     mine = network.of(OpClass.REORDER)
     ms = total_ms(network.pick(mine))
@@ -104,7 +104,7 @@ def reorders(network: Network, roof: Roof) -> list[Statement]:
     return [Statement("reorder", "reorder", ms, text, frozenset(mine), (("moved_mb", moved),))]
 
 
-def padding(network: Network, roof: Roof) -> list[Statement]:
+def padding(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     """MACs that are computed on channels of zeros."""
     mine = network.where(lambda op: bool(op.macs and op.padded_macs and op.padded_macs > op.macs))
     if not mine:
@@ -123,7 +123,7 @@ def padding(network: Network, roof: Roof) -> list[Statement]:
     return [Statement("padding", "padding", lost_ms, text, frozenset(mine), figures)]
 
 
-def depthwise(network: Network, roof: Roof) -> list[Statement]:
+def depthwise(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     """Depthwise convolutions whose share of the time is at least twice that of the MACs."""
     mine = network.of(OpClass.DEPTHWISE)
     ops = network.pick(mine)
@@ -137,7 +137,7 @@ def depthwise(network: Network, roof: Roof) -> list[Statement]:
     return [Statement("depthwise", "depthwise", _beyond(ops, roof), text, frozenset(mine), figures)]
 
 
-def low_intensity(network: Network, roof: Roof) -> list[Statement]:
+def low_intensity(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     """Other operators with MACs whose bytes take longer than their MACs would."""
     mine = network.where(
         lambda op: op.macs > 0 and op.op_class is not OpClass.DEPTHWISE and roof.memory_us(op) > roof.compute_us(op)
@@ -152,7 +152,7 @@ def low_intensity(network: Network, roof: Roof) -> list[Statement]:
     return [Statement("low intensity", "intensity", _beyond(ops, roof), f"{what}: {bound}", frozenset(mine), figures)]
 
 
-def copies(network: Network, roof: Roof) -> list[Statement]:
+def copies(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     """Data movement that the graph asks for: channel shuffles, splits, concatenations, transposes, padding."""
     mine = network.of(*COPIES)
     ops = network.pick(mine)
@@ -166,7 +166,7 @@ def copies(network: Network, roof: Roof) -> list[Statement]:
     return [Statement("copies", "copy", ms, text, frozenset(mine), (("moved_mb", moved),))]
 
 
-def squeeze(network: Network, roof: Roof) -> list[Statement]:
+def squeeze(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     """Squeeze-and-excitation: pooling, tiny products and a gate that multiplies whole maps."""
     found = gates(network.operators)
     mine = frozenset(i for gate in found for i in gate if network.operators[i].time_us > 0)
@@ -182,7 +182,7 @@ def squeeze(network: Network, roof: Roof) -> list[Statement]:
     return [Statement("squeeze", "SE", ms, text, mine, (("blocks", len(found)), ("macs_share", of_macs)))]
 
 
-def short(network: Network, roof: Roof) -> list[Statement]:
+def short(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     """Operators that are called for too little work."""
     mine = network.where(lambda op: op.time_us < SHORT_US and op.time_us > FAR * roof.floor_us(op))
     ops = network.pick(mine)
@@ -199,7 +199,7 @@ def short(network: Network, roof: Roof) -> list[Statement]:
     return [Statement("short", "short", ms - floor_ms, text, frozenset(mine), (("floor_ms", floor_ms),))]
 
 
-def residual(network: Network, roof: Roof) -> list[Statement]:
+def residual(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     """Time in no operator; or, where the operators exceed the latency, that they do."""
     ms, count = network.residual_ms, len(network.operators)
     if abs(ms) < RESIDUAL_SHARE * network.latency_ms:
@@ -211,7 +211,7 @@ def residual(network: Network, roof: Roof) -> list[Statement]:
     return [Statement("residual", "", ms, text, frozenset(), (("us_per_operator", ms / max(count, 1) * 1e3),))]
 
 
-def unexplained(network: Network, roof: Roof, spoken_of: frozenset[int]) -> list[Statement]:
+def unexplained(network: ProfiledNetwork, roof: Roof, spoken_of: frozenset[int]) -> list[Statement]:
     """Operators far above their floor of which no other statement speaks: told, never explained away."""
     mine = [
         i
@@ -230,13 +230,13 @@ def unexplained(network: Network, roof: Roof, spoken_of: frozenset[int]) -> list
     return [Statement("unexplained", "?", at_stake, text, frozenset(mine), (("over_floor", over),))]
 
 
-FINDERS: tuple[Callable[[Network, Roof], list[Statement]], ...] = (
+FINDERS: tuple[Callable[[ProfiledNetwork, Roof], list[Statement]], ...] = (
     *(outside_the_block, reorders, padding, depthwise, low_intensity),
     *(copies, squeeze, short, residual),
 )
 
 
-def told(op: Operator) -> str:
+def told(op: ProfiledOperator) -> str:
     """Say what an operator is: its class, and for a convolution its channels and pixels."""
     if op.op_class.family == "convolution" and len(op.weight) == 4 and len(op.shape_out) == 4:
         kernel = "x".join(map(str, op.weight[2:]))
@@ -245,7 +245,7 @@ def told(op: Operator) -> str:
     return f"{op.op_class} {'x'.join(map(str, op.shape_out))}".rstrip()
 
 
-def _intensity(ops: list[Operator], roof: Roof) -> tuple[str, tuple[tuple[str, float], ...]]:
+def _intensity(ops: list[ProfiledOperator], roof: Roof) -> tuple[str, tuple[tuple[str, float], ...]]:
     """Say on which side of the ridge operators lie together."""
     moved = sum(op.moved_bytes for op in ops)
     if not moved:
@@ -264,12 +264,12 @@ def _intensity(ops: list[Operator], roof: Roof) -> tuple[str, tuple[tuple[str, f
     return f"{bound}, {rest}", figures
 
 
-def _beyond(ops: list[Operator], roof: Roof) -> float:
+def _beyond(ops: list[ProfiledOperator], roof: Roof) -> float:
     """Return the time beyond what the MACs take at the peak, in ms."""
     return max(0.0, total_ms(ops) - sum(roof.compute_us(op) for op in ops) / 1e3)
 
 
-def _rate(ops: list[Operator]) -> float:
+def _rate(ops: list[ProfiledOperator]) -> float:
     return sum(op.macs for op in ops) / sum(op.time_us for op in ops) / 1e3
 
 

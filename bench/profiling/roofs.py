@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.profiling.network import Network, Operator
+from bench.profiling.network import ProfiledNetwork, ProfiledOperator
 
 
 @dataclass(frozen=True)
@@ -22,30 +22,30 @@ class Roof:
     bandwidth_gb_per_s: Callable[[float], float]
     origin: str
 
-    def compute_us(self, op: Operator) -> float:
+    def compute_us(self, op: ProfiledOperator) -> float:
         """Least time for an operator's MACs."""
         return op.macs / self.peak_gmacs_per_s / 1e3 if op.macs else 0.0
 
-    def memory_us(self, op: Operator) -> float:
+    def memory_us(self, op: ProfiledOperator) -> float:
         """Least time for the bytes that an operator moves."""
         return op.moved_bytes / self.bandwidth_gb_per_s(op.moved_bytes) / 1e3 if op.moved_bytes else 0.0
 
-    def floor_us(self, op: Operator) -> float:
+    def floor_us(self, op: ProfiledOperator) -> float:
         """Least time of an operator: the longer of the two."""
         return max(self.compute_us(op), self.memory_us(op))
 
-    def ridge(self, operators: Sequence[Operator]) -> float:
+    def ridge(self, operators: Sequence[ProfiledOperator]) -> float:
         """MACs per byte from which on the peak bounds operators of these sizes, and no longer the bandwidth."""
         moved, time_us = sum(op.moved_bytes for op in operators), sum(self.memory_us(op) for op in operators)
         return self.peak_gmacs_per_s * time_us * 1e3 / moved if moved else 0.0
 
 
-def find(networks: Sequence[Network]) -> Roof:
+def find(networks: Sequence[ProfiledNetwork]) -> Roof:
     """Return the roof for networks of one runtime: their machine's measured one if there is one, else the profiles'."""
     return measured(networks[0]) or of_profiles(networks)
 
 
-def measured(network: Network) -> Roof | None:
+def measured(network: ProfiledNetwork) -> Roof | None:
     """Return the roofline that was measured on the machine and with the runtime of the profile, if it is known here."""
     from bench.machine import roofs as store
 
@@ -55,7 +55,7 @@ def measured(network: Network) -> Roof | None:
     return Roof(found.peak_gmacs_per_s, found.bandwidth_gb_per_s, "measured by `bench roofline`")
 
 
-def of_profiles(networks: Sequence[Network]) -> Roof:
+def of_profiles(networks: Sequence[ProfiledNetwork]) -> Roof:
     """Take the best rates that operators of the profiles themselves reach: both are lower bounds of what is possible.
 
     Only operators that the profiler can tell precisely count; without any, the networks as a whole.

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from math import prod
 
 from bench.graph.classes import OpClass
-from bench.profiling.network import Operator, Shape
+from bench.profiling.network import ProfiledOperator, Shape
 
 GATES = (OpClass.MULTIPLY, OpClass.ELEMENTWISE)
 
 
-def gates(operators: Sequence[Operator]) -> list[tuple[int, ...]]:
+def gates(operators: Sequence[ProfiledOperator]) -> list[tuple[int, ...]]:
     """Return the operators of each block, by index, the gate last; no operator is in two."""
     found: list[tuple[int, ...]] = []
     taken: set[int] = set()
@@ -37,7 +37,7 @@ def gates(operators: Sequence[Operator]) -> list[tuple[int, ...]]:
     return found
 
 
-def _is_gate(op: Operator) -> bool:
+def _is_gate(op: ProfiledOperator) -> bool:
     maps = [shape for shape in op.shapes_in if _is_map(shape)]
     vectors = [shape for shape in op.shapes_in if _is_vector(shape)]
     return bool(maps) and any(prod(v) == prod(m[:2]) for m in maps for v in vectors) and _is_map(op.shape_out)

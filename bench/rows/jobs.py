@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.base.errors import clip
 from bench.rows import identity
-from bench.stats.jobs import Side, within_variance
+from bench.stats.jobs import JobSide, within_variance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,11 +26,11 @@ class Jobs:
     refused: tuple[str, ...] = ()
 
     @property
-    def side(self) -> Side:
+    def side(self) -> JobSide:
         """What the statistics need."""
         logs = [math.log(v) for v in self.rows["latency_ms"]]
         intervals = self.rows[["latency_lo_ms", "latency_hi_ms", "launches"]].itertuples(index=False)
-        return Side(tuple(logs), tuple(within_variance(lo, hi, launches) for lo, hi, launches in intervals))
+        return JobSide(tuple(logs), tuple(within_variance(lo, hi, launches) for lo, hi, launches in intervals))
 
     @property
     def runs(self) -> tuple[str, ...]:

@@ -73,10 +73,10 @@ class Row:
     )
     params: int | None = column(RESULT, "", "number of parameters")
     latency_ms: float | None = column(
-        RESULT, "ms", "headline: geometric mean of the launches' medians, at the usual speed"
+        RESULT, "ms", "estimate: geometric mean of the launches' medians, at the baseline speed"
     )
-    latency_lo_ms: float | None = column(RESULT, "ms", "lower end of the headline's 95% interval over launches")
-    latency_hi_ms: float | None = column(RESULT, "ms", "upper end of the headline's 95% interval over launches")
+    latency_lo_ms: float | None = column(RESULT, "ms", "lower end of the estimate's 95% interval over launches")
+    latency_hi_ms: float | None = column(RESULT, "ms", "upper end of the estimate's 95% interval over launches")
     p50_ms: float | None = column(RESULT, "ms", "median of the samples that count, at whatever speed the machine had")
     p90_ms: float | None = column(RESULT, "ms", "90th percentile; empty below 64 samples")
     p99_ms: float | None = column(RESULT, "ms", "99th percentile; empty below 662 samples")
@@ -100,9 +100,7 @@ class Row:
     samples: int | None = column(RESULT, "", "timed inferences that count")
     blocks: int | None = column(RESULT, "", "blocks that were measured, in all")
     launches: int | None = column(RESULT, "", "fresh processes that count: the unit of evidence")
-    machine_speed: float | None = column(
-        RESULT, "", "speed of the machine while it measured; 1 is its usual quiet speed"
-    )
+    machine_speed: float | None = column(RESULT, "", "speed of the machine while it measured; 1 is its baseline speed")
     set_aside: float | None = column(
         RESULT, "", "share of the blocks that do not count, because the machine was disturbed"
     )

@@ -23,7 +23,7 @@ FAMILY_ERROR = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class JobSide:
     """Logarithms of one case's latency, one per job, and the variance of each that its own interval admits."""
 
     logs: tuple[float, ...]
@@ -58,7 +58,7 @@ class Difference:
         return self.log_ratio - half, self.log_ratio + half
 
 
-def difference(base: Side, new: Side, prior_sd: float = PRIOR_SD) -> Difference:
+def difference(base: JobSide, new: JobSide, prior_sd: float = PRIOR_SD) -> Difference:
     """Compare two sides: Welch's t on moderated variances, Satterthwaite's degrees of freedom.
 
     Raises:
@@ -74,7 +74,7 @@ def difference(base: Side, new: Side, prior_sd: float = PRIOR_SD) -> Difference:
     return Difference(new.mean - base.mean, math.sqrt(total), df)
 
 
-def paired(base: Side, new: Side, prior_sd: float = PRIOR_SD) -> Difference:
+def paired(base: JobSide, new: JobSide, prior_sd: float = PRIOR_SD) -> Difference:
     """Compare two sides that the same jobs measured, in the same order: what a job does to both cancels.
 
     Student's t on the differences, with the same prior: a slow job slows two networks or two runtimes by different
@@ -84,7 +84,7 @@ def paired(base: Side, new: Side, prior_sd: float = PRIOR_SD) -> Difference:
         ValueError: the numbers of jobs differ, or there is none.
     """
     logs = tuple(n - b for b, n in zip(base.logs, new.logs, strict=True))
-    both = Side(logs, tuple(b + n for b, n in zip(base.within, new.within, strict=True)))
+    both = JobSide(logs, tuple(b + n for b, n in zip(base.within, new.within, strict=True)))
     if not logs:
         raise ValueError("there is no job that measured both")
     return Difference(both.mean, math.sqrt(both.variance(prior_sd) / len(logs)), PRIOR_JOBS + len(logs) - 1)
@@ -144,11 +144,11 @@ def within_variance(lo_ms: float, hi_ms: float, launches: float) -> float:
     return (math.log(hi_ms / lo_ms) / 2 / quantile) ** 2
 
 
-def combine(sides: Sequence[Side]) -> Side:
+def combine(sides: Sequence[JobSide]) -> JobSide:
     """Average cases job by job: every side must have the same jobs, in the same order.
 
     What jobs have in common stays in; the variances that launches admit are independent between cases.
     """
     logs = np.array([side.logs for side in sides])
     within = np.array([side.within for side in sides])
-    return Side(tuple(logs.mean(axis=0).tolist()), tuple((within.sum(axis=0) / len(sides) ** 2).tolist()))
+    return JobSide(tuple(logs.mean(axis=0).tolist()), tuple((within.sum(axis=0) / len(sides) ** 2).tolist()))

@@ -15,8 +15,8 @@ import numpy as np
 # From how many samples a percentile may be told at 99% confidence (MLPerf LoadGen's early-stopping rule).
 SAMPLES_FOR = {90: 64, 99: 662}
 
-# How much log latency rises with the log of the canary's time, before a case has shown its own: mean and standard
-# deviation. Between launches of four networks on two runtimes the slopes were 0.3 to 0.8 (docs/method.md).
+# How much log latency rises with the log of the reference workload's time, before a case has shown its own: mean and
+# standard deviation. Between launches of four networks on two runtimes the slopes were 0.3 to 0.8 (docs/method.md).
 SLOPE, SLOPE_SD = 0.65, 0.2
 # Least spread between launches that is believed when a slope is weighed against its prior; keeps a few launches that
 # agree by chance from claiming a slope.
@@ -34,10 +34,10 @@ def confidence(launches: int, first: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Headline:
+class Estimate:
     """The latency of a case in ns, with its 95% interval; the interval is None below two launches.
 
-    `speed` is that of the machine relative to its usual quiet one, which `latency_ns` is told for.
+    `speed` is that of the machine relative to its baseline speed, which `latency_ns` is told for.
     """
 
     latency_ns: float
@@ -53,19 +53,20 @@ class Headline:
         return (self.hi_ns - self.lo_ns) / 2 / self.latency_ns
 
 
-def headline(
+def estimate(
     launches: Sequence[Sequence[float]], slowness: Sequence[float] | None = None, level: float = 0.95
-) -> Headline:
+) -> Estimate:
     """Summarise a case: geometric mean of the launch medians, Student t interval over launches on a log scale.
 
-    With `slowness` the mean is told for a machine at its usual speed (a control variate): log latency is taken to rise
-    with slowness by a slope whose prior, SLOPE with standard deviation SLOPE_SD, is weighed against what the launches
-    show. What is not known about the slope widens the interval in proportion to the distance that had to be bridged,
-    so that a case which never met the usual speed is not sure of its latency there.
+    With `slowness` the mean is told for a machine at its baseline speed (a control variate): log latency is taken to
+    rise with slowness by a slope whose prior, SLOPE with standard deviation SLOPE_SD, is weighed against what the
+    launches show. What is not known about the slope widens the interval in proportion to the distance that had to be
+    bridged, so that a case which never met the baseline speed is not sure of its latency there.
 
     Args:
         launches: for each launch its latencies in ns, all positive.
-        slowness: for each launch the log of the canary's time over the usual one; 0 is the usual speed.
+        slowness: for each launch the log of the reference workload's time over the baseline one; 0 is the baseline
+            speed.
         level: confidence of the interval.
 
     Raises:
@@ -85,12 +86,12 @@ def headline(
     centre -= slope * distance
     speed = math.exp(-distance)
     if n < 2:
-        return Headline(math.exp(centre), None, None, speed)
+        return Estimate(math.exp(centre), None, None, speed)
     from scipy.special import stdtrit  # scipy.stats takes half a second to import
 
     variance = residual / n + distance**2 * slope_variance
     half = float(stdtrit(n - 1, (1 + level) / 2)) * math.sqrt(variance)
-    return Headline(math.exp(centre), math.exp(centre - half), math.exp(centre + half), speed)
+    return Estimate(math.exp(centre), math.exp(centre - half), math.exp(centre + half), speed)
 
 
 def _slope(logs: np.typing.NDArray[np.float64], slow: np.typing.NDArray[np.float64]) -> tuple[float, float, float]:

@@ -1,7 +1,8 @@
-"""Ways to a device: here, over ssh, into a container. What runs there is always a worker with JSON lines in and out.
+"""Transports: here, over ssh, into a container. What runs there is always a worker with JSON lines in and out.
 
-`base` is the contract, `local` the machine at hand. Everything else holds one line to an `agent`, a process there
-that starts the workers and ends them all when the line goes dead (`line` is this end of it, `remote` what both share).
+`base` is the contract, `local` the machine at hand. Everything else holds one connection to an `agent`, a process there
+that starts the workers and ends them all when the connection goes dead (`connection` is this end of it, `remote` what
+both share).
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bench.plan.target import Target
-    from bench.transport.base import Reach
+    from bench.transport.base import Transport
 
 
-def of(target: Target) -> Reach:
-    """Return the way to a target; nothing is connected yet."""
+def transport_to(target: Target) -> Transport:
+    """Return the transport to a target; nothing is connected yet."""
     from bench.base.errors import UsageError
-    from bench.transport.container import ContainerReach
-    from bench.transport.local import LocalReach
-    from bench.transport.ssh import SshReach
+    from bench.transport.container import ContainerTransport
+    from bench.transport.local import LocalTransport
+    from bench.transport.ssh import SshTransport
 
     if target.reach == "dask":
         raise UsageError(f"{target.name} is a fleet, not a device", f"bench targets status {target.scheduler}")
     if target.reach == "ssh":
-        return SshReach(target)
+        return SshTransport(target)
     if target.reach == "container":
-        return ContainerReach(target)
-    return LocalReach()
+        return ContainerTransport(target)
+    return LocalTransport()

@@ -1,4 +1,4 @@
-"""The one process of ours on another machine: starts workers, hands bytes to and fro, ends all when the line dies.
+"""The one process of ours on another machine: starts workers, relays bytes, ends all when the connection dies.
 
 What is asked and answered: `bench.transport.messages`.
 
@@ -33,7 +33,7 @@ from bench.base.errors import UsageError, WorkerCrashed
 from bench.machine import environment
 from bench.plan.spec import LIBRARIES
 from bench.transport import wheel
-from bench.transport.local import LocalProcess, LocalReach
+from bench.transport.local import LocalProcess, LocalTransport
 from bench.transport.messages import (
     PROTOCOL,
     REQUESTS,
@@ -66,7 +66,7 @@ POLL_S = 0.25
 
 
 class Agent:
-    """Serves one line, on the descriptors `source` and `sink`."""
+    """Serves one connection, on the descriptors `source` and `sink`."""
 
     def __init__(self, source: int, sink: int) -> None:
         self._source, self._sink = source, sink
@@ -76,7 +76,7 @@ class Agent:
         self._awaited = False
 
     def serve(self) -> None:
-        """Work until the line is dead."""
+        """Work until the connection is dead."""
         decoder = Decoder(REQUESTS)
         heard = time.monotonic()
         try:
@@ -173,7 +173,7 @@ class Agent:
             case Done():
                 return _ok(package.done(request.digest))
             case Doctor():
-                return _ok(LocalReach().doctor(request.threads))
+                return _ok(LocalTransport().doctor(request.threads))
             case Hold():
                 self._lock = self._lock or (cache.folder() / f"device-{platform.node()}.lock").open("w")
                 self._awaited = True
@@ -213,7 +213,7 @@ def buildable(kind: str, source: str) -> bool:
 
 
 def end_others(run: str) -> None:
-    """End what an earlier connection of the same run left: its line may be dead without it knowing."""
+    """End what an earlier connection of the same run left: it may be dead without it knowing."""
     for process in psutil.process_iter():
         try:
             words = process.cmdline()
@@ -241,11 +241,11 @@ def _alive(process: psutil.Process) -> bool:
 
 
 def main() -> int:
-    """Serve stdin and stdout; the argument names the run that this line belongs to."""
+    """Serve stdin and stdout; the argument names the run that this connection belongs to."""
     (run,) = sys.argv[1:]
     if not re.fullmatch(r"[0-9a-f]{8,64}", run):
         return 2
-    replies = wire.claim_stdout()  # the line carries messages and nothing else
+    replies = wire.claim_stdout()  # the connection carries messages and nothing else
     for asked in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(asked, _leave)
     end_others(run)

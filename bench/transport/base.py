@@ -1,4 +1,4 @@
-"""The contract: a `Reach` starts workers on a device and says what the device is; a `Process` is one of them."""
+"""The contract: a `Transport` starts workers on a device and says what the device is; a `Process` is one of them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Process(Protocol):
         """End it and let go of everything."""
 
 
-class Reach(Protocol):
-    """A way to one device. Close it, and nothing is left running there."""
+class Transport(Protocol):
+    """The way to one device. Close it, and nothing is left running there."""
 
     def start(self, python: str, module: str, settings: Mapping[str, str], timeout_s: float) -> Process:
         """Start ``python -m module`` there; an empty `python` is the interpreter that runs `bench` there.
@@ -51,7 +51,7 @@ class Reach(Protocol):
             Unsupported: there is no such interpreter.
         """
 
-    def carry(self, artifact: Artifact, form: str) -> str:
+    def upload(self, artifact: Artifact, form: str) -> str:
         """Return the artifact's folder there, copied if it is not there yet; with what its `form` needs.
 
         That is ``onnx``, ``module`` or ``converted``, as the backend declares.

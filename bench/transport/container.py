@@ -11,13 +11,13 @@ from bench.artifact.artifact import Artifact
 from bench.base import cache
 from bench.base.errors import Unreachable, clip
 from bench.plan.target import Target
-from bench.transport.line import Line
+from bench.transport.connection import Connection
 from bench.transport.remote import Remote
 
 CARRIED = "/isoflops/carried"
 
 
-class ContainerReach(Remote):
+class ContainerTransport(Remote):
     """A container on this machine. Its artifacts lie in a folder of our cache that it sees and cannot write."""
 
     def __init__(self, target: Target) -> None:
@@ -25,9 +25,9 @@ class ContainerReach(Remote):
         self.target = target
         self.container = f"isoflops-{self.run}"
 
-    def dial(self) -> Line:
+    def dial(self) -> Connection:
         """Start the container with an agent in it."""
-        return Line(command(self.target, self.container, self.run, cache.folder("carried")), self.name)
+        return Connection(command(self.target, self.container, self.run, cache.folder("carried")), self.name)
 
     def diagnose(self, code: int | None, said: str) -> Unreachable:
         """Tell the engine's failures from those of what it was to run."""
@@ -50,14 +50,14 @@ class ContainerReach(Remote):
         """What to do where the image has another version, or none."""
         return "build the image from this version, or name another `image` in the target"
 
-    def carry(self, artifact: Artifact, form: str) -> str:
+    def upload(self, artifact: Artifact, form: str) -> str:
         """Lay the artifact into the folder that the container sees."""
         here = package.lay(package.pack(artifact, form))
         return f"{CARRIED}/{here.name}"
 
     def hang_up(self) -> None:
-        """Close the line, which ends the container; where the engine keeps it all the same, kill it."""
-        held = self._line is not None
+        """Close the connection, which ends the container; where the engine keeps it all the same, kill it."""
+        held = self._connection is not None
         super().hang_up()
         if held:
             kill = [self.target.engine, "kill", self.container]
@@ -71,7 +71,7 @@ def command(target: Target, container: str, run: str, carried: Path) -> list[str
     limits += ["--memory", target.memory, "--memory-swap", target.memory] if target.memory else []
     return [
         target.engine, "run", "--rm", "--interactive", "--pull", "never", "--network", "none", "--name", container,
-        # The name tells machines apart whose usual speed is remembered, and a container has a new one each time.
+        # The name tells machines apart whose baseline speed is remembered, and a container has a new one each time.
         "--hostname", f"{platform.node()[:50]}-container",
         "--volume", f"{carried}:{CARRIED}:ro", *limits, *target.options,
         "--entrypoint", target.python or "python3", target.image, "-P", "-m", "bench.transport.agent", run,

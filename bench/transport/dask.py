@@ -1,4 +1,4 @@
-"""The way to a fleet: the scheduler's address, TLS, which devices are there, and a `Reach` to each.
+"""The way to a fleet: the scheduler's address, TLS, which devices are there, and a `Transport` to each.
 
 Dask is imported inside functions only: nothing but a fleet needs it.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from bench.base.errors import FleetError, MissingExtra, Unreachable, UsageError, clip, first_line
-from bench.transport.line import Line
+from bench.transport.connection import Connection
 from bench.transport.remote import Remote
 
 SLOT = "slot"  # a device has one, and every case takes it
@@ -25,7 +25,7 @@ TAG = "target:"  # with the target's name: what a case asks of a device
 PLUGIN = "isoflops-device"
 CONNECT_S = 10.0
 NOTICED_S = 2.5
-SESSIONS = "isoflops_sessions"  # a metric of a worker: how many lines it has to coordinators
+SESSIONS = "isoflops_sessions"  # a metric of a worker: how many connections it has to coordinators
 QUIET = {
     # What Dask does beside a task is no part of a measurement: samples of every thread's stack 100 times a second, a
     # tick of the event loop 50 times, counters of the system twice: 4% of a core.
@@ -61,7 +61,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Assignment:
     """What the bridge is told: which device of which fleet, and for which run."""
 
     scheduler: str
@@ -94,7 +94,7 @@ def address_of(text: str, tls: Tls | None) -> str:
     return f"{protocol}://{match[2]}:{match[3]}"
 
 
-def reach(address: str) -> None:
+def require_scheduler(address: str) -> None:
     """Make sure that something listens there: Dask would try for long where nothing does.
 
     Raises:
@@ -137,7 +137,7 @@ def client(scheduler: str, tls: Tls | None = None) -> Any:
     """
     require()
     address = address_of(scheduler, tls)
-    reach(address)
+    require_scheduler(address)
     import dask.config
 
     dask.config.set(QUIET)
@@ -161,7 +161,7 @@ def devices(client: Any) -> dict[str, Device]:
     return found
 
 
-class DaskReach(Remote):
+class DaskTransport(Remote):
     """A device of a fleet: Dask carries the bytes to and from an agent there, in a process of ours beside this one.
 
     `alive` tells whether the device still belongs to the fleet: one that does not is not waited for.
@@ -169,13 +169,13 @@ class DaskReach(Remote):
 
     def __init__(self, scheduler: str, device: Device, tls: Tls | None, alive: Callable[[], bool]) -> None:
         super().__init__(device.name or device.address)
-        self._order = Order(scheduler, device.address, self.run, tls)
+        self._assignment = Assignment(scheduler, device.address, self.run, tls)
         self._alive = alive
 
-    def dial(self) -> Line:
+    def dial(self) -> Connection:
         """Start the bridge."""
-        order = msgspec.json.encode(self._order).decode()
-        return Line([sys.executable, "-P", "-m", "bench.transport.dask_bridge", order], self.name)
+        assignment = msgspec.json.encode(self._assignment).decode()
+        return Connection([sys.executable, "-P", "-m", "bench.transport.dask_bridge", assignment], self.name)
 
     def diagnose(self, code: int | None, said: str) -> Unreachable:
         """Pass on the last line that was said."""

@@ -1,7 +1,7 @@
-"""One device's line, seen from the coordinator: what comes on stdin goes to its agent, what that says to stdout.
+"""One device's connection, seen from the coordinator: what comes on stdin goes to its agent, what that says to stdout.
 
-A process of its own, as ssh is one: so the line to a device of a fleet is the same as to any other. It ends when its
-stdin does, when it is told to, and when the device is lost.
+A process of its own, as ssh is one: so the connection to a device of a fleet is the same as to any other. It ends when
+its stdin does, when it is told to, and when the device is lost.
 """
 
 from __future__ import annotations
@@ -17,21 +17,26 @@ import msgspec
 
 from bench.base.errors import BenchError, first_line
 from bench.transport import dask_device
-from bench.transport.dask import CONNECT_S, QUIET, Order, require, security
+from bench.transport.dask import CONNECT_S, QUIET, Assignment, require, security
 
 PIECE_BYTES = 4 << 20
 
 
-async def bridge(order: Order) -> int:
+async def bridge(assignment: Assignment) -> int:
     """Relay until either side ends; return the exit code."""
     from distributed import Client
 
     async with Client(
-        order.scheduler, asynchronous=True, timeout=CONNECT_S, set_as_default=False, security=security(order.tls)
+        assignment.scheduler,
+        asynchronous=True,
+        timeout=CONNECT_S,
+        set_as_default=False,
+        security=security(assignment.tls),
     ) as client:
 
         async def there(function: Callable[..., Any], *arguments: object) -> Any:
-            return (await client.run(function, order.run, *arguments, workers=[order.device]))[order.device]
+            answers = await client.run(function, assignment.run, *arguments, workers=[assignment.device])
+            return answers[assignment.device]
 
         await there(dask_device.begin)
         tasks = [asyncio.ensure_future(_send(there)), asyncio.ensure_future(_receive(there))]
@@ -66,13 +71,13 @@ async def _receive(there: Callable[..., Any]) -> None:
 
 
 def main() -> int:
-    """Serve the order that the argument says."""
+    """Serve the assignment that the argument says."""
     import dask.config
 
     dask.config.set(QUIET)
     try:
         require()
-        return asyncio.run(bridge(msgspec.json.decode(sys.argv[1], type=Order)))
+        return asyncio.run(bridge(msgspec.json.decode(sys.argv[1], type=Assignment)))
     except (OSError, ValueError, ImportError, BenchError) as error:
         print(f"{type(error).__name__}: {first_line(error)}", file=sys.stderr)
         return 1

@@ -27,7 +27,7 @@ PIECE_BYTES = 4 << 20
 
 
 class Session:
-    """An agent, a child of this worker, for one coordinator's line."""
+    """An agent, a child of this worker, for one coordinator's connection."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Any) -> None:
         self.process, self.log = process, log

@@ -11,7 +11,18 @@ import logging
 import signal
 
 from bench.plan.target import Target
-from bench.transport.dask import CONNECT_S, QUIET, SLOT, TAG, Tls, absent, address_of, reach, require, security
+from bench.transport.dask import (
+    CONNECT_S,
+    QUIET,
+    SLOT,
+    TAG,
+    Tls,
+    absent,
+    address_of,
+    require,
+    require_scheduler,
+    security,
+)
 
 PATIENCE_S = 3600.0
 
@@ -29,7 +40,7 @@ def serve(scheduler: str, target: Target, name: str = "", tls: Tls | None = None
         FleetError: no scheduler answers.
     """
     require()
-    reach(address_of(scheduler, tls))
+    require_scheduler(address_of(scheduler, tls))
     import dask.config
 
     dask.config.set(QUIET)

@@ -125,14 +125,14 @@ class LocalProcess:
         self._log.close()
 
 
-class LocalReach:
+class LocalTransport:
     """The machine that `bench` runs on."""
 
     def start(self, python: str, module: str, settings: Mapping[str, str], timeout_s: float = 0.0) -> LocalProcess:
         """Start a worker as a child."""
         return LocalProcess(python, module, settings)
 
-    def carry(self, artifact: Artifact, form: str) -> str:
+    def upload(self, artifact: Artifact, form: str) -> str:
         """Return the artifact's own folder."""
         return artifact.folder
 

@@ -1,4 +1,4 @@
-"""What goes over a line to an agent and back: a header of one line, and as many bytes as the header says.
+"""What goes over a connection to an agent and back: a header of one line, and as many bytes as the header says.
 
 ``37 {"do": "put", ...}`` and 37 bytes. Requests go there; answers come in the order of the requests, `Tell` and `End`
 have none. `Wrote` and `Ended` come unasked, with what a worker wrote and how it ended.
@@ -75,7 +75,7 @@ class Doctor(Request, frozen=True):
 
 
 class Hold(Request, frozen=True):
-    """Wait until nobody else measures on this device, and keep it until `Release` or the end of the line."""
+    """Wait until nobody else measures on this device, and keep it until `Release` or the end of the connection."""
 
 
 class Release(Request, frozen=True):

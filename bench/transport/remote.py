@@ -1,4 +1,4 @@
-"""What every device that is not this machine shares: a line to an agent, made anew when it is lost."""
+"""What every device that is not this machine shares: a connection to an agent, made anew when it is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.base.errors import LinkLost, OutOfReach, Unreachable, WorkerCrashed
 from bench.machine.doctor import Symptom
 from bench.machine.environment import Environment
 from bench.transport import wheel
-from bench.transport.line import Line, RemoteProcess
+from bench.transport.connection import Connection, RemoteProcess
 from bench.transport.messages import PROTOCOL, Doctor, Done, Hello, Hold, Identity, Put, Release, Want
 
 PATIENCE_S = 60.0
@@ -26,18 +26,18 @@ FOREVER_S = 1e6  # others may measure for days
 
 
 class Remote:
-    """A device behind a line. A subclass knows how to `dial` and what a failed call means."""
+    """A device behind a connection. A subclass knows how to `dial` and what a failed call means."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.run = uuid.uuid4().hex[:16]
-        self._line: Line | None = None
+        self._connection: Connection | None = None
         self._hello: Identity | None = None
-        self._carried: dict[str, str] = {}
+        self._uploaded: dict[str, str] = {}
         self._given_up = False
         self._alone = False
 
-    def dial(self) -> Line:
+    def dial(self) -> Connection:
         """Start the process that leads to an agent of `self.run`."""
         raise NotImplementedError
 
@@ -55,10 +55,10 @@ class Remote:
         return self._given_up
 
     def cut(self) -> None:
-        """Cut the line, from whatever thread."""
-        line = self._line
-        if line is not None:
-            line.cut()
+        """Cut the connection, from whatever thread."""
+        connection = self._connection
+        if connection is not None:
+            connection.cut()
 
     def hello(self) -> Identity:
         """Return what the agent told of itself and its machine; connects if it never did.
@@ -75,15 +75,15 @@ class Remote:
         """Start a worker there."""
         return self._ready().start(python, module, settings, timeout_s)
 
-    def carry(self, artifact: Artifact, form: str) -> str:
+    def upload(self, artifact: Artifact, form: str) -> str:
         """Bring an artifact's files there, unless they are there already; return their folder there.
 
         A file that came half is continued where it ended. What arrives is checked against its hash.
         """
         key = f"{artifact.folder} {artifact.sha256} {form}"
-        if key not in self._carried:
-            self._carried[key] = self._send(pack(artifact, form))
-        return self._carried[key]
+        if key not in self._uploaded:
+            self._uploaded[key] = self._send(pack(artifact, form))
+        return self._uploaded[key]
 
     def environment(self) -> Environment:
         """Return what the device says of itself."""
@@ -100,17 +100,17 @@ class Remote:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Wait until nobody else who asks for it measures on the device, and hold it, over reconnections too."""
-        line = self._ready()
+        connection = self._ready()
         if not self._alone:
-            line.ask(Hold(), object, timeout_s=FOREVER_S)
+            connection.ask(Hold(), object, timeout_s=FOREVER_S)
         self._alone = True
         try:
             yield
         finally:
             self._alone = False
             with contextlib.suppress(LinkLost):
-                if self._line is not None:
-                    self._line.ask(Release(), object)
+                if self._connection is not None:
+                    self._connection.ask(Release(), object)
 
     def reopen(self) -> None:
         """Connect anew, for a minute; once only where that was in vain before.
@@ -119,7 +119,7 @@ class Remote:
             OutOfReach: it stays away.
         """
         self.hang_up()
-        self._carried.clear()  # it may have been installed anew meanwhile; what is still there is not sent again
+        self._uploaded.clear()  # it may have been installed anew meanwhile; what is still there is not sent again
         deadline = time.monotonic() + (0.0 if self._given_up else PATIENCE_S)
         pause_s = FIRST_PAUSE_S
         while True:
@@ -137,42 +137,42 @@ class Remote:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def hang_up(self) -> None:
-        """Close the line; the agent ends with all of its workers."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        """Close the connection; the agent ends with all of its workers."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def close(self) -> None:
         """End everything there."""
         self.hang_up()
 
-    def _ready(self) -> Line:
-        """Return the line in the middle of a run: a device that cannot be reached then is lost."""
+    def _ready(self) -> Connection:
+        """Return the connection in the middle of a run: a device that cannot be reached then is lost."""
         try:
             return self._connected()
         except Unreachable as error:
             raise LinkLost(error.message, error.hint) from error
 
-    def _connected(self) -> Line:
-        if self._line is not None and self._line.dead:
+    def _connected(self) -> Connection:
+        if self._connection is not None and self._connection.dead:
             self.hang_up()
-        if self._line is None:
-            line = self.dial()
+        if self._connection is None:
+            connection = self.dial()
             try:
-                hello = line.ask(Hello(), Identity)
+                hello = connection.ask(Hello(), Identity)
                 self._check(hello)
                 if self._alone:
-                    line.ask(Hold(), object, timeout_s=FOREVER_S)
+                    connection.ask(Hold(), object, timeout_s=FOREVER_S)
             except (LinkLost, WorkerCrashed) as error:
-                code, said = line.exit_code(), line.stderr() or line.noise()
-                line.close()
+                code, said = connection.exit_code(), connection.stderr() or connection.noise()
+                connection.close()
                 known = isinstance(error, WorkerCrashed)
                 raise Unreachable(error.message, error.hint) if known else self.diagnose(code, said) from None
             except BaseException:
-                line.close()
+                connection.close()
                 raise
-            self._line, self._hello = line, hello
-        return self._line
+            self._connection, self._hello = connection, hello
+        return self._connection
 
     def _check(self, there: Identity) -> None:
         """Refuse an agent that is another program: what it measures would be another thing."""
@@ -187,8 +187,8 @@ class Remote:
         return f"bench targets setup {self.name}"
 
     def _send(self, found: Package) -> str:
-        line = self._ready()
-        held = line.ask(Want(), Held, found.manifest, HASHING_S)
+        connection = self._ready()
+        held = connection.ask(Want(), Held, found.manifest, HASHING_S)
         if held.folder:
             return held.folder
         for name, path in found.paths.items():
@@ -196,6 +196,6 @@ class Remote:
             with path.open("rb") as handle:
                 handle.seek(at)
                 while piece := handle.read(PIECE_BYTES):
-                    line.ask(Put(found.digest, name, at), object, piece)
+                    connection.ask(Put(found.digest, name, at), object, piece)
                     at += len(piece)
-        return line.ask(Done(found.digest), str, timeout_s=HASHING_S)
+        return connection.ask(Done(found.digest), str, timeout_s=HASHING_S)

@@ -35,7 +35,7 @@ class Setup:
     """What to install and from where.
 
     `python` is the interpreter there to begin with; empty finds one. With `offline` nothing there uses the network:
-    wheels are downloaded here, or taken from the folder `wheels`, and carried over. `extras` of this program are
+    wheels are downloaded here, or taken from the folder `wheels`, and uploaded. `extras` of this program are
     installed, too.
     """
 
@@ -71,15 +71,15 @@ def install(target: Target, setup: Setup, tell: Tell) -> None:
         extras = list(setup.extras)
         wanted = f"{where}/wheels/{ours.name}" + (f"[{','.join(extras)}]" if extras else "")
         source: list[str] = []
-        carried = [ours]
+        uploaded = [ours]
         if setup.offline or setup.wheels is not None:
             source = ["--no-index", "--find-links", f"{where}/wheels"]
             found = setup.wheels or _download(ssh, where, ours, extras, Path(scratch), tell)
-            carried += sorted(p for p in found.glob("*.whl") if not p.name.startswith(f"{wheel.NAME}-"))
-        sent = _carry(ssh, where, carried)
+            uploaded += sorted(p for p in found.glob("*.whl") if not p.name.startswith(f"{wheel.NAME}-"))
+        sent = _upload(ssh, where, uploaded)
         python = f"{where}/venv/bin/python"
         same = _program(ssh, python) == wheel.program()
-        tell(f"{target.name}: carried {sent} of {len(carried)} wheels; the others are there")
+        tell(f"{target.name}: uploaded {sent} of {len(uploaded)} wheels; the others are there")
         pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         # First ours by force, unless it is this very program: two builds may have one version. Then what it needs.
         by_force = [*pip, "--no-deps", "--force-reinstall", *source, f"{where}/wheels/{ours.name}"]
@@ -138,7 +138,7 @@ def _download(ssh: Ssh, where: str, ours: Path, extras: Sequence[str], scratch: 
     return folder
 
 
-def _carry(ssh: Ssh, where: str, wheels: Sequence[Path]) -> int:
+def _upload(ssh: Ssh, where: str, wheels: Sequence[Path]) -> int:
     """Copy the wheels that are not there yet, each whole or not at all; return how many that were."""
     _, said, _ = ssh.run('cd "$1" && sha256sum *.whl 2>/dev/null; exit 0', f"{where}/wheels", timeout_s=QUICK_S)
     there = {line.partition("  ")[2]: line.split(" ")[0] for line in said.splitlines()}
@@ -172,7 +172,7 @@ def _check(ssh: Ssh, command: Sequence[str], failed: str, hint: str) -> str:
 def _advice(setup: Setup) -> str:
     if setup.wheels is not None:
         return "the folder lacks a wheel for that platform: `pip download` for it, or --offline"
-    return "run it again" if setup.offline else "no network there? --offline carries the wheels over"
+    return "run it again" if setup.offline else "no network there? --offline uploads the wheels"
 
 
 def _last(said: str) -> str:

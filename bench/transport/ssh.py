@@ -1,8 +1,8 @@
 """Over ssh: the person's own OpenSSH client, with their configuration, keys, agents and known hosts.
 
 Nothing is asked for (`BatchMode`), so a run never hangs at a password, and host keys are checked as ssh always does.
-Commands of one reach share a connection. A cut link is noticed within eight seconds: one that is mended sooner costs
-nothing, because TCP sends again what was lost.
+Commands of one transport share a connection of ssh's. A cut link is noticed within eight seconds: one that is mended
+sooner costs nothing, because TCP sends again what was lost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.base.errors import Unreachable, clip
 from bench.base.wire import MARK, Marked
 from bench.plan.target import Target
-from bench.transport.line import Line
+from bench.transport.connection import Connection
 from bench.transport.remote import Remote
 
 CONNECT_S = 10
@@ -97,7 +97,7 @@ class Ssh:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class SshReach(Remote):
+class SshTransport(Remote):
     """A device behind ssh."""
 
     def __init__(self, target: Target) -> None:
@@ -105,12 +105,12 @@ class SshReach(Remote):
         self.target = target
         self._ssh: Ssh | None = None
 
-    def dial(self) -> Line:
+    def dial(self) -> Connection:
         """Start an agent there, over a connection of its own: an old one may be dead without knowing it."""
         if self._ssh is not None:
             self._ssh.close()
         self._ssh = Ssh(self.target)
-        return Line(self._ssh.command(agent(self.target, self.run)), self.name)
+        return Connection(self._ssh.command(agent(self.target, self.run)), self.name)
 
     def diagnose(self, code: int | None, said: str) -> Unreachable:
         """Tell ssh's own failures from those of what it was to run."""
@@ -123,7 +123,7 @@ class SshReach(Remote):
         return Unreachable(f"what answers on {self.name} is no agent of ours: {clip(_last(said), 120)}", self.remedy)
 
     def hang_up(self) -> None:
-        """Close line and connection."""
+        """Close the agent's connection and ssh's."""
         super().hang_up()
         if self._ssh is not None:
             self._ssh.close()

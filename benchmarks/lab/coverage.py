@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.machine.quiet import Usual, reading, usual
-from bench.measure.evidence import Evidence, weigh
+from bench.machine.baseline import BaselineSpeed, baseline_of, reading
+from bench.measure.evidence import Weighing, weigh
 from bench.plan.protocol import Protocol
-from bench.stats.summary import Headline, confidence, headline
+from bench.stats.summary import Estimate, confidence, estimate
 
 LEAST = 20
 
@@ -23,16 +23,16 @@ LEAST = 20
 def coverage(launches: Sequence[Sequence[dict[str, Any]]], draws: int = 1000, seed: int = 0) -> dict[str, Any] | None:
     """Return shares of covering intervals for the recorded blocks of one case; None below 20 launches that count.
 
-    The truth is the headline over all launches; each resampled run stops where `bench run` would.
+    The truth is the estimate over all launches; each resampled run stops where `bench run` would.
     """
-    quiet: Usual = usual([reading(block) for launch in launches for block in launch])
-    evidence: Evidence = weigh(launches, quiet)
-    n = len(evidence.launches)
-    if not evidence.sound or n < LEAST:
+    baseline: BaselineSpeed = baseline_of([reading(block) for launch in launches for block in launch])
+    weighing: Weighing = weigh(launches, baseline)
+    n = len(weighing.launches)
+    if not weighing.sound or n < LEAST:
         return None
-    medians = np.array([np.median(launch) for launch in evidence.launches])
-    slow = np.array(evidence.slowness)
-    truth = _headline(medians, slow).latency_ns
+    medians = np.array([np.median(launch) for launch in weighing.launches])
+    slow = np.array(weighing.slowness)
+    truth = _estimate(medians, slow).latency_ns
     rng = np.random.default_rng(seed)
     protocol = Protocol()
     hits, narrow, used = 0, 0, 0
@@ -42,10 +42,10 @@ def coverage(launches: Sequence[Sequence[dict[str, Any]]], draws: int = 1000, se
         hits += covers(found, truth)
         narrow += found.half_width <= protocol.tolerance
         used += count
-    windows = [_headline(medians[i : i + 5], slow[i : i + 5]) for i in range(n - 4)]
+    windows = [_estimate(medians[i : i + 5], slow[i : i + 5]) for i in range(n - 4)]
     return {
         "launches": n,
-        "aside": evidence.share_aside,
+        "aside": weighing.share_aside,
         "sd": float(np.log(medians).std(ddof=1)),
         "truth_ms": truth / 1e6,
         "covered": hits / draws,
@@ -55,19 +55,19 @@ def coverage(launches: Sequence[Sequence[dict[str, Any]]], draws: int = 1000, se
     }
 
 
-def _headline(medians: Any, slow: Any, level: float = 0.95) -> Headline:
-    return headline([[m] for m in medians], slow.tolist(), level)
+def _estimate(medians: Any, slow: Any, level: float = 0.95) -> Estimate:
+    return estimate([[m] for m in medians], slow.tolist(), level)
 
 
-def covers(found: Headline, truth: float) -> bool:
+def covers(found: Estimate, truth: float) -> bool:
     """Tell whether an interval holds the truth."""
     return found.lo_ns is not None and found.hi_ns is not None and found.lo_ns <= truth <= found.hi_ns
 
 
-def _run(medians: Any, slow: Any, protocol: Protocol) -> tuple[Headline, int]:
+def _run(medians: Any, slow: Any, protocol: Protocol) -> tuple[Estimate, int]:
     for n in protocol.stopping.looks():
         count = min(n, len(medians))
-        found = _headline(medians[:count], slow[:count], confidence(count, protocol.launches))
+        found = _estimate(medians[:count], slow[:count], confidence(count, protocol.launches))
         if protocol.stopping.enough(count, lambda found=found: found.half_width):  # type: ignore[misc]
             break
     return found, count

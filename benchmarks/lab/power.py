@@ -34,7 +34,7 @@ TUNING_PAIRS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class PairSeries:
     """The recorded pairs of one network with one amount of extra work, in order of time."""
 
     name: str
@@ -93,7 +93,7 @@ def _effect(case: Case, hidden: int, protocol: PairProtocol, told: Callable[[str
     return trimmed_interval(found, 0.95)[0]
 
 
-def launches(output: Path, one: Series) -> tuple[list[Any], list[Any], list[float]]:
+def launches(output: Path, one: PairSeries) -> tuple[list[Any], list[Any], list[float]]:
     """Return the block means of either side, pair by pair, and the log-ratios: what `benchmarks.lab.rules` judges."""
     sides: tuple[list[Any], list[Any]] = ([], [])
     ratios = []
@@ -105,7 +105,7 @@ def launches(output: Path, one: Series) -> tuple[list[Any], list[Any], list[floa
     return *sides, ratios
 
 
-def series(output: Path) -> list[Series]:
+def series(output: Path) -> list[PairSeries]:
     """Read everything recorded, network by network, A/A first."""
     groups: dict[tuple[str, float, int], list[dict[str, Any]]] = {}
     for r in _records(output):
@@ -114,7 +114,7 @@ def series(output: Path) -> list[Series]:
     for (name, wanted, macs), rows in sorted(groups.items()):
         gaps = [(b["start_ns"] - a["start_ns"]) / 1e9 for a, b in pairwise(rows) if b["start_ns"] > a["start_ns"]]
         ratios = tuple(r["log_ratio"] for r in rows)
-        found.append(Series(name, wanted, macs, ratios, statistics.median(gaps) if gaps else 0.0))
+        found.append(PairSeries(name, wanted, macs, ratios, statistics.median(gaps) if gaps else 0.0))
     return found
 
 
@@ -128,7 +128,7 @@ def comparison(log_ratios: Sequence[float], protocol: PairProtocol, margin: floa
     return decide(used, margin).verdict, len(used)
 
 
-def disjoint(one: Series, protocol: PairProtocol, margin: float = 0.01) -> Counter[str]:
+def disjoint(one: PairSeries, protocol: PairProtocol, margin: float = 0.01) -> Counter[str]:
     """Return the verdicts of comparisons that share no pair, in order of time."""
     verdicts: Counter[str] = Counter()
     left = list(one.log_ratios)
@@ -140,7 +140,7 @@ def disjoint(one: Series, protocol: PairProtocol, margin: float = 0.01) -> Count
 
 
 def resampled(
-    one: Series, protocol: PairProtocol, margin: float = 0.01, draws: int = 2000
+    one: PairSeries, protocol: PairProtocol, margin: float = 0.01, draws: int = 2000
 ) -> tuple[Counter[str], float]:
     """Return the verdicts of comparisons of pairs drawn with replacement, and their mean number of pairs.
 
@@ -160,7 +160,7 @@ def resampled(
     return verdicts, pairs / draws
 
 
-def summary(one: Series, protocol: PairProtocol | None = None, margin: float = 0.01) -> dict[str, Any]:
+def summary(one: PairSeries, protocol: PairProtocol | None = None, margin: float = 0.01) -> dict[str, Any]:
     """Return one line of the table: what was recorded, and what `bench ab` says of it."""
     protocol = protocol or PairProtocol()
     centre, lo, hi = trimmed_interval(one.log_ratios, 0.95)

@@ -1,4 +1,4 @@
-"""Conversion: in a child, once, outside of the timed load, carried as it is; and converters that misbehave."""
+"""Conversion: in a child, once, outside of the timed load, uploaded as it is; and converters that misbehave."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def test_it_is_carried_in_its_converted_form(plugins: Plugins) -> None:
 def test_a_device_loads_what_was_converted_here(plugins: Plugins) -> None:
     add(plugins, "conv")
     case = Case(ModelRef("onnx", "sample", "", {}, None), backends.resolve("conv"), Settings())
-    with closing(Piped()) as way, Launch(case, 60.0, way) as launch:
-        folder = bring(way, case, sample())
+    with closing(Piped()) as transport, Launch(case, 60.0, transport) as launch:
+        folder = bring(transport, case, sample())
         assert launch.load(folder, [])["parity_rel_l2"] == 0
         assert sorted(os.listdir(folder)) == ["artifact.json", "deep", "reference.npz"]  # neither ONNX file nor weights
 

@@ -11,13 +11,13 @@ from bench.base.errors import OutputError
 from bench.cli.rank import command
 from bench.findings import ranks as room
 from bench.findings.predictions import read
-from bench.findings.ranks import Network, analyse, extremes_of, inversions_of, moved
+from bench.findings.ranks import RankedNetwork, analyse, extremes_of, inversions_of, moved
 from bench.rows.frame import load
 from tests.rows.rows import row, write
 
 
-def net(model: str, macs: float, ms: float, half: float = 0.01) -> Network:
-    return Network(model, "", macs, ms, ms * (1 - half), ms * (1 + half))
+def net(model: str, macs: float, ms: float, half: float = 0.01) -> RankedNetwork:
+    return RankedNetwork(model, "", macs, ms, ms * (1 - half), ms * (1 + half))
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def test_moved_counts_ranks() -> None:
 def test_settings_are_kept_apart_and_compared(csv: Path) -> None:
     found = analyse(load([str(csv)]))
     assert set(found.settings) == {"onnxruntime", "openvino"}
-    assert {p.by for p in found.predictors} == {"MACs", "memory access", "parameters"}
+    assert {p.by for p in found.proxies} == {"MACs", "memory access", "parameters"}
     between = next(r for r in found.reorderings if (r.a, r.b) == ("onnxruntime", "openvino"))
     assert between.networks == 4
     assert between.moved == 2  # pplcnet, twice as slow, falls behind shufflenetv2
@@ -93,7 +93,7 @@ def test_settings_are_kept_apart_and_compared(csv: Path) -> None:
     assert any("1 rows without" in note for note in found.notes)
 
 
-def test_floors_and_predictions_are_predictors_too(tmp_path: Path) -> None:
+def test_floors_and_predictions_are_proxies_too(tmp_path: Path) -> None:
     nets = {"shufflenetv2": 4.0, "mobilenetv1": 8.6, "mobilenetv2": 6.8, "pplcnet": 3.1}
     rows = [row(ms, model=model, macs=10**6, floor_ms=ms / 3) for model, ms in nets.items()]
     source = write(tmp_path / "rows.csv", rows)
@@ -103,7 +103,7 @@ def test_floors_and_predictions_are_predictors_too(tmp_path: Path) -> None:
     guessed = [",4.1", ",2", ",3", ""]  # the last could not be predicted
     table = [line + (guess or ",") for line, guess in zip(lines, guessed, strict=True)]
     predictions.write_text("\n".join(["model,backend,threads,predicted_ms", *table]))
-    found = {p.by: p.correlations for p in analyse(load([str(source)]), read(predictions)).predictors}
+    found = {p.by: p.correlations for p in analyse(load([str(source)]), read(predictions)).proxies}
     assert found["roofline floor"][0].value == pytest.approx(1)
     assert found["predicted time"][0].value == pytest.approx(-1)  # of the three, in the reverse order
     with pytest.raises(OutputError, match="no predictions"):

@@ -1,4 +1,4 @@
-"""Waves, evidence on disk, resuming, and the command, on the scripted backend."""
+"""Replicates, evidence on disk, resuming, and the command, on the scripted backend."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from bench.findings.finding import Experiment, Finding, counted
 from bench.findings.run import Campaign, grouped, wants_more
 from bench.findings.side import Side
 from bench.findings.verdict import NOT_TESTABLE, OPPOSITE, REPRODUCED
-from bench.measure.waves import Side as Sided
-from bench.measure.waves import log_ratio
+from bench.measure.replicates import Member, log_ratio
 from bench.plan.case import BackendRef, Case
-from bench.plan.protocol import WaveProtocol
+from bench.plan.protocol import ReplicateProtocol
 
-PROTOCOL = WaveProtocol(waves=4, most=6, turns=2)
+PROTOCOL = ReplicateProtocol(replicates=4, most=6, turns=2)
 TWICE = Experiment("twice", Side("mobilenetv1:width=0.25"), Side("mobilenetv1:width=0.5"), 2.0)
 FINDING = Finding("F", "b takes twice as long", "nowhere, Table 0", "nowhere", (TWICE,))
 FAKE = backends.resolve("fake")
@@ -37,16 +36,16 @@ def side(ms: float, hit: bool = False) -> dict[str, Any]:
 
 
 def played(monkeypatch: pytest.MonkeyPatch, factor: float, failing: str = "") -> list[list[str]]:
-    """Let waves be played: b takes `factor` times a's latency, give or take a little per wave."""
+    """Let replicates be played: b takes `factor` times a's latency, give or take a little per replicate."""
     seen: list[list[str]] = []
 
     def measure(
         cases: list[Case], artifacts: object, protocol: object, number: int, check: bool, *place: object
-    ) -> list[Sided]:
+    ) -> list[Member]:
         seen.append([str(case) for case in cases])
         wobble = 1 + 0.001 * (number % 3)
         return [
-            Sided(
+            Member(
                 {"error": "scripted", "status": "crashed"}
                 if failing and failing in str(case)
                 else side(factor * wobble if "0.5" in str(case) else 1.0),
@@ -105,15 +104,15 @@ def test_a_broken_run_goes_on_and_measures_nothing_twice(monkeypatch: pytest.Mon
     monkeypatch.setattr(running.time, "monotonic", lambda: next(ticks))
     assert not campaign(path, [FINDING], budget_s=2.5).run()
     first = len(seen)
-    assert 0 < first < PROTOCOL.waves
+    assert 0 < first < PROTOCOL.replicates
     path.write_text(path.read_text() + '{"kind":"wave","si')  # killed in the middle of a line
     with pytest.raises(OutputError, match="already"):
         store.open_file(path, False, 0)
     assert campaign(path, [FINDING], resume=True).run()
-    assert len(seen) == PROTOCOL.waves
-    assert len(store.read(path).waves) == PROTOCOL.waves
+    assert len(seen) == PROTOCOL.replicates
+    assert len(store.read(path).replicates) == PROTOCOL.replicates
     campaign(path, [FINDING], resume=True).run()
-    assert len(seen) == PROTOCOL.waves
+    assert len(seen) == PROTOCOL.replicates
 
 
 def test_another_machine_or_seed_does_not_go_on(tmp_path: Path) -> None:
@@ -145,7 +144,8 @@ def test_what_fails_costs_its_own_experiments_and_is_told(monkeypatch: pytest.Mo
     assert good.verdict == fine.verdict == REPRODUCED
     assert bad.verdict == NOT_TESTABLE
     assert "crashed: scripted" in bad.reason
-    assert sum(len(wave["sides"]) == 4 for wave in job.evidence.waves) == 1  # a failed network is not run again
+    # A failed network is not run again.
+    assert sum(len(replicate["sides"]) == 4 for replicate in job.evidence.replicates) == 1
 
 
 def test_turns_beside_a_neighbour_are_left_out_together() -> None:
@@ -157,7 +157,7 @@ def test_turns_beside_a_neighbour_are_left_out_together() -> None:
     assert log_ratio(a, {"error": "x", "status": "oom"}) is None
 
 
-def test_experiments_that_share_a_side_share_its_waves() -> None:
+def test_experiments_that_share_a_side_share_its_replicates() -> None:
     widths = [0.3, 0.4, 0.5, 0.6]
     es = [replace(TWICE, name=str(w), b=Side(f"mobilenetv1:width={w}")) for w in widths]
     apart = replace(TWICE, a=Side("mobilenetv2"), b=Side("mobilenetv2", threads=2))

@@ -18,9 +18,9 @@ from benchmarks.lab.rules import RULES, Launches, mann_whitney, shares
 from tests.conftest import Bench
 
 
-def series(effect: float, sd: float = 0.01, n: int = 200, wanted: float = 0.0) -> power.Series:
+def series(effect: float, sd: float = 0.01, n: int = 200, wanted: float = 0.0) -> power.PairSeries:
     ratios = np.random.default_rng(4).normal(np.log1p(effect), sd, n)
-    return power.Series("m@b", wanted, 0, tuple(ratios.tolist()), 3.0)
+    return power.PairSeries("m@b", wanted, 0, tuple(ratios.tolist()), 3.0)
 
 
 def test_equal_things_are_called_equivalent() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bench.machine import covariates
+from bench.machine import counters
 from bench.machine.environment import cpuinfo, local, usable_cores
 
 X86 = """processor	: 0
@@ -40,7 +40,7 @@ def test_this_machine_has_a_name() -> None:
 
 
 def test_counters_only_rise() -> None:
-    before = covariates.read(usable_cores())
-    risen = covariates.difference(before, covariates.read(usable_cores()))
+    before = counters.read(usable_cores())
+    risen = counters.difference(before, counters.read(usable_cores()))
     assert risen["wall_ns"] > 0
     assert all(value >= 0 for value in risen.values())

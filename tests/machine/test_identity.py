@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.machine import quiet, roofs
+from bench.machine import baseline, roofs
 from bench.machine.environment import local
 from bench.machine.identity import all_cores, is_machine, machine_of, system_id
 from bench.predict.table import Context
@@ -18,7 +18,7 @@ HERE = local()
 
 def test_what_is_remembered_is_remembered_under_one_name() -> None:
     name = machine_of(HERE)
-    assert quiet.path(HERE).stem == name
+    assert baseline.path(HERE).stem == name
     assert roofs.path(name).name == f"{name}.roofline.json"
     assert Context.of(HERE, "fake", "1", 1).machine == name
 

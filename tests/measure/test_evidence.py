@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import backends
+from bench.machine.baseline import BaselineSpeed, baseline_of, reading
 from bench.machine.environment import Environment, local
-from bench.machine.quiet import Usual, reading, usual
 from bench.measure.evidence import LOST_SHARE, fault, weigh
 from bench.measure.pairs import Quad, reduced, undisturbed
 from bench.measure.runner import Runner
@@ -21,13 +21,13 @@ from bench.plan.case import cross
 from bench.plan.protocol import Protocol
 from bench.rows.schema import Row
 
-QUIET = Usual(1000.0, 50000.0)
+BASELINE = BaselineSpeed(1000.0, 50000.0)
 
 
 def block(latency: int = 10, share: float = 1.0, gemm: float = 1000.0, copy: float = 50000.0, **more: Any):
     counters = {"wall_ns": 1e7, "cpu_ns": 1e7 * share} | more
-    canary = [{"gemm_ns": gemm}, {"gemm_ns": gemm, "copy_ns": copy}]
-    return {"latency_ns": [latency] * 5, "covariates": counters, "canary": canary}
+    workload = [{"gemm_ns": gemm}, {"gemm_ns": gemm, "copy_ns": copy}]
+    return {"latency_ns": [latency] * 5, "covariates": counters, "canary": workload}
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ def block(latency: int = 10, share: float = 1.0, gemm: float = 1000.0, copy: flo
     ],
 )
 def test_every_disturbance_has_its_name(disturbed: dict[str, Any], reason: str) -> None:
-    assert fault(disturbed, QUIET, 1.0) == reason
+    assert fault(disturbed, BASELINE, 1.0) == reason
 
 
 def test_the_cpu_share_is_held_against_the_fullest_block_of_the_case() -> None:
     two_threads = [[block(share=1.9), block(share=1.88)], [block(share=1.5), block(share=1.91)]]
-    found = weigh(two_threads, QUIET)
+    found = weigh(two_threads, BASELINE)
     assert found.aside == {"shared": 1, "alone": 1}  # a launch with one block left does not count
     assert len(found.launches) == 1
     assert found.share_aside == 0.5
@@ -58,19 +58,19 @@ def test_the_cpu_share_is_held_against_the_fullest_block_of_the_case() -> None:
 def test_where_cpu_time_says_nothing_it_is_not_asked() -> None:
     on_a_gpu = block(share=0.2) | {"host_ns": [1]}
     scripted = block(share=0.2) | {"scripted": True}
-    assert weigh([[on_a_gpu, on_a_gpu], [scripted, scripted]], QUIET).aside == {}
+    assert weigh([[on_a_gpu, on_a_gpu], [scripted, scripted]], BASELINE).aside == {}
 
 
 @pytest.mark.parametrize("counters", [{"steal_ms": 10}, {"throttled": 1}])
 def test_nothing_is_taken_from_what_is_scripted(counters: dict[str, int]) -> None:
     """Else its rows would depend on the machine: a microsecond of wall time meets a whole tick of stolen time."""
     scripted = block(**counters) | {"scripted": True}
-    assert fault(scripted, QUIET, None) == ""
-    assert fault(scripted | {"canary": block(gemm=1300.0)["canary"]}, QUIET, None) == "slow"
+    assert fault(scripted, BASELINE, None) == ""
+    assert fault(scripted | {"canary": block(gemm=1300.0)["canary"]}, BASELINE, None) == "slow"
 
 
 def test_a_case_that_was_disturbed_throughout_keeps_everything_and_says_so() -> None:
-    found = weigh([[block(7, gemm=2000.0)] * 2, [block(9, gemm=2000.0)] * 2], QUIET)
+    found = weigh([[block(7, gemm=2000.0)] * 2, [block(9, gemm=2000.0)] * 2], BASELINE)
     assert not found.sound
     assert [sum(launch) for launch in found.launches] == [70, 90]
     assert (found.share_aside, found.aside) == (1.0, {"slow": 4})
@@ -84,19 +84,19 @@ def test_nothing_measured_is_no_evidence() -> None:
 def test_latencies_have_no_say(latencies: list[int], bad: list[bool]) -> None:
     def aside(values: list[int]) -> dict[str, int]:
         blocks = [block(v, gemm=2000.0 if b else 1000.0) for v, b in zip(values, bad, strict=True)]
-        return weigh([blocks[:2], blocks[2:]], QUIET).aside
+        return weigh([blocks[:2], blocks[2:]], BASELINE).aside
 
     assert aside(latencies) == aside([1, 1, 1, 1])
 
 
-def test_slowness_is_the_log_of_the_canary_over_the_usual() -> None:
-    found = weigh([[block(gemm=1100.0)] * 2], QUIET)
+def test_slowness_is_the_log_of_the_workload_over_the_baseline() -> None:
+    found = weigh([[block(gemm=1100.0)] * 2], BASELINE)
     assert found.slowness == [pytest.approx(math.log(1.1))]
 
 
-def test_the_usual_speed_is_a_low_quantile_and_not_the_minimum() -> None:
-    readings = [Usual(float(g), 1.0) for g in [500, *[1000] * 30, *[1500] * 69]]
-    assert usual(readings).gemm_ns == 1000
+def test_the_baseline_is_a_low_quantile_and_not_the_minimum() -> None:
+    readings = [BaselineSpeed(float(g), 1.0) for g in [500, *[1000] * 30, *[1500] * 69]]
+    assert baseline_of(readings).gemm_ns == 1000
     assert reading(block(gemm=7.0)).gemm_ns == 7.0
 
 
@@ -131,8 +131,8 @@ def test_blocks_beside_a_neighbour_do_not_count(tiny: Path) -> None:
 def test_a_neighbour_that_never_leaves_is_said(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bench.measure import rows
 
-    known = Usual(1000.0, 100000.0)
-    monkeypatch.setattr(rows.quiet, "recall", lambda *_: known)
+    known = BaselineSpeed(1000.0, 100000.0)
+    monkeypatch.setattr(rows.baseline, "recall", lambda *_: known)
     row = scripted(tiny, "fake:disturb_every=1", Protocol(launches=3, rounds=2, budget_s=0.5))
     assert row.status == "noisy"
     assert "not one launch was undisturbed (6 slow blocks)" in row.error
@@ -140,18 +140,18 @@ def test_a_neighbour_that_never_leaves_is_said(tiny: Path, monkeypatch: pytest.M
     assert row.set_aside == 1.0
 
 
-def test_a_slow_machine_is_told_for_its_usual_speed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_machine_is_told_for_its_baseline_speed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bench.measure import rows
 
-    monkeypatch.setattr(rows.quiet, "recall", lambda *_: Usual(1000.0, 100000.0))
+    monkeypatch.setattr(rows.baseline, "recall", lambda *_: BaselineSpeed(1000.0, 100000.0))
     row = scripted(tiny, "fake:latency_ms=2,slowness=1.02", Protocol(launches=3, rounds=2))
     assert row.latency_ms == pytest.approx(2.0)
     assert row.p50_ms == pytest.approx(2 * 1.02**0.65, rel=1e-4)
     assert (row.machine_speed, row.status) == (pytest.approx(1 / 1.02), "ok")
     slower = scripted(tiny, "fake:latency_ms=2,slowness=1.2", Protocol(launches=3, rounds=2, max_launches=4))
     assert slower.latency_ms == pytest.approx(2.0)
-    assert slower.status == "noisy"  # too far from the usual speed to be sure of the slope
-    assert "the machine ran at 83% of its usual speed" in slower.error
+    assert slower.status == "noisy"  # too far from the baseline speed to be sure of the slope
+    assert "the machine ran at 83% of its baseline speed" in slower.error
 
 
 def test_an_emulated_cpu_is_never_ok(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,8 @@ def run(tiny: Path, specs: list[str], protocol: Protocol = QUICK) -> tuple[list[
     raw: list[dict[str, Any]] = []
     events: list[str] = []
 
-    def step(case: Case, wave: int, doing: str) -> None:
-        events.append(f"{wave} {doing} {plan.cases.index(case)}")
+    def step(case: Case, replicate: int, doing: str) -> None:
+        events.append(f"{replicate} {doing} {plan.cases.index(case)}")
 
     rows = list(Runner(plan, observer=Observer(step=step, samples=raw.extend)).run())
     assert isinstance(plan, Plan)

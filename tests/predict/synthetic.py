@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from bench.backends.kernel import Kernel, cut
 from bench.predict.features import macs, moved_bytes, weight_bytes
 from bench.predict.predictor import CROWD_BYTES, crowded
-from bench.predict.table import Context, Network, Table
+from bench.predict.table import Context, KernelList, KernelTable
 
 CONTEXT = Context("scripted", "1", 1, "none", "nowhere")
 LAW = (1.0, 0.3, 0.7, 900.0, 8000.0)  # of hot, of hot where crowded, of cold - hot, per kernel, once
@@ -53,10 +53,10 @@ def draw(rng: random.Random) -> Kernel:
     return conv(side, channels[0], channels[0] if group > 1 else channels[1], window, group)
 
 
-def machine(families: int = 12, seed: int = 0, noise: float = 0.0, alone: int = 150) -> Table:
+def machine(families: int = 12, seed: int = 0, noise: float = 0.0, alone: int = 150) -> KernelTable:
     """Return a table of networks, three of each family, and kernels of none, all timed and measured by the law."""
     rng = random.Random(seed)
-    table = Table(CONTEXT)
+    table = KernelTable(CONTEXT)
     for family in range(families):
         common = [draw(rng) for _ in range(6)]
         for i in range(3):
@@ -69,13 +69,13 @@ def machine(families: int = 12, seed: int = 0, noise: float = 0.0, alone: int = 
     return table
 
 
-def add(table: Table, name: str, kernels: list[Kernel], rng: random.Random, noise: float = 0.0) -> Network:
+def add(table: KernelTable, name: str, kernels: list[Kernel], rng: random.Random, noise: float = 0.0) -> KernelList:
     """Add a network and its latency by the law."""
     work = [k for k in kernels if not k.moves_nothing]
     hot, cold = sum(map(hot_ns, work)), sum(map(cold_ns, work))
     suffers = LAW[1] * crowded([(hot_ns(k), moved_bytes(k)) for k in work], CROWD_BYTES)
     latency = LAW[0] * hot + suffers + LAW[2] * (cold - hot) + LAW[3] * len(kernels) + LAW[4]
-    network = Network(name, tuple(table.add(kernels)), latency_ns=latency * (1 + noise * rng.gauss(0, 1)))
+    network = KernelList(name, tuple(table.add(kernels)), latency_ns=latency * (1 + noise * rng.gauss(0, 1)))
     table.networks[name] = network
     return network
 

@@ -26,11 +26,11 @@ from bench.predict.predictor import (
     hidden_keys,
     ready,
 )
-from bench.predict.table import Network, Table, read
+from bench.predict.table import KernelList, KernelTable, read
 from tests.predict.synthetic import CONTEXT, LAW, add, cold_ns, conv, draw, hot_ns, machine, view
 
 
-def error(predictor: Predictor, network: Network) -> float:
+def error(predictor: Predictor, network: KernelList) -> float:
     return abs(math.log(predictor.predict(network).latency_ns / float(network.latency_ns or 1)))
 
 
@@ -73,7 +73,7 @@ def test_the_regressor_learns_what_layout_costs() -> None:
     predictor = Predictor(table, {conv(28, 100, 128).key, conv(28, 96, 128).key})
     for kernel in (conv(28, 100, 128), conv(28, 96, 128)):
         table.add([kernel])
-    predictor.sums(Network("pair", (conv(28, 100, 128).key, conv(28, 96, 128).key)))
+    predictor.sums(KernelList("pair", (conv(28, 100, 128).key, conv(28, 96, 128).key)))
     ragged, _ = predictor.time_ns(conv(28, 100, 128))
     aligned, how = predictor.time_ns(conv(28, 96, 128))
     assert how == "predicted"
@@ -84,7 +84,7 @@ def test_an_operator_that_is_neither_timed_nor_like_one_is_named() -> None:
     table = machine()
     node = helper.make_node("Wavelet", ["x"], ["y"], domain="com.example")
     strange = cut(node, {"x": (1, 64), "y": (1, 64)}, {"x": 1, "y": 1}, {}, 17)
-    network = Network(
+    network = KernelList(
         "strange", tuple(table.add([conv(14, 32, 32), strange])), lost=("Loop (holds a graph of its own)",)
     )
     table.timings[strange.key].failed = "no such kernel"
@@ -167,7 +167,7 @@ def test_without_networks_the_law_is_the_prior() -> None:
 
 def test_nothing_measured_is_said_with_what_to_do() -> None:
     with pytest.raises(ArtifactError, match="nothing was measured for prediction") as caught:
-        ready(Table(CONTEXT))
+        ready(KernelTable(CONTEXT))
     assert caught.value.hint == "bench predict --train --backend scripted"
 
 
@@ -186,14 +186,14 @@ def test_a_table_reads_as_it_was_written(tmp_path: Path) -> None:
         read(tmp_path / "no.json.gz")
 
 
-def test_a_slow_moment_is_told_for_the_usual_speed() -> None:
+def test_a_slow_moment_is_told_for_the_baseline_speed() -> None:
     table = machine(families=2, alone=5)
-    usual = table.usual_gemm_ns
+    baseline_ns = table.baseline_gemm_ns
     timing = next(t for t in table.timings.values() if t.runs)
-    quiet = timing.hot_ns(usual)
+    quiet = timing.hot_ns(baseline_ns)
     run = timing.runs[0]
     timing.runs = [{"hot_ns": run["hot_ns"] * 1.1**0.65, "cold_ns": run["cold_ns"], "gemm_ns": 1100.0}]
-    assert timing.hot_ns(usual) == pytest.approx(quiet)
+    assert timing.hot_ns(baseline_ns) == pytest.approx(quiet)
 
 
 # --- keys

@@ -14,7 +14,7 @@ from bench.plan.protocol import KernelProtocol
 from bench.predict import train
 from bench.predict.predictor import Predictor
 from bench.predict.sampler import samples
-from bench.predict.table import Table, read
+from bench.predict.table import KernelTable, read
 from bench.predict.train import Place
 from bench.rows.schema import Row
 from tests.conftest import Bench, one_line_error
@@ -56,7 +56,7 @@ def quiet(text: str) -> None: ...
 
 def test_measuring_goes_on_where_it_stopped(tmp_path: Path, scripted: type[ScriptedLaunch]) -> None:
     ref = backends.resolve("fake")
-    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    table = KernelTable(CONTEXT, file=tmp_path / "t.json.gz")
     keys = table.add([*(conv(7, 16 * i, 16) for i in range(1, 9)), view(8)])
     table.timings[keys[0]].runs = [{"hot_ns": 1000.0, "cold_ns": 2000.0, "gemm_ns": 1000.0}]
     assert not train.time_kernels(table, ref, quiet, deadline=0.0)  # no time at all
@@ -72,13 +72,13 @@ def test_measuring_goes_on_where_it_stopped(tmp_path: Path, scripted: type[Scrip
 def test_a_disturbed_kernel_is_timed_again_and_its_run_does_not_count(
     tmp_path: Path, scripted: type[ScriptedLaunch]
 ) -> None:
-    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    table = KernelTable(CONTEXT, file=tmp_path / "t.json.gz")
     keys = table.add([conv(7, 16 * i, 16) for i in range(1, 9)])
     table.timings[keys[0]].runs = [{"hot_ns": 1700.0, "cold_ns": 2700.0, "gemm_ns": 1000.0}]  # beside a neighbour
     table.timings[keys[1]].runs = [{"hot_ns": 1000.0, "cold_ns": 2000.0, "gemm_ns": 1500.0}]  # at a slow moment
     assert train.time_kernels(table, backends.resolve("fake"), quiet, place=Place(protocol=KernelProtocol(passes=2)))
     assert [len(table.timings[k].runs) for k in keys[:3]] == [3, 3, 2]
-    assert all(table.timings[k].hot_ns(table.usual_gemm_ns) == pytest.approx(1000) for k in keys)
+    assert all(table.timings[k].hot_ns(table.baseline_gemm_ns) == pytest.approx(1000) for k in keys)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_network_that_was_disturbed_is_not_trained_on(half: float, aside: floa
 
 
 def test_a_kernel_that_cannot_be_timed_costs_itself_alone(tmp_path: Path, scripted: type[ScriptedLaunch]) -> None:
-    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    table = KernelTable(CONTEXT, file=tmp_path / "t.json.gz")
     keys = table.add([conv(7, 16 * i, 16) for i in range(1, 7)])
     scripted.dies, scripted.refuses = keys[2], keys[4]
     assert train.time_kernels(table, backends.resolve("fake"), quiet, place=Place(protocol=KernelProtocol(passes=1)))
@@ -105,7 +105,7 @@ def test_a_kernel_that_cannot_be_timed_costs_itself_alone(tmp_path: Path, script
 
 def test_onnxruntime_gives_every_operator_it_runs_and_each_can_be_timed(tmp_path: Path, tiny: Path) -> None:
     ref = backends.resolve("onnxruntime")
-    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    table = KernelTable(CONTEXT, file=tmp_path / "t.json.gz")
     plan = train.plan_of([zoo.resolve(str(tiny))], ref, 1)
     train.list_networks(table, plan, ref, quiet)
     (network,) = table.networks.values()
@@ -123,7 +123,7 @@ def test_onnxruntime_gives_every_operator_it_runs_and_each_can_be_timed(tmp_path
 def test_made_up_graphs_are_the_same_for_the_same_seed_and_give_kernels(tmp_path: Path) -> None:
     assert samples(40, 1) == samples(40, 1) != samples(40, 2)
     assert [len(rows) for rows in samples(40, 1)] == [30, 10]
-    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    table = KernelTable(CONTEXT, file=tmp_path / "t.json.gz")
     train.list_samples(table, backends.resolve("onnxruntime"), 10, seed=1)
     assert sum("Conv" in t.kernel.op for t in table.timings.values()) >= 8
 

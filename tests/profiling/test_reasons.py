@@ -15,7 +15,7 @@ from bench.machine.environment import local
 from bench.machine.identity import machine_of
 from bench.profiling import layout
 from bench.profiling.difference import check, split
-from bench.profiling.network import Network, Operator, load, moved_elements
+from bench.profiling.network import ProfiledNetwork, ProfiledOperator, load, moved_elements
 from bench.profiling.reasons import reasons
 from bench.profiling.roofs import Roof, find, of_profiles
 from bench.profiling.squeeze import gates
@@ -35,13 +35,13 @@ def conv(
     pixels: int = 28,
     stored: int = 0,
     precise: bool = True,
-) -> Operator:
+) -> ProfiledOperator:
     """A 1x1 or depthwise 3x3 convolution from `channels` to as many."""
     group = channels if depthwise else group
     weight = (channels, 1, 3, 3) if depthwise else (channels, channels // group, 1, 1)
     shape = (1, stored or channels, pixels, pixels)
     macs = math.prod(weight) * pixels**2
-    return Operator(
+    return ProfiledOperator(
         name=name,
         kind="Conv",
         op_class=OpClass.DEPTHWISE if depthwise else OpClass.GROUPED if group > 1 else OpClass.POINTWISE,
@@ -62,24 +62,24 @@ def conv(
 
 def other(
     op_class: OpClass, time_us: float, shape: tuple[int, ...] = (1, 64, 28, 28), more: tuple[int, ...] = ()
-) -> Operator:
+) -> ProfiledOperator:
     """An operator without MACs."""
     inputs = (shape, more) if more else (shape,)
     out = shape if not more else max(inputs, key=math.prod)
     moved = 4 * (sum(map(math.prod, inputs)) + math.prod(out))
     pool = op_class is OpClass.POOLING
-    return Operator(
+    return ProfiledOperator(
         *(str(op_class), "Some", op_class, time_us, 0, None, moved, "nchw", "nchw", inputs),
         *((*shape[:2], 1, 1) if pool else out, (), 1, (), True),
     )
 
 
-def network(*operators: Operator, residual_us: float = 0.0, model: str = "net") -> Network:
+def network(*operators: ProfiledOperator, residual_us: float = 0.0, model: str = "net") -> ProfiledNetwork:
     latency_ms = (math.fsum(op.time_us for op in operators) + residual_us) / 1e3
-    return Network(model, "onnxruntime", "1", "fp32", 1, 1, "no such cpu", 3, latency_ms, None, operators)
+    return ProfiledNetwork(model, "onnxruntime", "1", "fp32", 1, 1, "no such cpu", 3, latency_ms, None, operators)
 
 
-def keys(net: Network, roof: Roof = ROOF) -> dict[str, str]:
+def keys(net: ProfiledNetwork, roof: Roof = ROOF) -> dict[str, str]:
     return {s.key: s.text for s in reasons(net, roof)}
 
 
@@ -121,7 +121,7 @@ def test_convolutions_outside_the_blocked_layout() -> None:
         (conv("c", 1, 120, group=3), "40 channels in a group, 40 % 16 = 8"),
     ],
 )
-def test_the_rules_of_the_blocked_layout(op: Operator, says: str) -> None:
+def test_the_rules_of_the_blocked_layout(op: ProfiledOperator, says: str) -> None:
     assert layout.rule(op, 16).startswith(says)
     assert bool(layout.rule(op, 16)) == bool(says)
 
@@ -171,7 +171,7 @@ def test_copies_and_their_times() -> None:
     assert "copies" not in keys(network(FAST, other(OpClass.ACTIVATION, 20.0)))
 
 
-def squeezed(gate: tuple[int, ...]) -> Network:
+def squeezed(gate: tuple[int, ...]) -> ProfiledNetwork:
     vector = replace(conv("reduce", 5.0, 64, pixels=1), op_class=OpClass.POINTWISE)
     return network(FAST, other(OpClass.POOLING, 8.0), vector, vector, other(OpClass.MULTIPLY, 10.0, more=gate))
 

@@ -14,7 +14,7 @@ pytest.importorskip("vl_convert")
 
 from bench.base.escape import script_json
 from bench.report.html.data import gather
-from bench.report.html.markup import MOST_ROWS, Table, code, table
+from bench.report.html.markup import MOST_ROWS, HtmlTable, code, table
 from bench.report.html.page import bundle, page
 from tests.conftest import Bench, one_line_error
 from tests.report.results import HOSTILE, everything, profile, two_targets
@@ -136,7 +136,7 @@ def test_json_in_a_script_ends_nothing() -> None:
 
 def test_long_tables_say_that_they_are_cut() -> None:
     rows = [[i, None] for i in range(MOST_ROWS + 1)]
-    html = table(Table(("a", "b"), rows, frozenset({0}), [[i] for i in range(len(rows))]), "All.")
+    html = table(HtmlTable(("a", "b"), rows, frozenset({0}), [[i] for i in range(len(rows))]), "All.")
     assert f"The first {MOST_ROWS} of {MOST_ROWS + 1} rows" in html
     assert html.count("<tr ") == MOST_ROWS
     assert code("a `b<c` d") == "a <code>b&lt;c</code> d"

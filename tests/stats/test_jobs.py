@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.jobs import Side, combine, detectable, difference, gate, judge, paired, within_variance
+from bench.stats.jobs import JobSide, combine, detectable, difference, gate, judge, paired, within_variance
 
 VERDICTS = {"slower": "faster", "faster": "slower"}
 LOGS = st.lists(st.floats(-3, 3), min_size=1, max_size=9)
 
 
-def side(logs: list[float], within: float = 1e-4) -> Side:
-    return Side(tuple(logs), (within,) * len(logs))
+def side(logs: list[float], within: float = 1e-4) -> JobSide:
+    return JobSide(tuple(logs), (within,) * len(logs))
 
 
 @given(LOGS, LOGS, st.floats(0, 0.1))

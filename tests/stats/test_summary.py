@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.summary import SAMPLES_FOR, SLOPE, confidence, headline, percentile
+from bench.stats.summary import SAMPLES_FOR, SLOPE, confidence, estimate, percentile
 
 positive = st.floats(min_value=1e2, max_value=1e10)
 launches = st.lists(st.lists(positive, min_size=1, max_size=9), min_size=2, max_size=8)
 
 
-def slow_headline(series: list[list[float]]) -> tuple[float, float, float]:
+def slow_estimate(series: list[list[float]]) -> tuple[float, float, float]:
     """The same from the textbook, with scipy's t distribution."""
     from scipy import stats
 
@@ -26,19 +26,19 @@ def slow_headline(series: list[list[float]]) -> tuple[float, float, float]:
 
 @given(launches)
 def test_equals_the_textbook(series: list[list[float]]) -> None:
-    found = headline(series)
-    assert (found.latency_ns, found.lo_ns, found.hi_ns) == pytest.approx(slow_headline(series), rel=1e-9)
+    found = estimate(series)
+    assert (found.latency_ns, found.lo_ns, found.hi_ns) == pytest.approx(slow_estimate(series), rel=1e-9)
 
 
 @given(launches, st.floats(min_value=0.01, max_value=100), st.randoms())
 def test_scales_and_does_not_mind_the_order(series: list[list[float]], factor: float, random: object) -> None:
-    found = headline(series)
-    scaled = headline([[x * factor for x in samples] for samples in series])
+    found = estimate(series)
+    scaled = estimate([[x * factor for x in samples] for samples in series])
     assert scaled.latency_ns == pytest.approx(found.latency_ns * factor)
     assert scaled.half_width == pytest.approx(found.half_width, rel=1e-6, abs=1e-9)
     shuffled = [list(samples) for samples in series]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert headline(shuffled).latency_ns == pytest.approx(found.latency_ns)
+    assert estimate(shuffled).latency_ns == pytest.approx(found.latency_ns)
 
 
 def test_the_interval_covers() -> None:
@@ -47,7 +47,7 @@ def test_the_interval_covers() -> None:
     trials, hits = 3000, 0
     for _ in range(trials):
         factors = rng.lognormal(0.0, 0.04, size=5)
-        found = headline([[1e6 * f * g for g in rng.lognormal(0.0, 0.01, size=11)] for f in factors])
+        found = estimate([[1e6 * f * g for g in rng.lognormal(0.0, 0.01, size=11)] for f in factors])
         assert found.lo_ns is not None
         assert found.hi_ns is not None
         hits += found.lo_ns <= 1e6 <= found.hi_ns
@@ -62,7 +62,7 @@ def test_the_interval_covers_although_the_run_stops_when_it_is_narrow(sd: float)
     for _ in range(trials):
         medians = rng.lognormal(0.0, sd, size=(40, 1)) * 1e6
         for n in (5, 8, 12, 18, 27, 40):
-            found = headline(medians[:n], level=confidence(n, 5))
+            found = estimate(medians[:n], level=confidence(n, 5))
             if found.half_width <= 0.02:
                 break
         hits += bool(found.lo_ns and found.hi_ns and found.lo_ns <= 1e6 <= found.hi_ns)
@@ -78,7 +78,7 @@ def test_the_interval_covers_where_the_clock_moves(slope_sd: float) -> None:
         slope = rng.normal(SLOPE, slope_sd)
         slow = rng.uniform(0.0, 0.15) + rng.normal(0.0, 0.03, size=6)
         medians = 1e6 * np.exp(slope * slow + rng.normal(0.0, 0.012, size=6))
-        found, raw = headline(medians[:, None], slow), headline(medians[:, None])
+        found, raw = estimate(medians[:, None], slow), estimate(medians[:, None])
         hits += bool(found.lo_ns and found.hi_ns and found.lo_ns <= 1e6 <= found.hi_ns)
         naive += bool(raw.lo_ns and raw.hi_ns and raw.lo_ns <= 1e6 <= raw.hi_ns)
     assert hits / trials >= 0.93
@@ -87,7 +87,7 @@ def test_the_interval_covers_where_the_clock_moves(slope_sd: float) -> None:
 
 @given(launches, st.floats(min_value=-0.2, max_value=0.2))
 def test_slowness_that_never_changes_is_bridged_by_the_prior_alone(series: list[list[float]], slow: float) -> None:
-    plain, told = headline(series), headline(series, [slow] * len(series))
+    plain, told = estimate(series), estimate(series, [slow] * len(series))
     assert told.latency_ns == pytest.approx(plain.latency_ns * math.exp(-SLOPE * slow))
     assert told.half_width >= plain.half_width * (1 - 1e-9)
     assert told.speed == pytest.approx(math.exp(-slow))
@@ -95,20 +95,20 @@ def test_slowness_that_never_changes_is_bridged_by_the_prior_alone(series: list[
 
 @given(st.lists(st.floats(-0.2, 0.2), min_size=3, max_size=20), st.floats(0.1, 0.9), st.floats(1e3, 1e9))
 def test_a_slope_that_is_there_is_found(slow: list[float], slope: float, base: float) -> None:
-    found = headline([[base * math.exp(slope * s)] for s in slow], slow)
+    found = estimate([[base * math.exp(slope * s)] for s in slow], slow)
     bridged = abs(statistics.fmean(slow))
     assert abs(math.log(found.latency_ns / base)) <= abs(slope - SLOPE) * bridged + 1e-9
 
 
 def test_one_launch_has_no_interval() -> None:
-    found = headline([[1.0, 2.0, 3.0]])
+    found = estimate([[1.0, 2.0, 3.0]])
     assert (found.latency_ns, found.lo_ns, found.half_width) == (2.0, None, math.inf)
 
 
 @pytest.mark.parametrize("wrong", [[], [[]], [[0.0, 0.0]], [[-1.0]]])
 def test_refuses_what_is_no_latency(wrong: list[list[float]]) -> None:
     with pytest.raises(ValueError):
-        headline(wrong)
+        estimate(wrong)
 
 
 @pytest.mark.parametrize("q", [50, 90, 99])

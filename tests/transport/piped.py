@@ -1,4 +1,4 @@
-"""An agent behind a plain pipe: the line without ssh."""
+"""An agent behind a plain pipe: the connection without ssh."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from bench.base.errors import Unreachable
-from bench.transport.line import Line
+from bench.transport.connection import Connection
 from bench.transport.messages import Tell
 from bench.transport.remote import Remote
 
@@ -18,28 +18,28 @@ class Piped(Remote):
         super().__init__("piped")
         self.prelude = prelude
 
-    def dial(self) -> Line:
+    def dial(self) -> Connection:
         words = [sys.executable, "-P", "-m", "bench.transport.agent", self.run]
         if self.prelude:
             script = f"import sys, bench; from bench.transport import agent; {self.prelude}; sys.exit(agent.main())"
             words = [sys.executable, "-c", script, self.run]
-        return Line(words, self.name)
+        return Connection(words, self.name)
 
     def diagnose(self, code: int | None, said: str) -> Unreachable:
         return Unreachable(f"left with {code}: {said}")
 
 
 class Cut(Piped):
-    """Its line is cut once, the hard way, in the middle of the n-th request of a kind to a worker."""
+    """Its connection is cut once, the hard way, in the middle of the n-th request of a kind to a worker."""
 
     def __init__(self, do: str, n: int) -> None:
         super().__init__()
         self._word, self._left = f'"do": "{do}"'.encode(), n
         self.cuts = 0
 
-    def dial(self) -> Line:
-        line = super().dial()
-        send = line.send
+    def dial(self) -> Connection:
+        connection = super().dial()
+        send = connection.send
 
         def watched(header: Any, payload: bytes = b"") -> None:
             send(header, payload)
@@ -47,7 +47,7 @@ class Cut(Piped):
                 self._left -= 1
                 if self._left == 0:
                     self.cuts += 1
-                    line._process.kill()
+                    connection._process.kill()
 
-        line.send = watched  # type: ignore[method-assign]
-        return line
+        connection.send = watched  # type: ignore[method-assign]
+        return connection

@@ -1,4 +1,4 @@
-"""The far end of the line as a process, without ssh."""
+"""The far end of the connection as a process, without ssh."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from tests.transport.piped import Piped
 
 
 @pytest.fixture
-def way() -> Iterator[Piped]:
-    with closing(Piped()) as reach:
-        yield reach
+def transport() -> Iterator[Piped]:
+    with closing(Piped()) as transport:
+        yield transport
 
 
 def case_of(tiny: Path, backend: str) -> tuple[Case, Artifact]:
@@ -36,9 +36,9 @@ def case_of(tiny: Path, backend: str) -> tuple[Case, Artifact]:
     return case, export.ensure(case.network)
 
 
-def children(way: Piped) -> list[psutil.Process]:
-    assert way._line is not None
-    return psutil.Process(way._line._process.pid).children(recursive=True)
+def children(transport: Piped) -> list[psutil.Process]:
+    assert transport._connection is not None
+    return psutil.Process(transport._connection._process.pid).children(recursive=True)
 
 
 def gone(processes: list[psutil.Process], within_s: float = 120.0) -> bool:
@@ -46,75 +46,75 @@ def gone(processes: list[psutil.Process], within_s: float = 120.0) -> bool:
     return not alive
 
 
-def test_it_tells_what_the_machine_is(way: Piped) -> None:
-    assert way.environment() == local()
-    assert way.usable_cores() == sorted(os.sched_getaffinity(0))
-    assert runtimes(way)["fake"]
-    assert {"load", "swap", "cores"} <= {symptom.check for symptom in way.doctor(1)}
+def test_it_tells_what_the_machine_is(transport: Piped) -> None:
+    assert transport.environment() == local()
+    assert transport.usable_cores() == sorted(os.sched_getaffinity(0))
+    assert runtimes(transport)["fake"]
+    assert {"load", "swap", "cores"} <= {symptom.check for symptom in transport.doctor(1)}
 
 
-def test_a_launch_there_is_a_launch(tiny: Path, way: Piped) -> None:
+def test_a_launch_there_is_a_launch(tiny: Path, transport: Piped) -> None:
     case, artifact = case_of(tiny, "onnxruntime")
-    with Launch(case, 60.0, way) as launch:
-        folder = way.carry(artifact, "onnx")
+    with Launch(case, 60.0, transport) as launch:
+        folder = transport.upload(artifact, "onnx")
         assert folder != artifact.folder
         loaded = launch.load(folder, launch.choose(1, []))
         assert loaded["parity_rel_l2"] < 1e-5
         assert len(launch.ask("block", n=3000)["latency_ns"]) == 3000  # more than one read from a pipe
         assert launch.ask("inspect")["effective"]["precision"] == "fp32"
-        (worker,) = children(way)
+        (worker,) = children(transport)
         assert worker.pid == loaded["pid"]
     assert gone([worker])
-    assert way.environment() == local()  # the line is still good
+    assert transport.environment() == local()  # the connection is still good
 
 
 @pytest.mark.parametrize(("how", "error", "says"), DEATHS)
 def test_every_death_there_has_the_line_that_it_has_here(
-    tiny: Path, way: Piped, how: str, error: type[MeasureError], says: str
+    tiny: Path, transport: Piped, how: str, error: type[MeasureError], says: str
 ) -> None:
     case, artifact = case_of(tiny, f"fake:fail={how},fail_at=4")
-    with Launch(case, 60.0, way) as launch:
-        launch.load(way.carry(artifact, "onnx"), [])
+    with Launch(case, 60.0, transport) as launch:
+        launch.load(transport.upload(artifact, "onnx"), [])
         launch._timeout_s = 1.0 if how == "hang" else 60.0
         with pytest.raises(error, match=says):
             launch.ask("block", n=5)
-    assert way.environment() == local()
+    assert transport.environment() == local()
 
 
-def test_no_such_interpreter_there(tiny: Path, way: Piped) -> None:
+def test_no_such_interpreter_there(tiny: Path, transport: Piped) -> None:
     case, _ = case_of(tiny, "fake:python=/nowhere/python")
     with pytest.raises(Unsupported, match="cannot start /nowhere/python"):
-        Launch(case, 60.0, way)
+        Launch(case, 60.0, transport)
 
 
-def test_only_workers_are_started(way: Piped) -> None:
-    way.hello()
-    assert way._line is not None
+def test_only_workers_are_started(transport: Piped) -> None:
+    transport.hello()
+    assert transport._connection is not None
     with pytest.raises(UsageError, match="this is no worker"):
-        way._line.start("", "this", {}, 1.0)
+        transport._connection.start("", "this", {}, 1.0)
 
 
 def test_workers_end_with_the_line_even_when_they_hang(tiny: Path) -> None:
-    way = Piped()
+    transport = Piped()
     case, artifact = case_of(tiny, "fake:fail=hang,fail_at=4")
-    launch = Launch(case, 60.0, way)
-    launch.load(way.carry(artifact, "onnx"), [])
+    launch = Launch(case, 60.0, transport)
+    launch.load(transport.upload(artifact, "onnx"), [])
     launch._process.write(b'{"do": "block", "n": 5}\n')
-    workers = children(way)
+    workers = children(transport)
     assert len(workers) == 1
-    way.close()
+    transport.close()
     assert gone(workers)
 
 
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_workers_end_with_their_agent(tiny: Path, way: Piped, asked: signal.Signals) -> None:
+def test_workers_end_with_their_agent(tiny: Path, transport: Piped, asked: signal.Signals) -> None:
     case, artifact = case_of(tiny, "fake:fail=hang,fail_at=4")
-    launch = Launch(case, 60.0, way)
-    launch.load(way.carry(artifact, "onnx"), [])
+    launch = Launch(case, 60.0, transport)
+    launch.load(transport.upload(artifact, "onnx"), [])
     launch._process.write(b'{"do": "block", "n": 5}\n')
-    workers = children(way)
-    assert way._line is not None
-    os.kill(way._line._process.pid, asked)
+    workers = children(transport)
+    assert transport._connection is not None
+    os.kill(transport._connection._process.pid, asked)
     with pytest.raises(LinkLost, match="connection to piped was lost"):
         launch._process.read(60.0)
     assert gone(workers)
@@ -122,95 +122,95 @@ def test_workers_end_with_their_agent(tiny: Path, way: Piped, asked: signal.Sign
 
 def test_nobody_asks_any_more(tiny: Path) -> None:
     """A cable that stays out tells nobody there: silence that is longer than any answer may take ends all."""
-    with closing(Piped("agent.GRACE_S = 0.0")) as way:
+    with closing(Piped("agent.GRACE_S = 0.0")) as transport:
         case, artifact = case_of(tiny, "fake")
-        launch = Launch(case, 2.0, way)
-        workers = children(way)
-        agent = psutil.Process(way._line._process.pid)  # type: ignore[union-attr]
+        launch = Launch(case, 2.0, transport)
+        workers = children(transport)
+        agent = psutil.Process(transport._connection._process.pid)  # type: ignore[union-attr]
         assert gone([agent, *workers])
         with pytest.raises(LinkLost):
             launch.load(artifact.folder, [])
 
 
-def test_a_new_line_of_the_same_run_ends_the_old_one(tiny: Path, way: Piped) -> None:
+def test_a_new_connection_of_the_same_run_ends_the_old_one(tiny: Path, transport: Piped) -> None:
     other = Piped()
-    other.run = way.run
+    other.run = transport.run
     case, _ = case_of(tiny, "fake")
-    Launch(case, 60.0, way)
-    assert way._line is not None
-    old = [psutil.Process(way._line._process.pid), *children(way)]
+    Launch(case, 60.0, transport)
+    assert transport._connection is not None
+    old = [psutil.Process(transport._connection._process.pid), *children(transport)]
     stranger = Piped()
     with closing(other), closing(stranger):
         stranger.hello()
         other.hello()
         assert gone(old)
         assert children(stranger) == []
-        assert stranger._line is not None
-        assert stranger._line._process.poll() is None
+        assert stranger._connection is not None
+        assert stranger._connection._process.poll() is None
 
 
 @pytest.mark.parametrize("said", ["print('Last login: today')", "print('$ ', end='', flush=True)"])
 def test_a_chatty_login_shell_is_ignored(said: str) -> None:
-    with closing(Piped(said)) as way:
-        assert way.environment() == local()
+    with closing(Piped(said)) as transport:
+        assert transport.environment() == local()
 
 
 @pytest.mark.parametrize("said", ["0 {}", '0 {"is": "answer", "ok": 5}', "{}", '{"ok": 5}', "Last login: today"])
 def test_a_broken_protocol_is_one_line_that_quotes_it(said: str, tiny: Path) -> None:
     spoken = f"os.write(1, agent.wire.MARK + {said.encode()!r} + bytes([10])); import time; time.sleep(60)"
-    with closing(Piped(f"import os; {spoken}")) as way, pytest.raises(Unreachable) as caught:
-        way.hello()
+    with closing(Piped(f"import os; {spoken}")) as transport, pytest.raises(Unreachable) as caught:
+        transport.hello()
     quoted = "5" if "answer" in said else said  # of an answer, what was to be of use
     assert f"isoflops: {quoted!r}" in caught.value.message
     if "answer" in said:
         return  # to nothing that was asked: it would only be out of turn
     later = f"agent.Agent._hand_on = lambda self, id: os.write(self._sink, {said.encode()!r} + bytes([10]))"
-    with closing(Piped(f"import os; {later}")) as way:
+    with closing(Piped(f"import os; {later}")) as transport:
         case, _ = case_of(tiny, "fake")
-        with Launch(case, 60.0, way) as launch, pytest.raises((WorkerCrashed, LinkLost)):
+        with Launch(case, 60.0, transport) as launch, pytest.raises((WorkerCrashed, LinkLost)):
             launch.choose(1, [])
-        assert way._line is not None
-        assert way._line.dead
-        way.hello()
+        assert transport._connection is not None
+        assert transport._connection.dead
+        transport.hello()
 
 
 def test_who_hangs_up_without_a_word_is_quoted() -> None:
     words = "print('This account is closed.', flush=True); sys.exit(1)"
-    with closing(Piped(words)) as way, pytest.raises(Unreachable, match=r"left with 1: This account is closed"):
-        way.hello()
+    with closing(Piped(words)) as transport, pytest.raises(Unreachable, match=r"left with 1: This account is closed"):
+        transport.hello()
 
 
-def test_one_line_holds_the_device_at_a_time(way: Piped) -> None:
+def test_one_connection_holds_the_device_at_a_time(transport: Piped) -> None:
     other = Piped()
     with closing(other):
-        with way.alone():
-            line = other._connected()
-            line.send(Hold())
-            line._until(lambda: bool(line._answers), 1.0)
-            assert not line._answers
-        line._until(lambda: bool(line._answers), 30.0)
-        assert line._answers
-        line._answers.clear()
+        with transport.alone():
+            connection = other._connected()
+            connection.send(Hold())
+            connection._until(lambda: bool(connection._answers), 1.0)
+            assert not connection._answers
+        connection._until(lambda: bool(connection._answers), 30.0)
+        assert connection._answers
+        connection._answers.clear()
         other.close()  # and the kernel lets go of it
-        with way.alone():
-            assert way._alone
+        with transport.alone():
+            assert transport._alone
 
 
 def test_another_build_of_the_same_version_is_told() -> None:
-    with closing(Piped("agent.wheel.program = lambda: '0' * 64")) as way:
+    with closing(Piped("agent.wheel.program = lambda: '0' * 64")) as transport:
         with pytest.raises(Unreachable, match="but of another build") as caught:
-            way.hello()
+            transport.hello()
         assert caught.value.hint == "bench targets setup piped"
 
 
 def test_another_version_is_told() -> None:
-    with closing(Piped("agent.__version__ = '0.0.9'; agent.wheel.program = lambda: '0' * 64")) as way:
+    with closing(Piped("agent.__version__ = '0.0.9'; agent.wheel.program = lambda: '0' * 64")) as transport:
         with pytest.raises(Unreachable, match=rf"isoflops 0.0.9 is on piped, and {__version__} here") as caught:
-            way.hello()
+            transport.hello()
         assert caught.value.hint == "bench targets setup piped"
 
 
-def test_pairs_take_turns_there_and_survive_a_cut(tiny: Path, way: Piped) -> None:
+def test_pairs_take_turns_there_and_survive_a_cut(tiny: Path, transport: Piped) -> None:
     plan = cross([zoo.resolve(str(tiny))], [backends.resolve(f"fake:latency_ms={ms}") for ms in (1, 2)])
     protocol = PairProtocol(first=3, most=3, quads=2)
     numbers = []
@@ -218,9 +218,9 @@ def test_pairs_take_turns_there_and_survive_a_cut(tiny: Path, way: Piped) -> Non
     def told(pair: object) -> None:
         numbers.append(pair.number)  # type: ignore[attr-defined]
         if len(numbers) == 1:
-            assert way._line is not None
-            way._line._process.kill()
+            assert transport._connection is not None
+            transport._connection._process.kill()
 
-    pairs = collect(*plan.cases, protocol, told, reach=way)
+    pairs = collect(*plan.cases, protocol, told, transport=transport)
     assert numbers == [0, 1, 2]
     assert [round(pair.log_ratio, 3) for pair in pairs] == [0.693] * 3

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from bench import backends, transport
+from bench import backends
 from bench.measure.runner import Observer, Runner
 from bench.plan import target, zoo
 from bench.plan.case import Case, cross
 from bench.plan.protocol import Protocol
+from bench.transport import transport_to
 from tests.transport import namespace, sshd
 from tests.transport.test_ssh import nothing_left
 
@@ -42,7 +43,7 @@ def test_twenty_cases_and_ten_seconds_without_a_link(tiny: Path, tmp_path: Path,
     with namespace.host() as far:
         server = sshd.start(tmp_path / "sshd", far.address, far.inside)
 
-        def step(case: Case, wave: int, doing: str) -> None:
+        def step(case: Case, replicate: int, doing: str) -> None:
             events.append(doing)
             if doing == "measuring" and events.count("measuring") == 60:  # in the middle: 120 blocks in all
                 far.cable("down")
@@ -51,9 +52,9 @@ def test_twenty_cases_and_ten_seconds_without_a_link(tiny: Path, tmp_path: Path,
 
         begin = time.monotonic()
         try:
-            with closing(transport.of(target.resolve(str(server.target("far"))))) as way:
-                rows = list(Runner(plan, observer=Observer(step=step, samples=raw.extend), reach=way).run())
-                run = way.run  # type: ignore[attr-defined]
+            with closing(transport_to(target.resolve(str(server.target("far"))))) as transport:
+                rows = list(Runner(plan, observer=Observer(step=step, samples=raw.extend), transport=transport).run())
+                run = transport.run  # type: ignore[attr-defined]
         finally:
             server.stop()
         took_s = time.monotonic() - begin

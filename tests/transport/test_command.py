@@ -97,20 +97,20 @@ def test_setup_brings_this_version_and_may_be_repeated(
     first = bench("targets", "setup", target, "--wheels", wheels, "--python", sys.executable)
     assert first.returncode == 0, first.stderr
     assert f"found the virtual environment {folder}/venv" in first.stdout
-    assert "carried 1 of 1 wheels" in first.stdout
+    assert "uploaded 1 of 1 wheels" in first.stdout
     assert f"installed isoflops-{__version__}" in first.stdout
     assert (site / "bench/transport/agent.py").exists()
     assert (site / "bench/models/shufflenetv2.toml").exists()
     assert (site / "bench/targets/arm64.toml").exists()
     again = bench("targets", "setup", target, "--wheels", wheels)
-    assert "carried 0 of 1 wheels" in again.stdout, again.stderr
+    assert "uploaded 0 of 1 wheels" in again.stdout, again.stderr
     checked = bench("targets", "check", target, "--format", "json")
     assert {"check": "reach", "state": "ok", "found": "ssh 127.0.0.1", "hint": ""} in json.loads(checked.stdout)
     with (site / "bench/measure/worker.py").open("a") as stale:
         stale.write("# of yesterday\n")
     assert "but of another build" in one_line_error(bench("targets", "check", target))
     mended = bench("targets", "setup", target, "--wheels", wheels)
-    assert "carried 0 of 1 wheels" in mended.stdout, mended.stderr
+    assert "uploaded 0 of 1 wheels" in mended.stdout, mended.stderr
     assert "of yesterday" not in (site / "bench/measure/worker.py").read_text()
     (site / "bench/__init__.py").write_text('__version__ = "0.0.9"\n')
     older = one_line_error(bench("targets", "check", target))

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import backends, transport
+from bench import backends
 from bench.base.errors import Unreachable
 from bench.measure.runner import Runner
 from bench.plan import zoo
 from bench.plan.case import cross
 from bench.plan.protocol import Protocol
 from bench.plan.target import Target
+from bench.transport import transport_to
 from bench.transport.container import CARRIED, command
 from tests.transport.sshd import left_there
 
@@ -77,9 +78,9 @@ def test_a_run_has_one_container_and_leaves_none(tiny: Path, engine: Path) -> No
         target="box",
         protocol=Protocol(launches=2, max_launches=2, rounds=1),
     )
-    way = transport.of(replace(BOX, cores=()))
-    with closing(way):
-        rows = list(Runner(plan, reach=way).run())
+    transport = transport_to(replace(BOX, cores=()))
+    with closing(transport):
+        rows = list(Runner(plan, transport=transport).run())
     assert {(row.status, row.target, row.launches) for row in rows} == {("ok", "box", 2)}
     started, killed = engine.read_text().splitlines()
     assert started.startswith("run ")
@@ -89,9 +90,9 @@ def test_a_run_has_one_container_and_leaves_none(tiny: Path, engine: Path) -> No
 
 
 def test_what_is_in_the_way_is_told_in_one_line(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    way = transport.of(replace(BOX, image="missing:x"))
+    transport = transport_to(replace(BOX, image="missing:x"))
     with pytest.raises(Unreachable, match="box: there is no image missing:x here"):
-        way.environment()
+        transport.environment()
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(Unreachable, match="cannot start podman"):
-        way.environment()
+        transport.environment()

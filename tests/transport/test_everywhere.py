@@ -25,11 +25,11 @@ from bench.machine.identity import machine_of
 from bench.measure import probe_graphs
 from bench.plan.protocol import KernelProtocol
 from bench.predict import train
-from bench.predict.table import Table
+from bench.predict.table import KernelTable
 from bench.rows import file as records
 from bench.transport import remote
-from bench.transport.base import Reach
-from bench.transport.local import LocalReach
+from bench.transport.base import Transport
+from bench.transport.local import LocalTransport
 from tests.conftest import tiny_model
 from tests.predict.synthetic import CONTEXT, conv
 from tests.transport.piped import Cut, Piped
@@ -70,7 +70,7 @@ def words(
     monkeypatch.setattr("bench.predict.predictor.LEAST", 1)
     monkeypatch.setattr("bench.predict.train.undisturbed", lambda row: True)
     monkeypatch.setattr(remote, "FIRST_PAUSE_S", 0.05)
-    if not {"findings", "wave"} & set(re.findall("[a-z]+", request.node.name)):  # those export with PyTorch: once
+    if not {"findings", "replicate"} & set(re.findall("[a-z]+", request.node.name)):  # those export with PyTorch: once
         monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.chdir(tmp_path)
     return {"tiny": tiny, "other": other}
@@ -95,8 +95,8 @@ def shape(value: Any, key: str = "") -> Any:
     return value if isinstance(value, str) and key != "measured_at" else type(value).__name__.replace("int", "float")
 
 
-def over(way: Reach, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.transport.of", lambda target: way)
+def over(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.transport.transport_to", lambda target: transport)
 
 
 @pytest.mark.parametrize(("asked", "do", "n"), COMMANDS, ids=NAMES)
@@ -125,12 +125,16 @@ def test_over_ssh_it_is_as_here(words: dict[str, Path], server: Sshd, asked: tup
         assert shape(there[1]) == shape(here[1])
 
 
-def test_a_wave_keeps_every_sample_and_counter_once(words: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replicate_keeps_every_sample_and_counter_once(
+    words: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     over(Cut("block", 17), monkeypatch)
     said(COMMANDS[1][0], words)
-    waves = [json.loads(line) for line in Path("f.jsonl").read_text().splitlines() if '"kind":"wave"' in line]
+    replicates = [json.loads(line) for line in Path("f.jsonl").read_text().splitlines() if '"kind":"wave"' in line]
     raw = list(records.read_samples(Path("f.csv")))
-    assert [(r["wave"], r["case_id"]) for r in raw] == [(i, id) for i, wave in enumerate(waves) for id in wave["sides"]]
+    assert [(r["wave"], r["case_id"]) for r in raw] == [
+        (i, id) for i, replicate in enumerate(replicates) for id in replicate["sides"]
+    ]
     for launch in raw:
         assert {"parity_rel_l2", "warmup_ns", "cores"} <= set(launch)
         assert len(launch["blocks"]) == 2 * 3  # twice in each of three turns
@@ -155,13 +159,13 @@ def test_what_a_device_taught_is_kept_for_that_device(words: dict[str, Path], mo
     said(COMMANDS[5][0], words)
     tables = [path.name.partition("-")[0] for path in roofs.path("x").parent.with_name("predict").glob("*.json.gz")]
     assert tables == [machine_of(board)]
-    over(LocalReach(), monkeypatch)
+    over(LocalTransport(), monkeypatch)
     _, here = said(("profile", "{tiny}", "--why", "--backend", "fake", *FEW), words)
     assert here["roof"]["origin"] != there["roof"]["origin"]
 
 
 def test_a_kernel_that_takes_the_device_down_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = Table(CONTEXT, file=tmp_path / "t.json.gz")
+    table = KernelTable(CONTEXT, file=tmp_path / "t.json.gz")
     first, second = table.add([conv(7, 16, 16), conv(7, 32, 16)])
 
     class Probes:

@@ -12,7 +12,7 @@ MOST_ROWS = 400  # of a table; a person who wants all of them has the CSV
 
 
 @dataclass(frozen=True)
-class Table:
+class HtmlTable:
     """Rows under a head; `numbers` are the columns that are aligned right, `on` each row's subjects for the filter."""
 
     head: Sequence[str]
@@ -32,7 +32,7 @@ def code(sentence: str) -> str:
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
-def table(data: Table, caption: str) -> str:
+def table(data: HtmlTable, caption: str) -> str:
     """Write a table in a box of its own that scrolls; beyond `MOST_ROWS` the caption says how many are left out."""
     left = len(data.rows) - MOST_ROWS
     told = f"{caption} The first {MOST_ROWS} of {len(data.rows)} rows." if left > 0 else caption
@@ -49,7 +49,7 @@ def table(data: Table, caption: str) -> str:
     )
 
 
-def _number(data: Table, column: int) -> str:
+def _number(data: HtmlTable, column: int) -> str:
     return ' class="n"' if column in data.numbers else ""
 
 

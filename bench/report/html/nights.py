@@ -22,7 +22,7 @@ FEWEST_NIGHTS = 2
 
 
 @dataclass(frozen=True)
-class Series:
+class NightSeries:
     """One case on one machine: ISO dates, and the median of each night in ms at the reference's median speed.
 
     `raw` says that there was no reference: the values are plain latencies. `on` is its subject among the facets.
@@ -50,7 +50,7 @@ class Series:
 class Nights:
     """All series, those that moved most first; `why_not` says in a line why change points are not told."""
 
-    series: tuple[Series, ...]
+    series: tuple[NightSeries, ...]
     reference: str = ""
     why_not: str = ""
     left_out: int = 0
@@ -96,7 +96,7 @@ def _history(rows: Rows, reference: dict[str, str] | None = None) -> tuple[Histo
         return None, f"change points are not told: {error.message}"
 
 
-def _series(frame: pd.DataFrame, found: History | None) -> list[Series]:
+def _series(frame: pd.DataFrame, found: History | None) -> list[NightSeries]:
     numbers, cases = identity.numbers(frame, identity.case())
     machines, places = identity.numbers(frame, identity.machine())
     names, shown = identity.labels(cases), identity.machine_names(places)
@@ -116,7 +116,7 @@ def _series(frame: pd.DataFrame, found: History | None) -> list[Series]:
             continue
         case, where = cases[number], shown[place]
         made.append(
-            Series(
+            NightSeries(
                 case=clip(names[number], 80),
                 machine=clip(where, 60),
                 model=case["model"],

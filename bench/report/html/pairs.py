@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.base.errors import BenchError, clip
-from bench.findings.ranks import LEAST_CASES, Inversion, Network, inversions_of, moved
+from bench.findings.ranks import LEAST_CASES, Inversion, RankedNetwork, inversions_of, moved
 from bench.report.html.cases import CaseRow, named
 from bench.rows import identity
 from bench.stats.ranks import Correlation, correlations
@@ -75,9 +75,9 @@ def inverted(rows: Sequence[CaseRow]) -> Inverted:
     return Inverted(records, near, len(every), len(certain), next(iter(certain or every), None))
 
 
-def _network(row: CaseRow) -> Network:
+def _network(row: CaseRow) -> RankedNetwork:
     macs, latency, lo, hi = (float(v or 0) for v in (row.macs, row.latency_ms, row.lo_ms, row.hi_ms))  # `measured`
-    return Network(row.label, "", macs, latency, lo, hi)
+    return RankedNetwork(row.label, "", macs, latency, lo, hi)
 
 
 def _record(one: Inversion, on: list[int], several: bool) -> Record:

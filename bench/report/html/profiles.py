@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.errors import BenchError, OutputError, clip
-from bench.profiling.network import Network, load, total_ms
+from bench.profiling.network import ProfiledNetwork, load, total_ms
 
 MOST = 60  # networks
 MOST_SENTENCES = 5
@@ -47,7 +47,7 @@ def read(paths: Sequence[Path], strict: Sequence[str] = ()) -> tuple[tuple[Profi
     Raises:
         OutputError: one of `strict` does not read, because a person named it.
     """
-    networks: dict[tuple[object, ...], Network] = {}
+    networks: dict[tuple[object, ...], ProfiledNetwork] = {}
     notes = []
     for path in paths:
         try:
@@ -68,7 +68,7 @@ def read(paths: Sequence[Path], strict: Sequence[str] = ()) -> tuple[tuple[Profi
     return tuple(done[-MOST:]), tuple(notes)
 
 
-def _profiled(network: Network, several: bool) -> Profiled:
+def _profiled(network: ProfiledNetwork, several: bool) -> Profiled:
     from bench.profiling.reasons import reasons
     from bench.profiling.roofs import find
 

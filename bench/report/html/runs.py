@@ -88,7 +88,7 @@ def _warnings(frame: pd.DataFrame, status: dict[str, int]) -> Sequence[str]:
     if (aside := int(frame["set_aside"].gt(LATE).sum())) > 0:
         found.append(f"{aside} cases with over {LATE:.0%} of their blocks set aside")
     if (slow := int(frame["machine_speed"].lt(SLOW).sum())) > 0:
-        found.append(f"{slow} cases met the machine at under {SLOW:.0%} of its usual speed")
+        found.append(f"{slow} cases met the machine at under {SLOW:.0%} of its baseline speed")
     if (downgraded := frame["precision_effective"].astype(str).ne(frame["precision"].astype(str)).sum()) > 0:
         found.append(f"{downgraded} cases did not run in the precision that was asked for, or it is not known")
     return found

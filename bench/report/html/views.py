@@ -10,7 +10,7 @@ from typing import Any
 from bench.report.html import markup
 from bench.report.html.charts import breakdown, findings, history, inversions, latency_flops, pareto, ranks
 from bench.report.html.data import Data
-from bench.report.html.markup import Table
+from bench.report.html.markup import HtmlTable
 from bench.report.html.pairs import Order
 
 
@@ -21,7 +21,7 @@ class View:
     id: str
     chart: ModuleType
     words: str
-    table: Callable[[Data], Table]
+    table: Callable[[Data], HtmlTable]
     before: Callable[[Data], str] = lambda data: ""
     after: Callable[[Data], str] = lambda data: ""
     least_px: int = 560
@@ -54,7 +54,7 @@ def section(view: View, data: Data, drawn: bool) -> str:
     )
 
 
-def _latency_table(data: Data) -> Table:
+def _latency_table(data: Data) -> HtmlTable:
     head = (
         "network",
         "setting",
@@ -72,7 +72,7 @@ def _latency_table(data: Data) -> Table:
     return _of(data.points, head, keys, {2, 3, 4, 5, 7})
 
 
-def _inversions_table(data: Data) -> Table:
+def _inversions_table(data: Data) -> HtmlTable:
     head = ("slower", "M MACs", "ms", "faster", "M MACs", "ms", "ratio", "95% from", "to", "setting")
     keys = (
         "slower", "slower_m_macs", "slower_ms", "faster", "faster_m_macs", "faster_ms", "ratio", "lo", "hi", "setting",
@@ -80,22 +80,22 @@ def _inversions_table(data: Data) -> Table:
     return _of(data.inverted.records, head, keys, {1, 2, 4, 5, 6, 7, 8})
 
 
-def _pareto_table(data: Data) -> Table:
+def _pareto_table(data: Data) -> HtmlTable:
     head = ("network", "top-1 %, published", "source", "others print", "ms", "setting", "status")
     return _of(data.pareto, head, ("model", "top1", "source", "others", "ms", "setting", "status"), {1, 4})
 
 
-def _breakdown_table(data: Data) -> Table:
+def _breakdown_table(data: Data) -> HtmlTable:
     head = ("network", "class", "operators", "ms", "share", "M MACs")
     return _of(data.breakdown, head, ("network", "class", "operators", "ms", "share", "m_macs"), {2, 3, 4, 5})
 
 
-def _ranks_table(data: Data) -> Table:
+def _ranks_table(data: Data) -> HtmlTable:
     records = [record for order in data.orders for record in order.records]
     return _of(records, ("from", "to", "network", "ms", "ms there"), ("a", "b", "network", "a_ms", "b_ms"), {3, 4})
 
 
-def _findings_table(data: Data) -> Table:
+def _findings_table(data: Data) -> HtmlTable:
     head = (
         "finding",
         "experiment",
@@ -117,7 +117,7 @@ def _findings_table(data: Data) -> Table:
     return _of(records, head, keys, {3, 4, 5, 6})
 
 
-def _history_table(data: Data) -> Table:
+def _history_table(data: Data) -> HtmlTable:
     rows = [
         (m.first_after, m.last_before, s.name, f"{m.ratio - 1:+.1%}", f"{m.lo - 1:+.1%} to {m.hi - 1:+.1%}",
          f"{m.nights_before}+{m.nights_after}", "; ".join(m.changed))
@@ -126,12 +126,12 @@ def _history_table(data: Data) -> Table:
     on = [[subject] for s, subject in zip(data.nights.series, data.night_subjects, strict=True) for _ in s.moved]
     order = sorted(range(len(rows)), key=lambda i: rows[i][0])
     head = ("moved", "last before", "case", "change", "95%", "nights", "changed with it")
-    return Table(head, [rows[i] for i in order], frozenset({3, 5}), [on[i] for i in order])
+    return HtmlTable(head, [rows[i] for i in order], frozenset({3, 5}), [on[i] for i in order])
 
 
-def _of(records: Sequence[dict[str, Any]], head: Sequence[str], keys: Sequence[str], numbers: set[int]) -> Table:
+def _of(records: Sequence[dict[str, Any]], head: Sequence[str], keys: Sequence[str], numbers: set[int]) -> HtmlTable:
     on = [r["on"] for r in records] if records and "on" in records[0] else ()
-    return Table(head, [[r[key] for key in keys] for r in records], frozenset(numbers), on)
+    return HtmlTable(head, [[r[key] for key in keys] for r in records], frozenset(numbers), on)
 
 
 def _choose_order(data: Data) -> str:

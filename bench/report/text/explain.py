@@ -10,7 +10,7 @@ from typing import Any
 from bench.base.escape import markdown as escaped
 from bench.graph.classes import OpClass
 from bench.profiling.difference import Check, Part, split
-from bench.profiling.network import Network, Operator, total_ms
+from bench.profiling.network import ProfiledNetwork, ProfiledOperator, total_ms
 from bench.profiling.reasons import Statement, told
 from bench.profiling.roofs import Roof
 
@@ -19,7 +19,7 @@ LEAST_PART = 0.015  # of two networks: those whose difference is below this shar
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TextTable:
     """Rows of text under a head; the first column is left-aligned, and so are those named in `left`."""
 
     head: tuple[str, ...]
@@ -32,11 +32,13 @@ class Section:
     """Plain lines, then a table, then statements with the time they speak of."""
 
     lines: tuple[str, ...] = ()
-    table: Table | None = None
+    table: TextTable | None = None
     statements: tuple[tuple[str, str], ...] = ()
 
 
-def explain_one(network: Network, roof: Roof, statements: Sequence[Statement], most: int, top: int) -> list[Section]:
+def explain_one(
+    network: ProfiledNetwork, roof: Roof, statements: Sequence[Statement], most: int, top: int
+) -> list[Section]:
     """Lay out one network: where the time goes, why, and the operators farthest above their floor."""
     floor_ms = sum(roof.floor_us(op) for op in network.operators) / 1e3
     lines = (
@@ -56,7 +58,12 @@ def explain_one(network: Network, roof: Roof, statements: Sequence[Statement], m
 
 
 def explain_two(
-    a: Network, b: Network, roof: Roof, reasons: Sequence[Sequence[Statement]], checked: Check | None, most: int
+    a: ProfiledNetwork,
+    b: ProfiledNetwork,
+    roof: Roof,
+    reasons: Sequence[Sequence[Statement]],
+    checked: Check | None,
+    most: int,
 ) -> list[Section]:
     """Lay out two networks: the difference by class, which adds up, and the reasons that differ most."""
     parts = split(a, b)
@@ -86,13 +93,13 @@ def told_check(checked: Check, difference_ms: float) -> str:
     )
 
 
-def title(network: Network) -> str:
+def title(network: ProfiledNetwork) -> str:
     """Name the network and what ran it."""
     threads = f"{network.threads} thread{'s' if network.threads != 1 else ''}"
     return f"{network.model} on {network.backend} ({network.version}, {network.precision}, {threads})"
 
 
-def roof_lines(operators: Sequence[Operator], roof: Roof) -> tuple[str, ...]:
+def roof_lines(operators: Sequence[ProfiledOperator], roof: Roof) -> tuple[str, ...]:
     """Say what operators are held against."""
     moving = [op for op in operators if op.moved_bytes]
     rates = [roof.bandwidth_gb_per_s(op.moved_bytes) for op in moving]
@@ -102,7 +109,7 @@ def roof_lines(operators: Sequence[Operator], roof: Roof) -> tuple[str, ...]:
     return (f"roofs: {roof.peak_gmacs_per_s:.1f} GMAC/s, {bandwidth} GB/s ({roof.origin})",)
 
 
-def classes(network: Network, roof: Roof) -> Table:
+def classes(network: ProfiledNetwork, roof: Roof) -> TextTable:
     """Lay out time, floor and rate per class, largest first, then what is small together and the residual."""
     rows, small = [], []
     by_class = {c: [op for op in network.operators if op.op_class is c] for c in OpClass}
@@ -117,10 +124,10 @@ def classes(network: Network, roof: Roof) -> Table:
     share = f"{network.residual_ms / network.latency_ms:.1%}"
     rows.append(("residual", "", f"{network.residual_ms:.3f}", share, "", "", "", "", ""))
     head = ("where the time goes", "ops", "ms", "share", "floor", "x floor", "M MACs", "GMAC/s", "MACs/byte")
-    return Table(head, tuple(rows))
+    return TextTable(head, tuple(rows))
 
 
-def _class_row(name: str, ops: Sequence[Operator], network: Network, roof: Roof) -> tuple[str, ...]:
+def _class_row(name: str, ops: Sequence[ProfiledOperator], network: ProfiledNetwork, roof: Roof) -> tuple[str, ...]:
     ms, macs, floor_ms = total_ms(ops), sum(op.macs for op in ops), sum(roof.floor_us(op) for op in ops) / 1e3
     moved = sum(op.moved_bytes for op in ops)
     return (
@@ -136,7 +143,7 @@ def _class_row(name: str, ops: Sequence[Operator], network: Network, roof: Roof)
     )
 
 
-def worst(network: Network, roof: Roof, statements: Sequence[Statement], top: int) -> Table:
+def worst(network: ProfiledNetwork, roof: Roof, statements: Sequence[Statement], top: int) -> TextTable:
     """Lay out the operators that lie farthest above their floor, each with the tags of what was said of it."""
     precise = network.where(lambda op: op.precise)
     precise.sort(key=lambda i: roof.floor_us(network.operators[i]) - network.operators[i].time_us)
@@ -155,10 +162,10 @@ def worst(network: Network, roof: Roof, statements: Sequence[Statement], top: in
                 ", ".join(tags),
             )
         )
-    return Table(("farthest above its floor", "what", "µs", "floor", "GMAC/s", "why"), tuple(rows), ("what", "why"))
+    return TextTable(("farthest above its floor", "what", "µs", "floor", "GMAC/s", "why"), tuple(rows), ("what", "why"))
 
 
-def _said(network: Network, statements: Sequence[Statement], most: int) -> tuple[tuple[str, str], ...]:
+def _said(network: ProfiledNetwork, statements: Sequence[Statement], most: int) -> tuple[tuple[str, str], ...]:
     said = [(f"{s.ms:.2f} ms {s.ms / network.latency_ms:5.1%}", s.text) for s in statements[:most]]
     left = statements[most:]
     if left:
@@ -166,7 +173,7 @@ def _said(network: Network, statements: Sequence[Statement], most: int) -> tuple
     return tuple(said)
 
 
-def _parts(parts: Sequence[Part], a: Network, b: Network) -> Table:
+def _parts(parts: Sequence[Part], a: ProfiledNetwork, b: ProfiledNetwork) -> TextTable:
     """Lay out the parts; classes that hardly differ stand in one row."""
     least = LEAST_PART * max(a.latency_ms, b.latency_ms)
     large = [p for p in parts[:-1] if abs(p.difference_ms) >= least]
@@ -177,7 +184,7 @@ def _parts(parts: Sequence[Part], a: Network, b: Network) -> Table:
     rows.append(_part_row(parts[-1].name, parts[-1:]))
     rows.append(_part_row("latency", parts))
     head = ("A - B by class", "A ms", "B ms", "A - B", "A ops", "B ops", "A M MACs", "B M MACs", "A GMAC/s", "B GMAC/s")
-    return Table(head, tuple(rows))
+    return TextTable(head, tuple(rows))
 
 
 def _part_row(name: str, parts: Sequence[Part]) -> tuple[str, ...]:
@@ -195,7 +202,7 @@ def _part_row(name: str, parts: Sequence[Part]) -> tuple[str, ...]:
     )
 
 
-def _against(a: Network, b: Network, reasons: Sequence[Sequence[Statement]], most: int) -> Section:
+def _against(a: ProfiledNetwork, b: ProfiledNetwork, reasons: Sequence[Sequence[Statement]], most: int) -> Section:
     """Say what was found, what differs most first: of the network with more at stake, and how much of the other."""
     keys = dict.fromkeys(s.key for found in reasons for s in found)
     said = []
@@ -213,17 +220,17 @@ def _against(a: Network, b: Network, reasons: Sequence[Sequence[Statement]], mos
     return Section((head,), statements=tuple((f"{difference:+.2f} ms", text) for difference, text in said[:most]))
 
 
-def _names(a: Network, b: Network) -> tuple[str, str]:
+def _names(a: ProfiledNetwork, b: ProfiledNetwork) -> tuple[str, str]:
     return (a.model, b.model) if a.model != b.model else ("A", "B")
 
 
-def _latency(network: Network) -> str:
+def _latency(network: ProfiledNetwork) -> str:
     """Write the latency with half its 95% interval."""
     error = f" ±{network.error_ms / network.latency_ms:.1%}" if network.error_ms is not None else ""
     return f"{network.latency_ms:.3f} ms{error}"
 
 
-def _ratio(a: Network, b: Network) -> float:
+def _ratio(a: ProfiledNetwork, b: ProfiledNetwork) -> float:
     return max(a.latency_ms, b.latency_ms) / min(a.latency_ms, b.latency_ms)
 
 

@@ -42,9 +42,9 @@ def _environment(evidence: Evidence, name: str) -> list[str]:
     machine = evidence.header["environment"]
     versions = sorted(
         {
-            markdown(f"{side['inspected']['effective']['version']} ({wave['backend']})")
-            for wave in evidence.waves
-            for side in wave["sides"].values()
+            markdown(f"{side['inspected']['effective']['version']} ({replicate['backend']})")
+            for replicate in evidence.replicates
+            for side in replicate["sides"].values()
             if "inspected" in side
         }
     )
@@ -52,8 +52,8 @@ def _environment(evidence: Evidence, name: str) -> list[str]:
     where = f"{known['cpu']} ({known['microarchitecture']}), {known['cores']} cores"
     virtual = ", virtual machine" if machine["hypervisor"] else ""
     return [
-        f"Measured on {where}{virtual}, {known['os']}; fp32; {', '.join(versions)}; {len(evidence.waves)} waves, "
-        f"begun {evidence.header['started_at'][:10]}; evidence: `{plain(name)}`."
+        f"Measured on {where}{virtual}, {known['os']}; fp32; {', '.join(versions)}; "
+        f"{len(evidence.replicates)} replicates, begun {evidence.header['started_at'][:10]}; evidence: `{plain(name)}`."
     ]
 
 

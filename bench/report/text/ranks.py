@@ -25,7 +25,7 @@ def print_rows(found: Analysis, top: int, format: str) -> None:
         print_records(inversions, "csv")
         return
     click.echo("How well each count predicts the order of latency (rank correlation, 95% interval):")
-    print_records([{"setting": p.setting, "by": p.by} | _cells(p.correlations) for p in found.predictors], "table")
+    print_records([{"setting": p.setting, "by": p.by} | _cells(p.correlations) for p in found.proxies], "table")
     certain = sum(one.certain for one in found.inversions)
     click.echo(
         f"\n{len(found.inversions)} of {found.near} pairs within 10% MACs are inverted: fewer MACs, slower; "
@@ -71,7 +71,7 @@ def record(found: Analysis) -> dict[str, Any]:
     return {
         "predictors": [
             {"setting": p.setting, "by": p.by, "correlations": [asdict(c) for c in p.correlations]}
-            for p in found.predictors
+            for p in found.proxies
         ],
         "pairs_within_10_percent": found.near,
         "inversions": [inversion_record(one) for one in found.inversions],

@@ -1,4 +1,4 @@
-"""The canary: a tiny fixed workload that tells whether the machine runs at its usual speed.
+"""The reference workload: a tiny fixed piece of work that tells whether the machine runs at its baseline speed.
 
 Two parts, because neighbours are felt in two ways. `gemm_ns` is the median of a burst of products of two matrices that
 stay in the first-level cache: it follows the clock of the core, and a hyper-thread beside it. `copy_ns` copies 2 MiB,
@@ -20,7 +20,7 @@ GEMM_SIDE = 48
 BURST = 24
 
 
-class Probe(Protocol):
+class Workload(Protocol):
     """What the worker asks before and after a block; the scripted backend brings its own."""
 
     identity: str
@@ -32,7 +32,7 @@ class Probe(Protocol):
         """Return `gemm_ns` and `copy_ns`."""
 
 
-class Canary:
+class ReferenceWorkload:
     """Allocates its buffers once. `identity` names what else than the machine its readings depend on."""
 
     def __init__(self) -> None:

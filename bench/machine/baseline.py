@@ -1,7 +1,8 @@
-"""The machine's usual quiet speed, remembered between runs in the user's cache.
+"""The machine's baseline speed, remembered between runs in the user's cache.
 
-One file per machine; in it, per backend and canary, the readings of the latest launches. Per backend, because the same
-canary reads 9% higher beside one runtime than beside another. The cache may lie on a disk that many machines share.
+One file per machine; in it, per backend and reference workload, the readings of the latest launches. Per backend,
+because the same reference workload reads 9% higher beside one runtime than beside another. The cache may lie on a disk
+that many machines share.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from bench.machine.identity import machine_of
 
 KEPT = 300  # launches per backend; older ones are forgotten, so a machine that has changed is believed again
 LEAST = 5  # launches before a memory counts
-# The usual quiet speed is the one met in at least a quarter of the launches: the minimum creeps down to what is met
+# The baseline speed is the one met in at least a quarter of the launches: the minimum creeps down to what is met
 # almost never, and then nothing counts as quiet.
 QUIET_QUANTILE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
-    """The machine's usual quiet speed beside a backend: times of the canary's parts in ns."""
+class BaselineSpeed:
+    """The machine's baseline speed beside a backend: times of the reference workload's parts in ns."""
 
     gemm_ns: float
     copy_ns: float
@@ -41,13 +42,13 @@ def path(environment: Environment) -> Path:
     return cache.folder("machines") / f"{machine_of(environment)}.json"
 
 
-def recall(environment: Environment, backend: str, canary: str) -> Usual | None:
-    """Return the usual quiet speed beside `backend`, or None on a machine that is not known yet."""
-    readings = _read(path(environment)).get(f"{backend} {canary}", [])
-    return usual([Usual(*r) for r in readings]) if len(readings) >= LEAST else None
+def recall(environment: Environment, backend: str, workload: str) -> BaselineSpeed | None:
+    """Return the baseline speed beside `backend`, or None on a machine that is not known yet."""
+    readings = _read(path(environment)).get(f"{backend} {workload}", [])
+    return baseline_of([BaselineSpeed(*r) for r in readings]) if len(readings) >= LEAST else None
 
 
-def remember(environment: Environment, backend: str, canary: str, blocks: Sequence[dict[str, Any]]) -> None:
+def remember(environment: Environment, backend: str, workload: str, blocks: Sequence[dict[str, Any]]) -> None:
     """Add one launch: the median of its blocks' readings. A cache that cannot be written costs the memory alone."""
     beside = [reading(block) for block in blocks]
     if not beside:
@@ -57,7 +58,7 @@ def remember(environment: Environment, backend: str, canary: str, blocks: Sequen
         file = path(environment)
         with cache.locked(file.with_suffix(".lock")):
             known = _read(file)
-            key = f"{backend} {canary}"
+            key = f"{backend} {workload}"
             known[key] = [*known.get(key, []), found][-KEPT:]
             draft = file.with_suffix(".draft")
             draft.write_text(json.dumps(known))
@@ -67,7 +68,7 @@ def remember(environment: Environment, backend: str, canary: str, blocks: Sequen
 
 
 def known(environment: Environment) -> dict[str, int]:
-    """Return how many launches are remembered, by backend and canary."""
+    """Return how many launches are remembered, by backend and reference workload."""
     return {key: len(readings) for key, readings in _read(path(environment)).items()}
 
 
@@ -79,15 +80,15 @@ def forget(environment: Environment) -> bool:
     return known
 
 
-def reading(block: dict[str, Any]) -> Usual:
-    """Return the canary beside a block: the mean of the products before and after, and the copy after."""
+def reading(block: dict[str, Any]) -> BaselineSpeed:
+    """Return the reference workload beside a block: the mean of the products before and after, and the copy after."""
     before, after = block["canary"]
-    return Usual((before["gemm_ns"] + after["gemm_ns"]) / 2, after["copy_ns"])
+    return BaselineSpeed((before["gemm_ns"] + after["gemm_ns"]) / 2, after["copy_ns"])
 
 
-def usual(readings: Sequence[Usual]) -> Usual:
-    """Return the usual quiet speed among readings, of which there must be one."""
-    return Usual(
+def baseline_of(readings: Sequence[BaselineSpeed]) -> BaselineSpeed:
+    """Return the baseline speed among readings, of which there must be one."""
+    return BaselineSpeed(
         float(np.quantile([r.gemm_ns for r in readings], QUIET_QUANTILE)),
         float(np.quantile([r.copy_ns for r in readings], QUIET_QUANTILE)),
     )

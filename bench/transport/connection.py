@@ -1,4 +1,4 @@
-"""This end of the line to an agent: requests go out, answers and what workers write come in, in one thread."""
+"""This end of the connection to an agent: requests go out, answers and what workers write come in, in one thread."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ class Far:
     end: Ended | None = None
 
 
-class Line:
+class Connection:
     """A child process (ssh, or a container engine) whose stdin and stdout lead to an agent.
 
     Raises:
-        LinkLost: from any method but `close`, once the line is dead.
+        LinkLost: from any method but `close`, once the connection is dead.
         WorkerCrashed: what came over it is no message; it is dead then.
     """
 
     def __init__(self, command: list[str], name: str, environment: Mapping[str, str] | None = None) -> None:
         self._name = name
-        self._log = tempfile.TemporaryFile(prefix="bench-line-")  # noqa: SIM115 (closed in close)
+        self._log = tempfile.TemporaryFile(prefix="bench-connection-")  # noqa: SIM115 (closed in close)
         self._workers: dict[int, Far] = {}
         self._answers: deque[Answer] = deque()
         self._decoder = Decoder(MESSAGES, marked=True)
@@ -134,7 +134,7 @@ class Line:
         return self._decoder.mark.noise() if self._decoder.mark is not None else ""
 
     def cut(self) -> None:
-        """End the child, from whatever thread: whoever waits for the line finds it dead."""
+        """End the child, from whatever thread: whoever waits for the connection finds it dead."""
         self._process.terminate()
 
     def exit_code(self) -> int | None:
@@ -194,33 +194,33 @@ class Line:
         return f", but {self.noise()!r}" if self.noise() else ""
 
     def lost(self, why: str = "") -> LinkLost:
-        """Give the line up, if that has not happened yet, and return the error that says so."""
+        """Give the connection up, if that has not happened yet, and return the error that says so."""
         if not self.dead:
             self.dead = True
             if why:
                 self._process.kill()
             self.exit_code()
         said = self.stderr().strip().splitlines()
-        why = why or (said[-1] if said else f"the line was closed{self._said()}")
+        why = why or (said[-1] if said else f"the connection was closed{self._said()}")
         return LinkLost(f"the connection to {self._name} was lost: {why}", f"bench targets check {self._name}")
 
 
 class RemoteProcess:
-    """A worker on the other side of a line; see `bench.transport.base.Process`."""
+    """A worker on the other side of a connection; see `bench.transport.base.Process`."""
 
-    def __init__(self, line: Line, id: int) -> None:
-        self._line, self._id = line, id
+    def __init__(self, connection: Connection, id: int) -> None:
+        self._connection, self._id = connection, id
         self._far: Far | None = None
 
     def write(self, data: bytes) -> None:
         """Send `data` to its stdin."""
         if self._end(0.0) is not None:
             raise BrokenPipeError
-        self._line.send(Tell(self._id), data)
+        self._connection.send(Tell(self._id), data)
 
     def read(self, timeout_s: float) -> bytes:
         """Block until it has written something, or has ended."""
-        far = self._line.worker(self._id, timeout_s, lambda far: bool(far.written) or far.end is not None)
+        far = self._connection.worker(self._id, timeout_s, lambda far: bool(far.written) or far.end is not None)
         data = bytes(far.written)
         far.written.clear()
         if not data and far.end is None:
@@ -243,20 +243,20 @@ class RemoteProcess:
     def kill(self) -> None:
         """Have it ended, and wait for that."""
         if self._end(0.0) is None:
-            self._line.send(End(self._id))
+            self._connection.send(End(self._id))
             self._ended()
 
     def close(self) -> None:
-        """End it; on a dead line the agent does that by itself."""
+        """End it; on a dead connection the agent does that by itself."""
         with contextlib.suppress(LinkLost):
             self.kill()
-        self._line.forget(self._id)
+        self._connection.forget(self._id)
 
     def _ended(self) -> Ended:
         end = self._end(ANSWER_S)
         if end is None:
-            raise self._line.lost("a worker there cannot be ended")
+            raise self._connection.lost("a worker there cannot be ended")
         return end
 
     def _end(self, timeout_s: float) -> Ended | None:
-        return self._line.worker(self._id, timeout_s, lambda far: far.end is not None).end
+        return self._connection.worker(self._id, timeout_s, lambda far: far.end is not None).end

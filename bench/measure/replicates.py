@@ -1,8 +1,8 @@
-"""Several cases side by side, in waves: a wave is one fresh process of each, taking turns in short blocks.
+"""Several cases side by side, in replicates: a replicate is one fresh process of each, taking turns in short blocks.
 
 As in `bench.measure.pairs`, a turn runs the cases in a random order and then in its reverse, so that a linear drift of
 the machine's clock cancels in every ratio, and the model is loaded anew between turns, because a load decides where
-the memory lands. One wave gives one log-ratio for each two of its cases.
+the memory lands. One replicate gives one log-ratio for each two of its cases.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from bench.base.errors import BenchError
 from bench.measure.engine import Group, Session, steady
 from bench.measure.evidence import fullest, theft
 from bench.plan.case import Case
-from bench.plan.protocol import WaveProtocol
-from bench.transport.base import Reach
-from bench.transport.local import LocalReach
+from bench.plan.protocol import ReplicateProtocol
+from bench.transport.base import Transport
+from bench.transport.local import LocalTransport
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """What a case brought to a wave.
+class Member:
+    """What a case brought to a replicate.
 
     `record` holds ``blocks``, a list per turn of two ``[median ns, disturbed]``, with what ran (``inspected``) where
     that was asked; or ``error`` and ``status``. `raw` is everything that its launch told.
@@ -39,40 +39,40 @@ class Side:
 def measure(
     cases: Sequence[Case],
     artifacts: Sequence[Artifact],
-    protocol: WaveProtocol,
+    protocol: ReplicateProtocol,
     number: int,
     check: bool,
-    reach: Reach | None = None,
+    transport: Transport | None = None,
     cores: Sequence[int] = (),
-) -> list[Side]:
-    """Run one wave; `number` seeds its order, with `check` the workers say afterwards what really ran.
+) -> list[Member]:
+    """Run one replicate; `number` seeds its order, with `check` the workers say afterwards what really ran.
 
     Returns what each case brought, in their order. Cases that take the device down are measured alone.
     """
-    reach = reach or LocalReach()
-    found: dict[int, Side] = {}
+    transport = transport or LocalTransport()
+    found: dict[int, Member] = {}
 
     def attempt(those: Sequence[int]) -> None:
         jobs = [(cases[i], artifacts[i]) for i in those]
-        found.update(zip(those, _wave(jobs, protocol, number, check, reach, cores), strict=True))
+        found.update(zip(those, _replicate(jobs, protocol, number, check, transport, cores), strict=True))
 
     def lost(i: int, error: BenchError) -> None:
-        found[i] = Side(_failed(error), {})
+        found[i] = Member(_failed(error), {})
 
-    steady(reach, range(len(cases)), attempt, lost)
+    steady(transport, range(len(cases)), attempt, lost)
     return [found[i] for i in range(len(cases))]
 
 
-def _wave(
+def _replicate(
     jobs: Sequence[tuple[Case, Artifact]],
-    protocol: WaveProtocol,
+    protocol: ReplicateProtocol,
     number: int,
     check: bool,
-    reach: Reach,
+    transport: Transport,
     cores: Sequence[int],
-) -> list[Side]:
+) -> list[Member]:
     order = random.Random(f"{protocol.seed}/{number}/{'/'.join(case.id for case, _ in jobs)}")
-    with Group(jobs, protocol.timeout_s, reach, cores) as group:
+    with Group(jobs, protocol.timeout_s, transport, cores) as group:
         group.begin(order.sample(range(len(jobs)), len(jobs)), protocol.warming)
         for turn in range(protocol.turns):
             if turn and protocol.reload:
@@ -81,7 +81,7 @@ def _wave(
             group.blocks([*turns, *reversed(turns)], turn=turn)
         if check:
             group.check()
-    return [Side(_record(session, protocol.turns), session.raw()) for session in group.sessions]
+    return [Member(_record(session, protocol.turns), session.raw()) for session in group.sessions]
 
 
 def _failed(error: BenchError) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _record(session: Session, turns: int) -> dict[str, Any]:
 
 
 def log_ratio(a: dict[str, Any], b: dict[str, Any]) -> float | None:
-    """Return the log of B's latency over A's in one wave: the median over its turns.
+    """Return the log of B's latency over A's in one replicate: the median over its turns.
 
     Turns in which something took a core from either side are left out, unless fewer than half would be left. None
     where a side failed.
@@ -118,7 +118,7 @@ def log_ratio(a: dict[str, Any], b: dict[str, Any]) -> float | None:
 
 
 def latency_ns(side: dict[str, Any]) -> float:
-    """Return the geometric mean of a side's block medians in one wave."""
+    """Return the geometric mean of a side's block medians in one replicate."""
     return math.exp(statistics.fmean(_log(turn) for turn in side["blocks"]))
 
 
