@@ -68,7 +68,7 @@ def test_mistakes_are_told() -> None:
 @pytest.mark.usefixtures("small")
 def test_run_resume_show(tmp_path: Path) -> None:
     path = tmp_path / "f.jsonl"
-    arguments = ("run", "--backend", "fake", "--output", path, "--waves", 3, "--format", "json")
+    arguments = ("run", "--backend", "fake", "--output", path, "--replicates", 3, "--format", "json")
     said = run(*arguments)
     assert said.exit_code == 0, said.stderr
     found, silent = json.loads(said.stdout)
