@@ -76,15 +76,15 @@ def path(environment: Environment) -> Path:
 def recall(environment: Environment, backend: str, workload: str) -> BaselineSpeed | None:
     """Return the baseline speed beside `backend`, or None on a machine that is not known yet."""
     readings = _read(path(environment)).get(f"{backend} {workload}", [])
-    return _reference(readings[:LEARN]) if len(readings) >= LEAST else None
+    return reference(readings[:LEARN]) if len(readings) >= LEAST else None
 
 
 def remember(environment: Environment, backend: str, workload: str, blocks: Sequence[dict[str, Any]]) -> None:
     """Add one launch: the median of its blocks' readings. A cache that cannot be written costs the memory alone."""
-    beside = [reading(block) for block in blocks]
-    if not beside:
+    if not blocks:
         return
-    found = [statistics.median(r.gemm_ns for r in beside), statistics.median(r.copy_ns for r in beside), time.time()]
+    beside = of_launch(blocks)
+    found = [beside.gemm_ns, beside.copy_ns, time.time()]
     try:
         file = path(environment)
         with cache.locked(file.with_suffix(".lock")):
@@ -114,7 +114,7 @@ def known(environment: Environment) -> list[Known]:
         latest = readings[LEARN:][-LEARN:]
         shift = 0.0
         if len(latest) == LEARN:
-            shift = math.log(_reference(latest).gemm_ns / _reference(readings[:LEARN]).gemm_ns)
+            shift = math.log(reference(latest).gemm_ns / reference(readings[:LEARN]).gemm_ns)
         found.append(Known(key.split()[0], len(readings), shift))
     return found
 
@@ -134,6 +134,12 @@ def reading(block: dict[str, Any]) -> BaselineSpeed:
     return BaselineSpeed((before["gemm_ns"] + after["gemm_ns"]) / 2, after["copy_ns"])
 
 
+def of_launch(blocks: Sequence[dict[str, Any]]) -> BaselineSpeed:
+    """Return a launch's reading: the medians of its blocks', of which there must be one."""
+    beside = [reading(block) for block in blocks]
+    return BaselineSpeed(statistics.median(r.gemm_ns for r in beside), statistics.median(r.copy_ns for r in beside))
+
+
 def baseline_of(readings: Sequence[BaselineSpeed]) -> BaselineSpeed:
     """Return the baseline speed among readings, of which there must be one."""
     return BaselineSpeed(
@@ -142,7 +148,8 @@ def baseline_of(readings: Sequence[BaselineSpeed]) -> BaselineSpeed:
     )
 
 
-def _reference(readings: Sequence[Sequence[float]]) -> BaselineSpeed:
+def reference(readings: Sequence[Sequence[float]]) -> BaselineSpeed:
+    """Return what launches make the reference; each reading is product and copy in ns, and when it was, in s."""
     found = baseline_of([BaselineSpeed(gemm, copy) for gemm, copy, _ in readings])
     visits: dict[int, list[float]] = {}
     for gemm, _, at_s in readings:

@@ -130,19 +130,20 @@ class CaseState:
 
     def remember(self, environment: Environment, run_id: str) -> None:
         """Keep what this run says of how the case repeats, for later runs."""
-        found, reference = self.evidence(), self.reference
-        if self.error is not None or self.scripted or not found.sound or reference is None or self.inspected is None:
+        found = self.evidence()
+        if self.error is not None or self.scripted or not found.sound or self.inspected is None:
             return
-        launches = tuple(
-            (
-                statistics.median(samples),
-                reference.gemm_ns * math.exp(product),
-                reference.copy_ns * math.exp(copy),
-            )
+        workload = self.launches[0].loaded["canary"]
+        runs.remember(environment, self._name(workload), runs.Past(run_id, self.kept(), found.over_s))
+
+    def kept(self) -> tuple[tuple[float, float, float], ...]:
+        """Return what is remembered of each launch that counts: median latency, product and copy, in ns."""
+        found, reference = self.evidence(), self.reference
+        assert reference is not None
+        return tuple(
+            (statistics.median(samples), reference.gemm_ns * math.exp(product), reference.copy_ns * math.exp(copy))
             for samples, (product, copy) in zip(found.launches, found.offsets, strict=True)
         )
-        workload = self.launches[0].loaded["canary"]
-        runs.remember(environment, self._name(workload), runs.Past(run_id, launches, found.over_s))
 
     def _name(self, workload: str) -> str:
         """Name the case with all that may move its latency for good."""

@@ -30,8 +30,8 @@ COPY_SLOPE, COPY_SLOPE_SD = 0.2, 0.08
 TAU, LEAST_TAU, MOST_TAU = 0.025, 0.006, 0.05
 SMALL_MS = 2.0
 PRIOR_DF = 4.0
-# Weight of that in a variance, in degrees of freedom: calm machines repeat five times better than restless ones, so what
-# was assumed has to give way soon.
+# Weight of that in a variance, in degrees of freedom: calm machines repeat five times better than restless ones, so
+# what was assumed has to give way soon.
 PRIOR_WEIGHT = 2.0
 # Spread between launches: what is believed at first, with how many degrees of freedom, and at least.
 LAUNCH_SD, LAUNCH_DF, LEAST_SD = 0.012, 2.0, 0.005

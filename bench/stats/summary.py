@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats.repeats import LEAST_SD, Array, Repeats, expected
+from bench.stats.repeats import LAUNCH_DF, LEAST_SD, Array, Repeats, expected
 
 # From how many samples a percentile may be told at 99% confidence (MLPerf LoadGen's early-stopping rule).
 SAMPLES_FOR = {90: 64, 99: 662}
@@ -99,12 +99,17 @@ def estimate(
     speed = math.exp(-float(distance[0]))
     if n < 2:
         return Estimate(math.exp(centre), None, None, None, None, speed)
-    from scipy.special import stdtrit  # scipy.stats takes half a second to import
+    from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to import
 
-    bridged = float(distance @ covariance @ distance)
-    within = float(stdtrit(n - 1, (1 + level) / 2)) * math.sqrt(residual / n + bridged)
+    df = float(n - 1)
+    if known.runs:  # launches of earlier runs say how far launches differ
+        df += LAUNCH_DF
+        residual = (LAUNCH_DF * known.launch_sd**2 + (n - 1) * residual) / df
+    bridged = math.sqrt(float(distance @ covariance @ distance))
+    upper = (1 + level) / 2
+    within = math.hypot(float(stdtrit(df, upper)) * math.sqrt(residual / n), float(ndtri(upper)) * bridged)
     spread = repeats.between(over_s) if repeats else 0.0
-    between = float(stdtrit(repeats.df, (1 + level) / 2)) * spread if repeats else 0.0
+    between = float(stdtrit(repeats.df, upper)) * spread if repeats else 0.0
     below, above = math.hypot(within, between, unsure), math.hypot(within, between)
     latency, inner_lo, inner_hi, lo, hi = (math.exp(centre + x) for x in (0.0, -within, within, -below, above))
     return Estimate(latency, inner_lo, inner_hi, lo, hi, speed, spread)
