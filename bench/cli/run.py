@@ -176,12 +176,12 @@ def _show(rows: list[Row], format: str, path: Path) -> None:
         return
     from rich.console import Console
 
-    from bench.report.text.run import remarks, roofline_hint, table
+    from bench.report.text.run import baseline_hint, remarks, roofline_hint, table
 
     # A file or a pipe has no width: nothing is folded there.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(table(rows))
-    for line in (*remarks(rows), roofline_hint(rows)):
+    for line in (*remarks(rows), baseline_hint(rows), roofline_hint(rows)):
         if line:
             say(line)
     say(f"rows: {path}")

@@ -18,6 +18,9 @@ from bench.stats.repeats import LAUNCH_DF, LEAST_SD, Array, Repeats, expected
 SAMPLES_FOR = {90: 64, 99: 662}
 
 
+LEAST_RUN = 3  # launches of an earlier run, at least
+
+
 def confidence(launches: int, first: int) -> float:
     """Return the confidence at which to compute an interval that is to cover 95%.
 
@@ -99,7 +102,7 @@ def estimate(
     speed = math.exp(-float(distance[0]))
     if n < 2:
         return Estimate(math.exp(centre), None, None, None, None, speed)
-    from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to import
+    from scipy.special import stdtrit  # scipy.stats takes half a second to import
 
     df = float(n - 1)
     if known.runs:  # launches of earlier runs say how far launches differ
@@ -107,7 +110,8 @@ def estimate(
         residual = (LAUNCH_DF * known.launch_sd**2 + (n - 1) * residual) / df
     bridged = math.sqrt(float(distance @ covariance @ distance))
     upper = (1 + level) / 2
-    within = math.hypot(float(stdtrit(df, upper)) * math.sqrt(residual / n), float(ndtri(upper)) * bridged)
+    of_slopes = float(stdtrit(df + LEAST_RUN * known.runs, upper))  # every earlier run tells of them, too
+    within = math.hypot(float(stdtrit(df, upper)) * math.sqrt(residual / n), of_slopes * bridged)
     spread = repeats.between(over_s) if repeats else 0.0
     between = float(stdtrit(repeats.df, upper)) * spread if repeats else 0.0
     below, above = math.hypot(within, between, unsure), math.hypot(within, between)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.machine.baseline import SLOW_SD, BaselineSpeed
 from bench.stats.repeats import SLOPE, expected
 from bench.stats.summary import SAMPLES_FOR, confidence, estimate, percentile
 
@@ -141,3 +142,25 @@ def test_percentiles_only_from_enough_samples(q: int) -> None:
     assert percentile(range(enough - 1), q) is None
     ordered = sorted(range(1, 1001), key=lambda x: x % 7)
     assert percentile(ordered, q) == q * 10
+
+
+def test_a_first_run_on_a_slow_machine_holds_its_quiet_latency() -> None:
+    """The run's own blocks tell the baseline speed, so that nothing shows how slow the machine is today."""
+    rng = np.random.default_rng(4)
+    trials, hits, naive = 1500, 0, 0
+    for _ in range(trials):
+        slow = abs(rng.normal(0.0, SLOW_SD)) + rng.normal(0.0, 0.01, size=5)
+        medians = 1e6 * np.exp(rng.normal(SLOPE, 0.15) * slow + rng.normal(0.0, 0.012, size=5))
+        own = np.quantile(slow, 0.25)
+        found = estimate(
+            [[m] for m in medians],
+            [(s - own, 0.0) for s in slow],
+            expected(1e6),
+            unsure=SLOPE * BaselineSpeed(1, 1).unsure,
+        )
+        assert found.lo_ns is not None
+        assert found.hi_ns is not None
+        hits += found.lo_ns <= 1e6 <= found.hi_ns
+        naive += bool(found.within_lo_ns and found.within_hi_ns and found.within_lo_ns <= 1e6 <= found.within_hi_ns)
+    assert hits / trials >= 0.95
+    assert naive / trials < 0.5
