@@ -18,6 +18,8 @@ from bench.base.errors import OutputError
 from bench.machine.environment import Environment
 from bench.machine.identity import machine_of
 
+SPREADS = "spreads.json"
+MOST_CASES = 500  # of which the spread is kept
 KEPT = 30  # runs of a case; older ones are forgotten
 LEAST_RUNS = 3  # before a spread is told
 
@@ -41,29 +43,52 @@ def recall(environment: Environment, case: str) -> list[Past]:
     return _read(_file(environment, case))
 
 
-def remember(environment: Environment, case: str, run: Past) -> None:
-    """Add a run. A cache that cannot be written costs the memory alone."""
+def remember(environment: Environment, case: str, run: Past, spread: tuple[float, float]) -> None:
+    """Add a run, and what the case now says of its spread between runs (`Repeats.seen` and `.own`).
+
+    A cache that cannot be written costs the memory alone.
+    """
     try:
         cache.folder("machines", folder(environment).name)
         file = _file(environment, case)
-        with cache.locked(file.with_suffix(".lock")):
+        with cache.locked(folder(environment) / "lock"):
             rows = [[past.run_id, past.over_s, past.launches] for past in [*_read(file), run][-KEPT:]]
-            draft = file.with_suffix(".draft")
-            draft.write_text(json.dumps({"case": case, "runs": rows}))
-            os.replace(draft, file)
+            _write(file, {"case": case, "runs": rows})
+            known = _spreads(environment)
+            known.pop(file.stem, None)
+            _write(folder(environment) / SPREADS, dict([*known.items(), (file.stem, spread)][-MOST_CASES:]))
     except (OSError, OutputError):
         return
+
+
+def spreads(environment: Environment) -> list[tuple[float, float]]:
+    """Return what every case on a machine says of its spread between runs, as `remember` was told."""
+    return list(_spreads(environment).values())
+
+
+def _spreads(environment: Environment) -> dict[str, tuple[float, float]]:
+    try:
+        told = json.loads((folder(environment) / SPREADS).read_text())
+        return {str(case): (float(seen), float(own)) for case, (seen, own) in told.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def repeat_sd(environment: Environment) -> tuple[float, int] | None:
     """Return the median over cases of the standard deviation of log latency between runs, and of how many cases."""
     found = []
-    for file in sorted(folder(environment).glob("*.json")):
+    for file in sorted(set(folder(environment).glob("*.json")) - {folder(environment) / SPREADS}):
         past = _read(file)
         if len(past) >= LEAST_RUNS:
             medians = [statistics.geometric_mean(row[0] for row in run.launches) for run in past]
             found.append(statistics.stdev(medians) / statistics.fmean(medians))
     return (statistics.median(found), len(found)) if found else None
+
+
+def _write(file: Path, content: object) -> None:
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps(content))
+    os.replace(draft, file)
 
 
 def _file(environment: Environment, case: str) -> Path:

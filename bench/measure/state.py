@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from bench.machine.environment import Environment
 from bench.measure.evidence import Weighing, weigh
 from bench.plan.case import Case
 from bench.plan.protocol import Protocol
-from bench.stats.repeats import SLOPE, Repeats, Run, learn
+from bench.stats.repeats import SLOPE, Repeats, Run, learn, restlessness
 from bench.stats.summary import Estimate, confidence, estimate
 
 
@@ -42,6 +43,7 @@ class CaseState:
     spent_s: float = 0.0
     baseline: BaselineSpeed | None = None
     past: list[runs.Past] = field(default_factory=list)
+    restless: float = 1.0
     first: int = 5
 
     @property
@@ -70,21 +72,21 @@ class CaseState:
         repeats, reference = None, self.reference
         unsure = 0.0
         if reference is not None and not self.scripted:
-            repeats = self.repeats(statistics.median(found.launches[0]), reference)
+            repeats = self.repeats(self.past, statistics.median(found.launches[0]), reference)
             unsure = SLOPE * reference.unsure
         return estimate(found.launches, found.offsets, repeats, found.over_s, level, unsure)
 
-    def repeats(self, latency_ns: float, reference: BaselineSpeed) -> Repeats:
-        """Return how the case repeats on this machine, as far as earlier runs tell."""
+    def repeats(self, past: Sequence[runs.Past], latency_ns: float, reference: BaselineSpeed) -> Repeats:
+        """Return how the case repeats on this machine, as far as these runs tell."""
         told = []
-        for run in self.past:
+        for run in past:
             logs = tuple(math.log(latency) for latency, _, _ in run.launches)
             beside = tuple(
                 (math.log(product / reference.gemm_ns), math.log(copy / reference.copy_ns))
                 for _, product, copy in run.launches
             )
             told.append(Run(logs, beside, run.over_s))
-        return learn(told, latency_ns)
+        return learn(told, latency_ns, self.restless)
 
     def wants_more(self, protocol: Protocol, elapsed_s: float = math.inf) -> bool:
         """Tell whether another launch is due: too few that count yet, or not sure enough within the limits.
@@ -124,6 +126,7 @@ class CaseState:
         if not self.launches:
             self.baseline = baseline.recall(environment, backend, workload)
             self.past = runs.recall(environment, self._name(workload))
+            self.restless = restlessness(runs.spreads(environment))
         self.launches.append(record)
         if not self.scripted:
             baseline.remember(environment, backend, workload, record.blocks)
@@ -134,7 +137,15 @@ class CaseState:
         if self.error is not None or self.scripted or not found.sound or self.inspected is None:
             return
         workload = self.launches[0].loaded["canary"]
-        runs.remember(environment, self._name(workload), runs.Past(run_id, self.kept(), found.over_s))
+        run = runs.Past(run_id, self.kept(), found.over_s)
+        runs.remember(environment, self._name(workload), run, self.spread([*self.past, run]))
+
+    def spread(self, past: Sequence[runs.Past]) -> tuple[float, float]:
+        """Return what these runs of the case say of the machine: `Repeats.seen` and `.own`."""
+        reference = self.reference
+        assert reference is not None
+        repeats = self.repeats(past, past[-1].launches[0][0], reference)
+        return repeats.seen, repeats.own
 
     def kept(self) -> tuple[tuple[float, float, float], ...]:
         """Return what is remembered of each launch that counts: median latency, product and copy, in ns."""

@@ -13,7 +13,7 @@ Genetics and Molecular Biology 3, equation 4): before a machine has shown its ow
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +27,13 @@ SLOPE, SLOPE_SD = 0.65, 0.2
 # it in proportion less.
 COPY_SLOPE, COPY_SLOPE_SD = 0.2, 0.08
 # Between-run standard deviation of a network of SMALL_MS; it falls with the root of the latency.
-TAU, LEAST_TAU, MOST_TAU = 0.025, 0.006, 0.05
+TAU, LEAST_TAU, MOST_TAU = 0.02, 0.006, 0.05
 SMALL_MS = 2.0
-PRIOR_DF = 4.0
+PRIOR_DF = 6.0
 # Weight of that in a variance, in degrees of freedom: calm machines repeat five times better than restless ones, so
 # what was assumed has to give way soon.
-PRIOR_WEIGHT = 2.0
+PRIOR_WEIGHT = 1.5
+MACHINE_WEIGHT = 6.0  # the same for what is assumed of a machine
 # Spread between launches: what is believed at first, with how many degrees of freedom, and at least.
 LAUNCH_SD, LAUNCH_DF, LEAST_SD = 0.012, 2.0, 0.005
 # What moves a latency unseen lasts so long: launches closer together share it, launches spread out average it.
@@ -60,7 +61,8 @@ class Repeats:
     """How a case repeats on a machine: slopes with their covariance, and the spread between runs and launches.
 
     `tau` is the standard deviation between runs of no duration, with `df` degrees of freedom; `runs` says how many
-    were behind it.
+    were behind it. `seen` is what the case's own runs say, as a multiple of the variance that was assumed at first, and
+    `own` its degrees of freedom: other cases of the machine learn from that.
     """
 
     slopes: Array
@@ -69,6 +71,8 @@ class Repeats:
     df: float
     launch_sd: float
     runs: int = 0
+    seen: float = 1.0
+    own: float = 0.0
 
     def between(self, over_s: float) -> float:
         """Return the standard deviation between runs whose launches are spread over so many seconds."""
@@ -85,22 +89,37 @@ def share_left(over_s: float) -> float:
     return STAYS + (1 - STAYS) * left
 
 
-def expected(latency_ns: float) -> Repeats:
-    """Return what to expect of a case that was never measured on this machine."""
+def restlessness(cases: Iterable[tuple[float, float]]) -> float:
+    """Return by what factor a machine's between-run spread exceeds what is assumed at first.
+
+    `cases` are pairs of `seen` and `own` of what was measured there. The variances are averaged by their degrees of
+    freedom, one that says 1 among them with `MACHINE_WEIGHT`.
+    """
+    total, weight = MACHINE_WEIGHT, MACHINE_WEIGHT
+    for seen, own in cases:
+        total, weight = total + own * seen, weight + own
+    return math.sqrt(total / weight)
+
+
+def expected(latency_ns: float, restless: float = 1.0) -> Repeats:
+    """Return what to expect of a case that was never measured on this machine, which is so `restless`."""
     ms = latency_ns / 1e6
     small = min(1.0, SMALL_MS / ms)
     return Repeats(
         np.array([SLOPE, COPY_SLOPE * small]),
         np.diag([SLOPE_SD**2, COPY_SLOPE_SD**2]),
-        float(np.clip(TAU * math.sqrt(SMALL_MS / ms), LEAST_TAU, MOST_TAU)),
+        restless * float(np.clip(TAU * math.sqrt(SMALL_MS / ms), LEAST_TAU, MOST_TAU)),
         PRIOR_DF,
         LAUNCH_SD,
     )
 
 
-def learn(runs: Sequence[Run], latency_ns: float) -> Repeats:
-    """Return how a case repeats, from its earlier runs; `latency_ns` is about how long it takes."""
-    prior = expected(latency_ns)
+def learn(runs: Sequence[Run], latency_ns: float, restless: float = 1.0) -> Repeats:
+    """Return how a case repeats, from its earlier runs; `latency_ns` is about how long it takes.
+
+    `restless` is the machine's `restlessness`, from all that was measured there.
+    """
+    prior = expected(latency_ns, restless)
     if not runs:
         return prior
     tables = [np.column_stack([run.logs, np.asarray(run.offsets).reshape(-1, 2)]) for run in runs]
@@ -111,6 +130,7 @@ def learn(runs: Sequence[Run], latency_ns: float) -> Repeats:
     launch, tau = LAUNCH_SD**2, prior.tau**2
     precision = np.linalg.inv(prior.covariance)
     slopes, covariance, df = prior.slopes, prior.covariance, prior.df
+    ratio, own = 1.0, 0.0
     for _ in range(ROUNDS):
         weights = 1 / (tau * left + launch / counts)
         apart = means - (weights[:, None] * means).sum(axis=0) / weights.sum()
@@ -128,6 +148,7 @@ def learn(runs: Sequence[Run], latency_ns: float) -> Repeats:
             shared = launch * float(np.mean(1 / counts))
             seen = float(((levels - levels.mean()) ** 2).sum())
             all_of_it = (PRIOR_WEIGHT * (prior.tau**2 * left.mean() + shared) + seen) / (PRIOR_WEIGHT + own)
+            ratio = max(0.0, seen / own - shared) / left.mean() / expected(latency_ns).tau ** 2
             tau = max((all_of_it - shared) / left.mean(), (0.3 * prior.tau) ** 2)
             df = PRIOR_DF + own
-    return Repeats(slopes, covariance, math.sqrt(tau), df, math.sqrt(launch), len(runs))
+    return Repeats(slopes, covariance, math.sqrt(tau), df, math.sqrt(launch), len(runs), float(ratio), own)

@@ -18,6 +18,7 @@ from bench.base.errors import BenchError
 from bench.machine import baseline, runs
 from bench.measure.cases import case as case_of
 from bench.measure.state import CaseState, LaunchRecord
+from bench.stats.repeats import restlessness
 from bench.stats.summary import Estimate
 
 LEAST_RUNS = 4
@@ -56,31 +57,37 @@ def judge(
     learns from all before it. With `launches` a run ends after so many.
     """
     references = _references(cases)
-    found = []
-    for name, of in sorted(cases.items()):
-        if len(of) < LEAST_RUNS:
+    order = sorted((_start(blocks), name, i) for name, of in cases.items() for i, blocks in enumerate(of))
+    told: dict[str, list[tuple[Estimate, int]]] = defaultdict(list)
+    past: dict[str, list[runs.Past]] = defaultdict(list)
+    spreads: dict[str, tuple[float, float]] = {}
+    for _, name, i in order:  # as they came, because a machine's cases learn from each other
+        known = past[name] if learn is None else past[name][:learn]
+        state = _state(name, cases[name][i][:launches], references[_backend(name)], known)
+        state.restless = restlessness(spreads.values())
+        estimate, evidence = state.estimate(), state.evidence()
+        if estimate is None or not evidence.sound or len(evidence.launches) < 2:
             continue
-        reference = references[_backend(name)]
-        told: list[tuple[Estimate, int]] = []
-        past: list[runs.Past] = []
-        for blocks in of:
-            state = _state(name, blocks[:launches], reference, past if learn is None else past[:learn])
-            estimate = state.estimate()
-            evidence = state.evidence()
-            if estimate is None or not evidence.sound or len(evidence.launches) < 2:
-                continue
-            told.append((estimate, len(evidence.launches)))
-            past.append(runs.Past("", state.kept(), evidence.over_s))
-        for i, (estimate, n) in enumerate(told):
-            others = [math.log(other.latency_ns) for j, (other, _) in enumerate(told) if j != i]
-            if i < (learn or 0) or len(others) < LEAST_RUNS - 1:
-                continue
-            mean = math.exp(statistics.fmean(others))
-            holds = [
-                lo is not None and hi is not None and lo <= mean <= hi
-                for lo, hi in ((estimate.lo_ns, estimate.hi_ns), (estimate.within_lo_ns, estimate.within_hi_ns))
-            ]
-            found.append(Judged(name, n, estimate.latency_ns, estimate.half_width, *holds))
+        told[name].append((estimate, len(evidence.launches)))
+        past[name].append(runs.Past("", state.kept(), evidence.over_s))
+        if learn is None or len(past[name]) <= learn:
+            spreads[name] = state.spread(past[name])
+    return [one for name in sorted(told) for one in _held(name, told[name], learn or 0)]
+
+
+def _held(name: str, told: Sequence[tuple[Estimate, int]], first: int) -> list[Judged]:
+    """Hold each run from the `first` on against the mean of the others."""
+    found = []
+    for i, (estimate, n) in enumerate(told):
+        others = [math.log(other.latency_ns) for j, (other, _) in enumerate(told) if j != i]
+        if i < first or len(others) < LEAST_RUNS - 1:
+            continue
+        mean = math.exp(statistics.fmean(others))
+        holds = [
+            lo is not None and hi is not None and lo <= mean <= hi
+            for lo, hi in ((estimate.lo_ns, estimate.hi_ns), (estimate.within_lo_ns, estimate.within_hi_ns))
+        ]
+        found.append(Judged(name, n, estimate.latency_ns, estimate.half_width, *holds))
     return found
 
 

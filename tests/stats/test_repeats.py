@@ -56,8 +56,8 @@ def test_the_interval_holds_the_mean_of_other_runs(tau: float, known: int) -> No
             hits += found.lo_ns <= 2 * MS <= found.hi_ns
             trials += 1
             widths.append(found.half_width)
-    # A machine that is worse than any that was met can be told only from its own runs.
-    assert hits / trials >= (0.85 if tau == 0.03 and known == 0 else 0.92)
+    # A machine that is worse than what is assumed can be told only from its own runs.
+    assert hits / trials >= (0.85 if tau == 0.03 and known < 12 else 0.92)
     if known == 12:
         assert np.median(widths) < 3.0 * max(math.hypot(tau, 0.012 / math.sqrt(5)), 0.012)
 
