@@ -55,7 +55,7 @@ def night(series: list[list[float]], rng: np.random.Generator) -> tuple[Estimate
     start = int(rng.integers(0, max(1, len(source) - protocol.max_launches + 1)))
     for n in range(protocol.launches, protocol.max_launches + 1):
         found = estimate([[v] for v in source[start : start + n]])
-        if found.half_width <= protocol.tolerance:
+        if found.within_half_width <= protocol.tolerance:
             break
     return found, min(n, len(source) - start)
 
@@ -70,7 +70,7 @@ def write(path: Path, launches: Launches, nights: int, factor: dict[str, float],
             for name, series in launches.items():
                 found, n = night(series, rng)
                 scale = shared * factor.get(name, 1.0) / 1e6
-                ok = found.half_width <= Protocol().tolerance
+                ok = found.within_half_width <= Protocol().tolerance
                 model, backend = name.split("@")
                 writer.writerow(
                     {

@@ -29,6 +29,7 @@ def run(
     launches: int | None = None,
     budget: float | None = None,
     timeout: float | None = None,
+    over: str | None = None,
     seed: int = 0,
     output: Text | None = None,
     progress: Listener | None = None,
@@ -47,6 +48,7 @@ def run(
         launches: fresh processes per case, at least.
         budget: seconds per case.
         timeout: seconds that a worker may take for an answer.
+        over: ``2m``, ``30s``: the time over which launches are spread, which narrows what only time can narrow.
         seed: of weights, input and order.
         output: a CSV that gets each row when its case has ended, raw samples beside it; None keeps nothing.
         progress: hears each step; None shows a line in a notebook and nothing elsewhere.
@@ -58,6 +60,7 @@ def run(
     from bench.plan import zoo
     from bench.plan.case import cross
     from bench.plan.pace import read as pace_of
+    from bench.plan.pace import seconds
     from bench.rows import file
 
     path = None if output is None else Path(output)
@@ -69,7 +72,7 @@ def run(
             _numbers(batch),
             (None,) if resolution is None else _numbers(resolution),
             there.name,
-            measuring.run_protocol(launches, budget, timeout, seed),
+            measuring.run_protocol(launches, budget, timeout, seed, None if over is None else seconds(over)),
             _shapes(shapes),
             [pace_of(text) for text in _texts(pace)],
         )

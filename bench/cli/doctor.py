@@ -12,9 +12,10 @@ from bench.report.text.print import print_records
 @options.DOCTOR_THREADS
 @options.TARGET
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--forget", is_flag=True, help="Forget the baseline speed of this machine, and learn it anew.")
+@click.option("--forget", is_flag=True, help="Forget what was learnt of this machine, and learn it anew.")
+@click.option("--learn", is_flag=True, help="Take a minute to learn how fast the machine is and how well it repeats.")
 @options.FORMAT
-def command(threads: int, target: str, as_json: bool, forget: bool, format: str) -> None:
+def command(threads: int, target: str, as_json: bool, forget: bool, learn: bool, format: str) -> None:
     """Say what in this machine will spoil a measurement, and what to do about it.
 
     The exit code is 1 if anything is bad (a warning is no failure).
@@ -22,14 +23,20 @@ def command(threads: int, target: str, as_json: bool, forget: bool, format: str)
     from dataclasses import asdict
 
     from bench.api import measuring
-    from bench.machine import baseline
-    from bench.machine.doctor import baseline_speed
+    from bench.cli._progress import bar
+    from bench.machine import baseline, runs
+    from bench.machine.doctor import baseline_speed, repeatability
+    from bench.plan.protocol import Protocol
 
-    with measuring.reached(target) as (_, transport):
+    with measuring.reached(target) as (there, transport):
         machine = transport.environment()
         if forget:
             baseline.forget(machine)
-        symptoms = [*transport.doctor(threads), baseline_speed(baseline.known(machine))]
+        if learn:
+            with bar(measuring.LEARNING_RUNS) as shown:
+                measuring.learn(there, transport, threads, shown.hear)
+        limit = repeatability(runs.repeat_sd(machine), Protocol().widest)
+        symptoms = [*transport.doctor(threads), baseline_speed(baseline.known(machine)), limit]
     print_records([asdict(symptom) for symptom in symptoms], "json" if as_json else format)
     if any(symptom.state == "bad" for symptom in symptoms):
         raise click.exceptions.Exit(1)

@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 @options.launches("Fresh processes per case, at least.", options.RUN.launches)
 @options.budget("Per case.", 0.1, options.RUN.budget_s)
 @options.timeout(options.RUN.timeout_s)
+@click.option(
+    "--over", metavar="2m|30s", help="Spread the launches over this time: narrows the interval for another run."
+)
 @options.seed("weights, input and order")
 @options.FORMAT
 def command(
@@ -79,6 +82,7 @@ def command(
     launches: int | None,
     budget: float | None,
     timeout: float | None,
+    over: str | None,
     seed: int,
     format: str,
 ) -> None:
@@ -98,6 +102,7 @@ def command(
     from bench.plan import zoo
     from bench.plan.case import Plan, cross
     from bench.plan.pace import read as pace
+    from bench.plan.pace import seconds
     from bench.rows import file as records
     from bench.rows.identity import finished
     from bench.rows.schema import MEASURED
@@ -111,7 +116,7 @@ def command(
         fleet, theres = theres[0].scheduler, _fleet.targets(())
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
-    protocol = run_protocol(launches, budget, timeout, seed)
+    protocol = run_protocol(launches, budget, timeout, seed, None if over is None else seconds(over))
     plans = []
     for there in theres:
         plan = cross(
@@ -171,12 +176,12 @@ def _show(rows: list[Row], format: str, path: Path) -> None:
         return
     from rich.console import Console
 
-    from bench.report.text.run import remarks, roofline_hint, table
+    from bench.report.text.run import baseline_hint, remarks, roofline_hint, table
 
     # A file or a pipe has no width: nothing is folded there.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(table(rows))
-    for line in (*remarks(rows), roofline_hint(rows)):
+    for line in (*remarks(rows), baseline_hint(rows), roofline_hint(rows)):
         if line:
             say(line)
     say(f"rows: {path}")

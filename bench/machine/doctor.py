@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.machine import cgroup
+from bench.machine.baseline import SHIFT, Known
 from bench.machine.environment import emulated
 
 ROOT = Path("/")
@@ -160,13 +161,29 @@ def cores(root: Path, threads: int) -> list[Symptom]:
     return [Symptom("cores", "ok", f"{usable} usable")]
 
 
-def baseline_speed(known: dict[str, int]) -> Symptom:
+def baseline_speed(known: list[Known]) -> Symptom:
     """A machine whose baseline speed is not known cannot be told to be slow today."""
     if not known:
-        hint = "the first runs take their own speed as the baseline; measure once when the machine is quiet"
+        hint = "the first runs take their own speed as the baseline; `bench doctor --learn` makes it known in a minute"
         return Symptom("baseline speed", "unknown", "never measured here", hint)
-    found = ", ".join(f"{n} launches beside {key.split()[0]}" for key, n in sorted(known.items()))
+    found = ", ".join(f"{beside.launches} launches beside {beside.backend}" for beside in known)
+    worst = max(known, key=lambda beside: abs(beside.shift))
+    if abs(worst.shift) > SHIFT:
+        hint = "if the machine has changed for good, `bench doctor --forget` learns it anew"
+        return Symptom("baseline speed", "warning", f"lately {worst.shift:+.0%} beside {worst.backend}", hint)
     return Symptom("baseline speed", "ok", found)
+
+
+def repeatability(known: tuple[float, int] | None, widest: float) -> Symptom:
+    """No row can be told more closely than rows of this machine agree with each other; `widest` is asked for."""
+    if known is None:
+        hint = "three runs of a case tell it; `bench doctor --learn` makes them in a minute"
+        return Symptom("repeatability", "unknown", "no case was measured three times here", hint)
+    sd, cases = known
+    found = f"rows of this machine repeat to ±{1.96 * sd:.1%} ({cases} cases)"
+    if 1.96 * sd > widest:
+        return Symptom("repeatability", "warning", found, "spread runs over time (--over 2m), or measure in turns (ab)")
+    return Symptom("repeatability", "ok", found)
 
 
 Check = Callable[[Path, int], list[Symptom]]

@@ -1,8 +1,8 @@
 """Which blocks count: told from what surrounded them, never from their own latencies.
 
-A block is set aside when something else took its core (`shared`, `stolen`, `throttled`), or when the reference workload
-beside it ran far from the machine's baseline speed (`slow`, `memory`). What is left is told for the baseline speed by
-`bench.stats.summary.estimate`.
+A block is set aside when something else took its core (`shared`, `stolen`, `throttled`), or when the reference
+workloads beside it ran so far from the machine's baseline speed that nothing says how a network slows (`slow`,
+`memory`). What is left is told for the baseline speed by `bench.stats.summary.estimate`.
 """
 
 from __future__ import annotations
@@ -13,35 +13,53 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bench.machine.baseline import BaselineSpeed, baseline_of, reading
 
 # Share of the CPU time of a quiet block that may be missing. Quiet blocks miss up to 0.5%; a neighbour on the same
 # core takes 27 to 50% (docs/method.md).
 LOST_SHARE = 0.03
+# Several threads wait for each other and never fill their cores; what is normal for a case is a high quantile of what
+# it shows. A neighbour that is always there would set that norm itself, but it also puts the threads off their cores:
+# a quiet block meets fewer switches a second than this, one beside a neighbour (turns of a few ms) many more.
+FULL_QUANTILE = 0.9
+PUT_OFF_PER_S = 60.0
 # How far above its baseline time a reference workload may be. A clock that moves is corrected for up to here; a busy
 # hyper-thread, a throttled or an emulated core is beyond, where nothing says how a network slows.
 SLOW = math.log(1.25)
-CROWDED = math.log(1.5)
+CROWDED = math.log(3.0)
+# From here on the cache is in another regime: copies of 2 MiB take 40 or 75 us on an AMD EPYC, and nothing between.
+REGIME = math.log(1.4)
 LEAST_BLOCKS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """What counts of a case: per launch its latencies in ns and its log slowness; and how much was set aside.
+    """What counts of a case: per launch its latencies in ns and how far the machine was from its baseline speed.
 
-    Where no launch was undisturbed, all of them stand here as they are, and `sound` is false.
+    An offset is the pair of logs of product and copy over their usual times. `crowded` is the share of the blocks that
+    count in which somebody else filled the shared cache; `over_s` the seconds from the first launch to the last. Where
+    no launch was undisturbed, all of them stand here as they are, and `sound` is false.
     """
 
     launches: list[list[int]]
-    slowness: list[float]
+    offsets: list[tuple[float, float]]
     aside: dict[str, int]
     blocks: int
     sound: bool = True
+    crowded: float = 0.0
+    over_s: float = 0.0
 
     @property
     def share_aside(self) -> float:
         """Share of the blocks that do not count."""
         return sum(self.aside.values()) / self.blocks if self.blocks else 0.0
+
+    @property
+    def regime(self) -> str:
+        """In which state of the shared cache it was measured."""
+        return "quiet" if self.crowded < 0.1 else "shared cache" if self.crowded > 0.9 else "mixed"
 
 
 def cpu_share(block: dict[str, Any]) -> float | None:
@@ -52,40 +70,51 @@ def cpu_share(block: dict[str, Any]) -> float | None:
     return float(counters["cpu_ns"] / counters["wall_ns"])
 
 
-def fullest(blocks: Sequence[dict[str, Any]]) -> float | None:
-    """Return the largest CPU share among blocks of one case: what it has when nothing is taken from it."""
-    return max((share for block in blocks if (share := cpu_share(block)) is not None), default=None)
+def full_share(blocks: Sequence[dict[str, Any]], threads: int) -> float | None:
+    """Return the CPU share that blocks of one case have when nothing is taken from them; None where that is unknown.
+
+    One thread fills its core, whatever the blocks say: a neighbour or a quota that is there all the time takes an equal
+    part of each. Several threads wait for each other, so that only the blocks themselves tell what is normal.
+    """
+    shares = [share for block in blocks if (share := cpu_share(block)) is not None]
+    if not shares:
+        return None
+    return 1.0 if threads == 1 else min(float(threads), float(np.quantile(shares, FULL_QUANTILE)))
 
 
-def theft(block: dict[str, Any], full_share: float | None) -> str:
+def theft(block: dict[str, Any], full: float | None, threads: int) -> str:
     """Return how something else took the block's cores, or nothing. What is scripted ran on none."""
     if block.get("scripted"):
         return ""
     counters = block["covariates"]
-    share = cpu_share(block)
+    share, wall_ns = cpu_share(block), counters.get("wall_ns", math.inf)
     if counters.get("throttled"):
         return "throttled"
-    if counters.get("steal_ms", 0) * 1e6 > LOST_SHARE * counters.get("wall_ns", math.inf):
+    if counters.get("steal_ms", 0) * 1e6 > LOST_SHARE * wall_ns:
         return "stolen"
-    if share is not None and full_share and share < (1 - LOST_SHARE) * full_share:
-        return "shared"
-    return ""
+    if share is None or full is None:
+        return ""
+    lost = 1 - LOST_SHARE
+    put_off = counters.get("involuntary_switches", 0) > max(3.0, PUT_OFF_PER_S * wall_ns / 1e9)
+    return "shared" if share < lost * full or (threads > 1 and put_off and share < lost * threads) else ""
 
 
-def fault(block: dict[str, Any], baseline: BaselineSpeed, full_share: float | None) -> str:
-    """Return why a block does not count, or nothing. `full_share` is the CPU share of the case's fullest block."""
-    robbed = theft(block, full_share)
+def fault(block: dict[str, Any], baseline: BaselineSpeed, full: float | None, threads: int) -> str:
+    """Return why a block does not count, or nothing. `full` is `full_share` of the case's blocks."""
+    robbed = theft(block, full, threads)
     if robbed:
         return robbed
+    product, copy = offset(block, baseline)
+    return "slow" if product > SLOW else "memory" if copy > CROWDED else ""
+
+
+def offset(block: dict[str, Any], baseline: BaselineSpeed) -> tuple[float, float]:
+    """Return the logs of product and copy beside a block over their usual times."""
     beside = reading(block)
-    if math.log(beside.gemm_ns / baseline.gemm_ns) > SLOW:
-        return "slow"
-    if math.log(beside.copy_ns / baseline.copy_ns) > CROWDED:
-        return "memory"
-    return ""
+    return math.log(beside.gemm_ns / baseline.gemm_ns), math.log(beside.copy_ns / baseline.copy_ns)
 
 
-def weigh(launches: Sequence[Sequence[dict[str, Any]]], baseline: BaselineSpeed | None) -> Weighing:
+def weigh(launches: Sequence[Sequence[dict[str, Any]]], baseline: BaselineSpeed | None, threads: int = 1) -> Weighing:
     """Sort the blocks of a case's launches, each in order of time, into what counts and what does not.
 
     A launch of which fewer than two blocks are left (or fewer than it had, if it had one) does not count at all.
@@ -95,14 +124,13 @@ def weigh(launches: Sequence[Sequence[dict[str, Any]]], baseline: BaselineSpeed 
     if not blocks:
         return Weighing([], [], {}, 0)
     baseline = baseline or baseline_of([reading(block) for block in blocks])
-    full = fullest(blocks)
+    full = full_share(blocks, threads)
     aside: dict[str, int] = {}
-    kept: list[list[int]] = []
-    slowness: list[float] = []
+    kept: list[list[dict[str, Any]]] = []
     for launch in launches:
         left = []
         for block in launch:
-            reason = fault(block, baseline, full)
+            reason = fault(block, baseline, full, threads)
             if reason:
                 aside[reason] = aside.get(reason, 0) + 1
             else:
@@ -110,9 +138,19 @@ def weigh(launches: Sequence[Sequence[dict[str, Any]]], baseline: BaselineSpeed 
         if left and len(left) < min(LEAST_BLOCKS, len(launch)):
             aside["alone"] = aside.get("alone", 0) + len(left)
         elif left:
-            kept.append([ns for block in left for ns in block["latency_ns"]])
-            slowness.append(statistics.fmean(math.log(reading(block).gemm_ns / baseline.gemm_ns) for block in left))
-    if not kept:
-        everything = [[ns for block in launch for ns in block["latency_ns"]] for launch in launches if launch]
-        return Weighing(everything, [0.0] * len(everything), aside, len(blocks), sound=False)
-    return Weighing(kept, slowness, aside, len(blocks))
+            kept.append(left)
+    sound = bool(kept)
+    kept = kept or [list(launch) for launch in launches if launch]
+    latencies = [[ns for block in launch for ns in block["latency_ns"]] for launch in kept]
+    starts = [launch[0].get("start_ns", 0) for launch in kept]
+    beside = [[offset(block, baseline) for block in launch] for launch in kept]
+    means = [(statistics.fmean(p for p, _ in pairs), statistics.fmean(c for _, c in pairs)) for pairs in beside]
+    return Weighing(
+        latencies,
+        means if sound else [(0.0, 0.0)] * len(kept),
+        aside,
+        len(blocks),
+        sound,
+        statistics.fmean(copy > REGIME for pairs in beside for _, copy in pairs),
+        max(0.0, (starts[-1] - starts[0]) / 1e9),
+    )

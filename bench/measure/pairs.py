@@ -12,7 +12,7 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from bench.artifact.artifact import Artifact
 from bench.export import ensure
 from bench.machine.environment import pick_cores
 from bench.measure.engine import Group, anew
-from bench.measure.evidence import fullest, theft
+from bench.measure.evidence import full_share, theft
 from bench.plan.case import Case
 from bench.plan.protocol import PairProtocol
 from bench.stats.verdict import half_width
@@ -129,20 +129,25 @@ def _pair(
     raw = {"pair": number, "loaded": [record.loaded for record in records], "n": n, "blocks": blocks}
     middle = (statistics.median(sides[0]), statistics.median(sides[1]))
     ratios = tuple(quad.log_ratio for quad in quads)
-    return Pair(number, reduced(undisturbed(quads)), ratios, middle, raw)
+    threads = [case.settings.threads for case, _ in jobs]
+    return Pair(number, reduced(undisturbed(quads, threads)), ratios, middle, raw)
 
 
 def _log(block: dict[str, Any]) -> float:
     return math.log(statistics.median(block["latency_ns"]))
 
 
-def undisturbed(quads: list[Quad]) -> list[Quad]:
+def undisturbed(quads: list[Quad], threads: Sequence[int] = (1, 1)) -> list[Quad]:
     """Return the quads in which nothing took the cores; all, where fewer than half are left.
 
-    A quad goes as a whole, so neither side gains, and for what surrounded it, never for its own latencies.
+    A quad goes as a whole, so neither side gains, and for what surrounded it, never for its own latencies. `threads`
+    are those of the two sides.
     """
-    full = {side: fullest([b for quad in quads for b in quad.blocks if b["side"] == side]) for side in "AB"}
-    left = [quad for quad in quads if not any(theft(b, full[b["side"]]) for b in quad.blocks)]
+    of = dict(zip("AB", threads, strict=True))
+    full = {
+        side: full_share([b for quad in quads for b in quad.blocks if b["side"] == side], n) for side, n in of.items()
+    }
+    left = [quad for quad in quads if not any(theft(b, full[b["side"]], of[b["side"]]) for b in quad.blocks)]
     return left if 2 * len(left) >= len(quads) else quads
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError
 from bench.measure.engine import Group, Session, steady
-from bench.measure.evidence import fullest, theft
+from bench.measure.evidence import full_share, theft
 from bench.plan.case import Case
 from bench.plan.protocol import ReplicateProtocol
 from bench.transport.base import Transport
@@ -92,10 +92,11 @@ def _record(session: Session, turns: int) -> dict[str, Any]:
     if session.error is not None:
         return _failed(session.error)
     blocks = session.record.blocks
-    full = fullest(blocks)
+    threads = session.case.settings.threads
+    full = full_share(blocks, threads)
     by_turn: list[list[list[float | bool]]] = [[] for _ in range(turns)]
     for block in blocks:
-        by_turn[block["turn"]].append([statistics.median(block["latency_ns"]), bool(theft(block, full))])
+        by_turn[block["turn"]].append([statistics.median(block["latency_ns"]), bool(theft(block, full, threads))])
     found: dict[str, Any] = {"blocks": by_turn}
     if session.inspected is not None:
         found["inspected"] = session.inspected

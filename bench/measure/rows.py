@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
 import statistics
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,88 +14,14 @@ from bench.artifact.artifact import Artifact
 from bench.backends.base import PARITY_TOLERANCE, Placement
 from bench.base.errors import BenchError, clip
 from bench.graph.floor import groups_of
-from bench.machine import baseline
 from bench.machine import roofs as store
-from bench.machine.baseline import BaselineSpeed
 from bench.machine.environment import Environment
 from bench.machine.roof import LIMIT, Roofline
-from bench.measure.evidence import Weighing, weigh
+from bench.measure.state import CaseState
 from bench.plan.case import Case
 from bench.plan.protocol import Protocol
 from bench.rows.schema import STATUSES, Row
-from bench.stats.summary import Estimate, confidence, estimate, percentile
-
-
-@dataclass
-class LaunchRecord:
-    """What one launch brought: answers of the worker, blocks in order of time."""
-
-    loaded: dict[str, Any]
-    warmed: dict[str, Any] = field(default_factory=dict)
-    blocks: list[dict[str, Any]] = field(default_factory=list)
-    peak_rss_bytes: int | None = None
-
-
-@dataclass
-class CaseState:
-    """A case on its way to a row."""
-
-    case: Case
-    started_at: str = ""
-    artifact: Artifact | None = None
-    launches: list[LaunchRecord] = field(default_factory=list)
-    inspected: dict[str, Any] | None = None
-    error: BenchError | None = None
-    spent_s: float = 0.0
-    baseline: BaselineSpeed | None = None
-    first: int = 5
-
-    def weighing(self) -> Weighing:
-        """Return what counts of the launches so far."""
-        return weigh([launch.blocks for launch in self.launches], self.baseline)
-
-    def estimate(self) -> Estimate | None:
-        """Summarise the launches that count, if there is any sample."""
-        found = self.weighing()
-        if not found.launches:
-            return None
-        return estimate(found.launches, found.slowness, confidence(len(found.launches), self.first))
-
-    def wants_more(self, protocol: Protocol) -> bool:
-        """Tell whether another launch is due: too few that count yet, or not sure enough within the limits."""
-        if self.error is not None:
-            return False
-        rule, made = protocol.stopping, len(self.launches)
-        spent = self.spent_s >= protocol.budget_s
-        if any(launch.loaded.get("emulated") for launch in self.launches):  # no number of them makes it a latency
-            return made < min(rule.least, rule.most) and not (spent and made >= rule.afford)
-        weighing, found = self.weighing(), self.estimate()
-        counting = len(weighing.launches) if weighing.sound else 0
-        return not rule.enough(counting, lambda: found.half_width if found else math.inf, made, spent)
-
-    def take(
-        self,
-        record: LaunchRecord,
-        inspected: dict[str, Any] | None,
-        error: BenchError | None,
-        spent_s: float,
-        environment: Environment,
-    ) -> None:
-        """Take in a launch, whole or as far as it came, and remember the machine's speed beside it for later runs.
-
-        The baseline speed comes from earlier runs, once, so that all launches meet the same measure; what is scripted
-        is no machine.
-        """
-        self.error, self.spent_s = error, self.spent_s + spent_s
-        self.inspected = self.inspected or inspected
-        if not record.loaded:
-            return
-        backend, workload = self.case.backend.name, record.loaded["canary"]
-        if not self.launches:
-            self.baseline = baseline.recall(environment, backend, workload)
-        self.launches.append(record)
-        if not any(block.get("scripted") for block in record.blocks):
-            baseline.remember(environment, backend, workload, record.blocks)
+from bench.stats.summary import percentile
 
 
 def asked_precision(case: Case, artifact: Artifact) -> str:
@@ -123,10 +47,25 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
         return "noisy", f"not one launch was undisturbed ({reasons} blocks); `bench doctor` may know why"
     if found.lo_ns is None:
         return "noisy", "one launch gives no interval"
-    if found.half_width > protocol.tolerance:
-        speed = "" if 0.95 < found.speed < 1.05 else f"; the machine ran at {found.speed:.0%} of its baseline speed"
-        return "noisy", f"the 95% interval is ±{found.half_width:.2%}, wider than {protocol.tolerance:.0%}{speed}"
+    if found.half_width > protocol.widest:
+        return (
+            "noisy",
+            f"the 95% interval is ±{found.half_width:.1%}, wider than {protocol.widest:.0%}{_why_wide(state)}",
+        )
     return "ok", ""
+
+
+def _why_wide(state: CaseState) -> str:
+    """Say what the interval is wide of, and what to do about it."""
+    found, reference = state.estimate(), state.reference
+    assert found is not None
+    if found.within_half_width > found.half_width / 2:
+        if not 0.95 < found.speed < 1.05:
+            return f"; the machine ran at {found.speed:.0%} of its baseline speed"
+        return ": the launches of this run differ; a larger --budget narrows it"
+    if reference is None or reference.visits < 2:
+        return ": this machine was hardly met before; `bench doctor --learn` makes it known in a minute"
+    return f": runs of such cases on this machine differ by {found.between_sd:.1%}; --over 2m narrows it"
 
 
 def fault_of(case: Case, artifact: Artifact, parity: float, inspected: dict[str, Any]) -> tuple[str, str] | None:
@@ -267,6 +206,9 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
     rss = [launch.peak_rss_bytes for launch in state.launches if launch.peak_rss_bytes]
     values: dict[str, Any] = {
         "launches": len(weighing.launches),
+        "over_s": weighing.over_s,
+        "regime": "" if state.scripted else weighing.regime,
+        "crowded_share": None if state.scripted else weighing.crowded,
         "set_aside": weighing.share_aside,
         "emulated": any(row.get("emulated") for row in loaded),
         "blocks": len(blocks),
@@ -280,6 +222,13 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
     }
     for name, key in (("first", "first_ns"), ("second", "second_ns"), ("load", "load_ns"), ("import", "import_ns")):
         values[f"{name}_ms"] = statistics.median(row[key] for row in loaded) / 1e6
+    reference = state.reference
+    if reference is not None and not state.scripted:
+        values |= {
+            "baseline": "known" if reference.launches else "own",
+            "baseline_ns": reference.gemm_ns,
+            "baseline_launches": reference.launches,
+        }
     compiled = [row["compile_ns"] for row in loaded if row.get("compile_ns") is not None]
     values["compile_ms"] = statistics.median(compiled) / 1e6 if compiled else None
     found = state.estimate()
@@ -291,6 +240,10 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         "latency_ms": found.latency_ns / 1e6,
         "latency_lo_ms": found.lo_ns / 1e6 if found.lo_ns else None,
         "latency_hi_ms": found.hi_ns / 1e6 if found.hi_ns else None,
+        "within_lo_ms": found.within_lo_ns / 1e6 if found.within_lo_ns else None,
+        "within_hi_ms": found.within_hi_ns / 1e6 if found.within_hi_ns else None,
+        "between_sd": found.between_sd,
+        "between_runs": len(state.past),
         "machine_speed": found.speed,
         "min_ms": min(samples) / 1e6,
         "host_ms": statistics.median(host) / 1e6 if host else None,

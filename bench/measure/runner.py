@@ -21,7 +21,8 @@ from bench.measure.bring import bring
 from bench.measure.engine import Group, steady
 from bench.measure.evidence import weigh
 from bench.measure.rounds import groups, shuffled
-from bench.measure.rows import CaseState, build_row
+from bench.measure.rows import build_row
+from bench.measure.state import CaseState
 from bench.plan.case import Case, Network, Plan
 from bench.rows.schema import Row
 from bench.transport.base import Transport
@@ -54,6 +55,8 @@ class Runner:
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     transport: Transport = field(default_factory=LocalTransport)
     artifact_of: Callable[[Network, int, Callable[[], None]], Artifact] = ensure
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
     environment: Environment = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,13 +70,15 @@ class Runner:
             waiting = list(range(len(states)))
             for state in states:
                 self._prepare(state)
-            replicate = 0
+            replicate, begin = 0, self.now()
             while waiting:
-                live = [i for i in waiting if states[i].wants_more(protocol)]
+                live = [i for i in waiting if states[i].wants_more(protocol, self.now() - begin)]
                 for i in sorted(set(waiting) - set(live)):
                     yield build_row(states[i], protocol, self.environment, self.run_id)
+                    states[i].remember(self.environment, self.run_id)
                 waiting = live
                 if live:
+                    self._spread(begin, replicate)
                     order = [states[i] for i in shuffled(live, protocol.seed, group.start, replicate)]
                     told = partial(self.observer.step, order[0].case, replicate, "connecting anew for")
                     steady(self.transport, order, partial(self._replicate, replicate=replicate), _lost, told)
@@ -135,11 +140,22 @@ class Runner:
         brought = [session for session in group.sessions if session.record.loaded]
         self.observer.samples([{**place, "case_id": s.case.id, **s.raw()} for s in brought])
 
+    def _spread(self, begin: float, replicate: int) -> None:
+        """Wait until this replicate's turn has come, where a run is spread over some time."""
+        protocol = self.plan.protocol
+        due = begin + replicate * protocol.over_s / max(1, protocol.spread - 1)
+        if replicate and protocol.over_s:
+            self.sleep(max(0.0, min(due, begin + protocol.over_s) - self.now()))
+
     def _wait(self, states: list[CaseState]) -> None:
         """Give a neighbour time to leave, when the last launches of all cases were disturbed from end to end."""
-        found = [weigh([s.launches[-1].blocks], s.baseline) for s in states if s.launches and s.error is None]
+        found = [
+            weigh([s.launches[-1].blocks], s.reference, s.case.settings.threads)
+            for s in states
+            if s.launches and s.error is None
+        ]
         if found and not any(e.sound for e in found):
-            time.sleep(WAIT_S)
+            self.sleep(WAIT_S)
             for state in states:
                 state.spent_s += WAIT_S
 

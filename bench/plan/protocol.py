@@ -51,14 +51,19 @@ class Stopping:
 class Protocol:
     """How a case is measured: launch > round > block > sample (``docs/method.md`` gives the reasons).
 
-    A case gets at least `launches` fresh processes, and more, up to `max_launches`, until the 95% interval of its
-    latency is within `tolerance` on either side or `budget_s` seconds are spent on it. In each launch it runs `rounds`
+    A case gets at least `launches` fresh processes, and more, up to `max_launches`, until what they say of its latency
+    is within `tolerance` on either side at 95% or `budget_s` seconds are spent on it. In each launch it runs `rounds`
     blocks of `block_ms` or `block_min_inferences`, whichever is longer. At most `live` cases share a replicate.
+    With `over_s` the launches are spread over so many seconds, at least `spread` of them. A row whose interval for
+    another run is wider than `widest` on either side is noisy.
     """
 
     launches: int = 5
     max_launches: int = 40
     tolerance: float = 0.02
+    widest: float = 0.10
+    over_s: float = 0.0
+    spread: int = 8
     rounds: int = 4
     block_ms: float = 50.0
     block_min_inferences: int = 5
@@ -206,6 +211,9 @@ class KernelProtocol:
 
 # Networks that a prediction is trained on.
 TRAINING = Protocol(launches=3, max_launches=3, rounds=3, block_ms=40.0, live=6, budget_s=30.0)
+
+# A few runs that make a machine known.
+LEARNING = Protocol(launches=3, max_launches=3, rounds=3, budget_s=20.0)
 
 # The difference of two networks is less certain than a latency, and loads differ more than the rounds of one.
 DIFFERENCE = ProfileProtocol(launches=4, loads=6, rounds=4)

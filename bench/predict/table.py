@@ -21,7 +21,7 @@ from bench.base.errors import OutputError
 from bench.machine.environment import Environment
 from bench.machine.identity import machine_of
 from bench.plan.case import same_name
-from bench.stats.summary import SLOPE
+from bench.stats.repeats import SLOPE
 
 FORMAT = 1
 # Times the reference workload's baseline time from which a run was disturbed, as in `bench.measure.evidence`.

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TEXTS = (*identity.cell_of(), *identity.environment(), "run_id", "started_at", "status")
-NUMBERS = ("macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", "launches", "floor_ms")
+WITHIN = ("within_lo_ms", "within_hi_ms")
+NUMBERS = (*("macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", *WITHIN, "between_sd", "launches", "floor_ms"),)
 Columns = tuple[Sequence[str], Sequence[str]]  # texts, numbers
 REQUIRED = {"status", "model", "backend", "latency_ms", "schema_version"}
 HINT = "give a CSV that `bench run` wrote"

@@ -29,8 +29,13 @@ class Jobs:
     def side(self) -> JobSide:
         """What the statistics need."""
         logs = [math.log(v) for v in self.rows["latency_ms"]]
-        intervals = self.rows[["latency_lo_ms", "latency_hi_ms", "launches"]].itertuples(index=False)
-        return JobSide(tuple(logs), tuple(within_variance(lo, hi, launches) for lo, hi, launches in intervals))
+        return JobSide(tuple(logs), tuple(within(self.rows)), self.between_sd)
+
+    @property
+    def between_sd(self) -> float | None:
+        """What the rows themselves say runs differ by beyond their launches; None where none says it."""
+        known = self.rows["between_sd"].dropna()
+        return math.sqrt(float((known**2).mean())) if len(known) else None
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -44,6 +49,15 @@ class Jobs:
     def of(self, column: str) -> tuple[str, ...]:
         """Return the distinct values of a column, sorted."""
         return tuple(sorted(set(self.rows[column].astype(str))))
+
+
+def within(rows: pd.DataFrame) -> list[float]:
+    """Return the variance of each row's log latency that its own launches admit.
+
+    Rows that were written before there were two intervals have only the one over launches.
+    """
+    lo, hi = (rows[f"within_{end}_ms"].fillna(rows[f"latency_{end}_ms"]) for end in ("lo", "hi"))
+    return [within_variance(*values) for values in zip(lo, hi, rows["launches"], strict=True)]
 
 
 def group(frame: pd.DataFrame, keys: Iterable[str]) -> dict[tuple[str, ...], Jobs]:

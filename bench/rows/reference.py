@@ -10,8 +10,8 @@ import numpy as np
 from bench.base.errors import BenchError
 from bench.plan.grammar import CaseText, parse
 from bench.rows import identity
-from bench.rows.frame import Rows
-from bench.stats.jobs import within_variance
+from bench.rows.frame import WITHIN, Rows
+from bench.rows.jobs import within
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def relative(rows: Rows, text: str, read: Read = parse) -> Rows:
     jobs, _ = identity.numbers(frame, identity.job())
     is_reference = numbers == find(text, cases, read)
     ok = is_reference & (frame["status"] == "ok").to_numpy()
-    reference = frame.loc[ok, ["latency_ms", "latency_lo_ms", "latency_hi_ms", "launches"]].set_index(jobs[ok])
+    reference = frame.loc[ok, ["latency_ms", "latency_lo_ms", "latency_hi_ms", *WITHIN, "launches"]].set_index(jobs[ok])
     by_job = reference.reindex(jobs)
     result = frame.copy()
     result["latency_ms"] = frame["latency_ms"] / by_job["latency_ms"].to_numpy()
@@ -67,11 +67,9 @@ def relative(rows: Rows, text: str, read: Read = parse) -> Rows:
 
 def _widen(result: pd.DataFrame, frame: pd.DataFrame, by_job: pd.DataFrame) -> pd.DataFrame:
     """Give each row the interval of the quotient: variances of the logs add."""
-    columns = ["latency_lo_ms", "latency_hi_ms", "launches"]
-    own = [within_variance(*values) for values in frame[columns].to_numpy()]
-    of_reference = [within_variance(*values) for values in by_job[columns].fillna(0).to_numpy()]
-    half = 1.96 * np.sqrt(np.add(own, of_reference))
-    result["latency_lo_ms"] = result["latency_ms"] * np.exp(-half)
-    result["latency_hi_ms"] = result["latency_ms"] * np.exp(half)
+    half = 1.96 * np.sqrt(np.add(within(frame), within(by_job.fillna(0))))
+    for name in ("latency", "within"):
+        result[f"{name}_lo_ms"] = result["latency_ms"] * np.exp(-half)
+        result[f"{name}_hi_ms"] = result["latency_ms"] * np.exp(half)
     result["launches"] = np.nan  # the quantile above is the normal one
     return result

@@ -75,8 +75,20 @@ class Row:
     latency_ms: float | None = column(
         RESULT, "ms", "estimate: geometric mean of the launches' medians, at the baseline speed"
     )
-    latency_lo_ms: float | None = column(RESULT, "ms", "lower end of the estimate's 95% interval over launches")
-    latency_hi_ms: float | None = column(RESULT, "ms", "upper end of the estimate's 95% interval over launches")
+    latency_lo_ms: float | None = column(RESULT, "ms", "lower end of its 95% interval for another run on this machine")
+    latency_hi_ms: float | None = column(RESULT, "ms", "upper end of its 95% interval for another run on this machine")
+    within_lo_ms: float | None = column(RESULT, "ms", "lower end of its 95% interval for more launches of this run")
+    within_hi_ms: float | None = column(RESULT, "ms", "upper end of its 95% interval for more launches of this run")
+    between_sd: float | None = column(RESULT, "", "by how much runs like this one differ beyond their launches (a log)")
+    between_runs: int | None = column(RESULT, "", "earlier runs of this case that told between_sd")
+    over_s: float | None = column(RESULT, "s", "from the first launch that counts to the last")
+    regime: str | None = column(
+        RESULT, "", "of the shared cache: quiet, shared cache (somebody else fills it) or mixed"
+    )
+    crowded_share: float | None = column(RESULT, "", "share of the blocks that count which met a crowded shared cache")
+    baseline: str | None = column(RESULT, "", "where the baseline speed comes from: known (earlier runs) or own")
+    baseline_ns: float | None = column(RESULT, "ns", "time of the small product at the baseline speed")
+    baseline_launches: int | None = column(RESULT, "", "launches that the baseline speed was learnt from")
     p50_ms: float | None = column(RESULT, "ms", "median of the samples that count, at whatever speed the machine had")
     p90_ms: float | None = column(RESULT, "ms", "90th percentile; empty below 64 samples")
     p99_ms: float | None = column(RESULT, "ms", "99th percentile; empty below 662 samples")

@@ -24,10 +24,14 @@ FAMILY_ERROR = 0.01
 
 @dataclass(frozen=True, slots=True)
 class JobSide:
-    """Logarithms of one case's latency, one per job, and the variance of each that its own interval admits."""
+    """Logarithms of one case's latency, one per job, and the variance of each that its own launches admit.
+
+    `between` is the standard deviation between jobs that the machine has shown; None where its rows do not tell.
+    """
 
     logs: tuple[float, ...]
     within: tuple[float, ...]
+    between: float | None = None
 
     @property
     def mean(self) -> float:
@@ -35,7 +39,11 @@ class JobSide:
         return math.fsum(self.logs) / len(self.logs)
 
     def variance(self, prior_sd: float) -> float:
-        """Return the variance of one job: what was seen and the prior, weighted by their degrees of freedom."""
+        """Return the variance of one job: what was seen and the prior, weighted by their degrees of freedom.
+
+        The prior is what the machine has shown, or `prior_sd` where it is not told.
+        """
+        prior_sd = prior_sd if self.between is None else self.between
         n, within = len(self.logs), math.fsum(self.within) / len(self.within)
         seen = float(np.var(self.logs, ddof=1)) if n > 1 else 0.0
         moderated = (PRIOR_JOBS * (prior_sd**2 + within) + (n - 1) * seen) / (PRIOR_JOBS + n - 1)
@@ -84,7 +92,7 @@ def paired(base: JobSide, new: JobSide, prior_sd: float = PRIOR_SD) -> Differenc
         ValueError: the numbers of jobs differ, or there is none.
     """
     logs = tuple(n - b for b, n in zip(base.logs, new.logs, strict=True))
-    both = JobSide(logs, tuple(b + n for b, n in zip(base.within, new.within, strict=True)))
+    both = JobSide(logs, tuple(b + n for b, n in zip(base.within, new.within, strict=True)), _root([base, new], 1))
     if not logs:
         raise ValueError("there is no job that measured both")
     return Difference(both.mean, math.sqrt(both.variance(prior_sd) / len(logs)), PRIOR_JOBS + len(logs) - 1)
@@ -151,4 +159,11 @@ def combine(sides: Sequence[JobSide]) -> JobSide:
     """
     logs = np.array([side.logs for side in sides])
     within = np.array([side.within for side in sides])
-    return JobSide(tuple(logs.mean(axis=0).tolist()), tuple((within.sum(axis=0) / len(sides) ** 2).tolist()))
+    admitted = tuple((within.sum(axis=0) / len(sides) ** 2).tolist())
+    return JobSide(tuple(logs.mean(axis=0).tolist()), admitted, _root(sides, len(sides)))
+
+
+def _root(sides: Sequence[JobSide], n: int) -> float | None:
+    """Return the root of the sum of squares over `n` of what the sides tell of jobs; None where one does not."""
+    known = [side.between for side in sides if side.between is not None]
+    return math.sqrt(math.fsum(b**2 for b in known) / n) if len(known) == len(sides) else None

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.stats.repeats import LAUNCH_DF, LEAST_SD, Array, Repeats, expected
+
 # From how many samples a percentile may be told at 99% confidence (MLPerf LoadGen's early-stopping rule).
 SAMPLES_FOR = {90: 64, 99: 662}
 
-# How much log latency rises with the log of the reference workload's time, before a case has shown its own: mean and
-# standard deviation. Between launches of four networks on two runtimes the slopes were 0.3 to 0.8 (docs/method.md).
-SLOPE, SLOPE_SD = 0.65, 0.2
-# Least spread between launches that is believed when a slope is weighed against its prior; keeps a few launches that
-# agree by chance from claiming a slope.
-LEAST_SD = 0.005
+
+LEAST_RUN = 3  # launches of an earlier run, at least
 
 
 def confidence(launches: int, first: int) -> float:
@@ -35,39 +33,56 @@ def confidence(launches: int, first: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The latency of a case in ns, with its 95% interval; the interval is None below two launches.
+    """The latency of a case in ns with two 95% intervals; both are None below two launches.
 
-    `speed` is that of the machine relative to its baseline speed, which `latency_ns` is told for.
+    `within_*` is for more launches of the same run; `lo_ns` to `hi_ns` is for another run on the same machine. `speed`
+    is that of the machine relative to its baseline speed, which `latency_ns` is told for.
     """
 
     latency_ns: float
+    within_lo_ns: float | None
+    within_hi_ns: float | None
     lo_ns: float | None
     hi_ns: float | None
     speed: float = 1.0
+    between_sd: float = 0.0
 
     @property
     def half_width(self) -> float:
-        """Half the interval relative to the latency; infinite where there is no interval."""
-        if self.lo_ns is None or self.hi_ns is None:
-            return math.inf
-        return (self.hi_ns - self.lo_ns) / 2 / self.latency_ns
+        """Half the interval for another run, relative to the latency; infinite where there is none."""
+        return self._half(self.lo_ns, self.hi_ns)
+
+    @property
+    def within_half_width(self) -> float:
+        """Half the interval for more launches of this run, relative to the latency; infinite where there is none."""
+        return self._half(self.within_lo_ns, self.within_hi_ns)
+
+    def _half(self, lo_ns: float | None, hi_ns: float | None) -> float:
+        return math.inf if lo_ns is None or hi_ns is None else (hi_ns - lo_ns) / 2 / self.latency_ns
 
 
 def estimate(
-    launches: Sequence[Sequence[float]], slowness: Sequence[float] | None = None, level: float = 0.95
+    launches: Sequence[Sequence[float]],
+    offsets: Sequence[tuple[float, float]] | None = None,
+    repeats: Repeats | None = None,
+    over_s: float = 0.0,
+    level: float = 0.95,
+    unsure: float = 0.0,
 ) -> Estimate:
-    """Summarise a case: geometric mean of the launch medians, Student t interval over launches on a log scale.
+    """Summarise a case: geometric mean of the launch medians, told for the machine at its baseline speed.
 
-    With `slowness` the mean is told for a machine at its baseline speed (a control variate): log latency is taken to
-    rise with slowness by a slope whose prior, SLOPE with standard deviation SLOPE_SD, is weighed against what the
-    launches show. What is not known about the slope widens the interval in proportion to the distance that had to be
-    bridged, so that a case which never met the baseline speed is not sure of its latency there.
+    With `offsets` log latency is taken to rise with what the reference workloads show (control variates), by slopes
+    that `repeats` knows and the launches at hand refine. What is not known about the slopes widens both intervals in
+    proportion to the distance that had to be bridged. The interval for another run adds what runs differ by beyond
+    their launches, and on the lower side what is not known of the baseline.
 
     Args:
         launches: for each launch its latencies in ns, all positive.
-        slowness: for each launch the log of the reference workload's time over the baseline one; 0 is the baseline
-            speed.
+        offsets: for each launch the logs of product and copy over their baseline; 0 is the baseline speed.
+        repeats: how the case repeats on this machine; without it nothing is added for another run.
+        over_s: seconds over which the launches are spread.
         level: confidence of the interval.
+        unsure: how far the baseline may be too slow (a log, at 95%), where it was seldom met.
 
     Raises:
         ValueError: there is no sample, or one is not positive.
@@ -77,34 +92,45 @@ def estimate(
         raise ValueError("latencies must be there, finite and greater than zero")
     logs, n = np.log(medians), len(medians)
     centre = float(logs.mean())
-    if slowness is None:
-        slow = np.zeros(n)
-    else:
-        slow = np.array([s for s, samples in zip(slowness, launches, strict=True) if len(samples)])
-    distance = float(slow.mean())
-    slope, slope_variance, residual = _slope(logs - centre, slow - distance)
-    centre -= slope * distance
-    speed = math.exp(-distance)
+    beside = np.zeros((n, 2))
+    if offsets is not None:
+        beside = np.array([o for o, samples in zip(offsets, launches, strict=True) if len(samples)], dtype=float)
+    known = repeats or expected(math.exp(centre))
+    distance = beside.mean(axis=0)
+    slopes, covariance, residual = _refined(known, logs - centre, beside - distance)
+    centre -= float(slopes @ distance)
+    speed = math.exp(-float(distance[0]))
     if n < 2:
-        return Estimate(math.exp(centre), None, None, speed)
+        return Estimate(math.exp(centre), None, None, None, None, speed)
     from scipy.special import stdtrit  # scipy.stats takes half a second to import
 
-    variance = residual / n + distance**2 * slope_variance
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * math.sqrt(variance)
-    return Estimate(math.exp(centre), math.exp(centre - half), math.exp(centre + half), speed)
+    df = float(n - 1)
+    if known.runs:  # launches of earlier runs say how far launches differ
+        df += LAUNCH_DF
+        residual = (LAUNCH_DF * known.launch_sd**2 + (n - 1) * residual) / df
+    bridged = math.sqrt(float(distance @ covariance @ distance))
+    upper = (1 + level) / 2
+    of_slopes = float(stdtrit(df + LEAST_RUN * known.runs, upper))  # every earlier run tells of them, too
+    within = math.hypot(float(stdtrit(df, upper)) * math.sqrt(residual / n), of_slopes * bridged)
+    spread = repeats.between(over_s) if repeats else 0.0
+    between = float(stdtrit(repeats.df, upper)) * spread if repeats else 0.0
+    below, above = math.hypot(within, between, unsure), math.hypot(within, between)
+    latency, inner_lo, inner_hi, lo, hi = (math.exp(centre + x) for x in (0.0, -within, within, -below, above))
+    return Estimate(latency, inner_lo, inner_hi, lo, hi, speed, spread)
 
 
-def _slope(logs: np.typing.NDArray[np.float64], slow: np.typing.NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return the slope, its variance, and the variance of what it leaves; both arguments have mean zero."""
-    n, spread, prior = len(logs), float(slow @ slow), 1 / SLOPE_SD**2
-    slope, variance, left = SLOPE, SLOPE_SD**2, 0.0
-    for _ in range(3):  # slope and residual variance depend on each other; three rounds settle them
-        rest = logs - slope * slow
+def _refined(repeats: Repeats, logs: Array, beside: Array) -> tuple[Array, Array, float]:
+    """Return the slopes, their covariance, and the variance of what they leave; logs and offsets have mean zero."""
+    n, left = len(logs), 0.0
+    slopes, covariance = repeats.slopes, repeats.covariance
+    prior = np.linalg.inv(covariance)
+    for _ in range(3):  # slopes and residual variance depend on each other; three rounds settle them
+        rest = logs - beside @ slopes
         left = float(rest @ rest) / (n - 1) if n > 1 else 0.0
         noise = max(left, LEAST_SD**2)
-        variance = 1 / (prior + spread / noise)
-        slope = variance * (prior * SLOPE + float(slow @ logs) / noise)
-    return slope, variance, left
+        covariance = np.asarray(np.linalg.inv(prior + beside.T @ beside / noise), dtype=np.float64)
+        slopes = covariance @ (prior @ repeats.slopes + beside.T @ logs / noise)
+    return slopes, covariance, left
 
 
 def percentile(samples: Sequence[float], q: int) -> float | None:

@@ -103,13 +103,44 @@ def repeat(model: str, runs: int, quiet_runs: int, seed: int, wander: bool, outp
 
 
 @command.command("coverage")
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True), metavar="CSV...")
+@click.argument("results", nargs=-1, type=click.Path(path_type=Path, exists=True), metavar="[CSV]...")
+@click.option("--within", is_flag=True, help="Judge the interval for more launches of one run instead.")
+@click.option("--learn", type=click.IntRange(1, 100), help="Learn from so many runs of a case, and judge the others.")
+@click.option("--launches", type=click.IntRange(2, 100), help="End every run after so many.")
+@click.option("--synthetic", is_flag=True, help="Judge on made-up machines, of which the truth is known.")
 @FORMAT
-def coverage(results: tuple[Path, ...], format: str) -> None:
-    """Resample the recorded launches of earlier runs, and say how often a 95% interval covers what all of them say.
+def coverage(
+    results: tuple[Path, ...], within: bool, learn: int | None, launches: int | None, synthetic: bool, format: str
+) -> None:
+    """Say how often the interval of a row holds what other runs found.
 
-    Takes the raw samples beside each CSV; cases with 20 launches that count, over all runs together.
+    Takes the raw samples beside each CSV, all of one machine. Every run is told with what was known before it, and held
+    against the mean of the other runs of its case: `holds` is the share whose interval holds it, `width_over_spread`
+    the half-width over 1.96 standard deviations between the runs. With --within recorded launches are drawn anew as
+    runs, and held against what all of them say together.
     """
+    if synthetic:
+        from benchmarks.lab.synthetic import MACHINES
+        from benchmarks.lab.synthetic import coverage as made_up
+
+        lines: list[dict[str, Any]] = [made_up(name) for name in MACHINES]
+    elif within:
+        lines = _within(results)
+    else:
+        from bench.rows import file as records
+        from benchmarks.lab import another
+
+        there = [path for path in results if records.samples_path(path).exists()]
+        cases = another.recorded(sample for path in there for sample in records.read_samples(path))
+        lines = another.summary(another.judge(cases, learn, launches))
+    if not lines:
+        from bench.base.errors import UsageError
+
+        raise UsageError("no case has enough recorded runs", "give CSVs with raw samples of four runs and more")
+    print_records([_readable(line) if format == "table" else line for line in lines], format)
+
+
+def _within(results: tuple[Path, ...]) -> list[dict[str, Any]]:
     from bench.rows import file as records
     from benchmarks.lab.coverage import LEAST
     from benchmarks.lab.coverage import coverage as covered
@@ -126,7 +157,7 @@ def coverage(results: tuple[Path, ...], format: str) -> None:
         raise UsageError(
             f"no case has {LEAST} recorded launches that count", "measure with --launches 20, or more runs"
         )
-    print_records([_readable(line) if format == "table" else line for line in found], format)
+    return found
 
 
 def _told(what: str, n: int) -> None:
@@ -146,6 +177,8 @@ def _readable(line: dict[str, Any]) -> dict[str, Any]:
     def text(key: str, value: Any) -> Any:
         if not isinstance(value, float):
             return value
+        if key in ("ms", "width_over_spread"):
+            return f"{value:.2f}"
         if key.endswith(("_ms", "_s")) or key.startswith("mean_"):
             return f"{value:.3f}" if key.endswith("_ms") else f"{value:.1f}"
         return f"{value:.2%}"

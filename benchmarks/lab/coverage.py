@@ -1,4 +1,4 @@
-"""Do the intervals hold? Recorded launches of a case, resampled as runs, against what all of them say together.
+"""Do the intervals within a run hold? Recorded launches of a case, resampled as runs, against what all say together.
 
 Two answers. Drawn at random, launches are independent, as the interval takes them to be. Taken as they came, one window
 after the other, they share whatever the machine did in those seconds, and the share that covers says how far to
@@ -31,18 +31,18 @@ def coverage(launches: Sequence[Sequence[dict[str, Any]]], draws: int = 1000, se
     if not weighing.sound or n < LEAST:
         return None
     medians = np.array([np.median(launch) for launch in weighing.launches])
-    slow = np.array(weighing.slowness)
-    truth = _estimate(medians, slow).latency_ns
+    beside = np.array(weighing.offsets)
+    truth = _estimate(medians, beside).latency_ns
     rng = np.random.default_rng(seed)
     protocol = Protocol()
     hits, narrow, used = 0, 0, 0
     for _ in range(draws):
         order = rng.integers(0, n, protocol.max_launches)
-        found, count = _run(medians[order], slow[order], protocol)
+        found, count = _run(medians[order], beside[order], protocol)
         hits += covers(found, truth)
-        narrow += found.half_width <= protocol.tolerance
+        narrow += found.within_half_width <= protocol.tolerance
         used += count
-    windows = [_estimate(medians[i : i + 5], slow[i : i + 5]) for i in range(n - 4)]
+    windows = [_estimate(medians[i : i + 5], beside[i : i + 5]) for i in range(n - 4)]
     return {
         "launches": n,
         "aside": weighing.share_aside,
@@ -55,19 +55,20 @@ def coverage(launches: Sequence[Sequence[dict[str, Any]]], draws: int = 1000, se
     }
 
 
-def _estimate(medians: Any, slow: Any, level: float = 0.95) -> Estimate:
-    return estimate([[m] for m in medians], slow.tolist(), level)
+def _estimate(medians: Any, beside: Any, level: float = 0.95) -> Estimate:
+    return estimate([[m] for m in medians], beside.tolist(), level=level)
 
 
 def covers(found: Estimate, truth: float) -> bool:
     """Tell whether an interval holds the truth."""
-    return found.lo_ns is not None and found.hi_ns is not None and found.lo_ns <= truth <= found.hi_ns
+    lo, hi = found.within_lo_ns, found.within_hi_ns
+    return lo is not None and hi is not None and lo <= truth <= hi
 
 
-def _run(medians: Any, slow: Any, protocol: Protocol) -> tuple[Estimate, int]:
+def _run(medians: Any, beside: Any, protocol: Protocol) -> tuple[Estimate, int]:
     for n in protocol.stopping.looks():
         count = min(n, len(medians))
-        found = _estimate(medians[:count], slow[:count], confidence(count, protocol.launches))
-        if protocol.stopping.enough(count, lambda found=found: found.half_width):  # type: ignore[misc]
+        found = _estimate(medians[:count], beside[:count], confidence(count, protocol.launches))
+        if protocol.stopping.enough(count, lambda found=found: found.within_half_width):  # type: ignore[misc]
             break
     return found, count

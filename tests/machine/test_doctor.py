@@ -85,7 +85,7 @@ def test_an_emulated_cpu_is_recognised_by_its_name(tmp_path: Path, name: str) ->
 
 def test_the_command(bench: Bench) -> None:
     found = json.loads(bench("doctor", "--json").stdout)
-    assert len(found) == len(CHECKS) + 1
+    assert len(found) == len(CHECKS) + 2  # and what was learnt of its speed, and of how it repeats
     assert {row["state"] for row in found} <= {"ok", "warning", "bad", "unknown"}
     too_many = bench("doctor", "--threads", 4096)
     assert too_many.returncode == 1

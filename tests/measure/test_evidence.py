@@ -39,17 +39,37 @@ def block(latency: int = 10, share: float = 1.0, gemm: float = 1000.0, copy: flo
         (block(steal_ms=10), "stolen"),
         (block(throttled=1), "throttled"),
         (block(gemm=1300.0), "slow"),
-        (block(copy=90000.0), "memory"),
-        (block(gemm=1200.0, copy=70000.0, steal_ms=0, throttled=0), ""),
+        (block(copy=160000.0), "memory"),
+        (block(gemm=1200.0, copy=90000.0, steal_ms=0, throttled=0), ""),
     ],
 )
 def test_every_disturbance_has_its_name(disturbed: dict[str, Any], reason: str) -> None:
-    assert fault(disturbed, BASELINE, 1.0) == reason
+    assert fault(disturbed, BASELINE, 1.0, 1) == reason
 
 
-def test_the_cpu_share_is_held_against_the_fullest_block_of_the_case() -> None:
+@pytest.mark.parametrize("share", [0.47, 0.51, 0.93])
+def test_a_thief_that_takes_an_equal_part_of_every_block_is_seen(share: float) -> None:
+    """A quota in periods too short to be counted, or a busy loop on the only core: no block of the case is full."""
+    found = weigh([[block(share=share)] * 4] * 5, BASELINE)
+    assert not found.sound
+    assert found.aside == {"shared": 20}
+
+
+def test_two_threads_that_fill_their_cores_are_not_held_against_a_fluke() -> None:
+    blocks = [block(share=2.06), *[block(share=1.99) for _ in range(51)]]
+    assert weigh([blocks[:26], blocks[26:]], BASELINE, threads=2).aside == {}
+
+
+def test_threads_that_wait_for_each_other_are_quiet_and_beside_a_neighbour_are_not() -> None:
+    waiting = [block(share=1.3, involuntary_switches=1) for _ in range(8)]
+    assert weigh([waiting[:4], waiting[4:]], BASELINE, threads=2).aside == {}
+    put_off = [block(share=1.0, involuntary_switches=12) for _ in range(8)]
+    assert weigh([put_off[:4], put_off[4:]], BASELINE, threads=2).aside == {"shared": 8}
+
+
+def test_what_is_normal_for_several_threads_is_told_by_the_case() -> None:
     two_threads = [[block(share=1.9), block(share=1.88)], [block(share=1.5), block(share=1.91)]]
-    found = weigh(two_threads, BASELINE)
+    found = weigh(two_threads, BASELINE, threads=2)
     assert found.aside == {"shared": 1, "alone": 1}  # a launch with one block left does not count
     assert len(found.launches) == 1
     assert found.share_aside == 0.5
@@ -65,8 +85,8 @@ def test_where_cpu_time_says_nothing_it_is_not_asked() -> None:
 def test_nothing_is_taken_from_what_is_scripted(counters: dict[str, int]) -> None:
     """Else its rows would depend on the machine: a microsecond of wall time meets a whole tick of stolen time."""
     scripted = block(**counters) | {"scripted": True}
-    assert fault(scripted, BASELINE, None) == ""
-    assert fault(scripted | {"canary": block(gemm=1300.0)["canary"]}, BASELINE, None) == "slow"
+    assert fault(scripted, BASELINE, None, 1) == ""
+    assert fault(scripted | {"canary": block(gemm=1300.0)["canary"]}, BASELINE, None, 1) == "slow"
 
 
 def test_a_case_that_was_disturbed_throughout_keeps_everything_and_says_so() -> None:
@@ -90,8 +110,15 @@ def test_latencies_have_no_say(latencies: list[int], bad: list[bool]) -> None:
 
 
 def test_slowness_is_the_log_of_the_workload_over_the_baseline() -> None:
-    found = weigh([[block(gemm=1100.0)] * 2], BASELINE)
-    assert found.slowness == [pytest.approx(math.log(1.1))]
+    found = weigh([[block(gemm=1100.0, copy=75000.0)] * 2, [block()] * 2], BASELINE)
+    assert found.offsets[0] == pytest.approx((math.log(1.1), math.log(1.5)))
+    assert found.offsets[1] == pytest.approx((0.0, 0.0))
+    assert (found.crowded, found.regime) == (0.5, "mixed")
+
+
+def test_how_long_it_took_is_told_from_the_first_launch_to_the_last() -> None:
+    launches = [[block() | {"start_ns": s * 10**9}] * 2 for s in (100, 130, 190)]
+    assert weigh(launches, BASELINE).over_s == 90.0
 
 
 def test_the_baseline_is_a_low_quantile_and_not_the_minimum() -> None:
@@ -129,10 +156,10 @@ def test_blocks_beside_a_neighbour_do_not_count(tiny: Path) -> None:
 
 
 def test_a_neighbour_that_never_leaves_is_said(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.measure import rows
+    from bench.measure import state
 
     known = BaselineSpeed(1000.0, 100000.0)
-    monkeypatch.setattr(rows.baseline, "recall", lambda *_: known)
+    monkeypatch.setattr(state.baseline, "recall", lambda *_: known)
     row = scripted(tiny, "fake:disturb_every=1", Protocol(launches=3, rounds=2, budget_s=0.5))
     assert row.status == "noisy"
     assert "not one launch was undisturbed (6 slow blocks)" in row.error
@@ -141,9 +168,9 @@ def test_a_neighbour_that_never_leaves_is_said(tiny: Path, monkeypatch: pytest.M
 
 
 def test_a_slow_machine_is_told_for_its_baseline_speed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.measure import rows
+    from bench.measure import state
 
-    monkeypatch.setattr(rows.baseline, "recall", lambda *_: BaselineSpeed(1000.0, 100000.0))
+    monkeypatch.setattr(state.baseline, "recall", lambda *_: BaselineSpeed(1000.0, 100000.0))
     row = scripted(tiny, "fake:latency_ms=2,slowness=1.02", Protocol(launches=3, rounds=2))
     assert row.latency_ms == pytest.approx(2.0)
     assert row.p50_ms == pytest.approx(2 * 1.02**0.65, rel=1e-4)

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.summary import SAMPLES_FOR, SLOPE, confidence, estimate, percentile
+from bench.machine.baseline import SLOW_SD, BaselineSpeed
+from bench.stats.repeats import SLOPE, expected
+from bench.stats.summary import SAMPLES_FOR, confidence, estimate, percentile
 
 positive = st.floats(min_value=1e2, max_value=1e10)
 launches = st.lists(st.lists(positive, min_size=1, max_size=9), min_size=2, max_size=8)
@@ -28,6 +30,7 @@ def slow_estimate(series: list[list[float]]) -> tuple[float, float, float]:
 def test_equals_the_textbook(series: list[list[float]]) -> None:
     found = estimate(series)
     assert (found.latency_ns, found.lo_ns, found.hi_ns) == pytest.approx(slow_estimate(series), rel=1e-9)
+    assert (found.within_lo_ns, found.within_hi_ns) == (found.lo_ns, found.hi_ns)  # nothing is known of other runs
 
 
 @given(launches, st.floats(min_value=0.01, max_value=100), st.randoms())
@@ -78,7 +81,7 @@ def test_the_interval_covers_where_the_clock_moves(slope_sd: float) -> None:
         slope = rng.normal(SLOPE, slope_sd)
         slow = rng.uniform(0.0, 0.15) + rng.normal(0.0, 0.03, size=6)
         medians = 1e6 * np.exp(slope * slow + rng.normal(0.0, 0.012, size=6))
-        found, raw = estimate(medians[:, None], slow), estimate(medians[:, None])
+        found, raw = estimate(medians[:, None], [(s, 0.0) for s in slow]), estimate(medians[:, None])
         hits += bool(found.lo_ns and found.hi_ns and found.lo_ns <= 1e6 <= found.hi_ns)
         naive += bool(raw.lo_ns and raw.hi_ns and raw.lo_ns <= 1e6 <= raw.hi_ns)
     assert hits / trials >= 0.93
@@ -87,7 +90,7 @@ def test_the_interval_covers_where_the_clock_moves(slope_sd: float) -> None:
 
 @given(launches, st.floats(min_value=-0.2, max_value=0.2))
 def test_slowness_that_never_changes_is_bridged_by_the_prior_alone(series: list[list[float]], slow: float) -> None:
-    plain, told = estimate(series), estimate(series, [slow] * len(series))
+    plain, told = estimate(series), estimate(series, [(slow, 0.0)] * len(series))
     assert told.latency_ns == pytest.approx(plain.latency_ns * math.exp(-SLOPE * slow))
     assert told.half_width >= plain.half_width * (1 - 1e-9)
     assert told.speed == pytest.approx(math.exp(-slow))
@@ -95,9 +98,31 @@ def test_slowness_that_never_changes_is_bridged_by_the_prior_alone(series: list[
 
 @given(st.lists(st.floats(-0.2, 0.2), min_size=3, max_size=20), st.floats(0.1, 0.9), st.floats(1e3, 1e9))
 def test_a_slope_that_is_there_is_found(slow: list[float], slope: float, base: float) -> None:
-    found = estimate([[base * math.exp(slope * s)] for s in slow], slow)
+    found = estimate([[base * math.exp(slope * s)] for s in slow], [(s, 0.0) for s in slow])
     bridged = abs(statistics.fmean(slow))
     assert abs(math.log(found.latency_ns / base)) <= abs(slope - SLOPE) * bridged + 1e-9
+
+
+def test_another_run_is_less_certain_than_this_one() -> None:
+    series = [[1e6], [1.01e6], [0.99e6], [1e6]]
+    plain = estimate(series)
+    repeats = expected(1e6)
+    found = estimate(series, repeats=repeats)
+    assert (found.within_lo_ns, found.within_hi_ns) == (plain.within_lo_ns, plain.within_hi_ns)
+    assert found.between_sd == pytest.approx(repeats.tau)
+    assert found.half_width > 2 * repeats.tau > found.within_half_width
+    spread = estimate(series, repeats=repeats, over_s=120)
+    assert found.half_width > spread.half_width > found.within_half_width
+
+
+def test_a_reference_that_was_hardly_met_widens_the_lower_side_alone() -> None:
+    """A machine met once may have been slow that day: its quiet latency is lower, never higher."""
+    series = [[1e6], [1.01e6], [0.99e6], [1e6]]
+    sure, unsure = estimate(series), estimate(series, unsure=0.1)
+    assert unsure.hi_ns == sure.hi_ns
+    assert unsure.lo_ns == pytest.approx(
+        unsure.latency_ns * math.exp(-math.hypot(0.1, math.log(sure.latency_ns / sure.lo_ns)))
+    )
 
 
 def test_one_launch_has_no_interval() -> None:
@@ -117,3 +142,25 @@ def test_percentiles_only_from_enough_samples(q: int) -> None:
     assert percentile(range(enough - 1), q) is None
     ordered = sorted(range(1, 1001), key=lambda x: x % 7)
     assert percentile(ordered, q) == q * 10
+
+
+def test_a_first_run_on_a_slow_machine_holds_its_quiet_latency() -> None:
+    """The run's own blocks tell the baseline speed, so that nothing shows how slow the machine is today."""
+    rng = np.random.default_rng(4)
+    trials, hits, naive = 1500, 0, 0
+    for _ in range(trials):
+        slow = abs(rng.normal(0.0, SLOW_SD)) + rng.normal(0.0, 0.01, size=5)
+        medians = 1e6 * np.exp(rng.normal(SLOPE, 0.15) * slow + rng.normal(0.0, 0.012, size=5))
+        own = np.quantile(slow, 0.25)
+        found = estimate(
+            [[m] for m in medians],
+            [(s - own, 0.0) for s in slow],
+            expected(1e6),
+            unsure=SLOPE * BaselineSpeed(1, 1).unsure,
+        )
+        assert found.lo_ns is not None
+        assert found.hi_ns is not None
+        hits += found.lo_ns <= 1e6 <= found.hi_ns
+        naive += bool(found.within_lo_ns and found.within_hi_ns and found.within_lo_ns <= 1e6 <= found.within_hi_ns)
+    assert hits / trials >= 0.95
+    assert naive / trials < 0.5

@@ -10,7 +10,7 @@ from rich.text import Text
 from bench import backends
 from bench.report.text.print import cell
 from bench.rows import identity
-from bench.rows.schema import Row
+from bench.rows.schema import MEASURED, Row
 
 # Colour is a help, never the only sign: the status stands there as a word. Blue and orange differ for everyone.
 STYLES = {"ok": "blue", "noisy": "yellow"}
@@ -75,6 +75,16 @@ def interval(row: Row) -> str:
 def remarks(rows: Sequence[Row]) -> list[str]:
     """Say in a line each why a row is not ``ok``."""
     return [f"{row.status}: {row.model} on {row.backend}: {row.error}" for row in rows if row.status != "ok"]
+
+
+def baseline_hint(rows: Sequence[Row]) -> str:
+    """Say where a row had to take its own speed for the usual one, and what to do about it; else nothing."""
+    if not any(row.baseline == "own" and row.status in MEASURED for row in rows):
+        return ""
+    return (
+        "this machine was hardly met before, and may be slow today: the intervals allow for that; "
+        "`bench doctor --learn` takes a minute and narrows them"
+    )
 
 
 def roofline_hint(rows: Sequence[Row]) -> str:

@@ -1,0 +1,110 @@
+"""How cases repeat on a machine, remembered between runs in the user's cache: a small file per case.
+
+Kept are raw numbers of each launch that counted, so that they can be told for any reference and judged by any rule.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.base import cache
+from bench.base.errors import OutputError
+from bench.machine.environment import Environment
+from bench.machine.identity import machine_of
+
+SPREADS = "spreads.json"
+MOST_CASES = 500  # of which the spread is kept
+KEPT = 30  # runs of a case; older ones are forgotten
+LEAST_RUNS = 3  # before a spread is told
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One run of a case: per launch the median latency, the product and the copy, in ns; and how long it took."""
+
+    run_id: str
+    launches: tuple[tuple[float, float, float], ...]
+    over_s: float
+
+
+def folder(environment: Environment) -> Path:
+    """Return where the runs of a machine are kept."""
+    return cache.root() / "machines" / f"{machine_of(environment)}-runs"
+
+
+def recall(environment: Environment, case: str) -> list[Past]:
+    """Return the earlier runs of a case, oldest first. `case` names it with all that may move its latency."""
+    return _read(_file(environment, case))
+
+
+def remember(environment: Environment, case: str, run: Past, spread: tuple[float, float]) -> None:
+    """Add a run, and what the case now says of its spread between runs (`Repeats.seen` and `.own`).
+
+    A cache that cannot be written costs the memory alone.
+    """
+    try:
+        cache.folder("machines", folder(environment).name)
+        file = _file(environment, case)
+        with cache.locked(folder(environment) / "lock"):
+            rows = [[past.run_id, past.over_s, past.launches] for past in [*_read(file), run][-KEPT:]]
+            _write(file, {"case": case, "runs": rows})
+            known = _spreads(environment)
+            known.pop(file.stem, None)
+            _write(folder(environment) / SPREADS, dict([*known.items(), (file.stem, spread)][-MOST_CASES:]))
+    except (OSError, OutputError):
+        return
+
+
+def spreads(environment: Environment) -> list[tuple[float, float]]:
+    """Return what every case on a machine says of its spread between runs, as `remember` was told."""
+    return list(_spreads(environment).values())
+
+
+def _spreads(environment: Environment) -> dict[str, tuple[float, float]]:
+    try:
+        told = json.loads((folder(environment) / SPREADS).read_text())
+        return {str(case): (float(seen), float(own)) for case, (seen, own) in told.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def repeat_sd(environment: Environment) -> tuple[float, int] | None:
+    """Return the median over cases of the standard deviation of log latency between runs, and of how many cases."""
+    found = []
+    for file in sorted(set(folder(environment).glob("*.json")) - {folder(environment) / SPREADS}):
+        past = _read(file)
+        if len(past) >= LEAST_RUNS:
+            medians = [statistics.geometric_mean(row[0] for row in run.launches) for run in past]
+            found.append(statistics.stdev(medians) / statistics.fmean(medians))
+    return (statistics.median(found), len(found)) if found else None
+
+
+def _write(file: Path, content: object) -> None:
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps(content))
+    os.replace(draft, file)
+
+
+def _file(environment: Environment, case: str) -> Path:
+    return folder(environment) / f"{hashlib.sha256(case.encode()).hexdigest()[:16]}.json"
+
+
+def _read(file: Path) -> list[Past]:
+    """Read what is known; a file that does not parse is as good as none."""
+    try:
+        rows = json.loads(file.read_text())["runs"]
+        return [Past(str(name), _positive(launches), float(over_s)) for name, over_s, launches in rows if launches]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _positive(launches: Sequence[Sequence[float]]) -> tuple[tuple[float, float, float], ...]:
+    if any(not value > 0 for launch in launches for value in launch):
+        raise ValueError("times are greater than zero")
+    return tuple((float(latency), float(product), float(copy)) for latency, product, copy in launches)

@@ -1,0 +1,163 @@
+"""A case on its way to a row: its launches, what counts of them, and what is known of it from earlier runs."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.artifact.artifact import Artifact
+from bench.base.errors import BenchError
+from bench.machine import baseline, runs
+from bench.machine.baseline import BaselineSpeed
+from bench.machine.environment import Environment
+from bench.measure.evidence import Weighing, weigh
+from bench.plan.case import Case
+from bench.plan.protocol import Protocol
+from bench.stats.repeats import SLOPE, Repeats, Run, learn, restlessness
+from bench.stats.summary import Estimate, confidence, estimate
+
+
+@dataclass
+class LaunchRecord:
+    """What one launch brought: answers of the worker, blocks in order of time."""
+
+    loaded: dict[str, Any]
+    warmed: dict[str, Any] = field(default_factory=dict)
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+    peak_rss_bytes: int | None = None
+
+
+@dataclass
+class CaseState:
+    """A case on its way to a row."""
+
+    case: Case
+    started_at: str = ""
+    artifact: Artifact | None = None
+    launches: list[LaunchRecord] = field(default_factory=list)
+    inspected: dict[str, Any] | None = None
+    error: BenchError | None = None
+    spent_s: float = 0.0
+    baseline: BaselineSpeed | None = None
+    past: list[runs.Past] = field(default_factory=list)
+    restless: float = 1.0
+    first: int = 5
+
+    @property
+    def scripted(self) -> bool:
+        """Whether no machine was measured."""
+        return any(block.get("scripted") for launch in self.launches for block in launch.blocks)
+
+    @property
+    def reference(self) -> BaselineSpeed | None:
+        """The speed that latencies are told for: the machine's usual one, or that of the case's own quiet blocks."""
+        blocks = [block for launch in self.launches for block in launch.blocks]
+        return self.baseline or (
+            baseline.baseline_of([baseline.reading(block) for block in blocks]) if blocks else None
+        )
+
+    def weighing(self) -> Weighing:
+        """Return what counts of the launches so far."""
+        return weigh([launch.blocks for launch in self.launches], self.reference, self.case.settings.threads)
+
+    def estimate(self) -> Estimate | None:
+        """Summarise the launches that count, if there is any sample."""
+        found = self.weighing()
+        if not found.launches:
+            return None
+        level = confidence(len(found.launches), self.first)
+        repeats, reference = None, self.reference
+        unsure = 0.0
+        if reference is not None and not self.scripted:
+            repeats = self.repeats(self.past, statistics.median(found.launches[0]), reference)
+            unsure = SLOPE * reference.unsure
+        return estimate(found.launches, found.offsets, repeats, found.over_s, level, unsure)
+
+    def repeats(self, past: Sequence[runs.Past], latency_ns: float, reference: BaselineSpeed) -> Repeats:
+        """Return how the case repeats on this machine, as far as these runs tell."""
+        told = []
+        for run in past:
+            logs = tuple(math.log(latency) for latency, _, _ in run.launches)
+            beside = tuple(
+                (math.log(product / reference.gemm_ns), math.log(copy / reference.copy_ns))
+                for _, product, copy in run.launches
+            )
+            told.append(Run(logs, beside, run.over_s))
+        return learn(told, latency_ns, self.restless)
+
+    def wants_more(self, protocol: Protocol, elapsed_s: float = math.inf) -> bool:
+        """Tell whether another launch is due: too few that count yet, or not sure enough within the limits.
+
+        `elapsed_s` is how long ago its first launch began: a case that is to be measured over some time goes on.
+        """
+        if self.error is not None:
+            return False
+        rule, made = protocol.stopping, len(self.launches)
+        spent = self.spent_s >= protocol.budget_s
+        if any(launch.loaded.get("emulated") for launch in self.launches):  # no number of them makes it a latency
+            return made < min(rule.least, rule.most) and not (spent and made >= rule.afford)
+        if elapsed_s < protocol.over_s and made < rule.most:
+            return True
+        evidence, found = self.weighing(), self.estimate()
+        counting = len(evidence.launches) if evidence.sound else 0
+        return not rule.enough(counting, lambda: found.within_half_width if found else math.inf, made, spent)
+
+    def take(
+        self,
+        record: LaunchRecord,
+        inspected: dict[str, Any] | None,
+        error: BenchError | None,
+        spent_s: float,
+        environment: Environment,
+    ) -> None:
+        """Take in a launch, whole or as far as it came, and remember the machine's speed beside it for later runs.
+
+        The baseline speed comes from earlier runs, once, so that all launches meet the same measure; what is scripted
+        is no machine.
+        """
+        self.error, self.spent_s = error, self.spent_s + spent_s
+        self.inspected = self.inspected or inspected
+        if not record.loaded:
+            return
+        backend, workload = self.case.backend.name, record.loaded["canary"]
+        if not self.launches:
+            self.baseline = baseline.recall(environment, backend, workload)
+            self.past = runs.recall(environment, self._name(workload))
+            self.restless = restlessness(runs.spreads(environment))
+        self.launches.append(record)
+        if not self.scripted:
+            baseline.remember(environment, backend, workload, record.blocks)
+
+    def remember(self, environment: Environment, run_id: str) -> None:
+        """Keep what this run says of how the case repeats, for later runs."""
+        found = self.weighing()
+        if self.error is not None or self.scripted or not found.sound or self.inspected is None:
+            return
+        workload = self.launches[0].loaded["canary"]
+        run = runs.Past(run_id, self.kept(), found.over_s)
+        runs.remember(environment, self._name(workload), run, self.spread([*self.past, run]))
+
+    def spread(self, past: Sequence[runs.Past]) -> tuple[float, float]:
+        """Return what these runs of the case say of the machine: `Repeats.seen` and `.own`."""
+        reference = self.reference
+        assert reference is not None
+        repeats = self.repeats(past, past[-1].launches[0][0], reference)
+        return repeats.seen, repeats.own
+
+    def kept(self) -> tuple[tuple[float, float, float], ...]:
+        """Return what is remembered of each launch that counts: median latency, product and copy, in ns."""
+        found, reference = self.weighing(), self.reference
+        assert reference is not None
+        return tuple(
+            (statistics.median(samples), reference.gemm_ns * math.exp(product), reference.copy_ns * math.exp(copy))
+            for samples, (product, copy) in zip(found.launches, found.offsets, strict=True)
+        )
+
+    def _name(self, workload: str) -> str:
+        """Name the case with all that may move its latency for good."""
+        version = self.inspected["effective"]["version"] if self.inspected else ""
+        content = self.artifact.sha256 if self.artifact is not None else ""
+        return " ".join((self.case.id, self.case.backend.name, str(version), content, workload))
