@@ -13,7 +13,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from bench.base import cache
 from bench.base.errors import OutputError
 from bench.machine.environment import Environment
 from bench.machine.identity import machine_of
+from bench.machine.workload import Beside
 
 KEPT = 300  # launches per backend; older ones are forgotten, so a machine that has changed is believed again
 LEAST = 5  # launches before a memory counts
@@ -48,7 +48,7 @@ def recall(environment: Environment, backend: str, workload: str) -> BaselineSpe
     return baseline_of([BaselineSpeed(*r) for r in readings]) if len(readings) >= LEAST else None
 
 
-def remember(environment: Environment, backend: str, workload: str, blocks: Sequence[dict[str, Any]]) -> None:
+def remember(environment: Environment, backend: str, workload: str, blocks: Sequence[Beside]) -> None:
     """Add one launch: the median of its blocks' readings. A cache that cannot be written costs the memory alone."""
     beside = [reading(block) for block in blocks]
     if not beside:
@@ -80,7 +80,7 @@ def forget(environment: Environment) -> bool:
     return known
 
 
-def reading(block: dict[str, Any]) -> BaselineSpeed:
+def reading(block: Beside) -> BaselineSpeed:
     """Return the reference workload beside a block: the mean of the products before and after, and the copy after."""
     before, after = block["canary"]
     return BaselineSpeed((before["gemm_ns"] + after["gemm_ns"]) / 2, after["copy_ns"])

@@ -11,8 +11,8 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from bench.backends.answers import Block
 from bench.machine.baseline import BaselineSpeed, baseline_of, reading
 
 # Share of the CPU time of a quiet block that may be missing. Quiet blocks miss up to 0.5%; a neighbour on the same
@@ -44,7 +44,7 @@ class Weighing:
         return sum(self.aside.values()) / self.blocks if self.blocks else 0.0
 
 
-def cpu_share(block: dict[str, Any]) -> float | None:
+def cpu_share(block: Block) -> float | None:
     """Return CPU time over wall time of a block, or None where that says nothing (scripted, paced, not on the CPU)."""
     counters = block["covariates"]
     if block.get("scripted") or "host_ns" in block or "late_ns" in block or not counters.get("wall_ns"):
@@ -52,12 +52,12 @@ def cpu_share(block: dict[str, Any]) -> float | None:
     return float(counters["cpu_ns"] / counters["wall_ns"])
 
 
-def fullest(blocks: Sequence[dict[str, Any]]) -> float | None:
+def fullest(blocks: Sequence[Block]) -> float | None:
     """Return the largest CPU share among blocks of one case: what it has when nothing is taken from it."""
     return max((share for block in blocks if (share := cpu_share(block)) is not None), default=None)
 
 
-def theft(block: dict[str, Any], full_share: float | None) -> str:
+def theft(block: Block, full_share: float | None) -> str:
     """Return how something else took the block's cores, or nothing. What is scripted ran on none."""
     if block.get("scripted"):
         return ""
@@ -72,7 +72,7 @@ def theft(block: dict[str, Any], full_share: float | None) -> str:
     return ""
 
 
-def fault(block: dict[str, Any], baseline: BaselineSpeed, full_share: float | None) -> str:
+def fault(block: Block, baseline: BaselineSpeed, full_share: float | None) -> str:
     """Return why a block does not count, or nothing. `full_share` is the CPU share of the case's fullest block."""
     robbed = theft(block, full_share)
     if robbed:
@@ -85,7 +85,7 @@ def fault(block: dict[str, Any], baseline: BaselineSpeed, full_share: float | No
     return ""
 
 
-def weigh(launches: Sequence[Sequence[dict[str, Any]]], baseline: BaselineSpeed | None) -> Weighing:
+def weigh(launches: Sequence[Sequence[Block]], baseline: BaselineSpeed | None) -> Weighing:
     """Sort the blocks of a case's launches, each in order of time, into what counts and what does not.
 
     A launch of which fewer than two blocks are left (or fewer than it had, if it had one) does not count at all.

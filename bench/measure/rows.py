@@ -13,8 +13,10 @@ from typing import Any
 import bench
 from bench import backends
 from bench.artifact.artifact import Artifact
+from bench.backends.answers import Block, Inspected
 from bench.backends.base import PARITY_TOLERANCE, Placement
 from bench.base.errors import BenchError, clip
+from bench.base.wire import Unchecked
 from bench.graph.floor import groups_of
 from bench.machine import baseline
 from bench.machine import roofs as store
@@ -32,9 +34,9 @@ from bench.stats.summary import Estimate, confidence, estimate, percentile
 class LaunchRecord:
     """What one launch brought: answers of the worker, blocks in order of time."""
 
-    loaded: dict[str, Any]
-    warmed: dict[str, Any] = field(default_factory=dict)
-    blocks: list[dict[str, Any]] = field(default_factory=list)
+    loaded: Unchecked
+    warmed: Unchecked = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
     peak_rss_bytes: int | None = None
 
 
@@ -46,7 +48,7 @@ class CaseState:
     started_at: str = ""
     artifact: Artifact | None = None
     launches: list[LaunchRecord] = field(default_factory=list)
-    inspected: dict[str, Any] | None = None
+    inspected: Inspected | None = None
     error: BenchError | None = None
     spent_s: float = 0.0
     baseline: BaselineSpeed | None = None
@@ -78,7 +80,7 @@ class CaseState:
     def take(
         self,
         record: LaunchRecord,
-        inspected: dict[str, Any] | None,
+        inspected: Inspected | None,
         error: BenchError | None,
         spent_s: float,
         environment: Environment,
@@ -129,15 +131,15 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
     return "ok", ""
 
 
-def fault_of(case: Case, artifact: Artifact, parity: float, inspected: dict[str, Any]) -> tuple[str, str] | None:
+def fault_of(case: Case, artifact: Artifact, parity: float, inspected: Inspected) -> tuple[str, str] | None:
     """Return status and reason if what ran is not what was asked, or computes something else; None if all is well.
 
     `parity` is the worst relative L2 error of the output, `inspected` the worker's answer to ``inspect``.
     """
     effective = inspected["effective"]
     executed = inspected["macs_executed"]
-    known = executed is not None and not inspected["opaque"] and not artifact.uncounted
-    if known and executed < artifact.macs:
+    known = not inspected["opaque"] and not artifact.uncounted
+    if known and executed is not None and executed < artifact.macs:
         return "failed", (
             f"the runtime's graph has {executed} MACs and the source {artifact.macs}: "
             "part of the network was folded away"
@@ -222,7 +224,7 @@ def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:
     }
 
 
-def _of_inspection(inspected: dict[str, Any]) -> dict[str, Any]:
+def _of_inspection(inspected: Inspected) -> dict[str, Any]:
     effective = inspected["effective"]
     return {
         "backend_version": effective["version"],
