@@ -26,19 +26,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "BenchError",
-    "Breakdown",
-    "Comparison",
-    "Inspection",
-    "Progress",
-    "Results",
-    "__version__",
-    "ab",
-    "inspect",
-    "load",
-    "profile",
-    "run",
-]
+    "BenchError", "Breakdown", "Comparison", "Inspection", "Progress", "Results", "__version__", "ab", "inspect",
+    "load", "profile", "run",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

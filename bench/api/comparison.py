@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.api import html
 
@@ -46,7 +46,7 @@ class Comparison:
         a, b = (statistics.median(pair.latency_ns[side] for pair in self.pairs) / 1e6 for side in (0, 1))
         return a, b
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return it as one flat record, as ``bench ab --format json`` prints it."""
         from dataclasses import asdict
 

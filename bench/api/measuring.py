@@ -17,11 +17,13 @@ from bench.api.comparison import Comparison
 from bench.api.progress import Listener, Progress
 
 if TYPE_CHECKING:
+    from bench.backends.answers import Launched
     from bench.measure.pairs import Pair
     from bench.plan.case import Case, Plan
     from bench.plan.protocol import PairProtocol, ProfileProtocol, Protocol
     from bench.plan.target import Target
     from bench.profiling.combine import Profile
+    from bench.rows.schema import Row
     from bench.transport.base import Transport
 
 
@@ -75,7 +77,7 @@ def profile_protocol(
     return replace(found, least=min(found.least, found.most))
 
 
-def _given(**values: Any) -> dict[str, Any]:
+def _given(**values: float | None) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -91,7 +93,7 @@ def measure(
     told: Listener,
     output: Path | None = None,
     skip: Collection[str] = (),
-) -> Iterator[Any]:
+) -> Iterator[Row]:
     """Measure the plan's cases whose ids are not to be skipped; yield each `Row` when its case has ended.
 
     With an `output`, a row and its raw samples are on the disk when it is yielded.
@@ -110,7 +112,7 @@ def measure(
     def step(doing: str) -> None:
         told(Progress(done, total, doing))
 
-    def keep(samples: list[dict[str, Any]]) -> None:
+    def keep(samples: list[dict[str, object]]) -> None:
         if output is not None:
             records.append_samples(output, samples)
 
@@ -211,7 +213,7 @@ def pairs_of(
     def heard(pair: Pair) -> None:
         seen.append(pair.log_ratio)
         if output is not None:
-            records.append_samples(output, [identity | pair.raw | {"log_ratio": pair.log_ratio}])
+            records.append_samples(output, [{**identity, **pair.raw, "log_ratio": pair.log_ratio}])
         width = half_width(seen)
         precision = f", ±{width:.2%}" if width < 10 else ""
         told(Progress(len(seen), protocol.most, f"pair {len(seen)} of at most {protocol.most}{precision}"))
@@ -221,7 +223,7 @@ def pairs_of(
 
 def profile(
     cases: Sequence[Case], protocol: ProfileProtocol, cores: Sequence[int], transport: Transport, told: Listener
-) -> tuple[list[Profile], list[list[dict[str, Any]]]]:
+) -> tuple[list[Profile], list[list[Launched]]]:
     """Profile cases, side by side where there are several; return a profile of each, and the raw launches of each."""
     from bench.measure.profiles import measure_in_turns
     from bench.profiling.combine import combine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,12 @@ class Progress:
         return f"{self.done} of {self.total}: {self.doing}"
 
 
+class _Handle(Protocol):
+    def update(self, bundle: dict[str, str], *, raw: bool) -> None: ...
+
+
 Listener = Callable[[Progress], None]
+Display = Callable[..., _Handle]  # IPython's
 
 
 def silent(step: Progress) -> None:
@@ -39,23 +44,23 @@ def listener(given: Listener | None) -> Listener:
     return silent if display is None else _Line(display)
 
 
-def _notebook() -> Callable[..., Any] | None:
+def _notebook() -> Display | None:
     """Return IPython's `display` in a notebook; None elsewhere. IPython is never imported, only found."""
     ipython = sys.modules.get("IPython")
     shell = getattr(ipython, "get_ipython", lambda: None)()
     # A shell without a kernel is a terminal, in which a display would be a line for every step.
     if shell is None or not hasattr(shell, "kernel"):
         return None
-    display: Callable[..., Any] = sys.modules["IPython"].display.display
+    display: Display = sys.modules["IPython"].display.display
     return display
 
 
 class _Line:
     """A line of a notebook that each step writes over. Nothing refreshes by itself: a timer would disturb a block."""
 
-    def __init__(self, display: Callable[..., Any]) -> None:
+    def __init__(self, display: Display) -> None:
         self._display = display
-        self._handle: Any = None
+        self._handle: _Handle | None = None
 
     def __call__(self, step: Progress) -> None:
         from bench.base.escape import plain

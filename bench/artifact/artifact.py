@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +15,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.base import cache
 from bench.base.errors import ArtifactError
+
+Array = NDArray[Any]  # of any type of numbers
 
 FORMAT = 2  # raise it when the content of the folder changes its meaning
 
@@ -110,7 +115,7 @@ class Artifact:
         """Where a file is that the backend's `prepare` wrote."""
         return Path(self.folder, name)
 
-    def reference(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    def reference(self) -> tuple[list[Array], list[Array]]:
         """Return the reference inputs and outputs, in the model's order."""
         with np.load(Path(self.folder, "reference.npz"), allow_pickle=False) as data:
             inputs = [data[f"input_{i}"] for i in range(len(self.inputs))]
@@ -121,6 +126,33 @@ class Artifact:
         data = asdict(self)
         del data["folder"]
         folder.joinpath("artifact.json").write_text(json.dumps(data, indent=1), "utf-8")
+
+
+def made(final: Path, make: Callable[[Path], None], told: Callable[[], None] = lambda: None) -> Artifact:
+    """Return the artifact in `final`; where there is none, or a damaged one, `make` fills a folder that becomes it.
+
+    `told` is called before that. Of many processes that ask at once one makes it, the others wait for it.
+    """
+    found = _whole(final)
+    if found is None:
+        with cache.locked(final.with_name(f".{final.name}.lock")):
+            found = _whole(final)  # another process may have made it while this one waited
+            if found is None:
+                told()
+                with cache.whole_folder(final) as draft:
+                    make(draft)
+                found = load(final)
+    return found
+
+
+def _whole(final: Path) -> Artifact | None:
+    if not final.exists():
+        return None
+    try:
+        return load(final)
+    except ArtifactError:  # damaged since it was made (a full disk, a person's ONNX file that changed)
+        shutil.rmtree(final, ignore_errors=True)
+        return None
 
 
 def load(folder: Path) -> Artifact:

@@ -10,13 +10,20 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from bench.base.errors import ArtifactError, MissingExtra, UnknownName, clip, first_line
 
+if TYPE_CHECKING:
+    import torch
 
-def build_module(kind: str, source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
+Built = tuple["torch.nn.Module", int | None]
+
+
+def build_module(kind: str, source: str, params: Mapping[str, object]) -> Built:
     """Return the module in evaluation mode, and its own input resolution where it names one.
 
     Raises:
@@ -36,11 +43,11 @@ def build_module(kind: str, source: str, params: dict[str, Any]) -> tuple[Any, i
     return module.eval(), resolution
 
 
-def _zoo(source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
+def _zoo(source: str, params: Mapping[str, object]) -> Built:
     return importlib.import_module(f"bench.models.{source}").build(**params), None
 
 
-def _python(source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
+def _python(source: str, params: Mapping[str, object]) -> Built:
     path, _, name = source.rpartition(":")
     file = Path(path).resolve()
     sys.path.insert(0, str(file.parent))  # so that it finds its neighbours
@@ -64,7 +71,7 @@ def _python(source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
     return factory(**values), resolution
 
 
-def _check_call(factory: Any, values: dict[str, Any], source: str) -> None:
+def _check_call(factory: Callable[..., object], values: Mapping[str, object], source: str) -> None:
     """Say in a spec's words which arguments a factory lacks, or does not take."""
     try:
         signature = inspect.signature(factory)
@@ -86,7 +93,7 @@ def _check_call(factory: Any, values: dict[str, Any], source: str) -> None:
         raise ArtifactError(f"{clip(source)}: {first_line(error)}", clip(takes, 400)) from error
 
 
-def _timm(source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
+def _timm(source: str, params: Mapping[str, object]) -> Built:
     timm = _library("timm")
     if not timm.is_model(source):
         raise UnknownName("network in timm", source, timm.list_models())
@@ -95,14 +102,14 @@ def _timm(source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
     return module, size[-1] if size else None
 
 
-def _torchvision(source: str, params: dict[str, Any]) -> tuple[Any, int | None]:
+def _torchvision(source: str, params: Mapping[str, object]) -> Built:
     models = _library("torchvision.models")
     if source not in models.list_models():
         raise UnknownName("network in torchvision", source, models.list_models())
     return models.get_model(source, weights=None, **{k: _literal(v) for k, v in params.items()}), None
 
 
-def _library(name: str) -> Any:
+def _library(name: str) -> ModuleType:
     """Import a library; timm imports torchvision, so both may meet its compiled part."""
     package = name.partition(".")[0]
     try:
@@ -133,12 +140,12 @@ def _declare_compiled_operators() -> None:
     _declared.append(library)
 
 
-def _literal(text: str) -> Any:
+def _literal(text: object) -> object:
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(str(text))
     except (ValueError, SyntaxError):
-        return {"true": True, "false": False}.get(text, text)
+        return {"true": True, "false": False}.get(str(text), text)
 
 
-_declared: list[Any] = []  # torch forgets a library that nobody holds
+_declared: list[object] = []  # torch forgets a library that nobody holds
 BUILDERS = {"zoo": _zoo, "python": _python, "timm": _timm, "torchvision": _torchvision}

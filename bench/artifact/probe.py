@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bench.artifact.artifact import Artifact, TensorInfo
+from bench.artifact.artifact import Array, Artifact, TensorInfo
 
 
 @dataclass(frozen=True)
 class Probe(Artifact):
     """An ONNX file of one or a few operators. Its results are not compared with anything: only its time counts."""
 
-    def reference(self) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    def reference(self) -> tuple[list[Array], list[Array]]:
         """Return inputs in the range where every operator is defined and no product underflows, and no outputs."""
         return [fill(info) for info in self.inputs], []
 
 
-def fill(info: TensorInfo) -> NDArray[Any]:
+def fill(info: TensorInfo) -> Array:
     """Make up a tensor: numbers from 0.5 to 1, ones where the type is no float. Every page of it is written."""
     if np.dtype(info.dtype).kind != "f":
         return np.ones(info.shape, info.dtype)

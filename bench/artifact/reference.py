@@ -11,12 +11,10 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bench.artifact.artifact import TensorInfo
+from bench.artifact.artifact import Array, TensorInfo
 from bench.base.errors import ArtifactError, clip
 
 LARGEST_BYTES = 2**31
@@ -26,8 +24,8 @@ LARGEST_BYTES = 2**31
 class Reference:
     """Inputs and outputs in the model's order, the outputs' names, who computed them, the model's parameters."""
 
-    inputs: list[NDArray[Any]]
-    outputs: list[NDArray[Any]]
+    inputs: list[Array]
+    outputs: list[Array]
     names: list[str]
     by: str
     params: int = 0
@@ -36,7 +34,7 @@ class Reference:
         """Describe the outputs."""
         return tuple(TensorInfo(n, str(y.dtype), y.shape) for n, y in zip(self.names, self.outputs, strict=True))
 
-    def save(self, path: Path, **meta: Any) -> None:
+    def save(self, path: Path, **meta: object) -> None:
         """Write arrays and `meta` to an ``.npz`` file."""
         arrays = {f"input_{i}": x for i, x in enumerate(self.inputs)}
         arrays |= {f"output_{i}": y for i, y in enumerate(self.outputs)}
@@ -76,12 +74,12 @@ def find(onnx: Path, digest: str, inputs: list[TensorInfo], name: str) -> Refere
     return found
 
 
-def _read(path: Path) -> tuple[Reference, dict[str, Any]]:
+def _read(path: Path) -> tuple[Reference, dict[str, str]]:
     with zipfile.ZipFile(path) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > LARGEST_BYTES:
             raise ValueError("too large")
     with np.load(path, allow_pickle=False) as data:
-        meta: dict[str, Any] = json.loads(str(data["meta"]))
+        meta = json.loads(str(data["meta"]))
         names = [str(n) for n in meta["outputs"]]
         count = sum(key.startswith("input_") for key in data)
         inputs = [data[f"input_{i}"] for i in range(count)]

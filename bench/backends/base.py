@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bench.artifact.artifact import Array as Array
 from bench.artifact.artifact import Artifact
 from bench.base.errors import Unsupported
 from bench.machine.workload import Workload
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from bench.backends.ort_kernels import KernelList
     from bench.backends.profiling import Profiler
 
-Array = NDArray[Any]
 Options = dict[str, Value]
 
 # Relative L2 error against the reference above which a row says `mismatch`, by the precision that ran. fp32 leaves
@@ -134,7 +133,7 @@ class Effective:
     precision: str
     threads: int | None
     placement: Placement
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

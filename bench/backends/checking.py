@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 from bench.backends.base import Backend, Capabilities, Conversion
 from bench.plan.parameter import Parameter
@@ -10,7 +10,7 @@ from bench.plan.parameter import Parameter
 RESERVED = ("python",)  # the option that every backend has: the interpreter that has its runtime
 
 
-def complaints(backend: Any, name: str) -> list[str]:
+def complaints(backend: object, name: str) -> list[str]:
     """Return in a few words each what is wrong with a backend that was registered as `name`."""
     if not isinstance(backend, Backend):
         return [f"{type(backend).__name__} is no subclass of bench.backends.base.Backend"]
@@ -25,7 +25,7 @@ def complaints(backend: Any, name: str) -> list[str]:
     return found + _parameters(backend.parameters) + _capabilities(backend)
 
 
-def _parameters(rows: Any) -> list[str]:
+def _parameters(rows: object) -> list[str]:
     if not isinstance(rows, dict) or not all(isinstance(row, Parameter) for row in rows.values()):
         return ["`parameters` is no dict of Parameter (bench.backends.base.parameters makes one)"]
     found = [f"the option {key!r} is called {row.name!r}" for key, row in rows.items() if key != row.name]

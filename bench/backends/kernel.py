@@ -12,12 +12,10 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any
 
-from bench.graph.classes import OpClass, classify
-
-if TYPE_CHECKING:
-    import onnx
+from bench.base.wire import Unchecked
+from bench.graph.classes import Attributes, OpClass, Shape, classify
+from bench.graph.reading import OnnxModel, OnnxNode, OnnxTensor
 
 SMALL = 64  # elements of an integer constant up to which its values belong to the key
 NEVER_SMALL = 4  # the same of a float constant: bounds and exponents, not weights
@@ -49,7 +47,7 @@ class Kernel:
 
     op: str
     node: str
-    attributes: dict[str, Any]
+    attributes: Attributes
     inputs: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
     opset: int
@@ -76,15 +74,15 @@ class Kernel:
         shapes = " ".join("x".join(map(str, o.shape)) for o in self.inputs if not o.values)
         return f"{self.op.rpartition('.')[2]} {shapes}"
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return plain data."""
         return asdict(self)
 
     @classmethod
-    def read(cls, data: dict[str, Any]) -> Kernel:
+    def read(cls, data: Unchecked) -> Kernel:
         """Make a kernel of what `record` gave."""
 
-        def operands(rows: list[dict[str, Any]]) -> tuple[Operand, ...]:
+        def operands(rows: list[Unchecked]) -> tuple[Operand, ...]:
             return tuple(Operand(**row | {"shape": tuple(row["shape"])}) for row in rows)
 
         attributes = {k: tuple(v) if isinstance(v, list) else v for k, v in data["attributes"].items()}
@@ -97,7 +95,7 @@ class Kernel:
             }
         )
 
-    def model(self) -> onnx.ModelProto:
+    def model(self) -> OnnxModel:
         """Return a model of this operator alone, with made-up weights."""
         import numpy as np
         from onnx import NodeProto, helper, numpy_helper
@@ -124,7 +122,7 @@ class Kernel:
         return helper.make_model(graph, opset_imports=[helper.make_opsetid(*d) for d in domains], ir_version=8)
 
 
-def cut(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]], types: dict[str, int], constants: dict[str, Any],
+def cut(node: OnnxNode, shapes: dict[str, Shape], types: dict[str, int], constants: dict[str, OnnxTensor],
         opset: int) -> Kernel:  # fmt: skip
     """Cut an operator out of its graph.
 
@@ -172,7 +170,7 @@ def cut(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]], types: dict[st
     return Kernel(op, text, attributes_of(node), tuple(inputs), tuple(outputs), opset)
 
 
-def _values(tensor: Any) -> str:
+def _values(tensor: OnnxTensor) -> str:
     from onnx import TensorProto, numpy_helper
 
     elements = prod(tensor.dims)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from bench.artifact.artifact import Artifact
 from bench.backends import ort_graph as ort_optimized
@@ -30,6 +30,8 @@ from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
 
 if TYPE_CHECKING:
+    import onnxruntime as ort
+
     from bench.backends.ort_kernels import KernelList
 
 CPU = "CPUExecutionProvider"
@@ -65,7 +67,7 @@ class OnnxRuntimeSession(Session):
         run, binding = self._session.run_with_iobinding, self._binding
         self.infer = lambda: run(binding)  # bound once: an attribute look-up per call is not the network's time
 
-    def _bind(self, session: Any) -> Any:
+    def _bind(self, session: ort.InferenceSession) -> ort.IOBinding:
         binding = session.io_binding()
         for info, value in zip(self._artifact.inputs, self._inputs, strict=True):
             binding.bind_ortvalue_input(info.name, value)
@@ -73,7 +75,9 @@ class OnnxRuntimeSession(Session):
             binding.bind_ortvalue_output(info.name, value)
         return binding
 
-    def _load(self, model: str | bytes, optimized: Path | None = None, profile: Path | None = None) -> Any:
+    def _load(
+        self, model: str | bytes, optimized: Path | None = None, profile: Path | None = None
+    ) -> ort.InferenceSession:
         import onnxruntime as ort
 
         so = ort.SessionOptions()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from math import prod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from bench.artifact.artifact import Artifact
 from bench.backends.base import (
@@ -23,10 +23,13 @@ from bench.backends.base import (
     Session,
     parameters,
 )
-from bench.backends.ov_profile import OvProfiler
+from bench.backends.ov_profile import OvProfiler, rt_info
 from bench.base.errors import OutOfMemory, Unsupported, clip
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 # OpenVINO's names of element types, and ours.
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -47,7 +50,7 @@ class OpenVinoSession(Session):
         asked = str(options["precision"])
         # Everything that changes a result silently is set. Left alone, this plugin runs bf16 wherever the CPU can,
         # and f16 with fast math on ARM. Its own pinning is off: the worker pins the whole process instead.
-        config: dict[str, Any] = {
+        config: dict[str, object] = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
             "INFERENCE_NUM_THREADS": settings.threads,
@@ -74,7 +77,7 @@ class OpenVinoSession(Session):
         self._outputs: list[Array] = [np.empty(info.shape, info.dtype) for info in artifact.outputs]
         self._request, self.infer = self._bind(self._compiled)
 
-    def _compile(self, config: dict[str, Any]) -> tuple[Any, int]:
+    def _compile(self, config: dict[str, object]) -> tuple[ov.CompiledModel, int]:
         import openvino as ov
 
         core = ov.Core()
@@ -82,7 +85,7 @@ class OpenVinoSession(Session):
         begin = time.perf_counter_ns()
         return core.compile_model(model, DEVICE, config), time.perf_counter_ns() - begin
 
-    def _bind(self, compiled: Any) -> tuple[Any, Callable[[], None]]:
+    def _bind(self, compiled: ov.CompiledModel) -> tuple[ov.InferRequest, Callable[[], None]]:
         import openvino as ov
 
         request = compiled.create_infer_request()
@@ -106,7 +109,7 @@ class OpenVinoSession(Session):
         """Read back every property of the compiled model, and the precision from the operators that ran."""
         import openvino as ov
 
-        properties: dict[str, Any] = {}
+        properties: dict[str, object] = {}
         for name in self._compiled.get_property("SUPPORTED_PROPERTIES"):
             if name != "SUPPORTED_PROPERTIES":
                 properties[name] = str(self._compiled.get_property(name))
@@ -163,8 +166,8 @@ class OpenVino(Backend):
         return OpenVinoSession(artifact, settings, options)
 
 
-def _operator(node: Any, alive: bool) -> Operator:
-    info = {k: str(v.astype(str)) if hasattr(v, "astype") else str(v) for k, v in node.get_rt_info().items()}
+def _operator(node: ov.Node, alive: bool) -> Operator:
+    info = rt_info(node)
     kind = info.get("layerType", node.get_type_name())
     inputs = [tuple(i.get_source_output().get_shape()) for i in node.inputs()]
     outputs = [tuple(o.get_shape()) for o in node.outputs()]

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from math import prod
-from typing import Any
 
 from bench.artifact.artifact import Artifact, MacOp
 from bench.backends.base import Operator
+from bench.base.wire import Unchecked
 from bench.graph.complexity import CONVOLUTIONS, FUSED, PRODUCTS, UNCOUNTED
+from bench.graph.reading import OnnxModel
 
 BLOCK = 16
 KINDS = FUSED | {"NhwcFusedConv": "Conv"}
 OPAQUE = UNCOUNTED | {"Einsum"}  # its MACs are in the source's count, but it is matched with no node of it
-Key = tuple[Any, ...]
+Key = tuple[object, ...]
 Providers = dict[tuple[str, str], list[str]]
 
 
-def operators(model: Any, artifact: Artifact, ran: Providers) -> list[Operator]:
+def operators(model: OnnxModel, artifact: Artifact, ran: Providers) -> list[Operator]:
     """Return the operators of an optimised model, each with the MACs of the source node it was matched with.
 
     A multiply-accumulating operator that matches no node of the source is `opaque`: what it computes is unknown.
@@ -58,7 +59,7 @@ def operators(model: Any, artifact: Artifact, ran: Providers) -> list[Operator]:
     return found
 
 
-def providers(events: list[dict[str, Any]]) -> Providers:
+def providers(events: list[Unchecked]) -> Providers:
     """Return from a profile the providers that ran the nodes of a name and kind, in order; unnamed nodes as ''."""
     found: Providers = defaultdict(list)
     for event in events:
@@ -88,8 +89,8 @@ def _key(kind: str, weight: tuple[int, ...], group: int) -> Key:
         return (kind,)
     out, inp = weight[0], weight[1]
     if group > 1 and inp == 1 and out == group:
-        return (kind, "depthwise", _up(out), weight[2:])
-    return (kind, group, _up(out), _up(inp), weight[2:])
+        return (kind, "depthwise", padded(out), weight[2:])
+    return (kind, group, padded(out), padded(inp), weight[2:])
 
 
 def _is_normalisation(layout: str, weight: tuple[int, ...]) -> bool:
@@ -100,7 +101,8 @@ def _is_normalisation(layout: str, weight: tuple[int, ...]) -> bool:
     return layout == "nchwc" and len(weight) == 4 and weight[1:] == (1, 1, 1)
 
 
-def _up(channels: int) -> int:
+def padded(channels: int) -> int:
+    """Return a number of channels, rounded up to the SIMD block."""
     return -(-channels // BLOCK) * BLOCK
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from bench.backends.base import Options
 from bench.backends.kernel import BLOCKED, Kernel, cut
-from bench.graph.classes import CLASSES, OpClass
+from bench.graph.classes import CLASSES, OpClass, Shape
+from bench.graph.reading import OnnxModel, OnnxNode, OnnxValue
 
 FLOAT = 1
 
@@ -24,7 +25,7 @@ class KernelList:
     lost: tuple[str, ...]
 
 
-def optimise(source: Path, threads: int, options: dict[str, Any]) -> Any:
+def optimise(source: Path, threads: int, options: Options) -> OnnxModel:
     """Return the graph that ONNX Runtime makes of a model, as an ONNX model with its weights."""
     import tempfile
 
@@ -44,7 +45,7 @@ def optimise(source: Path, threads: int, options: dict[str, Any]) -> Any:
         return onnx.load(path)
 
 
-def kernels_of(model: Any) -> KernelList:
+def kernels_of(model: OnnxModel) -> KernelList:
     """Cut every operator out of an optimised graph."""
     shapes, types = infer_shapes(model)
     constants = {t.name: t for t in model.graph.initializer}
@@ -60,9 +61,9 @@ def kernels_of(model: Any) -> KernelList:
     return KernelList(tuple(found), tuple(lost))
 
 
-def infer_shapes(model: Any) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
+def infer_shapes(model: OnnxModel) -> tuple[dict[str, Shape], dict[str, int]]:
     """Return shape and element type of every tensor of an optimised graph, as far as they can be told."""
-    shapes: dict[str, tuple[int, ...]] = {t.name: tuple(t.dims) for t in model.graph.initializer}
+    shapes: dict[str, Shape] = {t.name: tuple(t.dims) for t in model.graph.initializer}
     types: dict[str, int] = {t.name: t.data_type for t in model.graph.initializer}
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
         _learn(value, shapes, types)
@@ -96,14 +97,14 @@ def infer_shapes(model: Any) -> tuple[dict[str, tuple[int, ...]], dict[str, int]
     return shapes, types
 
 
-def _learn(value: Any, shapes: dict[str, tuple[int, ...]], types: dict[str, int]) -> None:
+def _learn(value: OnnxValue, shapes: dict[str, Shape], types: dict[str, int]) -> None:
     tensor = value.type.tensor_type
     if tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim):
         shapes.setdefault(value.name, tuple(d.dim_value for d in tensor.shape.dim))
         types.setdefault(value.name, tensor.elem_type)
 
 
-def _infer_one(node: Any, model: Any, shapes: dict[str, tuple[int, ...]], types: dict[str, int]) -> None:
+def _infer_one(node: OnnxNode, model: OnnxModel, shapes: dict[str, Shape], types: dict[str, int]) -> None:
     """Let ONNX infer the outputs of one operator, a blocked one as if it were the standard one of its name."""
     import onnx
     from onnx import NodeProto, helper
@@ -141,7 +142,7 @@ def _infer_one(node: Any, model: Any, shapes: dict[str, tuple[int, ...]], types:
         _learn(value, shapes, types)
 
 
-def _block(model: Any, shapes: dict[str, tuple[int, ...]]) -> int:
+def _block(model: OnnxModel, shapes: dict[str, Shape]) -> int:
     """Tell the SIMD block of the blocked layout from the weights, which are padded to it."""
     for node in model.graph.node:
         if node.domain == BLOCKED and node.op_type == "Conv" and shapes[node.input[1]][0] % 16:

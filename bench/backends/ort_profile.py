@@ -13,13 +13,19 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from bench.artifact.artifact import Array
 from bench.backends.loop import time_block
 from bench.backends.ort_graph import KINDS
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator, middle
 from bench.base.errors import MeasureError
+from bench.base.wire import Unchecked
 from bench.graph.complexity import CONVOLUTIONS, PRODUCTS
+from bench.graph.reading import OnnxModel, OnnxNode, OnnxTensor
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 WARMUP = 3
 CHAIN = 200
@@ -29,8 +35,8 @@ WORK_NODES = 40
 CALIBRATION_RUNS = 12
 
 # Loads bytes or a path: load(model, optimised graph to write or None, prefix of the profile or None) -> session.
-Load = Callable[[Any, "Path | None", "Path | None"], Any]
-Bind = Callable[[Any], Any]
+Load = Callable[["str | bytes", "Path | None", "Path | None"], "ort.InferenceSession"]
+Bind = Callable[["ort.InferenceSession"], "ort.IOBinding"]
 
 
 class OrtProfiler:
@@ -39,7 +45,7 @@ class OrtProfiler:
     `buffers` are those, kept alive here: the session that they belong to may be closed first.
     """
 
-    def __init__(self, model: str, load: Load, bind: Bind, buffers: Any) -> None:
+    def __init__(self, model: str, load: Load, bind: Bind, buffers: object) -> None:
         self._load, self._buffers = load, buffers
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
         self._optimized = Path(self._folder.name, "optimized.onnx")
@@ -90,14 +96,14 @@ class OrtProfiler:
         return middle(walls[WARMUP:]) / len(runs[0]), middle(means)
 
 
-def inferences(events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def inferences(events: list[Unchecked]) -> list[list[Unchecked]]:
     """Cut the events into inferences, and drop what is no node.
 
     Raises:
         MeasureError: the profiler ran full and lost events.
     """
-    runs: list[list[dict[str, Any]]] = []
-    current: list[dict[str, Any]] = []
+    runs: list[list[Unchecked]] = []
+    current: list[Unchecked] = []
     for event in sorted((e for e in events if "ts" in e), key=lambda e: e["ts"] + e["dur"]):
         if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
             current.append(event)
@@ -112,9 +118,9 @@ def inferences(events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return runs
 
 
-def join(model: Any, runs: list[list[dict[str, Any]]]) -> list[TimedOperator]:
+def join(model: OnnxModel, runs: list[list[Unchecked]]) -> list[TimedOperator]:
     """Give each event the node of the optimised graph that it is of, by name and, among equal names, by order."""
-    nodes: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    nodes: dict[tuple[str, str], list[OnnxNode]] = defaultdict(list)
     for node in model.graph.node:
         nodes[node.name, node.op_type].append(node)
     weights = {t.name: tuple(t.dims) for t in model.graph.initializer}
@@ -138,7 +144,7 @@ def join(model: Any, runs: list[list[dict[str, Any]]]) -> list[TimedOperator]:
 
 
 def _operator(
-    node: Any, args: dict[str, Any], raw: list[float], weights: dict[str, tuple[int, ...]], blocked: set[str]
+    node: OnnxNode, args: Unchecked, raw: list[float], weights: dict[str, tuple[int, ...]], blocked: set[str]
 ) -> TimedOperator:
     shapes_in, shapes_out = _shapes(args["input_type_shape"]), _shapes(args["output_type_shape"])
     in_block = node.domain.endswith("nchwc")
@@ -175,7 +181,7 @@ def _shapes(entries: list[dict[str, list[int]]]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(shape) for entry in entries for shape in entry.values())
 
 
-def _ones(session: Any) -> dict[str, Any]:
+def _ones(session: ort.InferenceSession) -> dict[str, Array]:
     import numpy as np
 
     return {i.name: np.ones(i.shape, np.float32) for i in session.get_inputs()}
@@ -206,7 +212,7 @@ def alternating(n: int, elements: int) -> bytes:
     return _model(nodes, shapes[0], initializers)
 
 
-def _model(nodes: list[Any], shape: list[int], initializers: list[Any]) -> bytes:
+def _model(nodes: list[OnnxNode], shape: list[int], initializers: list[OnnxTensor]) -> bytes:
     from onnx import TensorProto, helper
 
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "xy")

@@ -8,10 +8,13 @@ never a median; and what is told is about one microsecond short: half of one for
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bench.backends.loop import time_block
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 WARMUP = 3
 IDLE = ("Input", "Output", "Const", "Constant", "Parameter", "Result")
@@ -25,7 +28,12 @@ class OvProfiler:
     """
 
     def __init__(
-        self, compiled: Any, request: Any, infer: Callable[[], None], names: dict[str, str], buffers: Any
+        self,
+        compiled: ov.CompiledModel,
+        request: ov.InferRequest,
+        infer: Callable[[], None],
+        names: dict[str, str],
+        buffers: object,
     ) -> None:
         self._compiled, self._request, self._infer, self._names = compiled, request, infer, names
         self._buffers = buffers
@@ -42,7 +50,7 @@ class OvProfiler:
         """Take the warm-up out of the means and join them with the runtime model, by name."""
         total = WARMUP + self._count
         nodes = {node.get_friendly_name(): node for node in self._compiled.get_runtime_model().get_ordered_ops()}
-        layouts = {name: _info(node).get("outputLayouts", "") for name, node in nodes.items()}
+        layouts = {name: rt_info(node).get("outputLayouts", "") for name, node in nodes.items()}
         found = []
         for counter in self._request.get_profiling_info():
             node = nodes.get(counter.node_name)
@@ -60,10 +68,12 @@ class OvProfiler:
     def _means(self) -> dict[str, int]:
         return {counter.node_name: _microseconds(counter) for counter in self._request.get_profiling_info()}
 
-    def _operator(self, counter: Any, node: Any, raw: list[float], layouts: dict[str, str]) -> TimedOperator:
+    def _operator(
+        self, counter: ov.ProfilingInfo, node: ov.Node | None, raw: list[float], layouts: dict[str, str]
+    ) -> TimedOperator:
         if node is None:  # executed, but folded out of the runtime model that is shown
             return TimedOperator(counter.node_name, counter.node_type, raw, implementation=counter.exec_type)
-        info = _info(node)
+        info = rt_info(node)
         sources = [i.get_source_output().get_node() for i in node.inputs()]
         shapes = tuple(tuple(i.get_source_output().get_shape()) for i in node.inputs())
         weight, group = shapes[1] if len(shapes) > 1 else (), 1
@@ -97,10 +107,11 @@ def _layout(code: str) -> str:
     return LAYOUTS.get(code, code if len(code) > 3 else "")
 
 
-def _microseconds(counter: Any) -> int:
+def _microseconds(counter: ov.ProfilingInfo) -> int:
     microseconds: int = round(counter.real_time.total_seconds() * 1e6)
     return microseconds
 
 
-def _info(node: Any) -> dict[str, str]:
+def rt_info(node: ov.Node) -> dict[str, str]:
+    """Return what the runtime model says of a node, as text."""
     return {k: str(v.astype(str)) if hasattr(v, "astype") else str(v) for k, v in node.get_rt_info().items()}

@@ -15,14 +15,15 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache as remember
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bench import __version__, backends
-from bench.artifact.artifact import Artifact, Converted, load
+from bench.artifact.artifact import Artifact, Converted, load, made
 from bench.backends.base import Backend, Options
 from bench.base import cache, child
-from bench.base.errors import ArtifactError, OutOfMemory, Unsupported
+from bench.base.errors import OutOfMemory, Unsupported
+from bench.base.wire import Unchecked
 from bench.plan.case import BackendRef
 
 VERSIONS_S = 60.0
@@ -47,14 +48,7 @@ def ensure(artifact: Artifact, ref: BackendRef, on_convert: Callable[[], None] =
     if not ref.python:
         backends.require(backend)
     final = cache.folder("converted") / _key(artifact, backend, ref)
-    with cache.locked(final.with_name(f".{final.name}.lock")):
-        found = _whole(final)
-        if found is None:
-            on_convert()
-            with cache.whole_folder(final) as draft:
-                _in_child(artifact, ref, draft, conversion.timeout_s)
-            found = load(final)
-    return found
+    return made(final, partial(_in_child, artifact, ref, conversion.timeout_s), on_convert)
 
 
 def convert(backend: Backend, artifact: Artifact, options: Options, folder: Path) -> Artifact:
@@ -106,17 +100,7 @@ def _versions(name: str, python: str) -> str:
         raise Unsupported(f"{python} does not tell the versions of {name}: {error.message}", error.hint) from error
 
 
-def _whole(final: Path) -> Artifact | None:
-    if not final.exists():
-        return None
-    try:
-        return load(final)
-    except ArtifactError:  # damaged since it was made
-        shutil.rmtree(final, ignore_errors=True)
-        return None
-
-
-def _in_child(artifact: Artifact, ref: BackendRef, draft: Path, timeout_s: float) -> None:
+def _in_child(artifact: Artifact, ref: BackendRef, timeout_s: float, draft: Path) -> None:
     request = {"artifact": artifact.folder, "backend": ref.name, "options": ref.options, "folder": str(draft)}
     try:
         child.ask(f"{__name__}:answer", request, timeout_s, ref.python)
@@ -130,12 +114,12 @@ def _in_child(artifact: Artifact, ref: BackendRef, draft: Path, timeout_s: float
         raise Unsupported(f"the converter of {ref.name} left before it was done", "report it to whoever provides it")
 
 
-def answer(request: dict[str, Any]) -> None:
+def answer(request: Unchecked) -> None:
     """Convert, in the child."""
     backend = backends.get(request["backend"])
     convert(backend, load(Path(request["artifact"])), request["options"], Path(request["folder"]))
 
 
-def tell_versions(request: dict[str, Any]) -> None:
+def tell_versions(request: Unchecked) -> None:
     """Print the versions of a backend's packages, in the child."""
     print(json.dumps(backends.get(request["backend"]).versions(), sort_keys=True))

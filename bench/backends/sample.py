@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from bench.artifact.artifact import Artifact, MacOp, TensorInfo, load
+from bench.artifact.artifact import Artifact, MacOp, TensorInfo, made
 from bench.artifact.digest import sha256_of
 from bench.base import cache
+from bench.graph.reading import OnnxModel
 
 NAME = "conformance-1"  # another name for another network: it stays in the cache
 SHAPES = {"w1": (16, 3, 3, 3), "w2": (16, 1, 3, 3), "w3": (18, 16, 1, 1), "w4": (10, 18)}
@@ -17,15 +17,10 @@ SHAPES = {"w1": (16, 3, 3, 3), "w2": (16, 1, 3, 3), "w3": (18, 16, 1, 1), "w4": 
 
 def sample() -> Artifact:
     """Return the network as an artifact, made once."""
-    final = cache.folder("samples") / NAME
-    with cache.locked(final.with_name(f".{NAME}.lock")):
-        if not final.exists():
-            with cache.whole_folder(final) as draft:
-                _write(draft)
-    return load(final)
+    return made(cache.folder("samples") / NAME, _write)
 
 
-def _model() -> Any:
+def _model() -> OnnxModel:
     from onnx import TensorProto, helper, numpy_helper
 
     rng = np.random.default_rng(0)

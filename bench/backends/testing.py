@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from bench.backends.loop import time_block
 from bench.backends.sample import sample
 from bench.base.child import ChildFailed, ask
 from bench.base.errors import BenchError, UsageError, first_line
+from bench.base.wire import Unchecked
 from bench.plan.case import BackendRef, Settings
 
 CORRUPT_S = 120.0
@@ -261,7 +261,7 @@ def _must(true: object, otherwise: str) -> None:
 REFUSED = "refused: "
 
 
-def load_corrupt(request: dict[str, Any]) -> None:
+def load_corrupt(request: Unchecked) -> None:
     """Load a damaged artifact, in a child: it may take the process down."""
     backend = backends.get(request["backend"])
     backend.import_runtime()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class TorchSession(Session):
             self._module = self._module.to(memory_format=torch.channels_last)
             self._inputs = [x.to(memory_format=torch.channels_last) for x in self._inputs]
         self._run = torch.compile(self._module) if self._compile else self._module
-        self._result: Any = None
+        self._result: object = None
         self._operators: list[Operator] | None = None
         if self._device.type == "cuda":
             self._begin, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -171,7 +171,7 @@ def _set_precision(tf32: bool) -> None:
     torch.backends.mkldnn.conv.fp32_precision = "ieee"
 
 
-def precision_switches() -> dict[str, Any]:
+def precision_switches() -> dict[str, object]:
     """Return the state of every switch by which torch may compute fp32 in less."""
     import torch
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.backends.base import Operator
 
+if TYPE_CHECKING:
+    import torch
 
-def operators_of(module: Any, inputs: list[Any]) -> list[Operator]:
+
+def operators_of(module: torch.nn.Module, inputs: list[torch.Tensor]) -> list[Operator]:
     """Run a module once; return the operators that did something, with MACs and the type of device they ran on.
 
     Views are left out. The MACs are those of torch's own flop counter.

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bench.backends.loop import time_block
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator, middle
 from bench.base.errors import MeasureError
+
+if TYPE_CHECKING:
+    from torch.autograd.profiler_util import FunctionEvent, Kernel
 
 WARMUP = 3
 ROUNDS = 5
@@ -27,7 +30,7 @@ class TorchProfiler:
 
     def __init__(self, infer: Callable[[], None], cuda: bool) -> None:
         self._infer, self._cuda = infer, cuda
-        self._inferences: list[list[Any]] = []
+        self._inferences: list[list[FunctionEvent]] = []
         self._profiled(WARMUP)
 
     def block(self, n: int) -> list[int]:
@@ -46,7 +49,7 @@ class TorchProfiler:
         ]
         return RawProfile(tuple(operators), self._calibrate(sum(_count(e) for e in self._inferences[0])))
 
-    def _profiled(self, n: int) -> tuple[list[int], list[list[Any]]]:
+    def _profiled(self, n: int) -> tuple[list[int], list[list[FunctionEvent]]]:
         from torch.profiler import ProfilerActivity, profile
 
         logging.getLogger("torch").setLevel(logging.ERROR)
@@ -72,7 +75,7 @@ class TorchProfiler:
         cost = max(0.0, (middle(profiled) - middle(plain)) / events)
         return ProfilerCost(cost, cost, 0.0, 1.0)
 
-    def _operator(self, number: int, events: list[Any]) -> TimedOperator:
+    def _operator(self, number: int, events: list[FunctionEvent]) -> TimedOperator:
         first = events[0]
         shapes = tuple(tuple(shape) for shape in first.input_shapes or () if shape)
         name = first.name.removeprefix("aten::")
@@ -95,26 +98,26 @@ class TorchProfiler:
         )
 
 
-def _on_host(event: Any) -> bool:
+def _on_host(event: FunctionEvent) -> bool:
     return str(event.device_type).endswith("CPU")
 
 
-def _unwrapped(event: Any) -> list[Any]:
+def _unwrapped(event: FunctionEvent) -> list[FunctionEvent]:
     """Return the event, or what is in it where it is only torch.compile's wrapping."""
     if not event.name.startswith(CONTAINERS):
         return [event]
     return [inner for child in event.cpu_children for inner in _unwrapped(child)]
 
 
-def _count(event: Any) -> int:
+def _count(event: FunctionEvent) -> int:
     return 1 + sum(_count(child) for child in event.cpu_children)
 
 
-def _kernels(event: Any) -> list[Any]:
+def _kernels(event: FunctionEvent) -> list[Kernel]:
     return [*event.kernels, *(kernel for child in event.cpu_children for kernel in _kernels(child))]
 
 
-def _deepest(event: Any) -> Any:
+def _deepest(event: FunctionEvent) -> FunctionEvent:
     """Follow the child that takes longest: the last one is the kernel, as far as torch tells."""
     while event.cpu_children:
         event = max(event.cpu_children, key=lambda child: child.cpu_time_total)

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from types import NoneType
-from typing import IO, Any
+from typing import IO
 
 from bench.base import wire
 from bench.base.errors import BenchError, WorkerCrashed, clip
@@ -42,7 +42,7 @@ class ChildFailed(Exception):
 
 
 def ask(
-    function: str, request: Any, timeout_s: float, python: str = "", environment: Mapping[str, str] | None = None
+    function: str, request: object, timeout_s: float, python: str = "", environment: Mapping[str, str] | None = None
 ) -> str:
     """Call ``module:function`` with a request, plain data, in a child; return what it printed.
 
@@ -131,7 +131,7 @@ def main() -> int:
     os._exit(code)
 
 
-def _work(function: str, request: Any) -> int:
+def _work(function: str, request: object) -> int:
     """Call the function; tell what a person can do something about as the last line on stdout."""
     try:
         module, _, name = function.partition(":")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import html as _html
 import json
 import re
-from typing import Any
 
 # What a spreadsheet takes for the beginning of a formula: OWASP, "CSV Injection".
 _FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠].", re.DOTALL)
@@ -40,7 +39,7 @@ def html(text: str) -> str:
     return _html.escape(plain(text), quote=True)
 
 
-def script_json(value: Any) -> str:
+def script_json(value: object) -> str:
     """Write JSON that can stand inside ``<script>``: no tag, comment or line separator ends it; ASCII alone.
 
     Raises:
@@ -69,7 +68,7 @@ def csv_guard(text: str) -> str:
     return f"'{text}" if _runs(text) else text
 
 
-def csv_value(value: Any) -> Any:
+def csv_value(value: object) -> object:
     """Return what stands in a CSV for a value: texts on one line and guarded, None as an empty cell."""
     return "" if value is None else csv_guard(line(value)) if isinstance(value, str) else value
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from bench.base.errors import BenchError, MeasureError, OutOfMemory, WorkerCrash
 MARK = b"\n#isoflops-wire\n"
 QUOTED_BYTES = 8000
 T = TypeVar("T")
+Unchecked = dict[str, Any]  # an object of JSON or TOML from elsewhere, before anything has looked at its fields
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from bench.report.text.print import print_json, terminal
 
 if TYPE_CHECKING:
     from bench.profiling.difference import Check
@@ -47,8 +48,6 @@ def same_runtime(found: list[ProfiledNetwork]) -> None:
 
 def show(found: list[ProfiledNetwork], checked: Check | None, most: int, top: int, format: str) -> None:
     """Print why, `most` reasons and `top` operators; or the difference of two networks, `checked` apart."""
-    import sys
-
     from bench.profiling import roofs
     from bench.profiling.reasons import reasons
     from bench.report.text import explain as text
@@ -56,7 +55,7 @@ def show(found: list[ProfiledNetwork], checked: Check | None, most: int, top: in
     roof = roofs.find(found)
     said = [reasons(network, roof) for network in found]
     if format == "json":
-        click.echo(json.dumps(_record(found, roof, said, checked), indent=1))
+        print_json(_record(found, roof, said, checked))
         return
     if len(found) == 1:
         sections = text.explain_one(found[0], roof, said[0], most, top)
@@ -66,17 +65,15 @@ def show(found: list[ProfiledNetwork], checked: Check | None, most: int, top: in
         for line in text.markdown(sections):
             click.echo(line)
         return
-    from rich.console import Console
-
-    text.show(sections, Console(highlight=False, width=None if sys.stdout.isatty() else 120))
+    text.show(sections, terminal(120))
 
 
 def _record(
     found: list[ProfiledNetwork], roof: Roof, said: list[list[Statement]], checked: Check | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     from bench.profiling.difference import split
 
-    record: dict[str, Any] = {
+    record: dict[str, object] = {
         "roof": {"peak_gmacs_per_s": roof.peak_gmacs_per_s, "origin": roof.origin},
         "networks": [
             {
@@ -109,7 +106,6 @@ def _record(
     }
     if len(found) == 2:
         parts = [asdict(part) | {"difference_ms": part.difference_ms} for part in split(*found)]
-        record["difference"] = {"total_ms": found[0].latency_ms - found[1].latency_ms, "parts": parts}
-        if checked is not None:
-            record["difference"]["measured_apart"] = asdict(checked)
+        difference = {"total_ms": found[0].latency_ms - found[1].latency_ms, "parts": parts}
+        record["difference"] = difference | ({} if checked is None else {"measured_apart": asdict(checked)})
     return record

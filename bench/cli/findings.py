@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -166,5 +167,5 @@ def _print(results: list[Result], format: str) -> None:
     print_records(records, format)
 
 
-def _texts(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"runnable": "yes" if row["runnable"] else "no"}
+def _texts(row: Mapping[str, object]) -> dict[str, object]:
+    return {**row, "runnable": "yes" if row["runnable"] else "no"}

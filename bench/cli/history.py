@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +10,8 @@ from bench.cli import options
 from bench.cli.options import CASE, POOL, Percent
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bench.rows.history import History, Moved
 
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 @POOL
 @options.MARKDOWN
 def command(
-    rows: tuple[str, ...], reference: str | None, least: float, since: Any, pool: str | None, format: str
+    rows: tuple[str, ...], reference: str | None, least: float, since: datetime | None, pool: str | None, format: str
 ) -> None:
     """Find in years of nightly rows what moved, when, by how much, and what changed with it.
 
@@ -46,40 +48,21 @@ def command(
 
 
 def _show(found: History, format: str) -> None:
-    import json
     from dataclasses import asdict
 
-    from bench.report.text.print import print_records, say
+    from bench.report.text.print import emit
 
-    if format == "json":
-        records = [record(m) for m in found.moved]
-        click.echo(json.dumps(asdict(found) | {"moved": records}, indent=1))
-        return
+    records = [record(m) for m in found.moved]
     remarks = [
         f"{found.rows} rows, {found.runs} runs, {found.series} series from {found.first} to {found.last}, "
         f"relative to {found.reference}",
         *found.notes,
     ]
-    if format == "csv":
-        print_records([record(m) for m in found.moved], "csv")
-        for line in remarks:
-            say(line, err=True)
-        return
     cells = [_cells(m) for m in found.moved]
-    if format == "markdown":
-        from bench.base.escape import markdown
-        from bench.report.text.compare import markdown_table
-
-        lines = ["### What moved", "", *(markdown_table(cells) if cells else ["Nothing moved."]), ""]
-        click.echo("\n".join(lines + [f"- {markdown(line)}" for line in remarks]))
-        return
-    if cells:
-        print_records(cells, "table")
-    for line in remarks if cells else ["nothing moved", *remarks]:
-        say(line)
+    emit(format, asdict(found) | {"moved": records}, records, cells, remarks, "What moved", "nothing moved")
 
 
-def record(m: Moved) -> dict[str, Any]:
+def record(m: Moved) -> dict[str, object]:
     """Return a change's fields, numbers at the precision that they bear."""
     from dataclasses import asdict
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 import click
 
 from bench.cli import options
-from bench.report.text.print import print_records, say
+from bench.report.text.print import print_json, print_records, say, terminal
 
 DEFAULT_TOP = 10
 
@@ -56,20 +53,15 @@ def command(
     key = sort or ("macs" if format == "table" else "graph")
     shown = order(rows, None if key == "graph" else key, top or (DEFAULT_TOP if format == "table" else None))
     if format == "json":
-        json.dump(summary.record(shown), sys.stdout, indent=1)
-        sys.stdout.write("\n")
+        print_json(summary.record(shown))
     elif format == "csv":
         print_records([{k: _cell(v) for k, v in row.items()} for row in shown], "csv")
         for line in _remarks(summary.graph.uncounted):
             say(line, err=True)
     else:
-        from rich.console import Console
-
         from bench.report.text.inspect import show
 
-        # A file or a pipe has no width: nothing is folded there.
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-        show(summary, shown, len(rows), key, console)
+        show(summary, shown, len(rows), key, terminal())
 
 
 def _cell(value: object) -> object:

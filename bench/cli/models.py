@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli import options
-from bench.report.text.print import print_records
+from bench.report.text.print import print_json, print_records, terminal
 
 if TYPE_CHECKING:
     from bench.papers.published import PublishedNetwork
@@ -65,10 +63,10 @@ def models(families: tuple[str, ...], counts: bool, format: str) -> None:
     elif format == "csv":
         print_records([asdict(e) for e in found], "csv")
     else:
-        click.echo(json.dumps([asdict(e) for e in found], indent=2))
+        print_json([asdict(e) for e in found])
 
 
-def names() -> list[dict[str, Any]]:
+def names() -> list[dict[str, object]]:
     """Return every name a model spec may begin with, and what can be said after it."""
     from bench.plan import zoo
     from bench.plan.parameter import show
@@ -161,7 +159,6 @@ def _best(rows: list[PublishedNetwork], card: Card, resolution: int) -> Publishe
 
 
 def _print_table(found: list[Entry]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from bench.report.text.print import cell as safe
@@ -186,8 +183,7 @@ def _print_table(found: list[Entry]) -> None:
             e.source,
         )
         table.add_row(*(safe(cell) for cell in cells))
-    # Piped, the table is for reading in a file: as wide as it wants to be.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    terminal().print(table)
 
 
 def _number(value: float | None, form: str, unit: str = "") -> str:

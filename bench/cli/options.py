@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
@@ -16,8 +16,7 @@ from bench.base.errors import ParameterError
 from bench.plan.protocol import PairProtocol, ProfileProtocol, Protocol, ReplicateProtocol
 from bench.plan.suite import Suite
 
-F = TypeVar("F", bound=Callable[..., Any])
-Option = Callable[[F], F]
+F = TypeVar("F", bound=Callable[..., object])
 
 RUN, PAIRS, PROFILE, REPLICATES = Protocol(), PairProtocol(), ProfileProtocol(), ReplicateProtocol()
 # What a command measures where nothing else is said is what a suite that says nothing measures.
@@ -65,55 +64,55 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
-def backend(help: str) -> Option[Any]:
+def backend(help: str) -> Callable[[F], F]:
     """Add ``--backend``: one runtime, for `help`."""
     return click.option("--backend", default=RUNTIME, show_default=True, metavar="SPEC", help=help)
 
 
-def threads(help: str = "Of the runtime.") -> Option[Any]:
+def threads(help: str = "Of the runtime.") -> Callable[[F], F]:
     """Add ``--threads``: one number, for `help`."""
     return click.option("--threads", type=Whole(), default=ONE, show_default=True, help=help)
 
 
-def several(name: str, default: int) -> Option[Any]:
+def several(name: str, default: int) -> Callable[[F], F]:
     """Add ``--threads`` or ``--batch``, of which the cross product is measured; a suite may say them, too."""
     return click.option(f"--{name}", multiple=True, type=Whole(), help=f"Repeatable.  [default: {default}]")
 
 
-def launches(what: str, default: object) -> Option[Any]:
+def launches(what: str, default: object) -> Callable[[F], F]:
     """Add ``--launches``, fresh processes; `what` they are in the help, and their `default` there."""
     return click.option("--launches", type=click.IntRange(1, 1000), help=f"{what}  [default: {default}]")
 
 
-def budget(what: str, least: float, default: float | None = None) -> Option[Any]:
+def budget(what: str, least: float, default: float | None = None) -> Callable[[F], F]:
     """Add ``--budget`` in seconds."""
     told = what if default is None else f"{what}  [default: {default:g}]"
     return click.option("--budget", type=click.FloatRange(least), metavar="SECONDS", help=told)
 
 
-def timeout(default: float) -> Option[Any]:
+def timeout(default: float) -> Callable[[F], F]:
     """Add ``--timeout`` in seconds."""
     told = f"Per answer of a worker.  [default: {default:g}]"
     return click.option("--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help=told)
 
 
-def seed(of: str) -> Option[Any]:
+def seed(of: str) -> Callable[[F], F]:
     """Add ``--seed``, `of` what."""
     return click.option("--seed", type=int, default=RUN.seed, show_default=True, help=f"Of {of}.")
 
 
-def output(help: str, metavar: str | None = None) -> Option[Any]:
+def output(help: str, metavar: str | None = None) -> Callable[[F], F]:
     """Add ``--output``: a path, for `help`."""
     return click.option("--output", type=click.Path(path_type=Path), metavar=metavar, help=help)
 
 
-def format(*formats: str) -> Option[Any]:
+def format(*formats: str) -> Callable[[F], F]:
     """Add ``--format``; the first of `formats` is the default."""
     help = "On stdout; markdown is for a comment." if "markdown" in formats else "On stdout."
     return click.option("--format", type=click.Choice(formats), default=formats[0], show_default=True, help=help)
 
 
-def margin(default: str = "1%") -> Option[Any]:
+def margin(default: str = "1%") -> Callable[[F], F]:
     """Add ``--margin``: the change that does not matter, as a share."""
     return click.option(
         "--margin", type=Percent(0, 50), default=default, show_default=True, metavar="PERCENT",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +10,7 @@ from bench.cli import options
 from bench.report.text.print import fleeting, print_records, say
 
 if TYPE_CHECKING:
+    from bench.plan.case import Case
     from bench.predict.predictor import Prediction, Predictor
     from bench.predict.table import KernelList, KernelTable
 
@@ -23,13 +24,7 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 @options.BATCH
 @options.TARGET
 @click.option("--train", is_flag=True, help="Measure what predictions need first; goes on where it stopped.")
-@click.option(
-    "--anchor",
-    "anchors",
-    multiple=True,
-    metavar="SPEC",
-    help="Network to train on; repeatable.",
-)
+@click.option("--anchor", "anchors", multiple=True, metavar="SPEC", help="Network to train on; repeatable.")
 @click.option("--again", is_flag=True, help="With --train: forget what was measured here.")
 @click.option("--measure", is_flag=True, help="Time the kernels of MODEL that are not known yet, alone.")
 @options.FORMAT
@@ -93,7 +88,7 @@ def command(
         raise click.exceptions.Exit(3)
 
 
-def _network(table: KernelTable, case: Any) -> KernelList:
+def _network(table: KernelTable, case: Case) -> KernelList:
     return table.networks[str(case.network)]
 
 
@@ -121,7 +116,7 @@ def _show(found: list[tuple[KernelList, Prediction]], predictor: Predictor, form
             say(f"{network.name}: no interval: too few anchor networks were measured (9 or more tell)")
 
 
-def _record(network: KernelList, prediction: Prediction, predictor: Predictor) -> dict[str, Any]:
+def _record(network: KernelList, prediction: Prediction, predictor: Predictor) -> dict[str, object]:
     sums, context = prediction.sums, predictor.table.context
 
     def ms(value: float | None) -> float | None:

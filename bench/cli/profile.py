@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli import options
 from bench.cli._progress import passing
 from bench.plan.protocol import APART, DIFFERENCE
-from bench.report.text.print import prepare, print_records, say
+from bench.report.text.print import prepare, print_json, print_records, say, terminal
 
 if TYPE_CHECKING:
     from bench.plan.case import Case
     from bench.plan.target import Target
-    from bench.profiling.combine import Profile
+    from bench.profiling.combine import OperatorTime, Profile
 
 PROFILE = options.PROFILE
 # Operators of the table, and those beside the reasons.
@@ -123,7 +123,7 @@ def command(
             again = replace(APART, first=pairs, most=pairs, seed=seed)
             apart = measuring.pairs_of((cases[0], cases[1]), again, there.cores, transport, passing)
     if output is not None:
-        kept: dict[str, Any]
+        kept: dict[str, object]
         if len(cases) == 1:
             kept = {"case": cases[0].identity(), "profile": profiles[0].record(), "launches": raw[0]}
         else:
@@ -186,9 +186,9 @@ def _cases(
 
 def _show(profile: Profile, format: str, top: int) -> None:
     if format == "json":
-        click.echo(json.dumps(profile.record(), indent=1))
+        print_json(profile.record())
     elif format == "csv":
-        rows = [_flat(op.record()) for op in profile.operators]
+        rows = [_flat(op) for op in profile.operators]
         rows.append(dict.fromkeys(rows[0]) if rows else {"name": None, "time_us": None, "share": None})
         share = round(profile.residual_ms / profile.latency_ms, 6)
         rows[-1] |= {"name": "residual", "time_us": round(profile.residual_ms * 1e3, 3), "share": share}
@@ -197,24 +197,20 @@ def _show(profile: Profile, format: str, top: int) -> None:
         _print_table(profile, top)
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
+def _flat(op: OperatorTime) -> dict[str, object]:
     """Write shapes and lists of names as text."""
-    shapes = ["x".join(map(str, shape)) for shape in row["shapes_in"]]
-    lists = {"shapes_in": " ".join(shapes), "shape_out": "x".join(map(str, row["shape_out"]))}
-    lists["weight"] = "x".join(map(str, row["weight"]))
-    return row | lists | {"sources": " ".join(row["sources"])}
+    shapes = ["x".join(map(str, shape)) for shape in op.shapes_in]
+    lists = {"shapes_in": " ".join(shapes), "shape_out": "x".join(map(str, op.shape_out))}
+    lists["weight"] = "x".join(map(str, op.weight))
+    return op.record() | lists | {"sources": " ".join(op.sources)}
 
 
 def _print_table(profile: Profile, top: int) -> None:
-    import sys
-
-    from rich.console import Console
-
     from bench.report.text import profile as table
 
     for line in table.header(profile):
         say(line)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+    console = terminal(100)
     console.print()
     console.print(table.classes(profile))
     if top:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from bench.cli import options
-from bench.report.text.print import fleeting, print_records
+from bench.report.text.print import fleeting, print_records, terminal
 
 
 @click.command("roofline")
@@ -41,7 +39,4 @@ def command(backend: str, threads: int, target: str, again: bool, format: str) -
     if format != "table":
         print_records(records(roof), format)
         return
-    from rich.console import Console
-
-    # A file or a pipe has no width: nothing is folded there.
-    show(roof, Console(highlight=False, width=None if sys.stdout.isatty() else 200))
+    show(roof, terminal())

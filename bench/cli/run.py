@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import click
 
 from bench.cli import options
 from bench.cli._fleet import tls_options
-from bench.report.text.print import print_records, say
+from bench.report.text.print import print_records, say, terminal
 
 if TYPE_CHECKING:
     from bench.plan.case import Plan
@@ -174,13 +173,9 @@ def _show(rows: list[Row], format: str, path: Path) -> None:
         print_records([asdict(row) for row in rows], format)
         say(f"rows: {path}", err=True)
         return
-    from rich.console import Console
-
     from bench.report.text.run import baseline_hint, remarks, roofline_hint, table
 
-    # A file or a pipe has no width: nothing is folded there.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-    console.print(table(rows))
+    terminal().print(table(rows))
     for line in (*remarks(rows), baseline_hint(rows), roofline_hint(rows)):
         if line:
             say(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -34,7 +34,7 @@ def list_(format: str) -> None:
     print_records([record(target) for target in shipped().values()], format)
 
 
-def record(target: Target) -> dict[str, Any]:
+def record(target: Target) -> dict[str, str]:
     """Return what a list says of a target."""
     where = target.host or target.image or target.scheduler
     return {"target": target.name, "reach": target.reach, "where": where, "notes": target.notes}
@@ -77,7 +77,7 @@ def check(target: str, threads: int, format: str) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _line(check: str, state: str, found: str, hint: str = "") -> dict[str, Any]:
+def _line(check: str, state: str, found: str, hint: str = "") -> dict[str, str]:
     from bench.machine.doctor import Symptom
 
     return asdict(Symptom(check, state, found, hint))

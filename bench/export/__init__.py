@@ -7,15 +7,15 @@ The parent never imports PyTorch or onnx: it computes the key, and only when the
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from bench.artifact.artifact import Artifact, load
+from bench.artifact.artifact import Artifact, made
 from bench.base import cache
 from bench.base.child import ChildFailed, ask
 from bench.base.errors import ArtifactError, MissingExtra, OutOfMemory, clip
-from bench.export.key import key_of, recipe
+from bench.export.key import Recipe, key_of, recipe
 from bench.plan.case import Network
 
 # An export of a very large model takes minutes; a model whose loop never ends takes forever.
@@ -36,43 +36,21 @@ def ensure(network: Network, seed: int = 0, on_export: Callable[[], None] = lamb
         made_from = recipe(network, seed)
     except OSError as error:
         raise ArtifactError(f"{error.filename} cannot be read: {error.strerror}", "check the path") from error
-    folder = cache.folder("artifacts")
-    final = folder / key_of(made_from)
-    found = _whole(final)
-    if found is not None:
-        return found
-    if network.model.kind != "onnx":
-        for module in ("torch", "onnxscript"):
+
+    def begin() -> None:
+        for module in ("torch", "onnxscript") if network.model.kind != "onnx" else ():
             if find_spec(module) is None:
                 raise MissingExtra(f"{module}, which builds and exports {network.model.canonical},", "zoo")
-    with cache.locked(folder / f".{final.name}.lock"):
-        found = _whole(final)  # another process may have made it while this one waited
-        if found is not None:
-            return found
         on_export()
-        with cache.whole_folder(final) as draft:
-            _export(made_from, draft)
-    return load(final)
+
+    return made(cache.folder("artifacts") / key_of(made_from), partial(_export, made_from), begin)
 
 
-def _whole(final: Path) -> Artifact | None:
-    if not final.exists():
-        return None
-    try:
-        return load(final)
-    except ArtifactError:
-        # Damaged since it was made (a full disk, a person's ONNX file that changed): make it anew.
-        import shutil
-
-        shutil.rmtree(final, ignore_errors=True)
-        return None
-
-
-def _export(made_from: dict[str, Any], draft: Path) -> None:
+def _export(made_from: Recipe, draft: Path) -> None:
     name = clip(made_from["model"]["canonical"])
     quiet = {"PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
     try:
-        ask("bench.export.child:answer", made_from | {"draft": str(draft)}, TIMEOUT_S, environment=quiet)
+        ask("bench.export.child:answer", {**made_from, "draft": str(draft)}, TIMEOUT_S, environment=quiet)
     except ChildFailed as error:
         log = RuntimeError(error.log)
         if error.told:

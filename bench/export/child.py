@@ -5,15 +5,20 @@ from __future__ import annotations
 import importlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.artifact.artifact import Artifact, MacOp, TensorInfo
 from bench.artifact.digest import sha256_with_data
 from bench.base.errors import ArtifactError, first_line
+from bench.export.key import Recipe
 from bench.graph.complexity import count
 from bench.graph.onnx_read import lighten, tensors
+from bench.graph.reading import OnnxModel
+
+if TYPE_CHECKING:
+    import torch
 
 SUBNORMAL = np.finfo(np.float32).tiny
 # An ONNX file ends at 2 GiB; beyond this many bytes of weights they go into a file of their own.
@@ -23,9 +28,9 @@ EXTERNAL_BYTES = 1_500_000_000
 CALIBRATION_IMAGES = (4, 32, 32)
 
 
-def answer(recipe: dict[str, Any]) -> None:
+def answer(recipe: Recipe) -> None:
     """Export or examine one model into the recipe's `draft`; called by `bench.base.child`."""
-    draft = Path(recipe.pop("draft"))
+    draft = Path(recipe["draft"])
     if recipe["model"]["kind"] == "onnx":
         from bench.export.onnx_file import examine
 
@@ -34,7 +39,7 @@ def answer(recipe: dict[str, Any]) -> None:
         export(recipe, draft)
 
 
-def export(recipe: dict[str, Any], draft: Path) -> None:
+def export(recipe: Recipe, draft: Path) -> None:
     """Build, initialise, calibrate, audit and export a PyTorch model."""
     import onnx
     import torch
@@ -48,7 +53,7 @@ def export(recipe: dict[str, Any], draft: Path) -> None:
     resolution = recipe["resolution"] or own_resolution or 224
     shape = (recipe["batch"], 3, resolution, resolution)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(recipe["seed"] + 2))
-    y = _settle(model, x, recipe["seed"], ref)
+    y = _settle(model, x, recipe["seed"], ref["canonical"])
     torch.save(model.state_dict(), draft / "weights.pt")
     np.savez(draft / "reference.npz", input_0=x.numpy(), output_0=y.numpy())
     path = draft / "model.onnx"
@@ -99,11 +104,10 @@ def export(recipe: dict[str, Any], draft: Path) -> None:
     ).save(draft)
 
 
-def _settle(model: Any, x: Any, seed: int, ref: dict[str, Any]) -> Any:
+def _settle(model: torch.nn.Module, x: torch.Tensor, seed: int, name: str) -> torch.Tensor:
     """Give the model its weights, prove that its numbers are healthy, return its output."""
     import torch
 
-    name = ref["canonical"]
     weights = importlib.import_module("bench.models.weights")  # a tree of its own for type checkers
     try:
         weights.initialise(model, seed)
@@ -131,7 +135,7 @@ def _settle(model: Any, x: Any, seed: int, ref: dict[str, Any]) -> Any:
     return y
 
 
-def _check_weights(proto: Any, folder: Path, name: str) -> None:
+def _check_weights(proto: OnnxModel, folder: Path, name: str) -> None:
     """Fail on weights that became subnormal when BatchNorm was folded into them; reads one at a time."""
     from onnx import TensorProto, numpy_helper
 

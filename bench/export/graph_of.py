@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.artifact.artifact import TensorInfo
 from bench.base.errors import ArtifactError, clip, first_line
 from bench.export import ensure
+from bench.graph.reading import OnnxModel
 from bench.plan.case import Network
 
 
@@ -20,7 +20,7 @@ from bench.plan.case import Network
 class ModelGraph:
     """A model that went through shape inference, and what is known of it: inputs, and the `params` of a result row."""
 
-    inferred: Any
+    inferred: OnnxModel
     inputs: tuple[TensorInfo, ...]
     params: int
 
@@ -56,7 +56,7 @@ def _of_file(network: Network) -> ModelGraph:
     model, locations = read(path, name)
     declared = onnx_inputs.declared(model, name)
     settled = onnx_inputs.settle(declared, network.shapes, name, network.batch, network.resolution)
-    image_of(settled, {"batch": network.batch, "resolution": network.resolution}, name)
+    image_of(settled, network.batch, network.resolution, name)
     params = parameters(model)
     if reference.beside(path).exists():  # it says how many the network had in PyTorch, where BatchNorm is not folded
         carried = reference.find(path, sha256_with_data(path, path.parent, locations), settled, name)
@@ -66,7 +66,7 @@ def _of_file(network: Network) -> ModelGraph:
     return ModelGraph(_inferred(model, name), tuple(settled), params)
 
 
-def _inferred(model: Any, name: str) -> Any:
+def _inferred(model: OnnxModel, name: str) -> OnnxModel:
     from bench.graph.reading import infer
 
     try:

@@ -10,14 +10,32 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from bench.artifact import reference
 from bench.artifact.artifact import FORMAT
 from bench.artifact.digest import sha256_of
+from bench.base.wire import Unchecked
 from bench.plan.case import Network
+from bench.plan.shapes import Shapes
 
 OPSET = 20
+
+
+class Recipe(TypedDict):
+    """Everything that an artifact depends on; `model` is a `ModelRef`. The process that exports is told the `draft`."""
+
+    format: int
+    model: Unchecked
+    path: str
+    batch: int
+    resolution: int | None
+    shapes: Shapes
+    seed: int
+    opset: int
+    source: str
+    made_by: dict[str, str]
+    draft: NotRequired[str]
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -31,7 +49,7 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def recipe(network: Network, seed: int) -> dict[str, Any]:
+def recipe(network: Network, seed: int) -> Recipe:
     """Return everything the network's artifact depends on, and nothing else."""
     ref = network.model
     if ref.kind == "onnx":
@@ -59,7 +77,7 @@ def recipe(network: Network, seed: int) -> dict[str, Any]:
     }
 
 
-def key_of(recipe: dict[str, Any]) -> str:
+def key_of(recipe: Recipe) -> str:
     """Return the artifact's key: a hash of its recipe."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,12 +15,13 @@ from bench.artifact.artifact import Artifact, MacOp, Stamp, TensorInfo
 from bench.artifact.digest import sha256_with_data
 from bench.base.errors import ArtifactError, clip, first_line
 from bench.export import onnx_inputs
-from bench.graph.complexity import count
+from bench.export.key import Recipe
+from bench.graph.complexity import Complexity, count
 from bench.graph.onnx_read import check_sizes, lighten, read
-from bench.graph.reading import infer
+from bench.graph.reading import OnnxModel, infer
 
 
-def examine(recipe: dict[str, Any], draft: Path) -> None:
+def examine(recipe: Recipe, draft: Path) -> None:
     """Write the artifact of an ONNX file into `draft`.
 
     The file stays where it is, unless it has dynamic axes: then `draft` gets a copy with the given shapes.
@@ -35,7 +35,7 @@ def examine(recipe: dict[str, Any], draft: Path) -> None:
     inputs = onnx_inputs.declared(model, name)
     given = tuple((n, tuple(dims)) for n, dims in recipe["shapes"])
     settled = onnx_inputs.settle(inputs, given, name, recipe["batch"], recipe["resolution"])
-    batch, resolution = image_of(settled, recipe, name)
+    batch, resolution = image_of(settled, recipe["batch"], recipe["resolution"], name)
     place = path
     if any(one.dynamic for one in inputs):
         place = _static_copy(model, settled, onnx_inputs.bound_symbols(inputs, settled), path, locations, draft)
@@ -73,21 +73,25 @@ def examine(recipe: dict[str, Any], draft: Path) -> None:
     ).save(draft)
 
 
-def image_of(settled: list[TensorInfo], recipe: dict[str, Any], name: str) -> tuple[int, int | None]:
+def image_of(settled: list[TensorInfo], batch: int, resolution: int | None, name: str) -> tuple[int, int | None]:
     """Read batch and resolution off the first image (else the first input), if they are what was asked for."""
     first = next((i for i in settled if len(i.shape) == 4), settled[0])
-    batch = first.shape[0] if first.shape else 1
+    images = first.shape[0] if first.shape else 1
     square = len(first.shape) == 4 and first.shape[2] == first.shape[3]
-    resolution = first.shape[3] if square else None
-    for what, asked, there in (("batch", recipe["batch"], batch), ("resolution", recipe["resolution"], resolution)):
-        default = 1 if what == "batch" else None
+    side = first.shape[3] if square else None
+    for what, asked, there, default in (("batch", batch, images, 1), ("resolution", resolution, side, None)):
         if asked not in (default, there):
             raise ArtifactError(f"{name} has {what} {there}, not {asked}", f"leave --{what} out, or export it again")
-    return batch, resolution
+    return images, side
 
 
 def _static_copy(
-    model: Any, settled: list[TensorInfo], symbols: dict[str, int], path: Path, locations: tuple[str, ...], draft: Path
+    model: OnnxModel,
+    settled: list[TensorInfo],
+    symbols: dict[str, int],
+    path: Path,
+    locations: tuple[str, ...],
+    draft: Path,
 ) -> Path:
     """Write the model with static inputs, and a copy of its external data beside it.
 
@@ -111,7 +115,7 @@ def _static_copy(
     return copy
 
 
-def make_static(model: Any, settled: list[TensorInfo], symbols: dict[str, int]) -> None:
+def make_static(model: OnnxModel, settled: list[TensorInfo], symbols: dict[str, int]) -> None:
     """Write the shapes of the inputs, and the lengths of named axes, into a model in place."""
     shapes = {info.name: info.shape for info in settled}
     for value in model.graph.input:
@@ -130,7 +134,7 @@ def make_static(model: Any, settled: list[TensorInfo], symbols: dict[str, int]) 
                     axis.dim_value = symbols[symbol]
 
 
-def _count(model: Any, name: str) -> Any:
+def _count(model: OnnxModel, name: str) -> Complexity:
     try:
         inferred = infer(model)
         complexity = count(model, inferred)
@@ -179,7 +183,7 @@ def _run(path: Path, inputs: list[TensorInfo], seed: int, name: str) -> referenc
     raise ArtifactError(f"{name} gives NaN or infinity, which nothing can be compared with", hint)
 
 
-def _precision(model: Any) -> str:
+def _precision(model: OnnxModel) -> str:
     """Name the precision of the weights by the type that holds most of them."""
     from onnx import TensorProto
 
@@ -193,7 +197,7 @@ def _precision(model: Any) -> str:
     return max(elements, key=lambda k: elements[k]) if elements else "fp32"
 
 
-def parameters(model: Any) -> int:
+def parameters(model: OnnxModel) -> int:
     """Count the elements of all numeric weights; integer tensors are shapes and indices unless they are 8 bits."""
     from onnx import TensorProto
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from bench.artifact.artifact import TensorInfo
+from bench.artifact.artifact import Array, TensorInfo
 from bench.base.errors import ArtifactError, UnknownName, clip
 from bench.graph.onnx_read import LARGEST_BYTES, bits
+from bench.graph.reading import OnnxModel, OnnxValue
 from bench.plan.shapes import Shapes
 
 Dim = int | str | None  # an axis: its length, the name of a dynamic one, or a dynamic one without a name
@@ -34,7 +34,7 @@ class Input:
         return not all(isinstance(d, int) for d in self.dims)
 
 
-def declared(model: Any, name: str) -> list[Input]:
+def declared(model: OnnxModel, name: str) -> list[Input]:
     """Return the inputs that are no weights, in the model's order.
 
     Raises:
@@ -90,7 +90,7 @@ def bound_symbols(inputs: list[Input], settled: list[TensorInfo]) -> dict[str, i
     return symbols
 
 
-def draw(inputs: list[TensorInfo], seed: int, ones: bool = False) -> list[Any]:
+def draw(inputs: list[TensorInfo], seed: int, ones: bool = False) -> list[Array]:
     """Draw data: standard normal numbers, and 0 or 1 for integers and truth values (only 1 with `ones`).
 
     0 and 1 are in the range of every vocabulary, mask and index; few models take larger numbers on trust.
@@ -111,7 +111,7 @@ def has_integers(inputs: list[TensorInfo]) -> bool:
     return any(info.dtype not in FLOATS.values() for info in inputs)
 
 
-def _declared(value: Any, name: str) -> Input:
+def _declared(value: OnnxValue, name: str) -> Input:
     from onnx import TensorProto
 
     called = f"{name}: the input {clip(value.name)}"

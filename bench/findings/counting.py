@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError
@@ -18,7 +17,7 @@ class _Over(Exception):
     """There is no time left to begin an export."""
 
 
-def count(network: Network, seed: int) -> dict[str, Any]:
+def count(network: Network, seed: int) -> dict[str, object]:
     """Count a network's graph; what `bench.export.graph_of.graph_of` raises.
 
     ``memory access`` is in elements, of the convolutions alone, as in equations 1 and 2 of ShuffleNet V2.

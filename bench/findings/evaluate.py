@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.backends.answers import Inspected
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
 from bench.findings.store import Evidence
 from bench.findings.verdict import LEAST, NOT_TESTABLE, Effect, decide, effect, exact
@@ -113,7 +114,7 @@ def _measured(finding: Finding, experiment: Experiment, backend: BackendRef, evi
     return Result(finding, experiment, backend.canonical, found, judge(experiment, found), "", a_ms, b_ms, padding)
 
 
-def _padding(inspected: dict[str, Any] | None) -> float | None:
+def _padding(inspected: Inspected | None) -> float | None:
     """Return how many times a network's MACs the runtime computes, where it tells."""
     if not inspected or not inspected["macs_padded"] or not inspected["macs_executed"]:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict, Unpack
 
 from bench.findings.side import Side
 from bench.papers.claims import Claim
@@ -59,6 +59,16 @@ class Experiment:
         return None if self.published is None else math.log(self.published)
 
 
+class More(TypedDict, total=False):
+    """What else may be said of an experiment: its fields of these names."""
+
+    per_mac: bool
+    equals: bool
+    within: float
+    channels: str
+    quick: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A claim with its experiments, the one that speaks for it first. Without any, `reason` says why."""
@@ -89,16 +99,18 @@ def of(claim: Claim, *experiments: Experiment, reason: str = "", note: str = "")
     return Finding(claim.id, claim.claim, source, claim.paper, experiments, reason, note)
 
 
-def slower(a: str | Side, b: str | Side, published: float, device: str = "", name: str = "", **more: Any) -> Experiment:
+def slower(
+    a: str | Side, b: str | Side, published: float, device: str = "", name: str = "", **more: Unpack[More]
+) -> Experiment:
     """Make the experiment "B takes `published` times A's latency"."""
     left, right = (side if isinstance(side, Side) else Side(side) for side in (a, b))
-    return _experiment(name or f"{right} against {left}", left, right, published, device, more)
+    return Experiment(name or f"{right} against {left}", left, right, published, device, **more)
 
 
-def direction(a: str | Side, b: str | Side, sign: int, name: str = "", **more: Any) -> Experiment:
+def direction(a: str | Side, b: str | Side, sign: int, name: str = "", **more: Unpack[More]) -> Experiment:
     """Make the experiment "B is slower" (+1) or "B is faster" (-1) than A, where no figure is published."""
     left, right = (side if isinstance(side, Side) else Side(side) for side in (a, b))
-    return _experiment(name or f"{right} against {left}", left, right, None, "", more | {"direction": sign})
+    return Experiment(name or f"{right} against {left}", left, right, None, direction=sign, **more)
 
 
 def counted(
@@ -106,17 +118,13 @@ def counted(
 ) -> Experiment:
     """Make the experiment "B has `published` times as many as A", which is counted and not measured."""
     left, right = (side if isinstance(side, Side) else Side(side) for side in (a, b))
-    more: dict[str, Any] = {"quantity": quantity, "equals": True, "within": within}
-    return _experiment(name or f"{quantity}: {right} against {left}", left, right, published, "", more)
+    name = name or f"{quantity}: {right} against {left}"
+    return Experiment(name, left, right, published, equals=True, within=within, quantity=quantity)
 
 
-def share(a: str | Side, quantity: str, published: float, device: str = "", name: str = "", **more: Any) -> Experiment:
+def share(
+    a: str | Side, quantity: str, published: float, device: str = "", name: str = "", **more: Unpack[More]
+) -> Experiment:
     """Make the experiment "`quantity` of A is `published`"."""
     side = a if isinstance(a, Side) else Side(a)
-    return _experiment(name or f"{quantity}: {side}", side, None, published, device, more | {"quantity": quantity})
-
-
-def _experiment(
-    name: str, a: Side, b: Side | None, published: float | None, device: str, more: dict[str, Any]
-) -> Experiment:
-    return Experiment(name, a, b, published, device, **more)
+    return Experiment(name or f"{quantity}: {side}", side, None, published, device, quantity=quantity, **more)

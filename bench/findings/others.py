@@ -39,11 +39,7 @@ def findings() -> list[Finding]:
         ),
         of(claim("EN-02"), reason="GPipe is AmoebaNet-B with 557 M parameters, which the zoo does not build"),
         of(claim("XC-01"), reason="steps of training per second; nothing is trained here"),
-        of(
-            claim("TM-01"),
-            slower(LC, GHOST, 9.84 / 3.41, I7),
-            slower(V1, GHOST, 9.84 / 6.39, I7),
-        ),
+        of(claim("TM-01"), slower(LC, GHOST, 9.84 / 3.41, I7), slower(V1, GHOST, 9.84 / 6.39, I7)),
         of(claim("TM-02"), slower(V1, V2, 6.59 / 6.39, I7)),
         of(claim("TM-03"), slower(GHOST, "ghostnetv2", 12.84 / 9.84, I7)),
         of(

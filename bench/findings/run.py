@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from bench.artifact.artifact import Artifact
+from bench.backends.answers import Launched
 from bench.base.errors import BenchError
 from bench.findings.counting import count, export_all
 from bench.findings.evaluate import cases_of, log_effects, share_key
@@ -146,7 +146,7 @@ class Campaign:
         sides = measure(cases, artifacts, self.protocol, number, check, self.transport, self.cores)
         brought = [{"wave": number, "case_id": case.id, **s.raw} for case, s in zip(cases, sides, strict=True) if s.raw]
         append_samples(self.path.with_suffix(".csv"), brought)
-        line: dict[str, Any] = {"kind": "wave", "backend": cases[0].backend.canonical}
+        line: dict[str, object] = {"kind": "wave", "backend": cases[0].backend.canonical}
         line["models"] = {case.id: str(case) for case in cases}
         line["sides"] = {case.id: side.record for case, side in zip(cases, sides, strict=True)}
         append(self.path, self.evidence, line)
@@ -171,7 +171,7 @@ class Campaign:
 
 def profiled_share(
     case: Case, seed: int, transport: Transport, cores: Sequence[int]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[dict[str, object], list[Launched]]:
     """Profile one launch: convolution's share of the latency, with the other groups', and what the launch brought.
 
     Raises:

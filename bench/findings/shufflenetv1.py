@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
-from bench.findings.finding import Experiment, Finding, counted, direction, of, share, slower
+from bench.findings.finding import Experiment, Finding, More, counted, direction, of, share, slower
 from bench.findings.side import Side
 from bench.papers.claims import claim
 
@@ -23,7 +23,7 @@ PAPER = "ShuffleNet v1"
 HALF, WHOLE, TWICE = "shufflenetv1:width=0.5", "shufflenetv1", "shufflenetv1:width=2.0"
 
 
-def time(a: str, b: str, column: int = 0, **more: Any) -> Experiment:
+def time(a: str, b: str, column: int = 0, **more: Unpack[More]) -> Experiment:
     """Return two rows of Table 8 at one of its resolutions."""
     left, right = (Side(model, resolution=RESOLUTIONS[column]) for model in (a, b))
     return slower(left, right, TABLE8[b][column] / TABLE8[a][column], DEVICE, **more)

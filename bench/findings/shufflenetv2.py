@@ -88,10 +88,7 @@ def findings() -> list[Finding]:
         ),
         of(claim("SV2-05"), *(table8(level, list(TABLE8[level])[1], GPU) for level in TABLE8)),
         of(claim("SV2-06"), table8(500, "igcv3:width=1.4", GPU), note="The zoo builds IGCV3 only."),
-        of(
-            claim("SV2-07"),
-            *(table8(500, net, device) for device in (GPU, ARM) for net in ("nasnet", "pnasnet")),
-        ),
+        of(claim("SV2-07"), *(table8(500, net, device) for device in (GPU, ARM) for net in ("nasnet", "pnasnet"))),
         of(claim("SV2-08"), *_pick(guidelines.g1(GPU, (1,)), "1:12"), *_pick(guidelines.g1(ARM, (2,)), "1:12")),
         of(claim("SV2-09"), *_pick(guidelines.g2(GPU, (1,)), "8 groups")),
         of(claim("SV2-10"), *_pick(guidelines.g2(ARM, (1, 2)), "8 groups")),
@@ -115,10 +112,7 @@ def findings() -> list[Finding]:
         of(claim("SV2-17"), reason="what a fragment is, is read off a drawing; no graph says it"),
         of(claim("SV2-18"), reason=DETECTION),
         of(claim("SV2-19"), reason=DETECTION),
-        of(
-            claim("SV2-20"),
-            *(table8(500, "shufflenetv2:width=2.0,se=true", device) for device in (ARM, GPU)),
-        ),
+        of(claim("SV2-20"), *(table8(500, "shufflenetv2:width=2.0,se=true", device) for device in (ARM, GPU))),
         of(claim("SV2-21"), reason=ACCURACY),
         of(claim("SV2-22"), counted("resnet50:stride=1x1", "shufflenetv2-50", "macs", 2.3 / 3.8)),
         of(claim("SV2-23"), share("shufflenetv1", SHARE, 0.50, GPU)),

@@ -11,9 +11,10 @@ import math
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
+from bench.backends.answers import Inspected
 from bench.base.errors import OutputError
+from bench.base.wire import Unchecked
 from bench.machine.environment import Environment, local
 from bench.measure.replicates import latency_ns, log_ratio
 
@@ -24,13 +25,13 @@ FORMAT = 1
 class Evidence:
     """What is known so far: replicates per group of cases, shares per case, counts per network."""
 
-    header: dict[str, Any] = field(default_factory=dict)
-    replicates: list[dict[str, Any]] = field(default_factory=list)
-    shares: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    counts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    header: Unchecked = field(default_factory=dict)
+    replicates: list[Unchecked] = field(default_factory=list)
+    shares: dict[str, list[Unchecked]] = field(default_factory=dict)
+    counts: dict[str, Unchecked] = field(default_factory=dict)
     errors: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def add(self, line: dict[str, Any]) -> None:
+    def add(self, line: Unchecked) -> None:
         """Take in one line."""
         match line["kind"]:
             case "header":
@@ -65,12 +66,12 @@ class Evidence:
         ]
         return math.exp(math.fsum(logs) / len(logs)) / 1e6 if logs else None
 
-    def inspected(self, id: str) -> dict[str, Any] | None:
+    def inspected(self, id: str) -> Inspected | None:
         """Return what the runtime said of a case, if it was asked."""
         for replicate in self.replicates:
-            found = replicate["sides"].get(id, {}).get("inspected")
+            found: Inspected | None = replicate["sides"].get(id, {}).get("inspected")
             if found:
-                return dict(found)
+                return found
         return None
 
 
@@ -97,7 +98,7 @@ def read(path: Path) -> Evidence:
     return evidence
 
 
-def header(seed: int, environment: Environment, target: str = "local") -> dict[str, Any]:
+def header(seed: int, environment: Environment, target: str = "local") -> dict[str, object]:
     """Describe the machine that measures and the program."""
     from datetime import UTC, datetime
 
@@ -149,7 +150,7 @@ def _cut(path: Path) -> None:
             handle.truncate(data.rfind(b"\n") + 1)
 
 
-def append(path: Path, evidence: Evidence, line: dict[str, Any]) -> None:
+def append(path: Path, evidence: Evidence, line: dict[str, object]) -> None:
     """Write one line through to the disk, and take it in; OutputError where that fails."""
     try:
         with path.open("a", encoding="utf-8") as handle:

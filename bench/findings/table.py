@@ -6,15 +6,12 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench import backends as registry
+from bench.backends import resolve
 from bench.base.errors import BenchError, OutputError
 from bench.base.escape import csv_value
 from bench.findings.evaluate import Result, evaluate
 from bench.findings.finding import Finding
 from bench.findings.store import Evidence
-from bench.plan.case import BackendRef
-from bench.plan.parameter import read_all
-from bench.plan.spec import parse
 
 
 def write_csv(path: Path, results: Sequence[Result]) -> None:
@@ -40,17 +37,7 @@ def judged(findings: Iterable[Finding], evidence: Evidence) -> list[Result]:
     lines = [*evidence.replicates, *(line for lines in evidence.shares.values() for line in lines)]
     specs = list(dict.fromkeys(line["backend"] for line in lines)) or ["onnxruntime"]
     try:
-        refs = [_backend(spec) for spec in specs]
+        refs = [resolve(spec, here=False) for spec in specs]
     except BenchError as error:
         raise OutputError(f"the evidence cannot be read: {error.message}", error.hint) from error
     return [r for r in evaluate(findings, refs, evidence) if not r.reason.startswith("not ") or not r.finding.runnable]
-
-
-def _backend(text: str) -> BackendRef:
-    """Look a backend up as `bench.backends.resolve` does, whether or not its runtime is installed."""
-    spec = parse(text)
-    backend = registry.get(spec.name)
-    given = dict(spec.params)
-    python = given.pop("python", "")
-    options = read_all(spec.name, backend.parameters, given)
-    return BackendRef(spec.name, options, {p.name: p.default for p in backend.parameters.values()}, python)

@@ -16,24 +16,10 @@ if TYPE_CHECKING:
     import onnx
 
 # Operators whose other inputs are settings (axes, sizes, bounds), not data.
-FIRST_INPUT = frozenset(
-    (
-        "Slice",
-        "Pad",
-        "Resize",
-        "Upsample",
-        "Expand",
-        "Tile",
-        "Split",
-        "Clip",
-        "TopK",
-        "CumSum",
-        "CumProd",
-        "Trilu",
-        "OneHot",
-        "CenterCropPad",
-    )
-)
+FIRST_INPUT = frozenset((
+    "Slice", "Pad", "Resize", "Upsample", "Expand", "Tile", "Split", "Clip", "TopK", "CumSum", "CumProd", "Trilu",
+    "OneHot", "CenterCropPad",
+))  # fmt: skip
 # Operators that read of their first input no more than they write.
 PARTIAL = frozenset(("Slice", "Gather", "GatherElements", "GatherND", "Compress"))
 

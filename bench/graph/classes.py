@@ -7,11 +7,12 @@ ATen's operators, so that a source graph, an optimised graph and a profile are s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
 Shape = tuple[int, ...]
+Attributes = dict[str, Any]  # of an operator, by name: plain numbers, texts and tuples, as its type has them
 
 
 class OpClass(StrEnum):
@@ -128,7 +129,7 @@ _ALL_CLASSES = CLASSES | RUNTIME_CLASSES
 _ALL_CONVOLUTIONS = CONVOLUTIONS | RUNTIME_CONVOLUTIONS
 
 
-def classify(op: str, attributes: Mapping[str, Any] | None = None, shapes: Sequence[Shape | None] = ()) -> OpClass:
+def classify(op: str, attributes: Attributes | None = None, shapes: Sequence[Shape | None] = ()) -> OpClass:
     """Return the class of an operator.
 
     Args:

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
 
-from bench.graph.reading import Reading, Shape, attributes_of, infer, read_graph
-
-if TYPE_CHECKING:
-    import onnx
+from bench.graph.classes import Attributes
+from bench.graph.reading import OnnxModel, OnnxNode, Reading, Shape, attributes_of, infer, read_graph
 
 # Position of the data and of the weight among the inputs.
 CONVOLUTIONS = {"Conv": (0, 1), "ConvInteger": (0, 1), "QLinearConv": (0, 3)}
@@ -59,7 +56,7 @@ class Complexity:
         return sum(node.macs for node in self.nodes)
 
 
-def count(model: onnx.ModelProto, inferred: onnx.ModelProto | None = None) -> Complexity:
+def count(model: OnnxModel, inferred: OnnxModel | None = None) -> Complexity:
     """Count the MACs of an ONNX model with static shapes; `inferred` is what `infer` made of it, if that is at hand.
 
     A node whose inputs are all constant is not counted: every runtime computes it once, when it loads.
@@ -83,7 +80,7 @@ class Unknown(Exception):
     """A node's MACs cannot be told from the graph."""
 
 
-def count_node(node: onnx.NodeProto, reading: Reading) -> MacNode | None:
+def count_node(node: OnnxNode, reading: Reading) -> MacNode | None:
     """Count one node; None where it has no MACs by definition.
 
     Raises:
@@ -97,7 +94,7 @@ def count_node(node: onnx.NodeProto, reading: Reading) -> MacNode | None:
         raise Unknown(node.op_type) from error
 
 
-def _count(node: onnx.NodeProto, op: str, reading: Reading) -> MacNode | None:
+def _count(node: OnnxNode, op: str, reading: Reading) -> MacNode | None:
     shapes, name = reading.shapes, node.name or node.output[0]
     attributes = attributes_of(node)
     group = int(attributes.get("group", 1))
@@ -120,7 +117,7 @@ def _count(node: onnx.NodeProto, op: str, reading: Reading) -> MacNode | None:
     return None
 
 
-def _shared_axis(attributes: dict[str, Any], rank: int) -> int:
+def _shared_axis(attributes: Attributes, rank: int) -> int:
     """Say which axis of a product's left operand is summed over; ``FusedMatMul`` may have it transposed."""
     if attributes.get("transBatchA"):
         return 0 if attributes.get("transA") else -1

@@ -10,16 +10,12 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
 
 from bench.graph.access import bytes_of, read_elements
 from bench.graph.classes import CLASSES, CONVOLUTIONS, OpClass, classify
 from bench.graph.complexity import STANDARD, Unknown, count_node
 from bench.graph.elementwise import elementwise_ops
-from bench.graph.reading import Reading, Shape, attributes_of, infer, read_graph
-
-if TYPE_CHECKING:
-    import onnx
+from bench.graph.reading import OnnxModel, OnnxNode, Reading, Shape, attributes_of, infer, read_graph
 
 # Numbers of these types are shapes and indices, no parameters: as for the `params` of a result row.
 _NO_PARAMETERS = ("INT64", "INT32", "BOOL", "STRING")
@@ -125,7 +121,7 @@ def count_file(path: str | os.PathLike[str]) -> GraphCount:
     return count_graph(infer(model))
 
 
-def count_graph(inferred: onnx.ModelProto) -> GraphCount:
+def count_graph(inferred: OnnxModel) -> GraphCount:
     """Count a model with static shapes that went through `bench.graph.reading.infer`."""
     return count_reading(read_graph(inferred))
 
@@ -138,7 +134,7 @@ def count_reading(reading: Reading) -> GraphCount:
     return GraphCount(nodes, tuple(uncounted), reading.constant_nodes)
 
 
-def _node(node: onnx.NodeProto, reading: Reading, seen: set[str]) -> NodeCount:
+def _node(node: OnnxNode, reading: Reading, seen: set[str]) -> NodeCount:
     attributes = attributes_of(node)
     domain = "" if node.domain in STANDARD else f"{node.domain}."
     every = [reading.shapes.get(name) if name else None for name in node.input]
@@ -182,7 +178,7 @@ def _node(node: onnx.NodeProto, reading: Reading, seen: set[str]) -> NodeCount:
     )
 
 
-def _params(node: onnx.NodeProto, reading: Reading, seen: set[str]) -> int:
+def _params(node: OnnxNode, reading: Reading, seen: set[str]) -> int:
     """Count the elements of the weights that this node is the first to use."""
     from onnx import TensorProto
 
@@ -199,7 +195,7 @@ def _channels(shapes: tuple[Shape, ...]) -> int | None:
     return shapes[0][1] if shapes and len(shapes[0]) > 1 else None
 
 
-def scope_of(node: Any) -> tuple[str, ...]:
+def scope_of(node: OnnxNode) -> tuple[str, ...]:
     """Return the modules that a node is in, from the outermost: what PyTorch's exporters leave in the graph.
 
     The newer one writes a list of qualified names, the older one a path into the node's name.

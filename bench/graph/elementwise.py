@@ -6,11 +6,10 @@ one element. Moving an element is none. The tables below say how many an operato
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
-from typing import Any
 
-from bench.graph.classes import CLASSES, CONVOLUTIONS, FAMILIES, OpClass
+from bench.graph.classes import CLASSES, CONVOLUTIONS, FAMILIES, Attributes, OpClass
 
 Shape = tuple[int, ...]
 
@@ -58,7 +57,7 @@ UNKNOWN = {"RotaryEmbedding", "MaxRoiPool", "RoiAlign", "Compress"}
 
 
 def elementwise_ops(
-    op: str, attributes: Mapping[str, Any], inputs: Sequence[Shape | None], outputs: Sequence[Shape]
+    op: str, attributes: Attributes, inputs: Sequence[Shape | None], outputs: Sequence[Shape]
 ) -> int | None:
     """Return the number of element-wise operations of a node, None where that is not known.
 
@@ -94,12 +93,12 @@ def elementwise_ops(
     return 0 if op_class is OpClass.MATMUL or FAMILIES.get(op_class) == "data movement" else None
 
 
-def _activation(attributes: Mapping[str, Any]) -> int:
+def _activation(attributes: Attributes) -> int:
     """Return the operations per element of the activation that is fused into an operator of ONNX Runtime."""
     return PER_OUTPUT.get(str(attributes.get("activation", "")), 0)
 
 
-def _resize(attributes: Mapping[str, Any], before: Shape | None, after: Shape) -> int | None:
+def _resize(attributes: Attributes, before: Shape | None, after: Shape) -> int | None:
     neighbours = NEIGHBOURS.get(str(attributes.get("mode", "nearest")))
     if before is None or neighbours is None:
         return None

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from bench.base.errors import ArtifactError, clip, first_line
+from bench.graph.reading import OnnxGraph, OnnxModel, OnnxNode, OnnxTensor
 
 LARGEST_BYTES = 2**31 - 1  # what protobuf can read, and so what an ONNX file without external data can hold
 AGAIN = "export it again"
@@ -22,7 +22,7 @@ STORED = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data"
 DENSEST = 4  # elements that one entry of `STORED` holds at most (of 2 bits)
 
 
-def read(path: Path, name: str) -> tuple[Any, tuple[str, ...]]:
+def read(path: Path, name: str) -> tuple[OnnxModel, tuple[str, ...]]:
     """Return the model without its external data, and where in the model's folder that data is.
 
     `name` is what messages call the model.
@@ -51,7 +51,7 @@ def read(path: Path, name: str) -> tuple[Any, tuple[str, ...]]:
     return model, tuple(sorted(locations))
 
 
-def tensors(model: Any) -> Iterator[Any]:
+def tensors(model: OnnxModel) -> Iterator[OnnxTensor]:
     """Yield every tensor that is stored in a model: weights, constants, those of subgraphs and functions."""
     yield from _tensors_of_graph(model.graph)
     for function in model.functions:
@@ -70,7 +70,7 @@ def bits(data_type: int, name: str) -> int:
     return BITS.get(kind) or (int(digits.group()) if digits else 0)
 
 
-def lighten(model: Any) -> None:
+def lighten(model: OnnxModel) -> None:
     """Drop the content of big weights in place: counting needs their shapes alone."""
     from onnx import TensorProto
 
@@ -80,7 +80,7 @@ def lighten(model: Any) -> None:
             tensor.data_location = TensorProto.EXTERNAL
 
 
-def check_sizes(inferred: Any, name: str) -> None:
+def check_sizes(inferred: OnnxModel, name: str) -> None:
     """Refuse a model with a tensor that this machine cannot hold; `inferred` is the model after shape inference."""
     import psutil
 
@@ -97,14 +97,14 @@ def check_sizes(inferred: Any, name: str) -> None:
             )
 
 
-def _tensors_of_graph(graph: Any) -> Iterator[Any]:
+def _tensors_of_graph(graph: OnnxGraph) -> Iterator[OnnxTensor]:
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield from (sparse.values, sparse.indices)
     yield from _tensors_of_nodes(graph.node)
 
 
-def _tensors_of_nodes(nodes: Any) -> Iterator[Any]:
+def _tensors_of_nodes(nodes: Iterable[OnnxNode]) -> Iterator[OnnxTensor]:
     for node in nodes:
         for attribute in node.attribute:
             yield from attribute.tensors
@@ -117,7 +117,7 @@ def _tensors_of_nodes(nodes: Any) -> Iterator[Any]:
                 yield from _tensors_of_graph(graph)
 
 
-def _check_versions(model: Any, name: str) -> None:
+def _check_versions(model: OnnxModel, name: str) -> None:
     import onnx
 
     newest = onnx.defs.onnx_opset_version()
@@ -129,7 +129,7 @@ def _check_versions(model: Any, name: str) -> None:
             )
 
 
-def _check_tensor(tensor: Any, folder: Path, name: str) -> str:
+def _check_tensor(tensor: OnnxTensor, folder: Path, name: str) -> str:
     """Check that a tensor has what it claims; return where its external data is, or nothing."""
     from onnx import TensorProto
 
@@ -149,7 +149,7 @@ def _check_tensor(tensor: Any, folder: Path, name: str) -> str:
     return ""
 
 
-def _check_external(tensor: Any, claimed: int, folder: Path, called: str) -> str:
+def _check_external(tensor: OnnxTensor, claimed: int, folder: Path, called: str) -> str:
     """Check a tensor's external data without opening it; return its path inside the model's folder."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")

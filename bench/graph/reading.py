@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
+
+from bench.graph.classes import Attributes
 
 if TYPE_CHECKING:
     import onnx
+
+# For annotations alone: onnx is imported inside functions.
+OnnxModel: TypeAlias = "onnx.ModelProto"
+OnnxGraph: TypeAlias = "onnx.GraphProto"
+OnnxNode: TypeAlias = "onnx.NodeProto"
+OnnxTensor: TypeAlias = "onnx.TensorProto"
+OnnxValue: TypeAlias = "onnx.ValueInfoProto"
 
 Shape = tuple[int, ...]
 
@@ -77,9 +86,9 @@ def read_graph(inferred: onnx.ModelProto) -> Reading:
     )
 
 
-def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
+def attributes_of(node: onnx.NodeProto) -> Attributes:
     """Return a node's attributes as plain numbers, texts and tuples; tensors and graphs are left out."""
-    found: dict[str, Any] = {}
+    found: Attributes = {}
     for a in node.attribute:
         if a.type == a.INT:
             found[a.name] = a.i

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.graph.counts import ClassCount, GraphCount, NodeCount, by_class, count_reading
 from bench.graph.memory import LargestTensor, Lifetimes, LiveSet
-from bench.graph.reading import Shape, read_graph
+from bench.graph.reading import OnnxModel, Shape, read_graph
 
-if TYPE_CHECKING:
-    import onnx
-
+Record = dict[str, Any]  # of a node, a class, a module or the whole: plain data to be shown
 # What the nodes can be sorted by, and what that is called here.
 KEYS = {
     "macs": "macs",
@@ -70,7 +68,7 @@ class Summary:
         """Arithmetic intensity in MACs per byte of memory access; None where no memory is accessed."""
         return self.macs / self.memory_access_bytes if self.memory_access_bytes else None
 
-    def record(self, nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def record(self, nodes: Sequence[Record]) -> Record:
         """Return everything as plain data, with `nodes` as the list of nodes."""
         intensity = self.macs_per_byte
         return {
@@ -98,7 +96,7 @@ class Summary:
         }
 
 
-def summarise(inferred: onnx.ModelProto, model: str, inputs: dict[str, Shape], params: int) -> Summary:
+def summarise(inferred: OnnxModel, model: str, inputs: dict[str, Shape], params: int) -> Summary:
     """Count a model with static shapes that went through `bench.graph.reading.infer`."""
     reading = read_graph(inferred)
     whole, fused = Lifetimes(reading), Lifetimes(reading, fused=True)
@@ -107,7 +105,7 @@ def summarise(inferred: onnx.ModelProto, model: str, inputs: dict[str, Shape], p
     )
 
 
-def node_record(node: NodeCount) -> dict[str, Any]:
+def node_record(node: NodeCount) -> Record:
     """Return a node as plain data."""
     return {
         "name": node.name,
@@ -135,7 +133,7 @@ def node_record(node: NodeCount) -> dict[str, Any]:
     }
 
 
-def class_record(count: ClassCount, summary: Summary) -> dict[str, Any]:
+def class_record(count: ClassCount, summary: Summary) -> Record:
     """Return a class as plain data, with its shares of the totals (None where the total is zero)."""
 
     def share(part: int, whole: int) -> float | None:
@@ -155,12 +153,12 @@ def class_record(count: ClassCount, summary: Summary) -> dict[str, Any]:
     }
 
 
-def by_module(nodes: Sequence[NodeCount], depth: int) -> list[dict[str, Any]]:
+def by_module(nodes: Sequence[NodeCount], depth: int) -> list[Record]:
     """Sum nodes by the modules they are in, cut off at `depth` names, in the order of their first nodes.
 
     A node that the exporter put into no module is summed under ``(no module)``.
     """
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Record] = {}
     for node in nodes:
         module = ".".join(node.scope[:depth]) or "(no module)"
         zero = {"module": module, "nodes": 0, "macs": 0, "elementwise_ops": 0, "params": 0, "memory_access_bytes": 0}
@@ -171,7 +169,7 @@ def by_module(nodes: Sequence[NodeCount], depth: int) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def order(rows: Sequence[dict[str, Any]], key: str | None, top: int | None) -> list[dict[str, Any]]:
+def order(rows: Sequence[Record], key: str | None, top: int | None) -> list[Record]:
     """Sort records by one of `KEYS`, costliest first (None: leave them in the graph's order), and keep the first."""
     ranked = list(rows)
     if key is not None:
@@ -180,7 +178,7 @@ def order(rows: Sequence[dict[str, Any]], key: str | None, top: int | None) -> l
     return ranked[:top]
 
 
-def _largest(tensors: Sequence[LargestTensor]) -> list[dict[str, Any]]:
+def _largest(tensors: Sequence[LargestTensor]) -> list[Record]:
     return [
         {"resolution": list(t.resolution), "channels": t.channels, "elements": t.elements, "bytes": t.bytes}
         for t in tensors

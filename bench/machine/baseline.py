@@ -19,7 +19,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from bench.base.errors import OutputError
 from bench.machine import runs
 from bench.machine.environment import Environment
 from bench.machine.identity import machine_of
+from bench.machine.workload import Beside
 
 LEARN = 40  # launches that make the reference
 KEPT = 300  # launches per backend: those of the reference, and the latest
@@ -79,7 +79,7 @@ def recall(environment: Environment, backend: str, workload: str) -> BaselineSpe
     return reference(readings[:LEARN]) if len(readings) >= LEAST else None
 
 
-def remember(environment: Environment, backend: str, workload: str, blocks: Sequence[dict[str, Any]]) -> None:
+def remember(environment: Environment, backend: str, workload: str, blocks: Sequence[Beside]) -> None:
     """Add one launch: the median of its blocks' readings. A cache that cannot be written costs the memory alone."""
     if not blocks:
         return
@@ -128,13 +128,13 @@ def forget(environment: Environment) -> bool:
     return known
 
 
-def reading(block: dict[str, Any]) -> BaselineSpeed:
+def reading(block: Beside) -> BaselineSpeed:
     """Return the reference workload beside a block: the mean of the products before and after, and the copy after."""
     before, after = block["canary"]
     return BaselineSpeed((before["gemm_ns"] + after["gemm_ns"]) / 2, after["copy_ns"])
 
 
-def of_launch(blocks: Sequence[dict[str, Any]]) -> BaselineSpeed:
+def of_launch(blocks: Sequence[Beside]) -> BaselineSpeed:
     """Return a launch's reading: the medians of its blocks', of which there must be one."""
     beside = [reading(block) for block in blocks]
     return BaselineSpeed(statistics.median(r.gemm_ns for r in beside), statistics.median(r.copy_ns for r in beside))

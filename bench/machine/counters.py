@@ -8,7 +8,6 @@ import resource
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from bench.machine import cgroup
 
@@ -47,6 +46,6 @@ def _groups() -> list[Path]:
     return cgroup.folders()
 
 
-def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
+def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
     """Return what each counter rose by, whole numbers as such."""
     return {k: round(after[k] - before[k], 3) for k in after if k in before}

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from bench.base.wire import Unchecked
 from bench.machine.environment import Environment
 
 ROOT = Path("/")
@@ -28,7 +27,7 @@ def machine_of(environment: Environment) -> str:
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
-def is_machine(environment: Environment, told: Mapping[str, Any]) -> bool:
+def is_machine(environment: Environment, told: Unchecked) -> bool:
     """Tell whether a record is of this machine: by its `machine`, or in an older record by the CPU in `environment`."""
     if told.get("machine"):
         return bool(told["machine"] == machine_of(environment))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
+
+from bench.base.wire import Unchecked
 
 # Neighbouring sizes whose bandwidth differs by less than this factor lie on one plateau.
 SAME = 1.2
@@ -110,12 +111,12 @@ class Roofline:
         moving = moved_bytes / self.bandwidth_gb_per_s(moved_bytes) if moved_bytes else 0.0
         return max(macs / self.peak_gmacs_per_s, moving)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return plain data."""
         return asdict(self)
 
     @classmethod
-    def read(cls, data: dict[str, Any]) -> Roofline:
+    def read(cls, data: Unchecked) -> Roofline:
         """Make a roofline of what `record` gave.
 
         Raises:

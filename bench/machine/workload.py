@@ -11,13 +11,19 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 import numpy as np
 
 COPY_BYTES = 2 << 20
 GEMM_SIDE = 48
 BURST = 24
+
+
+class Beside(TypedDict):
+    """What was asked before and after a block."""
+
+    canary: list[dict[str, int | float]]
 
 
 class Workload(Protocol):

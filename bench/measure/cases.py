@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from bench import backends
 from bench.base.errors import BenchError, SpecError, clip
 from bench.plan import target as targets
 from bench.plan import zoo
 from bench.plan.case import BackendRef, Case, Network, Settings
-from bench.plan.grammar import CaseText, parse
+from bench.plan.grammar import CaseText, Given, parse
 from bench.plan.target import Target
 
 
-def case(text: str, backend: str = "onnxruntime", there: Target | None = None, **defaults: Any) -> Case:
+def case(text: str, backend: str = "onnxruntime", there: Target | None = None, **defaults: object) -> Case:
     """Read ``MODEL[@BACKEND][@key=value]...`` as a case on a target, on this machine if none is given.
 
     `backend` and `defaults` (fields of `Network` and `Settings`) are for what the text leaves open.
@@ -30,7 +29,7 @@ def case(text: str, backend: str = "onnxruntime", there: Target | None = None, *
     return Case(network, backend_of(told.backend, there), Settings(**told.of(network=False)), there.name)
 
 
-def network_of(text: str, **defaults: Any) -> Network:
+def network_of(text: str, **defaults: object) -> Network:
     """Read ``MODEL[@key=value]...`` as a network, whatever would run it.
 
     Raises:
@@ -43,7 +42,8 @@ def network_of(text: str, **defaults: Any) -> Network:
             f"{clip(text)!r} says how the network is run, and nothing is run here",
             "write MODEL[@batch=N][@resolution=N][@shape=NAME=1x3x224x224]",
         )
-    return Network(zoo.resolve(told.model), **defaults | told.given)
+    given: Given = defaults | told.given
+    return Network(zoo.resolve(told.model), **given)
 
 
 def backend_of(spec: str, there: Target) -> BackendRef:

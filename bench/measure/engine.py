@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 from bench.artifact.artifact import Artifact
+from bench.backends.answers import Block, Inspected, Mark
 from bench.base.errors import BenchError, LinkLost, MeasureError
 from bench.measure.bring import bring
 from bench.measure.launch import Launch
@@ -41,11 +42,11 @@ class Session:
     case: Case
     artifact: Artifact
     record: LaunchRecord = field(default_factory=lambda: LaunchRecord({}))
-    inspected: dict[str, Any] | None = None
+    inspected: Inspected | None = None
     error: BenchError | None = None
     spent_s: float = 0.0
 
-    def raw(self) -> dict[str, Any]:
+    def raw(self) -> dict[str, object]:
         """Return all that it brought, counters included, so that every statistic can be computed again."""
         return {
             **self.case.identity(),
@@ -126,26 +127,26 @@ class Group:
     def reload(self, order: Sequence[int]) -> None:
         """Load models anew, so that their memory lands elsewhere."""
         for i in order:
-            self.ask(i, "reload", "loading")
+            self.ask(i, "reload", "loading", dict[str, int])
 
-    def blocks(self, order: Sequence[int], n: int | None = None, **tags: Any) -> list[tuple[int, dict[str, Any]]]:
+    def blocks(self, order: Sequence[int], n: int | None = None, **mark: Unpack[Mark]) -> list[tuple[int, Block]]:
         """Give cases their turns; return each block with its case's number.
 
-        A block has `n` inferences, or as many as warming found. Sessions keep theirs, marked with the tags.
+        A block has `n` inferences, or as many as warming found. Sessions keep theirs, marked.
         """
         found = []
         for i in order:
             size = n or self.sessions[i].record.warmed.get("n")
-            block = self.ask(i, "block", "measuring", n=size)
+            block = self.ask(i, "block", "measuring", Block, n=size)
             if block is not None:
-                block |= tags
+                block = {**block, **mark}
                 self.sessions[i].record.blocks.append(block)
                 found.append((i, block))
         return found
 
     def inspect(self, i: int) -> None:
         """Ask what really ran, unless the case has failed."""
-        self.sessions[i].inspected = self.ask(i, "inspect", "reading back")
+        self.sessions[i].inspected = self.ask(i, "inspect", "reading back", Inspected)
 
     def check(self) -> None:
         """Ask every case what really ran; it fails where that is not what was asked, or computes something else."""
@@ -163,19 +164,19 @@ class Group:
 
     def close(self, i: int) -> None:
         """Let a case go, and keep what it says of its memory."""
-        closed = self.ask(i, "close", "closing")
+        closed = self.ask(i, "close", "closing", dict[str, int])
         if closed is not None:
             self.sessions[i].record.peak_rss_bytes = closed["peak_rss_bytes"]
             self._launches[i].kill()
 
-    def ask(self, i: int, do: str, doing: str, **request: Any) -> dict[str, Any] | None:
+    def ask(self, i: int, do: str, doing: str, expected: type[T], **request: object) -> T | None:
         """Ask a worker; None where its case has failed."""
         if self.sessions[i].error is not None:
             return None
         answer = None
         with self._on(i) as session:
             self._told(session.case, doing)
-            answer = self._launches[i].ask(do, **request)
+            answer = self._launches[i].ask(do, expected, **request)
         return answer
 
     @contextmanager

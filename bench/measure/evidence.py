@@ -11,10 +11,10 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from bench.backends.answers import Block
 from bench.machine.baseline import BaselineSpeed, baseline_of, reading
 
 # Share of the CPU time of a quiet block that may be missing. Quiet blocks miss up to 0.5%; a neighbour on the same
@@ -62,7 +62,7 @@ class Weighing:
         return "quiet" if self.crowded < 0.1 else "shared cache" if self.crowded > 0.9 else "mixed"
 
 
-def cpu_share(block: dict[str, Any]) -> float | None:
+def cpu_share(block: Block) -> float | None:
     """Return CPU time over wall time of a block, or None where that says nothing (scripted, paced, not on the CPU)."""
     counters = block["covariates"]
     if block.get("scripted") or "host_ns" in block or "late_ns" in block or not counters.get("wall_ns"):
@@ -70,7 +70,7 @@ def cpu_share(block: dict[str, Any]) -> float | None:
     return float(counters["cpu_ns"] / counters["wall_ns"])
 
 
-def full_share(blocks: Sequence[dict[str, Any]], threads: int) -> float | None:
+def full_share(blocks: Sequence[Block], threads: int) -> float | None:
     """Return the CPU share that blocks of one case have when nothing is taken from them; None where that is unknown.
 
     One thread fills its core, whatever the blocks say: a neighbour or a quota that is there all the time takes an equal
@@ -82,7 +82,7 @@ def full_share(blocks: Sequence[dict[str, Any]], threads: int) -> float | None:
     return 1.0 if threads == 1 else min(float(threads), float(np.quantile(shares, FULL_QUANTILE)))
 
 
-def theft(block: dict[str, Any], full: float | None, threads: int) -> str:
+def theft(block: Block, full: float | None, threads: int) -> str:
     """Return how something else took the block's cores, or nothing. What is scripted ran on none."""
     if block.get("scripted"):
         return ""
@@ -99,7 +99,7 @@ def theft(block: dict[str, Any], full: float | None, threads: int) -> str:
     return "shared" if share < lost * full or (threads > 1 and put_off and share < lost * threads) else ""
 
 
-def fault(block: dict[str, Any], baseline: BaselineSpeed, full: float | None, threads: int) -> str:
+def fault(block: Block, baseline: BaselineSpeed, full: float | None, threads: int) -> str:
     """Return why a block does not count, or nothing. `full` is `full_share` of the case's blocks."""
     robbed = theft(block, full, threads)
     if robbed:
@@ -108,13 +108,13 @@ def fault(block: dict[str, Any], baseline: BaselineSpeed, full: float | None, th
     return "slow" if product > SLOW else "memory" if copy > CROWDED else ""
 
 
-def offset(block: dict[str, Any], baseline: BaselineSpeed) -> tuple[float, float]:
+def offset(block: Block, baseline: BaselineSpeed) -> tuple[float, float]:
     """Return the logs of product and copy beside a block over their usual times."""
     beside = reading(block)
     return math.log(beside.gemm_ns / baseline.gemm_ns), math.log(beside.copy_ns / baseline.copy_ns)
 
 
-def weigh(launches: Sequence[Sequence[dict[str, Any]]], baseline: BaselineSpeed | None, threads: int = 1) -> Weighing:
+def weigh(launches: Sequence[Sequence[Block]], baseline: BaselineSpeed | None, threads: int = 1) -> Weighing:
     """Sort the blocks of a case's launches, each in order of time, into what counts and what does not.
 
     A launch of which fewer than two blocks are left (or fewer than it had, if it had one) does not count at all.
@@ -126,7 +126,7 @@ def weigh(launches: Sequence[Sequence[dict[str, Any]]], baseline: BaselineSpeed 
     baseline = baseline or baseline_of([reading(block) for block in blocks])
     full = full_share(blocks, threads)
     aside: dict[str, int] = {}
-    kept: list[list[dict[str, Any]]] = []
+    kept: list[list[Block]] = []
     for launch in launches:
         left = []
         for block in launch:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError, FleetError, LinkLost, MeasureError, UnknownName, Unreachable
@@ -26,20 +25,20 @@ from bench.measure.runner import Observer, Runner
 from bench.plan.case import Case, Network, Plan
 from bench.plan.target import ANY
 from bench.rows.schema import Row
-from bench.transport.dask import DaskTransport, Device, Tls, devices
+from bench.transport.dask import DaskClient, DaskTransport, Device, Tls, devices
 
 LOOK_S = 1.0
 LOSSES = 3  # a case under which so many devices were lost may be what kills them
 ENDING_S = 20.0
 
-Ended = tuple[Row, list[dict[str, Any]]]  # with its raw samples
+Ended = tuple[Row, list[dict[str, object]]]  # with its raw samples
 
 
 @dataclass
 class Coordinator:
     """Measures a plan on a fleet. `run` yields each row with its raw samples, once, as soon as it is there."""
 
-    client: Any
+    client: DaskClient
     plan: Plan
     scheduler: str
     tls: Tls | None = None
@@ -158,7 +157,7 @@ class Coordinator:
             self._crews.pop(here.address, None)
 
     def _measure(self, case: Case, planned: Case, losses: int, here: Device, transport: DaskTransport) -> None:
-        samples: list[dict[str, Any]] = []
+        samples: list[dict[str, object]] = []
 
         def step(case: Case, replicate: int, doing: str) -> None:
             if self._stopping:

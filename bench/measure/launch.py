@@ -7,10 +7,11 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Self, TypeVar
 
 from bench.base import wire
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
+from bench.base.wire import Unchecked
 from bench.plan.case import BackendRef, Case, Network
 from bench.plan.protocol import Warming
 from bench.plan.zoo import ModelRef
@@ -18,6 +19,8 @@ from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
 
 WORKER = "bench.measure.worker"
+NOTHING = Network(ModelRef("onnx", "nothing", "", {}, None))
+T = TypeVar("T")
 
 
 class Launch:
@@ -36,8 +39,8 @@ class Launch:
         self._unread = b""
         self._marked = wire.Marked()
 
-    def ask(self, do: str, **request: Any) -> dict[str, Any]:
-        """Send one request and block until its answer is there.
+    def ask(self, do: str, expected: type[T], **request: object) -> T:
+        """Send one request and block until its answer, which must be `expected`, is there.
 
         Raises:
             BenchError: the worker told an error, of whatever class.
@@ -49,21 +52,22 @@ class Launch:
         except (BrokenPipeError, OSError):
             raise self._death(do) from None
         try:
-            return wire.take(self._read_line(do), dict[str, Any])
+            return wire.take(self._read_line(do), expected)
         except BenchError as error:
             raise error from RuntimeError(self.log())
 
     def choose(self, threads: int, allowed: Sequence[int]) -> list[int]:
         """Ask which cores are quietest; an empty list allows all."""
-        return list(self.ask("choose", threads=threads, allowed=list(allowed))["cores"])
+        return self.ask("choose", dict[str, list[int]], threads=threads, allowed=list(allowed))["cores"]
 
-    def load(self, artifact: str, cores: Sequence[int]) -> dict[str, Any]:
+    def load(self, artifact: str, cores: Sequence[int]) -> Unchecked:
         """Ask the worker to load the case, on these cores, or wherever the system likes if there are none.
 
         `artifact` is the folder there; see `bench.transport.base.Transport.upload`.
         """
         return self.ask(
             "load",
+            Unchecked,
             artifact=artifact,
             backend=self.case.backend.name,
             options=self.case.backend.options,
@@ -71,9 +75,9 @@ class Launch:
             cores=list(cores),
         )
 
-    def warm(self, how: Warming) -> dict[str, Any]:
+    def warm(self, how: Warming) -> Unchecked:
         """Ask the worker to warm up; the answer's `n` is the size of a block."""
-        return self.ask("warm", ms=how.ms, min=how.least, block_ms=how.block_ms, block_min=how.block_least)
+        return self.ask("warm", Unchecked, **asdict(how))
 
     def log(self) -> str:
         """Return the end of what the worker and its runtime wrote to stderr."""
@@ -134,15 +138,11 @@ class Launch:
 
 def runtimes(transport: Transport, timeout_s: float = 120.0) -> dict[str, bool]:
     """Ask a worker of the device's own interpreter which backends have their runtime there."""
-    return _asked("runtimes", BackendRef("", {}), transport, timeout_s)
+    with Launch(Case(NOTHING, BackendRef("", {})), timeout_s, transport) as launch:
+        return launch.ask("runtimes", dict[str, bool])
 
 
 def version_of(backend: BackendRef, transport: Transport, timeout_s: float = 120.0) -> str:
     """Ask which version of its runtime a backend has on the device; nothing if that cannot be told."""
-    return str(_asked("version", backend, transport, timeout_s)["version"])
-
-
-def _asked(do: str, backend: BackendRef, transport: Transport, timeout_s: float) -> dict[str, Any]:
-    nothing = Case(Network(ModelRef("onnx", "nothing", "", {}, None)), backend)
-    with Launch(nothing, timeout_s, transport) as launch:
-        return launch.ask(do, backend=backend.name)
+    with Launch(Case(NOTHING, backend), timeout_s, transport) as launch:
+        return launch.ask("version", dict[str, str], backend=backend.name)["version"]

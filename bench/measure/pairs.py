@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TypedDict
 
 from bench.artifact.artifact import Artifact
+from bench.backends.answers import Block
+from bench.base.wire import Unchecked
 from bench.export import ensure
 from bench.machine.environment import pick_cores
 from bench.measure.engine import Group, anew
@@ -29,6 +31,15 @@ from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
 
 
+class Raw(TypedDict):
+    """What both launches of a pair brought: answers to loading, inferences per block, blocks in order of time."""
+
+    pair: int
+    loaded: list[Unchecked]
+    n: int
+    blocks: list[Block]
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """One pair: its log-ratio (B over A, of latencies), that of each quad, and every block as the worker told it."""
@@ -37,7 +48,7 @@ class Pair:
     log_ratio: float
     quads: tuple[float, ...]
     latency_ns: tuple[float, float]
-    raw: dict[str, Any]
+    raw: Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,7 @@ class Quad:
 
     log_ratio: float
     first: int
-    blocks: list[dict[str, Any]]
+    blocks: list[Block]
 
 
 def run(
@@ -112,7 +123,7 @@ def _pair(
         group.begin(order.sample((0, 1), 2), protocol.warming)
         records = [session.record for session in group.sessions]
         n = max(protocol.block_min_inferences, min(record.warmed["n"] for record in records))
-        blocks: list[dict[str, Any]] = []
+        blocks: list[Block] = []
         quads: list[Quad] = []
         turns_of = [((0, 1, 1, 0), (1, 0, 0, 1))[i % 2] for i in range(protocol.quads)]
         order.shuffle(turns_of)
@@ -126,14 +137,14 @@ def _pair(
         if check:
             group.check()
     sides = [[ns for block in blocks if block["side"] == s for ns in block["latency_ns"]] for s in "AB"]
-    raw = {"pair": number, "loaded": [record.loaded for record in records], "n": n, "blocks": blocks}
+    raw: Raw = {"pair": number, "loaded": [record.loaded for record in records], "n": n, "blocks": blocks}
     middle = (statistics.median(sides[0]), statistics.median(sides[1]))
     ratios = tuple(quad.log_ratio for quad in quads)
     threads = [case.settings.threads for case, _ in jobs]
     return Pair(number, reduced(undisturbed(quads, threads)), ratios, middle, raw)
 
 
-def _log(block: dict[str, Any]) -> float:
+def _log(block: Block) -> float:
     return math.log(statistics.median(block["latency_ns"]))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from bench.artifact.artifact import MacOp, TensorInfo
 from bench.artifact.probe import Probe
+from bench.graph.reading import OnnxModel, OnnxValue
 
 
 def examine(path: Path) -> Probe:
@@ -20,7 +21,7 @@ def examine(path: Path) -> Probe:
     return describe(model, path)
 
 
-def describe(model: Any, path: Path) -> Probe:
+def describe(model: OnnxModel, path: Path) -> Probe:
     """Make the artifact of a model that is (or will be) in `path`."""
     from onnx import helper
 
@@ -28,7 +29,7 @@ def describe(model: Any, path: Path) -> Probe:
 
     weights = {t.name for t in model.graph.initializer}
 
-    def infos(values: Any) -> tuple[TensorInfo, ...]:
+    def infos(values: Iterable[OnnxValue]) -> tuple[TensorInfo, ...]:
         return tuple(
             TensorInfo(
                 v.name,

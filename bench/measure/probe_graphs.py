@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import onnx
+from bench.graph.reading import OnnxModel, OnnxNode, OnnxValue
 
 GEMM_SIDES = (256, 512, 1024)
 # kernel, channels, side: channels are multiples of every SIMD block, so that no lane computes padding.
@@ -19,13 +18,14 @@ ARRAY_BYTES = tuple(1 << power for power in range(15, 28))
 OPSET, IR_VERSION = 17, 8
 
 
+Shapes = dict[str, tuple[int, ...]]
 Graph = tuple[str | int, ...]  # its kind and its sizes: what `make` takes
 
 
-def make(kind: str, *sizes: int) -> Any:
-    """Make the graph of a kind: ``gemm``, ``conv`` or ``add``."""
-    kinds: dict[str, Callable[..., Any]] = {"gemm": gemm, "conv": convolutions, "add": addition}
-    return kinds[kind](*sizes)
+def make(graph: Graph) -> OnnxModel:
+    """Make a graph of the kind ``gemm``, ``conv`` or ``add``."""
+    kinds: dict[str | int, Callable[..., OnnxModel]] = {"gemm": gemm, "conv": convolutions, "add": addition}
+    return kinds[graph[0]](*graph[1:])
 
 
 def compute_probes() -> dict[str, Graph]:
@@ -42,7 +42,7 @@ def stream_probes(largest_bytes: int) -> dict[int, Graph]:
     return {size: ("add", max(1, size // 4)) for size in (0, *(s for s in ARRAY_BYTES if s <= largest_bytes))}
 
 
-def gemm(side: int) -> onnx.ModelProto:
+def gemm(side: int) -> OnnxModel:
     """Return the product of an input and a weight, both `side` x `side`."""
     from onnx import helper
 
@@ -50,7 +50,7 @@ def gemm(side: int) -> onnx.ModelProto:
     return _model([node], {"x": (side, side)}, {"y": (side, side)}, {"w": _weight((side, side), side)})
 
 
-def convolutions(kernel: int, channels: int, side: int) -> onnx.ModelProto:
+def convolutions(kernel: int, channels: int, side: int) -> OnnxModel:
     """Return `DEPTH` convolutions in a row that keep channels and sides."""
     from onnx import helper
 
@@ -65,7 +65,7 @@ def convolutions(kernel: int, channels: int, side: int) -> onnx.ModelProto:
     return _model(nodes, {"x": shape}, {"y": shape}, weights)
 
 
-def addition(elements: int) -> onnx.ModelProto:
+def addition(elements: int) -> OnnxModel:
     """Return the sum of two inputs."""
     from onnx import helper
 
@@ -73,7 +73,7 @@ def addition(elements: int) -> onnx.ModelProto:
     return _model([node], {"a": (elements,), "b": (elements,)}, {"c": (elements,)}, {})
 
 
-def independent(rows: list[dict[str, int]]) -> Any:
+def independent(rows: Sequence[dict[str, int]]) -> OnnxModel:
     """Return a graph of independent convolutions, each with a ReLU after it (`bench.predict.sampler` draws them)."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -101,15 +101,17 @@ def independent(rows: list[dict[str, int]]) -> Any:
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
 
 
-def _weight(shape: tuple[int, ...], fan_in: int) -> Any:
+def _weight(shape: tuple[int, ...], fan_in: int) -> NDArray[np.float32]:
     """Draw weights that keep the magnitude of what goes through."""
     return np.random.default_rng(0).uniform(0.5 / fan_in, 1.5 / fan_in, shape).astype(np.float32)
 
 
-def _model(nodes: list[Any], inputs: dict[str, Any], outputs: dict[str, Any], weights: dict[str, Any]) -> Any:
+def _model(
+    nodes: list[OnnxNode], inputs: Shapes, outputs: Shapes, weights: dict[str, NDArray[np.float32]]
+) -> OnnxModel:
     from onnx import TensorProto, helper, numpy_helper
 
-    def values(shapes: dict[str, Any]) -> list[Any]:
+    def values(shapes: Shapes) -> list[OnnxValue]:
         return [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in shapes.items()]
 
     stored = [numpy_helper.from_array(w, name) for name, w in weights.items()]

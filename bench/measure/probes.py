@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Self, TypeVar
 
 from bench.backends.kernel import Kernel
 from bench.base.errors import BenchError, MeasureError
+from bench.base.wire import Unchecked
 from bench.machine.environment import pick_cores
 from bench.measure.engine import anew
 from bench.measure.launch import Launch
@@ -20,6 +21,7 @@ from bench.transport.local import LocalTransport
 
 PROBE = Network(ModelRef("onnx", "probe", "", {}, None))
 TIMEOUT_S = 120.0
+T = TypeVar("T")
 
 
 class Probes:
@@ -54,38 +56,39 @@ class Probes:
 
     def open(self, graph: Graph) -> int:
         """Make and load a graph; return its MACs."""
-        macs = int(self._ask("open", graph=graph)["macs"])
+        macs = self._ask("open", dict[str, int], graph=graph)["macs"]
         self._open.append(graph)
         return macs
 
     def time(self, graph: Graph, block_ms: float, least: int = 3) -> list[int]:
         """Time one block of an open graph; return its latencies in ns."""
-        return list(self._ask("time", graph=graph, block_ms=block_ms, least=least)["latency_ns"])
+        return self._ask("time", dict[str, list[int]], graph=graph, block_ms=block_ms, least=least)["latency_ns"]
 
-    def examine(self, graph: Graph) -> dict[str, Any]:
+    def examine(self, graph: Graph) -> Unchecked:
         """Read back what an open graph really runs."""
-        return self._ask("examine", graph=graph)
+        return self._ask("examine", Unchecked, graph=graph)
 
     def shut(self, graph: Graph) -> None:
         """Let go of an open graph."""
-        self._ask("shut", graph=graph)
+        self._ask("shut", object, graph=graph)
         self._open.remove(graph)
 
-    def kernels(self, **of: Any) -> tuple[list[Kernel], tuple[str, ...]]:
+    def kernels(self, **of: object) -> tuple[list[Kernel], tuple[str, ...]]:
         """Return the kernels of an `artifact` or of `convolutions`, and what could not be cut out."""
-        found = self._ask("cut", **of)
+        found = self._ask("cut", Unchecked, **of)
         return [Kernel.read(row) for row in found["kernels"]], tuple(found["lost"])
 
     def time_kernel(self, kernel: Kernel, block_ms: float, least: int, cold: int) -> dict[str, float | str]:
         """Time one kernel alone."""
-        return self._ask("kernel", kernel=kernel.record(), block_ms=block_ms, least=least, cold=cold)
+        how = {"block_ms": block_ms, "least": least, "cold": cold}
+        return self._ask("kernel", dict[str, float | str], kernel=kernel.record(), **how)
 
-    def _ask(self, do: str, **request: Any) -> dict[str, Any]:
-        return anew(self.transport, lambda: self._asked(do, request))
+    def _ask(self, do: str, expected: type[T], **request: object) -> T:
+        return anew(self.transport, lambda: self._asked(do, expected, request))
 
-    def _asked(self, do: str, request: dict[str, Any]) -> dict[str, Any]:
+    def _asked(self, do: str, expected: type[T], request: dict[str, object]) -> T:
         try:
-            return self._started().ask(do, **request)
+            return self._started().ask(do, expected, **request)
         except MeasureError:
             self._drop(dead=True)
             raise
@@ -97,10 +100,10 @@ class Probes:
             try:
                 self.cores = self.cores or launch.choose(self._case.settings.threads, self._allowed)
                 about = {"backend": self._case.backend.name, "options": self._case.backend.options}
-                here = launch.ask("prepare", **about, settings=asdict(self._case.settings), cores=self.cores)
+                here = launch.ask("prepare", Unchecked, **about, settings=asdict(self._case.settings), cores=self.cores)
                 self.cores, self.free_bytes = here["cores"], here["free_bytes"]
                 for graph in self._open:
-                    launch.ask("open", graph=graph)
+                    launch.ask("open", object, graph=graph)
             except BaseException:
                 launch.close()
                 raise
@@ -112,5 +115,5 @@ class Probes:
         if launch is not None:
             with suppress(BenchError):
                 if not dead:
-                    launch.ask("end")
+                    launch.ask("end", object)
             launch.close()

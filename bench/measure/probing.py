@@ -17,24 +17,27 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import backends
 from bench.artifact import artifact as artifacts
+from bench.artifact.artifact import Array
 from bench.artifact.probe import Probe
-from bench.backends.base import Session
+from bench.backends.base import Options, Session
 from bench.backends.kernel import Kernel
 from bench.backends.loop import time_block
 from bench.base.errors import clip, first_line
+from bench.base.wire import Unchecked
 from bench.machine.cores import pin
 from bench.machine.workload import ReferenceWorkload
 from bench.measure import probe_graphs as graphs
 from bench.measure.probe_artifact import describe, examine
+from bench.measure.probe_graphs import Graph
 from bench.plan.case import Settings
 
 # What is read to drive everything out of the private caches; a few times what they hold.
@@ -49,24 +52,24 @@ class Prober:
     def __init__(self) -> None:
         self.sessions: dict[str, Session] = {}
 
-    def prepare(self, request: dict[str, Any]) -> dict[str, Any]:
+    def prepare(self, backend: str, options: Options, settings: object, cores: list[int]) -> dict[str, object]:
         """Pin this process and import the runtime; say where it runs and how much memory is free."""
         import psutil
 
-        self.cores = pin(request["cores"])
-        self.backend = backends.get(request["backend"])
-        self.options = request["options"]
-        self.settings = Settings.read(request["settings"])
+        self.cores = pin(cores)
+        self.backend = backends.get(backend)
+        self.options = options
+        self.settings = Settings.read(settings)
         self.backend.import_runtime()
         return {"cores": self.cores, "free_bytes": psutil.virtual_memory().available}
 
-    def open(self, request: dict[str, Any]) -> dict[str, Any]:
+    def open(self, graph: Graph) -> dict[str, int]:
         """Make a graph, load it and run it twice."""
         import onnx
 
-        name = _name(request["graph"])
+        name = _name(graph)
         path = self._folder / f"{name}.onnx"
-        onnx.save(graphs.make(*request["graph"]), path)
+        onnx.save(graphs.make(graph), path)
         artifact = examine(path)
         session = backends.session(self.backend, artifact, self.settings, self.options)
         session.infer()
@@ -74,14 +77,14 @@ class Prober:
         self.sessions[name] = session
         return {"macs": artifact.macs}
 
-    def time(self, request: dict[str, Any]) -> dict[str, Any]:
+    def time(self, graph: Graph, block_ms: float, least: int) -> dict[str, list[int]]:
         """Time a block of at least `least` inferences and about `block_ms`; return every latency in ns."""
-        session = self.sessions[_name(request["graph"])]
-        return {"latency_ns": self._block(session, request["block_ms"], request["least"])}
+        session = self.sessions[_name(graph)]
+        return {"latency_ns": self._block(session, block_ms, least)}
 
-    def examine(self, request: dict[str, Any]) -> dict[str, Any]:
+    def examine(self, graph: Graph) -> dict[str, object]:
         """Read back what a session really runs."""
-        session = self.sessions[_name(request["graph"])]
+        session = self.sessions[_name(graph)]
         found, operators = session.effective(), session.operators()  # `probes` needs `graph`
         return {
             "version": found.version,
@@ -92,36 +95,34 @@ class Prober:
             "scripted": self.backend.capabilities.scripted,
         }
 
-    def shut(self, request: dict[str, Any]) -> dict[str, Any]:
+    def shut(self, graph: Graph) -> None:
         """Let go of a session and its graph."""
-        name = _name(request["graph"])
+        name = _name(graph)
         self.sessions.pop(name).close()
         (self._folder / f"{name}.onnx").unlink(missing_ok=True)
-        return {}
 
-    def cut(self, request: dict[str, Any]) -> dict[str, Any]:
+    def cut(self, artifact: str = "", convolutions: Sequence[dict[str, int]] = ()) -> dict[str, object]:
         """Return the kernels of the graph that the runtime makes of an artifact, or of made-up convolutions."""
         import onnx
 
-        if "artifact" in request:
-            path = artifacts.load(Path(request["artifact"])).path
+        if artifact:
+            path = artifacts.load(Path(artifact)).path
         else:
             path = self._folder / "convolutions.onnx"
-            onnx.save(graphs.independent(request["convolutions"]), path)
+            onnx.save(graphs.independent(convolutions), path)
         found = self.backend.kernels(path, self.settings.threads, self.options)
         return {"kernels": [kernel.record() for kernel in found.kernels], "lost": found.lost}
 
-    def kernel(self, request: dict[str, Any]) -> dict[str, Any]:
+    def kernel(self, kernel: Unchecked, block_ms: float, least: int, cold: int) -> dict[str, float | str]:
         """Time one kernel alone; latencies in ns, the reference workload's beside them."""
         try:
-            return self._kernel(Kernel.read(request["kernel"]), request)
+            return {**self._kernel(Kernel.read(kernel), block_ms, least, cold)}
         except Exception as error:  # whatever the runtime raises belongs to this kernel
             return {"failed": clip(first_line(error), 160)}
 
-    def end(self, _: dict[str, Any]) -> dict[str, Any]:
+    def end(self) -> None:
         """Remove what was written."""
         self._temporary.cleanup()
-        return {}
 
     @cached_property
     def _temporary(self) -> tempfile.TemporaryDirectory[str]:
@@ -145,7 +146,7 @@ class Prober:
         n = min(max(least, round(block_ms * 1e6 / max(first, 1))), 100_000)
         return time_block(session.infer, n, clock, device_ns)[0]
 
-    def _kernel(self, kernel: Kernel, request: dict[str, Any]) -> dict[str, Any]:
+    def _kernel(self, kernel: Kernel, block_ms: float, least: int, cold: int) -> dict[str, float]:
         import onnx
 
         model = kernel.model()
@@ -157,12 +158,12 @@ class Prober:
             for _ in range(3):
                 session.infer()
             before = self._workload.before()["gemm_ns"]
-            hot = self._block(session, request["block_ms"], request["least"])
-            cold = [self._cold(session, artifact) for _ in range(request["cold"])]
+            hot = self._block(session, block_ms, least)
+            fetched = [self._cold(session, artifact) for _ in range(cold)]
             after = self._workload.before()["gemm_ns"]
         finally:
             session.close()
-        middle = {"hot_ns": statistics.median(hot), "cold_ns": statistics.median(cold)}
+        middle = {"hot_ns": statistics.median(hot), "cold_ns": statistics.median(fetched)}
         return middle | {"gemm_ns": (before + after) / 2}
 
     def _cold(self, session: Session, artifact: Held) -> int:
@@ -184,12 +185,12 @@ class Held(Probe):
         object.__setattr__(held, "held", Probe.reference(held)[0])
         return held
 
-    held: list[Any]
+    held: list[Array]
 
-    def reference(self) -> tuple[list[Any], list[Any]]:
+    def reference(self) -> tuple[list[Array], list[Array]]:
         """Return the inputs that are held."""
         return self.held, []
 
 
-def _name(graph: list[Any]) -> str:
+def _name(graph: Graph) -> str:
     return "-".join(map(str, graph))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 from bench.artifact.artifact import Artifact
+from bench.backends.answers import Launched, Load
 from bench.export import ensure
 from bench.machine.environment import pick_cores
 from bench.measure.engine import Group, anew
@@ -28,7 +28,7 @@ def measure(
     told: Told = _silent,
     transport: Transport | None = None,
     cores: Sequence[int] = (),
-) -> tuple[Artifact, list[dict[str, Any]]]:
+) -> tuple[Artifact, list[Launched]]:
     """Profile a case in fresh processes, one after another; `told` hears the number of each that is done.
 
     Returns the artifact and, per launch, what loading told, what ran (``inspected``, in the first) and ``loads``, the
@@ -46,7 +46,7 @@ def measure_in_turns(
     told: Told = _silent,
     transport: Transport | None = None,
     cores: Sequence[int] = (),
-) -> list[tuple[Artifact, list[dict[str, Any]]]]:
+) -> list[tuple[Artifact, list[Launched]]]:
     """Profile several cases side by side, so that a drift of the clock becomes no difference between them.
 
     Each launch has a process of every case, all on the same cores. In each load, blocks of all take turns, then
@@ -58,7 +58,7 @@ def measure_in_turns(
         pick_cores(case.settings.threads, list(cores) or transport.usable_cores())  # say at once that there are too few
     artifacts = [ensure(case.network, protocol.seed) for case in cases]
     jobs = list(zip(cases, artifacts, strict=True))
-    launches: list[list[dict[str, Any]]] = [[] for _ in cases]
+    launches: list[list[Launched]] = [[] for _ in cases]
     for number in range(protocol.launches):
         brought = anew(transport, partial(_launch, jobs, protocol, number, transport, cores))
         for mine, found in zip(launches, brought, strict=True):
@@ -73,11 +73,11 @@ def _launch(
     number: int,
     transport: Transport,
     cores: Sequence[int],
-) -> list[dict[str, Any]]:
+) -> list[Launched]:
     with Group(jobs, protocol.timeout_s, transport, cores, together=True) as group:
         group.begin(range(len(jobs)), protocol.warming)
         sizes = [min(protocol.most, session.record.warmed["n"]) for session in group.sessions]
-        loads: list[list[dict[str, Any]]] = [[] for _ in jobs]
+        loads: list[list[Load]] = [[] for _ in jobs]
         for load in range(protocol.loads):
             order = list(range(len(jobs)))[:: 1 if (number + load) % 2 == 0 else -1]
             if load:
@@ -89,11 +89,14 @@ def _launch(
                     alone[i] += block["latency_ns"]
             for i in order:
                 asked = {"rounds": protocol.rounds, "n": sizes[i], "twin_first": (number + load) % 2 == 1}
-                loads[i].append({"alone_ns": alone[i]} | (group.ask(i, "profile", "profiling", **asked) or {}))
+                told = group.ask(i, "profile", "profiling", Load, **asked)
+                if told is not None:
+                    loads[i].append(told | {"alone_ns": alone[i]})
         if number == 0:
             group.check()
-    return [
-        {"loaded": session.record.loaded, "n": n, "blocks": session.record.blocks, "loads": mine}
-        | ({"inspected": session.inspected} if session.inspected else {})
-        for session, n, mine in zip(group.sessions, sizes, loads, strict=True)
-    ]
+    found: list[Launched] = []
+    for session, n, mine in zip(group.sessions, sizes, loads, strict=True):
+        found.append({"loaded": session.record.loaded, "n": n, "blocks": session.record.blocks, "loads": mine})
+        if session.inspected:
+            found[-1]["inspected"] = session.inspected
+    return found

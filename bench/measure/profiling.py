@@ -8,13 +8,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench import backends
 from bench.backends.loop import Clock, time_block
 from bench.base.errors import Unsupported
 
 if TYPE_CHECKING:
+    from bench.backends.answers import Load
     from bench.backends.base import Backend, Session
     from bench.backends.profiling import Profiler, TimedOperator
 
@@ -37,9 +38,7 @@ def start(backend: Backend, session: Session) -> Profiler:
     return session.profiler()
 
 
-def profile(
-    session: Session, profiler: Profiler, rounds: int, n: int, clock: Clock, device_ns: Clock | None
-) -> dict[str, Any]:
+def profile(session: Session, profiler: Profiler, rounds: int, n: int, clock: Clock, device_ns: Clock | None) -> Load:
     """Run `rounds` pairs of blocks of `n` inferences after a lead-in; which of the two comes first alternates.
 
     Returns latencies of both kinds in ns, in order, and the raw profile, all without the lead-ins.

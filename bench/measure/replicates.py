@@ -12,9 +12,10 @@ import random
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from bench.artifact.artifact import Artifact
+from bench.backends.answers import Inspected
 from bench.base.errors import BenchError
 from bench.measure.engine import Group, Session, steady
 from bench.measure.evidence import full_share, theft
@@ -24,16 +25,23 @@ from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """What a case brought to a replicate.
-
-    `record` holds ``blocks``, a list per turn of two ``[median ns, disturbed]``, with what ran (``inspected``) where
-    that was asked; or ``error`` and ``status``. `raw` is everything that its launch told.
+class Told(TypedDict, total=False):
+    """A side of a replicate: per turn two blocks, each ``[median ns, disturbed]``, and what ran if asked; or its
+    error.
     """
 
-    record: dict[str, Any]
-    raw: dict[str, Any]
+    blocks: list[list[list[float | bool]]]
+    inspected: Inspected
+    error: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What a case brought to a replicate; `raw` is everything that its launch told."""
+
+    record: Told
+    raw: dict[str, object]
 
 
 def measure(
@@ -84,11 +92,11 @@ def _replicate(
     return [Member(_record(session, protocol.turns), session.raw()) for session in group.sessions]
 
 
-def _failed(error: BenchError) -> dict[str, Any]:
+def _failed(error: BenchError) -> Told:
     return {"error": error.message, "status": error.status}
 
 
-def _record(session: Session, turns: int) -> dict[str, Any]:
+def _record(session: Session, turns: int) -> Told:
     if session.error is not None:
         return _failed(session.error)
     blocks = session.record.blocks
@@ -97,13 +105,13 @@ def _record(session: Session, turns: int) -> dict[str, Any]:
     by_turn: list[list[list[float | bool]]] = [[] for _ in range(turns)]
     for block in blocks:
         by_turn[block["turn"]].append([statistics.median(block["latency_ns"]), bool(theft(block, full, threads))])
-    found: dict[str, Any] = {"blocks": by_turn}
+    found: Told = {"blocks": by_turn}
     if session.inspected is not None:
         found["inspected"] = session.inspected
     return found
 
 
-def log_ratio(a: dict[str, Any], b: dict[str, Any]) -> float | None:
+def log_ratio(a: Told, b: Told) -> float | None:
     """Return the log of B's latency over A's in one replicate: the median over its turns.
 
     Turns in which something took a core from either side are left out, unless fewer than half would be left. None
@@ -118,7 +126,7 @@ def log_ratio(a: dict[str, Any], b: dict[str, Any]) -> float | None:
     return statistics.median(quiet if 2 * len(quiet) >= len(turns) else [ratio for ratio, _ in turns])
 
 
-def latency_ns(side: dict[str, Any]) -> float:
+def latency_ns(side: Told) -> float:
     """Return the geometric mean of a side's block medians in one replicate."""
     return math.exp(statistics.fmean(_log(turn) for turn in side["blocks"]))
 

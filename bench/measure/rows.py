@@ -11,6 +11,7 @@ from typing import Any
 import bench
 from bench import backends
 from bench.artifact.artifact import Artifact
+from bench.backends.answers import Inspected
 from bench.backends.base import PARITY_TOLERANCE, Placement
 from bench.base.errors import BenchError, clip
 from bench.graph.floor import groups_of
@@ -68,15 +69,15 @@ def _why_wide(state: CaseState) -> str:
     return f": runs of such cases on this machine differ by {found.between_sd:.1%}; --over 2m narrows it"
 
 
-def fault_of(case: Case, artifact: Artifact, parity: float, inspected: dict[str, Any]) -> tuple[str, str] | None:
+def fault_of(case: Case, artifact: Artifact, parity: float, inspected: Inspected) -> tuple[str, str] | None:
     """Return status and reason if what ran is not what was asked, or computes something else; None if all is well.
 
     `parity` is the worst relative L2 error of the output, `inspected` the worker's answer to ``inspect``.
     """
     effective = inspected["effective"]
     executed = inspected["macs_executed"]
-    known = executed is not None and not inspected["opaque"] and not artifact.uncounted
-    if known and executed < artifact.macs:
+    known = not inspected["opaque"] and not artifact.uncounted
+    if known and executed is not None and executed < artifact.macs:
         return "failed", (
             f"the runtime's graph has {executed} MACs and the source {artifact.macs}: "
             "part of the network was folded away"
@@ -161,7 +162,7 @@ def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:
     }
 
 
-def _of_inspection(inspected: dict[str, Any]) -> dict[str, Any]:
+def _of_inspection(inspected: Inspected) -> dict[str, Any]:
     effective = inspected["effective"]
     return {
         "backend_version": effective["version"],

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError, LinkLost
@@ -38,7 +37,7 @@ class Observer:
     exporting: Callable[[Case], None] = lambda case: None
     converting: Callable[[Case], None] = lambda case: None
     step: Callable[[Case, int, str], None] = lambda case, replicate, doing: None
-    samples: Callable[[list[dict[str, Any]]], None] = lambda records: None
+    samples: Callable[[list[dict[str, object]]], None] = lambda records: None
 
 
 @dataclass

@@ -6,10 +6,11 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from bench.artifact.artifact import Artifact
+from bench.backends.answers import Block, Inspected
 from bench.base.errors import BenchError
+from bench.base.wire import Unchecked
 from bench.machine import baseline, runs
 from bench.machine.baseline import BaselineSpeed
 from bench.machine.environment import Environment
@@ -24,9 +25,9 @@ from bench.stats.summary import Estimate, confidence, estimate
 class LaunchRecord:
     """What one launch brought: answers of the worker, blocks in order of time."""
 
-    loaded: dict[str, Any]
-    warmed: dict[str, Any] = field(default_factory=dict)
-    blocks: list[dict[str, Any]] = field(default_factory=list)
+    loaded: Unchecked
+    warmed: Unchecked = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
     peak_rss_bytes: int | None = None
 
 
@@ -38,7 +39,7 @@ class CaseState:
     started_at: str = ""
     artifact: Artifact | None = None
     launches: list[LaunchRecord] = field(default_factory=list)
-    inspected: dict[str, Any] | None = None
+    inspected: Inspected | None = None
     error: BenchError | None = None
     spent_s: float = 0.0
     baseline: BaselineSpeed | None = None
@@ -108,7 +109,7 @@ class CaseState:
     def take(
         self,
         record: LaunchRecord,
-        inspected: dict[str, Any] | None,
+        inspected: Inspected | None,
         error: BenchError | None,
         spent_s: float,
         environment: Environment,

@@ -4,7 +4,7 @@
     {"do": "version", "backend": ...}
     {"do": "choose", "threads": 1, "allowed": [0, 1]}
     {"do": "load", "artifact": ..., "backend": ..., "options": ..., "settings": ..., "cores": ...}
-    {"do": "warm", "ms": 100, "min": 5, "block_ms": 50, "block_min": 5}
+    {"do": "warm", "ms": 100, "least": 5, "block_ms": 50, "block_least": 5}
     {"do": "block", "n": 12}
     {"do": "reload"}
     {"do": "inspect"}
@@ -30,11 +30,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bench import backends
 from bench.artifact import artifact as artifacts
-from bench.backends.base import relative_l2, top1_agrees
+from bench.backends.answers import Block, Inspected, Load
+from bench.backends.base import Options, relative_l2, top1_agrees
 from bench.backends.loop import time_block, time_paced
 from bench.base import wire
 from bench.base.errors import BenchError, Unsupported
@@ -57,35 +57,36 @@ LEAD_IN_NS = 50_000_000  # enough of a lead-in for a network so large that it ne
 class Worker:
     """One launch of one case: it answers one request after another, in the order of a launch."""
 
-    def runtimes(self, _: dict[str, Any]) -> dict[str, bool]:
+    def runtimes(self) -> dict[str, bool]:
         """Say which backends have their runtime here."""
         return {backend.name: backends.installed(backend) for backend in backends.working()}
 
-    def version(self, request: dict[str, Any]) -> dict[str, str]:
+    def version(self, backend: str) -> dict[str, str]:
         """Say which version of a backend's runtime is installed here, without importing it."""
-        return {"version": next(iter(backends.get(request["backend"]).versions().values()), "")}
+        return {"version": next(iter(backends.get(backend).versions().values()), "")}
 
-    def choose(self, request: dict[str, Any]) -> dict[str, Any]:
+    def choose(self, threads: int, allowed: list[int]) -> dict[str, list[int]]:
         """Pick the quietest of the allowed cores (all usable ones, if the list is empty)."""
-        return {"cores": quietest(request["threads"], request["allowed"] or usable_cores())}
+        return {"cores": quietest(threads, allowed or usable_cores())}
 
-    def load(self, request: dict[str, Any]) -> dict[str, Any]:
+    def load(
+        self, artifact: str, backend: str, options: Options, settings: object, cores: list[int]
+    ) -> dict[str, object]:
         """Import the runtime, load the artifact, run the first two inferences, compare the output."""
-        self.cores = pin(request["cores"])
-        self.artifact = artifacts.load(Path(request["artifact"]))
-        self.backend = backend = backends.get(request["backend"])
-        settings = Settings.read(request["settings"])
-        self.pace_ns = round((settings.pace_ms or 0) * 1e6)
+        self.cores = pin(cores)
+        self.artifact = artifacts.load(Path(artifact))
+        self.backend = backends.get(backend)
+        asked = Settings.read(settings)
+        self.pace_ns = round((asked.pace_ms or 0) * 1e6)
         begin = time.perf_counter_ns()
         try:
-            backend.import_runtime()
+            self.backend.import_runtime()
         except ImportError as error:
             raise Unsupported(
-                f"the runtime of backend {backend.name!r} cannot be imported: {error}",
-                backend.install_hint(),
+                f"the runtime of backend {backend!r} cannot be imported: {error}", self.backend.install_hint()
             ) from error
         imported = time.perf_counter_ns()
-        self.load_session = partial(backends.session, backend, self.artifact, settings, request["options"])
+        self.load_session = partial(backends.session, self.backend, self.artifact, asked, options)
         self.session = self.load_session()
         loaded = time.perf_counter_ns()
         self.workload: Workload = self.session.clocks.workload or ReferenceWorkload()
@@ -106,7 +107,7 @@ class Worker:
             "parity_top1": top1_agrees(outputs, reference),
         }
 
-    def reload(self, _: dict[str, Any]) -> dict[str, Any]:
+    def reload(self) -> dict[str, int]:
         """Load the model anew in this process, so that its memory lands elsewhere, and run three inferences."""
         self.session.close()
         begin = time.perf_counter_ns()
@@ -120,19 +121,19 @@ class Worker:
     def _read_clocks(self) -> None:
         self.clock, self.device_ns = self.session.clocks.now, self.session.clocks.device_ns
 
-    def warm(self, request: dict[str, Any]) -> dict[str, Any]:
+    def warm(self, ms: float, least: int, block_ms: float, block_least: int) -> dict[str, object]:
         """Warm up by time and number, then say how many inferences make a block.
 
         The number is found twice, the second time warm, because the first one is still part of the warming.
         """
         latencies: list[int] = []
-        while len(latencies) < request["min"] or sum(latencies) < request["ms"] * 1e6:
+        while len(latencies) < least or sum(latencies) < ms * 1e6:
             latencies += time_block(self.session.infer, 1, self.clock, self.device_ns)[0]
         tail = sorted(time_block(self.session.infer, 3, self.clock, self.device_ns)[0])
-        n = max(request["block_min"], round(request["block_ms"] * 1e6 / max(tail[1], self.pace_ns, 1)))
+        n = max(block_least, round(block_ms * 1e6 / max(tail[1], self.pace_ns, 1)))
         return {"n": min(n, 100_000), "warmup_ns": latencies[:1000]}
 
-    def block(self, request: dict[str, Any]) -> dict[str, Any]:
+    def block(self, n: int) -> Block:
         """Time one block, after a lead-in that is not timed.
 
         Whoever had the core before has left it cold: without a lead-in the first three inferences take 17, 12 and 4%
@@ -147,20 +148,25 @@ class Worker:
         late = host = None
         if self.pace_ns:
             sleep = self.session.clocks.sleep
-            latencies, late = time_paced(self.session.infer, request["n"], self.pace_ns, self.clock, sleep)
+            latencies, late = time_paced(self.session.infer, n, self.pace_ns, self.clock, sleep)
         else:
-            latencies, host = time_block(self.session.infer, request["n"], self.clock, self.device_ns)
+            latencies, host = time_block(self.session.infer, n, self.clock, self.device_ns)
         after = counters.read(self.cores)
         workload.append(self.workload.after())
-        answer: dict[str, Any] = {"latency_ns": latencies, "covariates": counters.difference(before, after)}
-        answer |= {"start_ns": before["wall_ns"], "canary": workload, "scripted": self.backend.capabilities.scripted}
+        answer: Block = {
+            "latency_ns": latencies,
+            "covariates": counters.difference(before, after),
+            "start_ns": before["wall_ns"],
+            "canary": workload,
+            "scripted": self.backend.capabilities.scripted,
+        }
         if host is not None:
             answer["host_ns"] = host
         if late is not None:
             answer["late_ns"] = late
         return answer
 
-    def inspect(self, _: dict[str, Any]) -> dict[str, Any]:
+    def inspect(self) -> Inspected:
         """Read back what really ran. After the measuring, because it may load the model a second time."""
         operators = self.session.operators() if self.backend.capabilities.graph else None
         effective = self.session.effective()
@@ -181,17 +187,17 @@ class Worker:
             "opaque": sorted({op.kind for op in told if op.opaque}),
         }
 
-    def profile(self, request: dict[str, Any]) -> dict[str, Any]:
+    def profile(self, rounds: int, n: int, twin_first: bool) -> Load:
         """Let unprofiled and profiled blocks take turns; answer with raw numbers.
 
         With `twin_first` the session is loaded anew after its profiled twin: memory favours what was loaded first.
         """
         profiler = profiling.start(self.backend, self.session)
-        if request["twin_first"]:
-            self.reload({})
-        return profiling.profile(self.session, profiler, request["rounds"], request["n"], self.clock, self.device_ns)
+        if twin_first:
+            self.reload()
+        return profiling.profile(self.session, profiler, rounds, n, self.clock, self.device_ns)
 
-    def close(self, _: dict[str, Any]) -> dict[str, Any]:
+    def close(self) -> dict[str, int]:
         """Let go of the session."""
         self.session.close()
         return {"peak_rss_bytes": peak_rss_bytes()}
@@ -220,11 +226,11 @@ def main() -> int:
     """Answer one JSON line with another until stdin ends (0) or a request fails (1)."""
     replies = wire.claim_stdout()
     _look_after_the_machine()
-    parts: dict[str, Any] = {}
+    parts: dict[str, object] = {}
     for line in sys.stdin:
         try:
             request = json.loads(line)
-            reply = wire.ok(_action(request["do"], parts)(request))
+            reply = wire.ok(_action(request.pop("do"), parts)(**request))
         except Exception as error:  # whatever a runtime raises becomes one line for the parent
             traceback.print_exc()
             replies.write(wire.failed(error))
@@ -234,7 +240,7 @@ def main() -> int:
     return 0
 
 
-def _action(name: str, parts: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _action(name: str, parts: dict[str, object]) -> Callable[..., object]:
     """Return what a request asks for, of the part of the worker that does it."""
     if name not in MEASURING + PROBING:
         raise BenchError(f"a worker does not do {name!r}", "the same version of isoflops must be on both sides")
@@ -246,7 +252,7 @@ def _action(name: str, parts: dict[str, Any]) -> Callable[[dict[str, Any]], dict
             parts[kind] = Prober()
         else:
             parts[kind] = Worker()
-    action: Callable[[dict[str, Any]], dict[str, Any]] = getattr(parts[kind], name)
+    action: Callable[..., object] = getattr(parts[kind], name)
     return action
 
 

@@ -11,7 +11,9 @@ import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TypeVar
+
+import msgspec
 
 from bench.base.errors import ParameterError, clip
 from bench.plan import shapes as shape_texts
@@ -24,21 +26,22 @@ from bench.plan.zoo import ModelRef
 # What the hash of a case held from the first; a field that came later counts where it is not its default, so that the
 # cases of older rows keep their ids.
 FIRST = ("threads", "batch", "resolution")
+T = TypeVar("T")
 
 
 def _option(
-    default: Any,
+    default: T,
     *range: float,
     hint: str = "",
     key: str = "",
-    read: Callable[[str], Any] | None = None,
-    show: Callable[[Any], str] | None = None,
-) -> Any:
+    read: Callable[[str], T] | None = None,
+    show: Callable[[T], str] | None = None,
+) -> T:
     """Declare a field: its bounds, its `key` in a case's text, how it is read from a text and written, if specially."""
     return field(default=default, metadata={"range": range, "hint": hint, "key": key, "read": read, "show": show})
 
 
-def _check(part: Any) -> None:
+def _check(part: Network | Settings) -> None:
     """Refuse what is out of bounds."""
     for one in fields(part):
         value, bounds = getattr(part, one.name), one.metadata.get("range")
@@ -115,9 +118,9 @@ class Settings:
         _check(self)
 
     @classmethod
-    def read(cls, data: dict[str, Any]) -> Settings:
+    def read(cls, data: object) -> Settings:
         """Make settings of what `dataclasses.asdict` and JSON made of them."""
-        return cls(**data)
+        return msgspec.convert(data, cls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,35 +169,34 @@ class Case:
         text = json.dumps(self.identity(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What makes this case this case."""
         chosen = self._options()
         kept = {name: value for name, (value, default, _) in chosen.items() if name in FIRST or value != default}
         return {"model": self.model.canonical, "backend": self.backend.canonical, "target": self.target} | kept
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, object]:
         """Return what a row says of the case, by column: a field that is added here needs a column, and no more."""
         told = {name: value for name, (value, _, _) in self._options().items()}
         told["shapes"] = shape_texts.show(self.network.shapes) or None
         return {"model": self.model.canonical, "backend": self.backend.canonical, "target": self.target} | told
 
-    def _options(self) -> dict[str, tuple[Any, Any, Any]]:
-        """Return value, default and metadata of every option of network and settings."""
+    def _options(self) -> dict[str, tuple[object, object, Callable[[object], str] | None]]:
+        """Return value, default and way to write it of every option of network and settings."""
         found = {}
         for part in (self.settings, self.network):
             for one in fields(part):
                 if one.name != "model":
-                    found[one.name] = getattr(part, one.name), one.default, one.metadata
+                    found[one.name] = getattr(part, one.name), one.default, one.metadata["show"]
         return found
 
     def __str__(self) -> str:
         chosen = self._options()
-        chosen["resolution"] = (self.resolution, self.model.resolution, {})
+        chosen["resolution"] = (self.resolution, self.model.resolution, None)
         extras = []
         for name in (*FIRST, *(n for n in chosen if n not in FIRST)):
-            value, default, metadata = chosen[name]
+            value, default, write = chosen[name]
             if value != default:
-                write = metadata.get("show")
                 extras.append(write(value) if write else f"{name}={value}")
         return " ".join([self.model.canonical, "on", self.backend.canonical, *extras])
 

@@ -14,7 +14,7 @@ is split from the right, and only where a known name follows the sign.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
 from functools import cache
 from types import UnionType
@@ -24,6 +24,7 @@ from bench.base.errors import SpecError, UnknownName, clip
 from bench.plan.case import Network, Settings
 
 _PATHS = (".onnx", ".py")
+Given = dict[str, Any]  # values by the fields of `Network` and `Settings`, which have types of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +34,18 @@ class Option:
     key: str
     name: str
     kind: type
-    default: Any
+    default: object
     of_network: bool
-    metadata: Any
+    special: Callable[[str], object] | None
 
-    def read(self, text: str) -> Any:
+    def read(self, text: str) -> object:
         """Return the value that a text gives.
 
         Raises:
             SpecError, ParameterError, UsageError: it gives none.
         """
-        if self.metadata.get("read"):
-            return self.metadata["read"](text)
         try:
-            return self.kind(text)
+            return self.special(text) if self.special else self.kind(text)
         except ValueError:
             wrong = f"{self.key}={clip(text)}"
             raise SpecError(f"{wrong!r} is not {self.key}=NUMBER", "write e.g. @threads=2") from None
@@ -63,8 +62,8 @@ def options() -> dict[str, Option]:
                 continue
             hint = hints[one.name]
             kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-            key = one.metadata.get("key") or one.name
-            found[key] = Option(key, one.name, kinds[0], one.default, part is Network, one.metadata)
+            key = one.metadata["key"] or one.name
+            found[key] = Option(key, one.name, kinds[0], one.default, part is Network, one.metadata["read"])
     return found
 
 
@@ -74,9 +73,9 @@ class CaseText:
 
     model: str
     backend: str = ""
-    given: dict[str, Any] = field(default_factory=dict)
+    given: Given = field(default_factory=dict)
 
-    def of(self, network: bool) -> dict[str, Any]:
+    def of(self, network: bool) -> Given:
         """Return the values that are of the network, or those that are not."""
         names = {option.name for option in options().values() if option.of_network is network}
         return {name: value for name, value in self.given.items() if name in names}
@@ -94,13 +93,13 @@ def parse(text: str, backends: Collection[str] | None = None) -> CaseText:
         SpecError, ParameterError, UsageError: a value is none, or something is said twice.
     """
     rest, backend = text.strip(), ""
-    values: dict[str, Any] = {}
+    values: Given = {}
     at = rest.rfind("@")
     while at > 0:
         part = rest[at + 1 :]
         option = _option(part)
         if option is not None:
-            value = option.read(part.partition("=")[2])
+            value: Any = option.read(part.partition("=")[2])
             if option.name == "shapes":
                 value = tuple(sorted((*values.pop(option.name, ()), *value)))
             if option.name in values:

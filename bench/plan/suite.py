@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from bench.base.errors import UsageError, clip
 from bench.plan import toml_files
@@ -67,10 +66,11 @@ def read(where: str, text: str) -> Suite:
         raise UsageError(f"{clip(where)}: launches must be a whole number", EXAMPLE)
     if not data.get("models"):
         raise UsageError(f"{clip(where)} names no models", EXAMPLE)
-    return Suite(**{"title": Path(where).stem} | data)
+    data.setdefault("title", Path(where).stem)
+    return Suite(**data)
 
 
-def _list(where: str, key: str, value: Any, kind: type) -> tuple[Any, ...]:
+def _list(where: str, key: str, value: object, kind: type) -> tuple[object, ...]:
     if not isinstance(value, list) or not all(isinstance(v, kind) and not isinstance(v, bool) for v in value):
         noun = "texts" if kind is str else "whole numbers"
         raise UsageError(f"{clip(where)}: {key} must be a list of {noun}", EXAMPLE)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from bench.base.errors import UnknownName, UsageError, clip
+from bench.base.wire import Unchecked
 from bench.plan import toml_files
 
 EXAMPLE = "targets/local.toml is an example, docs/targets.md tells every key"
@@ -69,7 +70,7 @@ def resolve(text: str) -> Target:
     """
     head, overrides = _split(text)
     found = toml_files.resolve("target", head, shipped(), read)
-    changed = {key: _value(key, value, text) for key, value in overrides.items()}
+    changed: Unchecked = {key: _value(key, value, text) for key, value in overrides.items()}
     whole = replace(found, **changed)
     _check(clip(text), {f.name: getattr(whole, f.name) for f in fields(Target) if _belongs(f.name, whole, changed)})
     return whole
@@ -82,7 +83,7 @@ def read(where: str, text: str) -> Target:
     return Target(**data | {key: tuple(data[key]) for key in LISTS if key in data})
 
 
-def _check(where: str, data: dict[str, Any]) -> None:
+def _check(where: str, data: Unchecked) -> None:
     if not isinstance(data.get("name"), str):
         raise UsageError(f"{where} gives no name", 'write name = "..."')
     if "/" in data["name"] or data["name"].startswith("."):  # results/DATE/NAME.csv
@@ -113,7 +114,7 @@ def _check(where: str, data: dict[str, Any]) -> None:
         raise UsageError(f"{where}: engine is docker or podman", EXAMPLE)
 
 
-def _belongs(key: str, target: Target, changed: dict[str, Any]) -> bool:
+def _belongs(key: str, target: Target, changed: Collection[str]) -> bool:
     common = not any(key in keys for keys in KEYS.values())
     return common or key in KEYS[target.reach] or key in changed
 
@@ -128,7 +129,7 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     return head, {key.strip(): value.strip() for key, _, value in parts}
 
 
-def _value(key: str, text: str, where: str) -> Any:
+def _value(key: str, text: str, where: str) -> str | int | tuple[str, ...] | tuple[int, ...]:
     """Read an override; lists are written with a plus: cores=2+3."""
     if key not in (known := [f.name for f in fields(Target)]):
         raise UnknownName(f"key of a target (in {clip(where)})", key, known)

@@ -6,9 +6,10 @@ import tomllib
 from collections.abc import Callable, Collection, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bench.base.errors import UnknownName, UsageError, clip
+from bench.base.wire import Unchecked
 
 T = TypeVar("T")
 Read = Callable[[str, str], T]  # from where and text to the thing; raises UsageError
@@ -36,14 +37,14 @@ def resolve(kind: str, text: str, known: Mapping[str, T], read: Read[T]) -> T:
     return known[text]
 
 
-def parse(kind: str, where: str, text: str, keys: Collection[str], example: str) -> dict[str, Any]:
+def parse(kind: str, where: str, text: str, keys: Collection[str], example: str) -> Unchecked:
     """Parse the text of a file whose top-level keys are known.
 
     Raises:
         UsageError, UnknownName: it is no TOML, or has another key.
     """
     try:
-        data: dict[str, Any] = tomllib.loads(text)
+        data: Unchecked = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{clip(where)} is not valid TOML: {error}", example) from error
     for key in data:

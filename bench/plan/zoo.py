@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from bench.base.errors import ArtifactError, ParameterError, SpecError, UnknownName, clip
 from bench.plan.parameter import Parameter, Value, show
@@ -168,7 +167,7 @@ def _existing(path: str) -> str:
 
 
 def _read_card(family: str, text: str) -> Card:
-    data: dict[str, Any] = tomllib.loads(text)
+    data = tomllib.loads(text)
     parameters = {}
     for name, row in data.pop("parameters", {}).items():
         low_high = row.pop("range", None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +90,6 @@ def _log(number: float) -> float:
     return math.log1p(max(number, 0.0))
 
 
-def _order(perm: Any) -> list[float]:
+def _order(perm: Sequence[int]) -> list[float]:
     """Describe a transposition: whether the last axis stays last, and how many axes move."""
-    perm = tuple(perm)
     return [float(bool(perm) and perm[-1] == len(perm) - 1), float(sum(a != i for i, a in enumerate(perm)))]

@@ -14,9 +14,9 @@ end to end.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,10 @@ from bench.backends.kernel import Kernel
 from bench.base.errors import ArtifactError, BenchError
 from bench.predict.features import moved_bytes, weight_bytes
 from bench.predict.regressor import LEAST, Regressor
-from bench.predict.table import KernelList, KernelTable
+from bench.predict.table import Calibration, KernelList, KernelTable
 
 Array = NDArray[np.float64]
+Told = Callable[[str], None]
 COVERAGE = 0.9
 # What is believed of (a, g, m in ns per byte, w, o, b in ns, c in ns) before any network was measured, how firmly,
 # and what is possible.
@@ -236,8 +237,8 @@ def fit_law(rows: Array) -> Array:
 
 
 def calibrate(
-    table: KernelTable, seed: int = 0, told: Any = lambda text: None, strict: bool = False
-) -> list[dict[str, Any]]:
+    table: KernelTable, seed: int = 0, told: Told = lambda text: None, strict: bool = False
+) -> list[Calibration]:
     """Predict every measured network as if it had not been, and say how wrong that was.
 
     One record each: `seen` is the log ratio of prediction to measurement with all its kernels timed, `unseen` with
@@ -250,9 +251,10 @@ def calibrate(
         told(f"calibrating without {family}")
         here = Predictor(table, (), (family,), seed)
         blind = Predictor(table, hidden_keys(table, family, strict), (family,), seed)
+        both: tuple[tuple[Literal["seen", "unseen"], Predictor], ...] = (("seen", here), ("unseen", blind))
         for network in (n for n in measured if n.family == family):
-            record: dict[str, Any] = {"network": network.name, "family": family}
-            for name, predictor in (("seen", here), ("unseen", blind)):
+            record: Calibration = {"network": network.name, "family": family}
+            for name, predictor in both:
                 one = predictor.predict(network)
                 if one.complete:
                     record[name] = math.log(one.latency_ns / float(network.latency_ns or 1))
@@ -279,7 +281,7 @@ def hidden_keys(table: KernelTable, family: str, strict: bool = True) -> set[str
     return {key for key in hidden if left.get(_operator(table.timings[key].kernel), 0) >= ALIKE}
 
 
-def half_width(calibration: Sequence[dict[str, Any]], share_unseen: float) -> float | None:
+def half_width(calibration: Sequence[Calibration], share_unseen: float) -> float | None:
     """Return half the 90% interval of a log latency; None where too few networks were measured to tell.
 
     Split conformal prediction: the quantile of the errors in `calibration` (see `calibrate`) that holds for one more

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from bench.backends.kernel import Kernel
 from bench.base.errors import MissingExtra
 from bench.predict.features import macs, matrix, moved_bytes
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import ExtraTreesRegressor
 
 Array = NDArray[np.float64]
 TREES = 200
@@ -61,7 +64,7 @@ class Regressor:
         return floors * np.exp(logs[:, 0]), floors * np.exp(logs[:, 1])
 
 
-def forest(seed: int) -> Any:
+def forest(seed: int) -> ExtraTreesRegressor:
     """Return an unfitted forest.
 
     Raises:

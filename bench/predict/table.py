@@ -13,7 +13,7 @@ import os
 import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from bench.backends.kernel import Kernel
 from bench.base import cache
@@ -98,6 +98,16 @@ class KernelList:
     family: str = ""
 
 
+class Calibration(TypedDict):
+    """How wrong the prediction of a measured network was: `bench.predict.predictor.calibrate`."""
+
+    network: NotRequired[str]
+    family: NotRequired[str]
+    seen: NotRequired[float]
+    unseen: NotRequired[float]
+    share: NotRequired[float]
+
+
 @dataclass
 class KernelTable:
     """All that was measured in one context."""
@@ -105,7 +115,7 @@ class KernelTable:
     context: Context
     timings: dict[str, Timing] = field(default_factory=dict)
     networks: dict[str, KernelList] = field(default_factory=dict)
-    calibration: list[dict[str, Any]] = field(default_factory=list)
+    calibration: list[Calibration] = field(default_factory=list)
     file: Path | None = None  # where it is kept, if not in the cache
 
     @property
@@ -153,7 +163,7 @@ def read(path: Path) -> KernelTable:
         OutputError: it is not there, or is none.
     """
     try:
-        data: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+        data = json.loads(gzip.decompress(path.read_bytes()))
         if data["format"] != FORMAT:
             raise ValueError("format")
         table = KernelTable(Context(**data["context"]))

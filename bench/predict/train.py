@@ -71,11 +71,7 @@ def context(backend: BackendRef, threads: int, transport: Transport) -> Context:
 
 
 def train(
-    table: KernelTable,
-    backend: BackendRef,
-    models: Sequence[ModelRef],
-    tell: Tell,
-    place: Place | None = None,
+    table: KernelTable, backend: BackendRef, models: Sequence[ModelRef], tell: Tell, place: Place | None = None
 ) -> None:
     """Measure whatever `table` lacks of kernels and networks, save it as it grows, and calibrate at the end."""
     place = place or Place()

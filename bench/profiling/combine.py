@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TypedDict
+
+import msgspec
 
 from bench.artifact.artifact import Artifact, MacOp
-from bench.backends.profiling import ProfilerCost
+from bench.backends.answers import Launched, Load, Ran
+from bench.backends.profiling import ProfilerCost, TimedOperator
 from bench.base.errors import MeasureError
 from bench.machine.environment import Environment, local
 from bench.machine.identity import machine_of
@@ -54,7 +57,7 @@ class OperatorTime:
     sources: tuple[str, ...]
     precise: bool
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return it for JSON and CSV, times rounded to a nanosecond."""
         found = {("class" if k == "class_" else k): v for k, v in asdict(self).items()}
         digits = {"time_us": 3, "sd_us": 3, "raw_us": 3, "share": 6, "gmacs_per_s": 3}
@@ -73,12 +76,22 @@ class ProfilerOverhead:
     dispatch_us: float
 
 
+class Total(TypedDict):
+    """The operators of a class, or of a family of classes, summed up."""
+
+    operators: int
+    time_ms: float
+    share: float
+    macs: int
+    gmacs_per_s: float | None
+
+
 @dataclass(frozen=True)
 class Profile:
     """The profile of a case. `latency_ms` is unprofiled; operators and `residual_ms` add up to it."""
 
     case: Case
-    effective: dict[str, Any]
+    effective: Ran
     launches: int
     latency_ms: float
     latency_lo_ms: float | None
@@ -99,7 +112,7 @@ class Profile:
         """What of the latency no operator accounts for."""
         return self.latency_ms - self.operators_ms
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return everything for JSON; times in ms and, for single operators, µs."""
         return {
             "model": self.case.model.canonical,
@@ -124,17 +137,17 @@ class Profile:
             "operators": [op.record() for op in self.operators],
         }
 
-    def classes(self) -> dict[str, dict[str, Any]]:
+    def classes(self) -> dict[str, Total]:
         """Sum up per class, in the order of `bench.profiling.classes.GROUPS`; those that do not occur are left out."""
         return self._totals({op.class_ for op in self.operators}, lambda op: op.class_, GROUP_OF)
 
-    def groups(self) -> dict[str, dict[str, Any]]:
+    def groups(self) -> dict[str, Total]:
         """Sum up per family of classes."""
         present = {GROUP_OF[op.class_] for op in self.operators}
         return self._totals(present, lambda op: GROUP_OF[op.class_], GROUPS)
 
-    def _totals(self, present: set[str], key: Any, order: Any) -> dict[str, dict[str, Any]]:
-        found = {}
+    def _totals(self, present: set[str], key: Callable[[OperatorTime], str], order: Iterable[str]) -> dict[str, Total]:
+        found: dict[str, Total] = {}
         for name in (n for n in order if n in present):
             mine = [op for op in self.operators if key(op) == name]
             time_us, macs = math.fsum(op.time_us for op in mine), sum(op.macs or 0 for op in mine)
@@ -149,7 +162,7 @@ class Profile:
 
 
 def combine(
-    case: Case, artifact: Artifact, launches: Sequence[dict[str, Any]], environment: Environment | None = None
+    case: Case, artifact: Artifact, launches: Sequence[Launched], environment: Environment | None = None
 ) -> Profile:
     """Correct every load and make one record; `environment` is that of the device, this machine's if none is given.
 
@@ -157,11 +170,9 @@ def combine(
         MeasureError: the runtime made different graphs of one model.
     """
     environment = environment or local()
-    first = launches[0]["loads"][0]["operators"]
+    first = _operators(launches[0]["loads"][0])
     scale = alone_over_beside([(ld["alone_ns"], ld["unprofiled_ns"]) for launch in launches for ld in launch["loads"]])
-    loads = [
-        [_correct(load, align(first, load["operators"]), scale) for load in launch["loads"]] for launch in launches
-    ]
+    loads = [[_correct(load, align(first, _operators(load)), scale) for load in launch["loads"]] for launch in launches]
     latency = estimate([[statistics.fmean(c.unprofiled_ns for c in launch)] for launch in loads])
     origins = sources.join(first, sources.read(artifact), artifact.mac_ops)
     delta_ns = statistics.fmean(c.delta_ns for launch in loads for c in launch)
@@ -192,7 +203,7 @@ def combine(
     )
 
 
-def align(first: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def align(first: Sequence[TimedOperator], other: Sequence[TimedOperator]) -> list[TimedOperator]:
     """Return another load's operators in the order of the first one's.
 
     ONNX Runtime orders independent nodes anew in each load, OpenVINO numbers some names anew: so by order where
@@ -202,17 +213,17 @@ def align(first: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> l
         MeasureError: they are not the same graph.
     """
 
-    def shape(operator: dict[str, Any]) -> Any:
-        return operator["kind"], operator["weight"], operator["shape_out"]
+    def shape(operator: TimedOperator) -> tuple[object, ...]:
+        return operator.kind, operator.weight, operator.shape_out
 
     if [shape(operator) for operator in other] == [shape(operator) for operator in first]:
         return list(other)
-    waiting: dict[Any, list[dict[str, Any]]] = {}
+    waiting: dict[tuple[str, str], list[TimedOperator]] = {}
     for operator in other:
-        waiting.setdefault((operator["kind"], operator["name"]), []).append(operator)
+        waiting.setdefault((operator.kind, operator.name), []).append(operator)
     found = []
     for operator in first:
-        same = waiting.get((operator["kind"], operator["name"]))
+        same = waiting.get((operator.kind, operator.name))
         if not same or len(other) != len(first):
             raise MeasureError(
                 "the runtime made another graph of the same model in another load: nothing to average",
@@ -222,12 +233,16 @@ def align(first: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> l
     return found
 
 
-def _correct(load: dict[str, Any], operators: Sequence[dict[str, Any]], scale: float) -> Corrected:
+def _operators(load: Load) -> list[TimedOperator]:
+    return msgspec.convert(load["operators"], list[TimedOperator])
+
+
+def _correct(load: Load, operators: Sequence[TimedOperator], scale: float) -> Corrected:
     return correct(
         load["unprofiled_ns"],
         load["profiled_ns"],
-        [operator["raw_ns"] for operator in operators],
-        [operator["events"] for operator in operators],
+        [operator.raw_ns for operator in operators],
+        [operator.events for operator in operators],
         ProfilerCost(**load["cost"]),
         scale,
     )
@@ -235,7 +250,7 @@ def _correct(load: dict[str, Any], operators: Sequence[dict[str, Any]], scale: f
 
 def _operator(
     i: int,
-    operator: dict[str, Any],
+    operator: TimedOperator,
     origin: sources.Origin,
     launches: list[list[Corrected]],
     latency_ns: float,
@@ -244,12 +259,12 @@ def _operator(
     times = [statistics.fmean(c.corrected_ns[i] for c in launch) for launch in launches]
     time_ns = statistics.fmean(times)
     macs = sum(op.macs for op in origin.macs) if origin.macs else None
-    weight, group = tuple(operator["weight"]), operator["group"]
+    weight, group = operator.weight, operator.group
     if origin.macs:
         weight, group = origin.macs[0].weight, origin.macs[0].group
     return OperatorTime(
-        name=operator["name"],
-        kind=operator["kind"],
+        name=operator.name,
+        kind=operator.kind,
         class_=classify(_kind(operator), weight, group, origin.shuffles),
         time_us=time_ns / 1e3,
         sd_us=statistics.stdev(times) / 1e3 if len(times) > 1 else None,
@@ -258,28 +273,28 @@ def _operator(
         macs=macs,
         padded_macs=_padded(operator, origin.macs),
         gmacs_per_s=macs / time_ns if macs and time_ns else None,
-        layout_in=operator["layout_in"],
-        layout_out=operator["layout_out"],
-        precision=operator["precision"],
-        implementation=operator["implementation"],
-        shapes_in=tuple(tuple(shape) for shape in operator["shapes_in"]),
-        shape_out=tuple(operator["shape_out"]),
+        layout_in=operator.layout_in,
+        layout_out=operator.layout_out,
+        precision=operator.precision,
+        implementation=operator.implementation,
+        shapes_in=operator.shapes_in,
+        shape_out=operator.shape_out,
         weight=weight,
         group=group,
         sources=origin.nodes,
-        precise=not imprecise(time_ns, operator["events"], delta_ns),
+        precise=not imprecise(time_ns, operator.events, delta_ns),
     )
 
 
-def _kind(operator: dict[str, Any]) -> str:
+def _kind(operator: TimedOperator) -> str:
     """Return the runtime's word for an operator, with the domain where ONNX Runtime has two of one name."""
-    name: str = operator["implementation"]
-    return name if name.startswith("com.microsoft.nchwc.") else str(operator["kind"])
+    name = operator.implementation
+    return name if name.startswith("com.microsoft.nchwc.") else operator.kind
 
 
-def _padded(operator: dict[str, Any], macs: tuple[MacOp, ...]) -> int | None:
+def _padded(operator: TimedOperator, macs: tuple[MacOp, ...]) -> int | None:
     """Return the MACs computed on the stored weight, where the runtime tells that weight and it may be padded."""
-    if len(macs) != 1 or operator["kind"] not in CONVOLUTIONS or operator["layout_out"] != "nchwc":
+    if len(macs) != 1 or operator.kind not in CONVOLUTIONS or operator.layout_out != "nchwc":
         return None
-    stored, true = math.prod(operator["weight"]), math.prod(macs[0].weight)
+    stored, true = math.prod(operator.weight), math.prod(macs[0].weight)
     return round(macs[0].macs * stored / true) if stored and true else None

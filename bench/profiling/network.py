@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from bench.base.errors import OutputError
+from bench.base.wire import Unchecked
 from bench.graph.classes import OpClass
 from bench.profiling.classes import MULTIPLIES, classify
 
@@ -130,7 +130,7 @@ def load(path: Path) -> tuple[list[ProfiledNetwork], list[tuple[float, float]]]:
         raise OutputError(f"{path} is no profile, or one of another version", hint) from error
 
 
-def read(record: dict[str, Any]) -> ProfiledNetwork:
+def read(record: Unchecked) -> ProfiledNetwork:
     """Read `bench.profiling.combine.Profile.record`.
 
     Raises:
@@ -157,7 +157,7 @@ def read(record: dict[str, Any]) -> ProfiledNetwork:
     )
 
 
-def _operator(row: dict[str, Any], precision: str) -> ProfiledOperator:
+def _operator(row: Unchecked, precision: str) -> ProfiledOperator:
     shapes_in = tuple(tuple(int(side) for side in shape) for shape in row["shapes_in"])
     shape_out, weight = tuple(row["shape_out"]), tuple(row["weight"])
     element = ELEMENT_BYTES.get(row["precision"] or precision, 4)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from bench.graph.classes import OpClass
 from bench.profiling import layout
@@ -40,7 +39,7 @@ class Statement:
     operators: frozenset[int] = frozenset()
     figures: tuple[tuple[str, float], ...] = ()
 
-    def record(self, network: ProfiledNetwork) -> dict[str, Any]:
+    def record(self, network: ProfiledNetwork) -> dict[str, object]:
         """Return plain data, with the operators' names."""
         return {
             "key": self.key,

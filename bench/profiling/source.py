@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.artifact.artifact import Artifact, MacOp
+from bench.backends.ort_graph import padded
+from bench.backends.profiling import TimedOperator
+from bench.graph.reading import OnnxGraph
 from bench.profiling.classes import CONVOLUTIONS, MULTIPLIES
 
-BLOCK = 16
 SHUFFLE_AXES = [0, 2, 1, 3, 4]
 
 
@@ -57,7 +58,7 @@ def read(artifact: Artifact) -> Source:
     return build(onnx.load(Path(artifact.path), load_external_data=False).graph)
 
 
-def build(graph: Any) -> Source:
+def build(graph: OnnxGraph) -> Source:
     """Index an ONNX graph."""
     constant = {i.name for i in graph.initializer} | {i.values.name for i in graph.sparse_initializer}
     made: dict[str, int] = {}
@@ -85,17 +86,17 @@ def build(graph: Any) -> Source:
     return Source(tuple(nodes), index, frozenset(shuffles))
 
 
-def join(operators: Sequence[dict[str, Any]], source: Source, mac_ops: Sequence[MacOp]) -> list[Origin]:
+def join(operators: Sequence[TimedOperator], source: Source, mac_ops: Sequence[MacOp]) -> list[Origin]:
     """Return what each operator was, in the operators' order; no source node belongs to two.
 
     Args:
-        operators: `bench.backends.profiling.TimedOperator` as the worker tells them.
+        operators: as the worker tells them.
         source: the source graph.
         mac_ops: the artifact's multiplying nodes.
     """
     owner: dict[int, int] = {}
     for i, operator in enumerate(operators):
-        for name in operator["origins"]:
+        for name in operator.origins:
             if name in source.index:
                 owner.setdefault(source.index[name], i)
     for node, i in list(owner.items()):
@@ -110,13 +111,13 @@ def join(operators: Sequence[dict[str, Any]], source: Source, mac_ops: Sequence[
     taken: set[int] = set()
     for operator, found in zip(operators, owned, strict=True):
         mine = [op for node in found for op in by_name.get(source.nodes[node].name, [])[:1]]
-        mine = [op for op in mine if id(op) not in taken] if operator["kind"] in MULTIPLIES else []
+        mine = [op for op in mine if id(op) not in taken] if operator.kind in MULTIPLIES else []
         taken |= {id(op) for op in mine}
         macs.append(mine)
     unnamed = _shuffles_in_order(operators)
     left = [op for op in mac_ops if id(op) not in taken]
     for operator, mine in zip(operators, macs, strict=True):
-        if operator["kind"] in MULTIPLIES and not mine:
+        if operator.kind in MULTIPLIES and not mine:
             match = next((op for op in left if _fits(operator, op)), None)
             if match is not None:
                 left.remove(match)
@@ -131,13 +132,13 @@ def join(operators: Sequence[dict[str, Any]], source: Source, mac_ops: Sequence[
     ]
 
 
-def _shuffles_in_order(operators: Sequence[dict[str, Any]]) -> set[int]:
+def _shuffles_in_order(operators: Sequence[TimedOperator]) -> set[int]:
     """Find channel shuffles of a runtime that runs operators as written and names no source (PyTorch)."""
-    kinds = [operator["kind"] for operator in operators]
+    kinds = [operator.kind for operator in operators]
     found: set[int] = set()
     for i, kind in enumerate(kinds):
         if kind == "transpose" and i and kinds[i - 1] in ("view", "reshape"):
-            shape = operators[i]["shapes_in"][0] if operators[i]["shapes_in"] else ()
+            shape = operators[i].shapes_in[0] if operators[i].shapes_in else ()
             after = [j for j in range(i + 1, min(i + 4, len(kinds))) if kinds[j] in ("view", "reshape")]
             if len(shape) == 5 and after:
                 found |= set(range(i - 1, after[0] + 1))
@@ -155,9 +156,9 @@ def _walk_back(node: int, operator: int, source: Source, owner: dict[int, int]) 
         waiting += source.nodes[i].feeds
 
 
-def _fits(operator: dict[str, Any], op: MacOp) -> bool:
-    weight, group = tuple(operator["weight"]), operator["group"]
-    if operator["kind"] not in CONVOLUTIONS:
+def _fits(operator: TimedOperator, op: MacOp) -> bool:
+    weight, group = operator.weight, operator.group
+    if operator.kind not in CONVOLUTIONS:
         product = op.op in ("Gemm", "MatMul", "MatMulInteger", "QLinearMatMul")
         return product and (not weight or sorted(weight[-2:]) == sorted(op.weight[-2:]))
     if len(weight) != len(op.weight) or weight[2:] != op.weight[2:]:
@@ -165,8 +166,4 @@ def _fits(operator: dict[str, Any], op: MacOp) -> bool:
     depthwise = op.group > 1 and op.weight[1] == 1
     if depthwise != (group > 1 and weight[1] == 1) or (not depthwise and group != op.group):
         return False
-    return _up(weight[0]) == _up(op.weight[0]) and _up(weight[1]) == _up(op.weight[1])
-
-
-def _up(channels: int) -> int:
-    return -(-channels // BLOCK) * BLOCK
+    return padded(weight[0]) == padded(op.weight[0]) and padded(weight[1]) == padded(op.weight[1])

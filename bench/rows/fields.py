@@ -38,7 +38,7 @@ class Field:
         """Whether rows can be grouped by it: it has few values."""
         return not self.number or self.name in TEXTS
 
-    def texts(self, frame: pd.DataFrame) -> tuple[NDArray[Any], list[str]]:
+    def texts(self, frame: pd.DataFrame) -> tuple[NDArray[np.integer[Any]], list[str]]:
         """Return a code per row and the text of each code: there are far fewer texts than rows."""
         column = frame[DERIVED.get(self.name, (self.name,))[0]]
         codes, categories = column.cat.codes.to_numpy(), [str(text) for text in column.cat.categories]
@@ -111,7 +111,7 @@ def natural(text: str) -> list[tuple[bool, float, str]]:
 @cache
 def _kinds() -> dict[str, bool]:
     """Return every field's name, and whether it holds numbers."""
-    columns: dict[str, Any] = {r["column"]: r["type"] in ("int", "float") for r in records.schema()}
+    columns = {r["column"]: r["type"] in ("int", "float") for r in records.schema()}
     return columns | {"family": False, "interval": True, "day": False}
 
 

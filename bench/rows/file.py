@@ -14,13 +14,14 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 from bench.base.errors import OutputError, clip
 from bench.base.escape import csv_guard, csv_unguard, line
+from bench.base.wire import Unchecked
 from bench.rows.schema import COLUMNS, SCHEMA_VERSION, Row, canonical, kinds
 
 GZIP_MEMBER = b"\x1f\x8b\x08"
@@ -79,7 +80,7 @@ def append(output: Path, row: Row) -> None:
         os.fsync(handle.fileno())
 
 
-def append_samples(output: Path, records: Iterable[dict[str, Any]]) -> None:
+def append_samples(output: Path, records: Iterable[Mapping[str, object]]) -> None:
     """Append raw samples as one gzip member."""
     lines = "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
     if lines:
@@ -88,7 +89,7 @@ def append_samples(output: Path, records: Iterable[dict[str, Any]]) -> None:
             handle.write(gzip.compress(lines.encode(), 6))
 
 
-def read_samples(output: Path) -> Iterator[dict[str, Any]]:
+def read_samples(output: Path) -> Iterator[Unchecked]:
     """Yield the raw samples of `output`, one launch at a time; a member that was cut by a crash is passed over."""
     data = samples_path(output).read_bytes()
     at = data.find(GZIP_MEMBER)
@@ -146,10 +147,10 @@ def text_of(cell: str) -> str:
     return line(csv_unguard(cell))
 
 
-_READ: dict[type, Callable[[str], Any]] = {bool: lambda cell: cell == "true", str: text_of}
+_READ: dict[type, Callable[[str], object]] = {bool: lambda cell: cell == "true", str: text_of}
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """Write a value as a row's cell has it."""
     if value is None:
         return ""

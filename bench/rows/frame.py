@@ -147,7 +147,7 @@ def _clean(name: str, column: pd.Categorical) -> pd.Categorical:
     return _categories(np.array(said, dtype=object)[column.codes])
 
 
-def _categories(values: Any) -> pd.Categorical:
+def _categories(values: np.ndarray[tuple[int], np.dtype[np.object_]]) -> pd.Categorical:
     import pandas as pd
 
     codes, categories = pd.factorize(values)
@@ -160,7 +160,7 @@ def _frame(header: bytes, body: bytes, columns: Columns) -> pd.DataFrame:
     there = header.decode().split(",")
     texts, numbers = ([c for c in names if c in there] for names in columns)
     # Not read as categories: pandas would take run 007 and a network named 1e3 for numbers.
-    dtype: dict[str, Any] = dict.fromkeys(texts, str) | dict.fromkeys(numbers, "float64")
+    dtype = dict.fromkeys(texts, str) | dict.fromkeys(numbers, "float64")
     frame = pd.read_csv(
         io.BytesIO(header + b"\n" + body),
         usecols=[*texts, *numbers, "schema_version"],

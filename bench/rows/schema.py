@@ -17,7 +17,6 @@ import math
 import typing
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any
 
 SCHEMA_VERSION = 2
 STATUSES = ("ok", "noisy", "mismatch", "downgraded", "failed", "crashed", "timeout", "oom", "unsupported")
@@ -27,7 +26,7 @@ MEASURED = ("ok", "noisy")  # what `--resume` need not measure again, and what l
 CASE, MACHINE, ENVIRONMENT, RUN, RESULT = ROLES = ("case", "machine", "environment", "run", "result")
 
 
-def column(role: str, unit: str, meaning: str, default: Any = None) -> Any:
+def column(role: str, unit: str, meaning: str, default: object = None) -> typing.Any:
     """Declare a column; the empty cell is None."""
     return field(default=default, metadata={"role": role, "unit": unit, "meaning": meaning})
 
@@ -151,7 +150,7 @@ def schema() -> list[dict[str, str]]:
 
 
 @cache
-def defaults() -> dict[str, Any]:
+def defaults() -> dict[str, object]:
     """Return what an empty cell of each column says."""
     return {f.name: f.default for f in fields(Row)}
 
@@ -181,7 +180,7 @@ def canonical(name: str, text: str) -> str:
     return f"{number:.6g}"
 
 
-def _base(hint: Any) -> type:
+def _base(hint: object) -> type:
     """Return ``float`` for ``float | None``."""
     kinds: list[type] = [k for k in typing.get_args(hint) if k is not type(None)]
     return kinds[0] if kinds else typing.cast("type", hint)

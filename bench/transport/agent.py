@@ -32,30 +32,8 @@ from bench.base import cache, wire
 from bench.base.errors import UsageError, WorkerCrashed
 from bench.machine import environment
 from bench.plan.spec import LIBRARIES
-from bench.transport import wheel
+from bench.transport import messages, wheel
 from bench.transport.local import LocalProcess, LocalTransport
-from bench.transport.messages import (
-    PROTOCOL,
-    REQUESTS,
-    Answer,
-    Decoder,
-    Doctor,
-    Done,
-    End,
-    Ended,
-    Hello,
-    Hold,
-    Identity,
-    Message,
-    Put,
-    Release,
-    Requests,
-    Start,
-    Tell,
-    Want,
-    Wrote,
-    encode,
-)
 
 MODULES = ("bench.measure.worker",)
 # How long nobody may ask anything: with workers, beyond the longest answer; without, a whole export and more.
@@ -77,7 +55,7 @@ class Agent:
 
     def serve(self) -> None:
         """Work until the connection is dead."""
-        decoder = Decoder(REQUESTS)
+        decoder = messages.Decoder(messages.REQUESTS)
         heard = time.monotonic()
         try:
             while True:
@@ -107,17 +85,17 @@ class Agent:
             for worker in self._workers.values():
                 worker.close()
 
-    def _answer(self, request: Requests, payload: bytes) -> None:
+    def _answer(self, request: messages.Requests, payload: bytes) -> None:
         try:
             answer = self._do(request, payload)
         except Exception as error:  # whatever goes wrong becomes one line at the other end
             traceback.print_exc()
-            answer = Answer(fault=wire.fault(error))
+            answer = messages.Answer(fault=wire.fault(error))
         if answer is not None:
             self._send(answer)
 
-    def _send(self, header: Message, payload: bytes = b"") -> None:
-        data = encode(header, payload)
+    def _send(self, header: messages.Message, payload: bytes = b"") -> None:
+        data = messages.encode(header, payload)
         while data:
             data = data[os.write(self._sink, data) :]
 
@@ -128,7 +106,7 @@ class Agent:
             return  # ended by a request that was answered a moment ago
         data = worker.read(ENDING_S)
         if data:
-            self._send(Wrote(id), data)
+            self._send(messages.Wrote(id), data)
         else:
             self._bury(id, worker)
 
@@ -138,53 +116,53 @@ class Agent:
             time.sleep(0.005)
         worker.kill()
         del self._workers[id]
-        self._send(Ended(id, worker.wait(), worker.log(), worker.out_of_memory()))
+        self._send(messages.Ended(id, worker.wait(), worker.log(), worker.out_of_memory()))
         worker.close()
 
-    def _do(self, request: Requests, payload: bytes) -> Answer | None:
+    def _do(self, request: messages.Requests, payload: bytes) -> messages.Answer | None:
         """Do what is asked, and return the answer if one is due now."""
         match request:
-            case Hello():
+            case messages.Hello():
                 here = environment.local(), environment.usable_cores()
-                return _ok(Identity(wheel.program(), __version__, PROTOCOL, *here))
-            case Start():
+                return _ok(messages.Identity(wheel.program(), __version__, messages.PROTOCOL, *here))
+            case messages.Start():
                 if request.module not in MODULES:
                     raise UsageError(f"{request.module} is no worker")
                 self._patience_s = request.timeout_s
                 self._workers[request.id] = LocalProcess(request.python, request.module, request.settings)
                 return _ok(None)
-            case Tell():
+            case messages.Tell():
                 worker = self._workers.get(request.id)
                 if worker is not None:
                     with contextlib.suppress(BrokenPipeError):  # it is about to be buried
                         worker.write(payload)
                 return None
-            case End():
+            case messages.End():
                 worker = self._workers.get(request.id)
                 if worker is not None:
                     worker.kill()
                     self._bury(request.id, worker)
                 return None
-            case Want():
+            case messages.Want():
                 return _ok(package.want(payload, buildable))
-            case Put():
+            case messages.Put():
                 package.put(request.digest, request.name, request.at, payload)
                 return _ok(None)
-            case Done():
+            case messages.Done():
                 return _ok(package.done(request.digest))
-            case Doctor():
+            case messages.Doctor():
                 return _ok(LocalTransport().doctor(request.threads))
-            case Hold():
+            case messages.Hold():
                 self._lock = self._lock or (cache.folder() / f"device-{platform.node()}.lock").open("w")
                 self._awaited = True
                 return self._held()
-            case Release():
+            case messages.Release():
                 if self._lock is not None:
                     self._lock.close()
                     self._lock = None
                 return _ok(None)
 
-    def _held(self) -> Answer | None:
+    def _held(self) -> messages.Answer | None:
         """Return the answer to `Hold` if the device is ours now. The kernel lets go of it when this process ends.
 
         The cache may lie on a disk that devices share, so the lock has the machine's name in its own.
@@ -198,8 +176,8 @@ class Agent:
         return _ok(None)
 
 
-def _ok(value: object) -> Answer:
-    return Answer(msgspec.Raw(msgspec.json.encode(value)))
+def _ok(value: object) -> messages.Answer:
+    return messages.Answer(msgspec.Raw(msgspec.json.encode(value)))
 
 
 def buildable(kind: str, source: str) -> bool:

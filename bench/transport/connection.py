@@ -17,19 +17,7 @@ import msgspec
 
 from bench.base.errors import BenchError, LinkLost, Unreachable, WorkerCrashed
 from bench.base.wire import broken
-from bench.transport.messages import (
-    MESSAGES,
-    Answer,
-    Decoder,
-    End,
-    Ended,
-    Messages,
-    Request,
-    Start,
-    Tell,
-    Wrote,
-    encode,
-)
+from bench.transport import messages
 
 # How long an answer of the agent itself may take: it starts a process, writes a piece of a file, reads some files.
 ANSWER_S = 60.0
@@ -42,7 +30,7 @@ class Far:
     """What is known here of a worker there: bytes that it wrote and nobody has read, and its end."""
 
     written: bytearray = field(default_factory=bytearray)
-    end: Ended | None = None
+    end: messages.Ended | None = None
 
 
 class Connection:
@@ -57,8 +45,8 @@ class Connection:
         self._name = name
         self._log = tempfile.TemporaryFile(prefix="bench-connection-")  # noqa: SIM115 (closed in close)
         self._workers: dict[int, Far] = {}
-        self._answers: deque[Answer] = deque()
-        self._decoder = Decoder(MESSAGES, marked=True)
+        self._answers: deque[messages.Answer] = deque()
+        self._decoder = messages.Decoder(messages.MESSAGES, marked=True)
         self._next = 0
         self.dead = False
         try:
@@ -78,7 +66,7 @@ class Connection:
         assert self._process.stdout is not None
         self._sink, self._source = self._process.stdin.fileno(), self._process.stdout.fileno()
 
-    def ask(self, request: Request, expected: type[T], payload: bytes = b"", timeout_s: float = ANSWER_S) -> T:
+    def ask(self, request: messages.Request, expected: type[T], payload: bytes = b"", timeout_s: float = ANSWER_S) -> T:
         """Send a request to the agent and block until it is answered; raise the error that it tells, if it does."""
         self.send(request, payload)
         self._until(lambda: bool(self._answers), timeout_s)
@@ -99,15 +87,15 @@ class Connection:
         id = self._next
         self._workers[id] = Far()
         try:
-            self.ask(Start(id, module, python, dict(settings), timeout_s), object)
+            self.ask(messages.Start(id, module, python, dict(settings), timeout_s), object)
         except BenchError:
             del self._workers[id]
             raise
         return RemoteProcess(self, id)
 
-    def send(self, header: Request, payload: bytes = b"") -> None:
+    def send(self, header: messages.Request, payload: bytes = b"") -> None:
         """Send one message."""
-        data = encode(header, payload)
+        data = messages.encode(header, payload)
         try:
             while data:
                 data = data[os.write(self._sink, data) :]
@@ -177,11 +165,11 @@ class Connection:
                 self._give_up()
                 raise
 
-    def _take(self, header: Messages, payload: bytes) -> None:
-        if isinstance(header, Answer):
+    def _take(self, header: messages.Messages, payload: bytes) -> None:
+        if isinstance(header, messages.Answer):
             self._answers.append(header)
         elif (far := self._workers.get(header.id)) is not None:
-            if isinstance(header, Wrote):
+            if isinstance(header, messages.Wrote):
                 far.written += payload
             else:
                 far.end = header
@@ -216,7 +204,7 @@ class RemoteProcess:
         """Send `data` to its stdin."""
         if self._end(0.0) is not None:
             raise BrokenPipeError
-        self._connection.send(Tell(self._id), data)
+        self._connection.send(messages.Tell(self._id), data)
 
     def read(self, timeout_s: float) -> bytes:
         """Block until it has written something, or has ended."""
@@ -243,7 +231,7 @@ class RemoteProcess:
     def kill(self) -> None:
         """Have it ended, and wait for that."""
         if self._end(0.0) is None:
-            self._connection.send(End(self._id))
+            self._connection.send(messages.End(self._id))
             self._ended()
 
     def close(self) -> None:
@@ -252,11 +240,11 @@ class RemoteProcess:
             self.kill()
         self._connection.forget(self._id)
 
-    def _ended(self) -> Ended:
+    def _ended(self) -> messages.Ended:
         end = self._end(ANSWER_S)
         if end is None:
             raise self._connection.lost("a worker there cannot be ended")
         return end
 
-    def _end(self, timeout_s: float) -> Ended | None:
+    def _end(self, timeout_s: float) -> messages.Ended | None:
         return self._connection.worker(self._id, timeout_s, lambda far: far.end is not None).end

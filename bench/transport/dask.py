@@ -12,13 +12,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from bench.base.errors import FleetError, MissingExtra, Unreachable, UsageError, clip, first_line
 from bench.transport.connection import Connection
 from bench.transport.remote import Remote
+
+if TYPE_CHECKING:
+    import distributed
+
+DaskClient: TypeAlias = "distributed.Client"
+DaskWorker: TypeAlias = "distributed.Worker"
 
 SLOT = "slot"  # a device has one, and every case takes it
 TAG = "target:"  # with the target's name: what a case asks of a device
@@ -114,7 +120,7 @@ def absent(address: str, error: Exception) -> FleetError:
     )
 
 
-def security(tls: Tls | None) -> Any:
+def security(tls: Tls | None) -> distributed.Security | None:
     """Return Dask's ``Security`` for these files, the same for client and worker; None without TLS."""
     if tls is None:
         return None
@@ -128,7 +134,7 @@ def _pair(tls: Tls) -> tuple[tuple[str, str], tuple[str, str]]:
     return ("cert", tls.cert), ("key", tls.key)
 
 
-def client(scheduler: str, tls: Tls | None = None) -> Any:
+def client(scheduler: str, tls: Tls | None = None) -> DaskClient:
     """Connect to the scheduler; the client is for one thread and no default of the process.
 
     Raises:
@@ -149,7 +155,7 @@ def client(scheduler: str, tls: Tls | None = None) -> Any:
         raise absent(address, error) from error
 
 
-def devices(client: Any) -> dict[str, Device]:
+def devices(client: DaskClient) -> dict[str, Device]:
     """Return the devices by address: the workers that have a slot and one target's tag."""
     found = {}
     for address, told in client.scheduler_info(n_workers=-1)["workers"].items():

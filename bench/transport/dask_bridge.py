@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from bench.transport import dask_device
 from bench.transport.dask import CONNECT_S, QUIET, Assignment, require, security
 
 PIECE_BYTES = 4 << 20
+There = Callable[..., Awaitable[Any]]  # calls a function of `dask_device` in the device's worker
 
 
 async def bridge(assignment: Assignment) -> int:
@@ -34,9 +35,11 @@ async def bridge(assignment: Assignment) -> int:
         security=security(assignment.tls),
     ) as client:
 
-        async def there(function: Callable[..., Any], *arguments: object) -> Any:
-            answers = await client.run(function, assignment.run, *arguments, workers=[assignment.device])
-            return answers[assignment.device]
+        async def there(function: Callable[..., Awaitable[object]], *arguments: object) -> object:
+            found: dict[str, object] = await client.run(
+                function, assignment.run, *arguments, workers=[assignment.device]
+            )
+            return found[assignment.device]
 
         await there(dask_device.begin)
         tasks = [asyncio.ensure_future(_send(there)), asyncio.ensure_future(_receive(there))]
@@ -53,14 +56,14 @@ async def bridge(assignment: Assignment) -> int:
     return 0
 
 
-async def _send(there: Callable[..., Any]) -> None:
+async def _send(there: There) -> None:
     reader = asyncio.StreamReader(PIECE_BYTES)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while data := await reader.read(PIECE_BYTES):
         await there(dask_device.tell, data)
 
 
-async def _receive(there: Callable[..., Any]) -> None:
+async def _receive(there: There) -> None:
     while True:
         data, ended = await there(dask_device.hear)
         while data:

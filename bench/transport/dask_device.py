@@ -12,12 +12,12 @@ import re
 import sys
 import tempfile
 from functools import partial
-from typing import Any
+from typing import IO
 
 from bench.base.errors import UsageError
 from bench.plan import target as targets
 from bench.plan.target import Target
-from bench.transport.dask import PLUGIN, SESSIONS, TAG
+from bench.transport.dask import PLUGIN, SESSIONS, TAG, DaskWorker
 
 HEAR_S = 5.0
 # A bridge asks again at once; one that has not asked for so long is gone, and nobody here was told.
@@ -29,7 +29,7 @@ PIECE_BYTES = 4 << 20
 class Session:
     """An agent, a child of this worker, for one coordinator's connection."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Any) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, log: IO[bytes]) -> None:
         self.process, self.log = process, log
         self.lease: asyncio.TimerHandle | None = None
 
@@ -37,7 +37,7 @@ class Session:
 _sessions: dict[str, Session] = {}
 
 
-async def begin(run: str, dask_worker: Any = None) -> None:
+async def begin(run: str, dask_worker: DaskWorker) -> None:
     """Start an agent for a run, on the cores of this device's target."""
     if not re.fullmatch(r"[0-9a-f]{8,64}", run):
         raise UsageError("that is no run")
@@ -96,7 +96,7 @@ async def hang_up(run: str) -> None:
     session.log.close()
 
 
-def target(worker: Any) -> Target:
+def target(worker: DaskWorker) -> Target:
     """Return the target that this worker was started as: by ``bench fleet worker``, else from its resource tag."""
     plugin = worker.plugins.get(PLUGIN)
     if plugin is not None:

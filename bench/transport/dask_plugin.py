@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from distributed import WorkerPlugin
+from distributed import Worker, WorkerPlugin
 
 from bench.plan.target import Target
 from bench.transport.dask import PLUGIN
@@ -18,5 +16,5 @@ class DevicePlugin(WorkerPlugin):  # type: ignore[misc]
     def __init__(self, target: Target) -> None:
         self.target = target
 
-    def setup(self, worker: Any) -> None:
+    def setup(self, worker: Worker) -> None:
         """Do nothing: `bench.transport.dask_device` looks the target up."""

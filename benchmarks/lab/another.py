@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.backends.answers import Block
 from bench.base.errors import BenchError
 from bench.machine import baseline, runs
 from bench.measure.cases import case as case_of
@@ -22,7 +23,7 @@ from bench.stats.repeats import restlessness
 from bench.stats.summary import Estimate
 
 LEAST_RUNS = 4
-Blocks = list[dict[str, Any]]
+Blocks = list[Block]
 
 
 @dataclass(frozen=True, slots=True)

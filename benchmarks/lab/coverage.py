@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.backends.answers import Block
 from bench.machine.baseline import BaselineSpeed, baseline_of, reading
 from bench.measure.evidence import Weighing, weigh
 from bench.plan.protocol import Protocol
@@ -20,7 +21,7 @@ from bench.stats.summary import Estimate, confidence, estimate
 LEAST = 20
 
 
-def coverage(launches: Sequence[Sequence[dict[str, Any]]], draws: int = 1000, seed: int = 0) -> dict[str, Any] | None:
+def coverage(launches: Sequence[Sequence[Block]], draws: int = 1000, seed: int = 0) -> dict[str, Any] | None:
     """Return shares of covering intervals for the recorded blocks of one case; None below 20 launches that count.
 
     The truth is the estimate over all launches; each resampled run stops where `bench run` would.

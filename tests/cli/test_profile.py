@@ -11,6 +11,7 @@ import pytest
 
 from bench.backends.base import Capabilities
 from bench.backends.fake import Fake
+from bench.backends.profiling import TimedOperator
 from bench.base.errors import MeasureError, Unsupported
 from bench.measure import profiling
 from bench.profiling.combine import align
@@ -100,13 +101,13 @@ def test_a_backend_without_a_profiler_says_so() -> None:
 
 
 def test_loads_that_order_their_operators_anew_are_aligned() -> None:
-    def operator(name: str, shape: list[int]) -> dict[str, object]:
-        return {"kind": "Conv", "name": name, "weight": [], "shape_out": shape}
+    def operator(name: str, *shape: int) -> TimedOperator:
+        return TimedOperator(name, "Conv", (1.0,), shape_out=shape)
 
-    first = [operator("a", [1]), operator("b", [2])]
+    first = [operator("a", 1), operator("b", 2)]
     assert align(first, first[::-1]) == first
-    renamed = [operator("a_7", [1]), operator("b_8", [2])]
+    renamed = [operator("a_7", 1), operator("b_8", 2)]
     assert align(first, renamed) == renamed
-    for other in ([operator("c", [1]), operator("b", [3])], first[:1], [*first, operator("a", [1])]):
+    for other in ([operator("c", 1), operator("b", 3)], first[:1], [*first, operator("a", 1)]):
         with pytest.raises(MeasureError, match="another graph"):
             align(first, other)

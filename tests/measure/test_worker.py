@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from bench import backends, export
+from bench.backends.answers import Block, Inspected
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.base.wire import MARK, Marked, take
 from bench.measure.launch import Launch
 from bench.measure.runner import Runner
 from bench.plan import zoo
 from bench.plan.case import Case, Network, Plan
-from bench.plan.protocol import Protocol
+from bench.plan.protocol import Protocol, Warming
 from bench.transport.local import SCRUBBED
 
 
@@ -31,21 +32,21 @@ def test_a_launch_from_load_to_close(tiny: Path) -> None:
         assert loaded["parity_rel_l2"] < 1e-5
         assert loaded["parity_top1"]
         assert loaded["load_ns"] > 0
-        warmed = launch.ask("warm", ms=1, min=5, block_ms=2, block_min=5)
+        warmed = launch.warm(Warming(1, 5, 2, 5))
         assert warmed["n"] >= 5
-        block = launch.ask("block", n=7)
+        block = launch.ask("block", Block, n=7)
         assert len(block["latency_ns"]) == 7
         assert block["covariates"]["wall_ns"] >= sum(block["latency_ns"])
         assert {"involuntary_switches", "minor_faults", "cpu_ns"} <= set(block["covariates"])
-        assert launch.ask("inspect")["effective"]["precision"] == "fp32"
-        assert launch.ask("close")["peak_rss_bytes"] > 1e6
+        assert launch.ask("inspect", Inspected)["effective"]["precision"] == "fp32"
+        assert launch.ask("close", dict[str, int])["peak_rss_bytes"] > 1e6
 
 
 def test_what_a_runtime_prints_does_not_break_the_protocol(tiny: Path) -> None:
     launch, folder = start(tiny, "fake:fail=noise,fail_at=4")
     with launch:
         launch.load(folder, [])
-        assert len(launch.ask("block", n=5)["latency_ns"]) == 5
+        assert len(launch.ask("block", Block, n=5)["latency_ns"]) == 5
         assert "a runtime prints to stdout" in launch.log()
 
 
@@ -65,7 +66,7 @@ def test_every_death_has_its_own_line(tiny: Path, how: str, error: type[MeasureE
         launch.load(folder, [])
         launch._timeout_s = 1.0 if how == "hang" else 60.0
         with pytest.raises(error, match=says) as caught:
-            launch.ask("block", n=5)
+            launch.ask("block", Block, n=5)
     assert type(caught.value) is error
     assert launch._process.poll() is not None
 

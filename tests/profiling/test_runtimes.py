@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +31,7 @@ def profiled(model: str, backend: str):
     profiler = profiling.start(runtime, session)
     assert len(profiler.block(3)) == 3
     raw = profiler.read()
-    joined = source.join([asdict(op) for op in raw.operators], source.read(artifact), artifact.mac_ops)
+    joined = source.join(raw.operators, source.read(artifact), artifact.mac_ops)
     session.infer()  # the twin took nothing from the session
     session.close()
     return raw, joined, artifact

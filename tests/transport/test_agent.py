@@ -13,6 +13,7 @@ import pytest
 
 from bench import __version__, backends, export
 from bench.artifact.artifact import Artifact
+from bench.backends.answers import Block, Inspected
 from bench.base.errors import LinkLost, MeasureError, Unreachable, Unsupported, UsageError, WorkerCrashed
 from bench.machine.environment import local
 from bench.measure.launch import Launch, runtimes
@@ -60,8 +61,8 @@ def test_a_launch_there_is_a_launch(tiny: Path, transport: Piped) -> None:
         assert folder != artifact.folder
         loaded = launch.load(folder, launch.choose(1, []))
         assert loaded["parity_rel_l2"] < 1e-5
-        assert len(launch.ask("block", n=3000)["latency_ns"]) == 3000  # more than one read from a pipe
-        assert launch.ask("inspect")["effective"]["precision"] == "fp32"
+        assert len(launch.ask("block", Block, n=3000)["latency_ns"]) == 3000  # more than one read from a pipe
+        assert launch.ask("inspect", Inspected)["effective"]["precision"] == "fp32"
         (worker,) = children(transport)
         assert worker.pid == loaded["pid"]
     assert gone([worker])
@@ -77,7 +78,7 @@ def test_every_death_there_has_the_line_that_it_has_here(
         launch.load(transport.upload(artifact, "onnx"), [])
         launch._timeout_s = 1.0 if how == "hang" else 60.0
         with pytest.raises(error, match=says):
-            launch.ask("block", n=5)
+            launch.ask("block", Block, n=5)
     assert transport.environment() == local()
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -99,7 +99,7 @@ def cases(rows: Rows) -> Cases:
     return Cases(tuple(records), found, len(frame))
 
 
-def _case(index: int, row: Mapping[Any, Any], several: set[str]) -> CaseRow:
+def _case(index: int, row: Mapping[Hashable, object], several: set[str]) -> CaseRow:
     def text(name: str, width: int = 80) -> str:
         return clip(str(row[name]), width)
 

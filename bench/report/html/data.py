@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.base.errors import BenchError, OutputError, clip
 from bench.report.html import sources as files
 from bench.report.html.cases import NUMBERS, TEXTS, CaseRow, Cases, cases, group_of, named
-from bench.report.html.facets import Facets
+from bench.report.html.facets import Facets, Record
 from bench.report.html.nights import Nights, nights
-from bench.report.html.pairs import Inverted, Order, inverted, orders, top1
+from bench.report.html.pairs import Inverted, Order, digits, inverted, orders, top1
 from bench.report.html.profiles import Profiled, read
 from bench.report.html.runs import Runs, runs
 from bench.rows.frame import Rows, load
 
 if TYPE_CHECKING:
     from bench.findings.evaluate import Result
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -136,11 +134,11 @@ def _point(row: CaseRow, setting: str) -> Record:
         "family": row.family,
         "line": f"{row.series} / {setting}",
         "setting": setting,
-        "m_macs": _digits(row.macs and row.macs / 1e6),
-        "ms": _digits(row.latency_ms),
-        "lo": _digits(row.lo_ms),
-        "hi": _digits(row.hi_ms),
-        "floor": _digits(row.floor_ms),
+        "m_macs": digits(row.macs and row.macs / 1e6),
+        "ms": digits(row.latency_ms),
+        "lo": digits(row.lo_ms),
+        "hi": digits(row.hi_ms),
+        "floor": digits(row.floor_ms),
         "status": row.status,
         "latency": f"{row.latency_ms:.4g} ms{percent}" if row.latency_ms else "none",
         "rate": f"{row.macs / row.latency_ms / 1e6:.3g} GMACs/s" if row.macs and row.latency_ms else "",
@@ -182,7 +180,3 @@ def _parts(profile: Profiled, facets: Facets) -> list[Record]:
         }
         for name, _, operators, ms, macs in profile.parts
     ]
-
-
-def _digits(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.5g}")

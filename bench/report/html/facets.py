@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+Record = dict[str, Any]  # of a chart: its fields are the chart's own, and Vega reads them
 DIMENSIONS = ("backend", "target", "threads", "precision", "family", "status")
 
 
@@ -35,7 +36,7 @@ class Facets:
             known.append(text)
         return known.index(text)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return it for the page; a single code stands without its list."""
         codes = [[one[0] if len(one) == 1 else one for one in subject] for subject in self.codes]
         return {"dimensions": [{"name": name, "values": self.values[name]} for name in DIMENSIONS], "codes": codes}

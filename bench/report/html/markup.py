@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench.base.escape import html
 
@@ -16,12 +15,12 @@ class HtmlTable:
     """Rows under a head; `numbers` are the columns that are aligned right, `on` each row's subjects for the filter."""
 
     head: Sequence[str]
-    rows: Sequence[Sequence[Any]]
+    rows: Sequence[Sequence[object]]
     numbers: frozenset[int] = frozenset()
     on: Sequence[Sequence[int]] = ()
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """Escape a value for text and attributes; None is empty."""
     return "" if value is None else html(str(value))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench import __version__
 from bench.base.errors import MissingExtra
@@ -53,11 +53,11 @@ def bundle() -> str:
     return script
 
 
-def compiled(spec: dict[str, Any]) -> dict[str, Any]:
+def compiled(spec: dict[str, object]) -> dict[str, object]:
     """Turn Vega-Lite into Vega here, so that no page has to; its warnings concern heights that are meant."""
     import vl_convert
 
-    found: dict[str, Any] = vl_convert.vegalite_to_vega(spec, vl_version=_version(), show_warnings=False)
+    found: dict[str, object] = vl_convert.vegalite_to_vega(spec, vl_version=_version(), show_warnings=False)
     return found
 
 
@@ -89,7 +89,7 @@ def single(data: Data, id: str) -> str:
     return _assemble(view.chart.TITLE, "", _filters(data), section(view, data, chart is not None), "", store)
 
 
-def _assemble(title: str, head: str, filters: str, views: str, foot: str, store: dict[str, Any]) -> str:
+def _assemble(title: str, head: str, filters: str, views: str, foot: str, store: dict[str, object]) -> str:
     folder = files("bench.report.html")
     css, script, template = (folder.joinpath(f"page.{end}").read_text("utf-8") for end in ("css", "js", "html"))
     hashes = " ".join(f"'sha256-{_hash(text)}'" for text in (bundle(), script))
@@ -108,12 +108,12 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _store(data: Data, charts: dict[str, Drawn]) -> dict[str, Any]:
+def _store(data: Data, charts: dict[str, Drawn]) -> dict[str, object]:
     """Return what the page's script reads: charts without their records, records by name, subjects of the filter."""
     from bench.report.html.views import agreement
 
-    specs: dict[str, Any] = {}
-    datasets: dict[str, Any] = {}
+    specs: dict[str, object] = {}
+    datasets: dict[str, object] = {}
     for id, drawn in charts.items():
         specs[id] = {"spec": compiled(drawn.skeleton()), "names": list(drawn.records)}
         datasets |= drawn.records
@@ -134,7 +134,7 @@ def _store(data: Data, charts: dict[str, Drawn]) -> dict[str, Any]:
     }
 
 
-def _series(data: Data) -> dict[str, Any]:
+def _series(data: Data) -> dict[str, object]:
     """Return the series over the nights, dates as numbers into one list."""
     from bench.report.html.charts.history import level_records, move_records
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench.base.errors import BenchError, clip
 from bench.findings.ranks import LEAST_CASES, Inversion, RankedNetwork, inversions_of, moved
 from bench.report.html.cases import CaseRow, named
+from bench.report.html.facets import Record
 from bench.rows import identity
 from bench.stats.ranks import Correlation, correlations
 
@@ -17,8 +17,6 @@ MOST_INVERSIONS = 1000
 MOST_DRAWN = 25  # at once
 MOST_PAIRS = 40  # of settings, and of settings with published devices
 MOST_PER_SETTING = 700  # networks: their pairs are counted one by one
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -87,14 +85,14 @@ def _record(one: Inversion, on: list[int], several: bool) -> Record:
         "slower": one.slow.model,
         "faster": one.fast.model,
         "setting": one.setting,
-        "ratio": _round(one.ratio),
-        "lo": _round(one.lo),
-        "hi": _round(one.hi),
+        "ratio": digits(one.ratio),
+        "lo": digits(one.lo),
+        "hi": digits(one.hi),
         "sure": "interval above 1" if one.certain else "interval reaches 1",
-        "slower_m_macs": _round(one.slow.macs / 1e6),
-        "faster_m_macs": _round(one.fast.macs / 1e6),
-        "slower_ms": _round(one.slow.latency_ms),
-        "faster_ms": _round(one.fast.latency_ms),
+        "slower_m_macs": digits(one.slow.macs / 1e6),
+        "faster_m_macs": digits(one.fast.macs / 1e6),
+        "slower_ms": digits(one.slow.latency_ms),
+        "faster_ms": digits(one.fast.latency_ms),
         "on": on,
     }
 
@@ -146,7 +144,7 @@ def _order(a: str, b: str, source: str, records: list[Record], latencies: list[l
 
 
 def _beside(network: str, a_ms: float | None, b_ms: float | None, family: str, on: list[int]) -> Record:
-    return {"network": network, "a_ms": _round(a_ms), "b_ms": _round(b_ms), "family": family, "on": on}
+    return {"network": network, "a_ms": digits(a_ms), "b_ms": digits(b_ms), "family": family, "on": on}
 
 
 def _published(
@@ -213,5 +211,6 @@ def top1(row: CaseRow) -> tuple[float, str, str] | None:
     return hits[0].top1, hits[0].source, clip("; ".join(dict.fromkeys(others)), 200)
 
 
-def _round(value: float | None) -> float | None:
+def digits(value: float | None) -> float | None:
+    """Round to what a chart can show."""
     return None if value is None else float(f"{value:.5g}")

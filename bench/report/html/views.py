@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
 from bench.report.html import markup
 from bench.report.html.charts import breakdown, findings, history, inversions, latency_flops, pareto, ranks
 from bench.report.html.data import Data
+from bench.report.html.facets import Record
 from bench.report.html.markup import HtmlTable
 from bench.report.html.pairs import Order
 
@@ -56,18 +56,9 @@ def section(view: View, data: Data, drawn: bool) -> str:
 
 def _latency_table(data: Data) -> HtmlTable:
     head = (
-        "network",
-        "setting",
-        "M MACs",
-        "ms",
-        "95% from",
-        "to",
-        "efficiency",
-        "floor ms",
-        "status",
-        "measured",
+        "network", "setting", "M MACs", "ms", "95% from", "to", "efficiency", "floor ms", "status", "measured",
         "remark",
-    )
+    )  # fmt: skip
     keys = ("model", "setting", "m_macs", "ms", "lo", "hi", "rate", "floor", "status", "when", "error")
     return _of(data.points, head, keys, {2, 3, 4, 5, 7})
 
@@ -86,8 +77,8 @@ def _pareto_table(data: Data) -> HtmlTable:
 
 
 def _breakdown_table(data: Data) -> HtmlTable:
-    head = ("network", "class", "operators", "ms", "share", "M MACs")
-    return _of(data.breakdown, head, ("network", "class", "operators", "ms", "share", "m_macs"), {2, 3, 4, 5})
+    keys = ("network", "class", "operators", "ms", "share", "m_macs")
+    return _of(data.breakdown, (*keys[:-1], "M MACs"), keys, {2, 3, 4, 5})
 
 
 def _ranks_table(data: Data) -> HtmlTable:
@@ -97,18 +88,8 @@ def _ranks_table(data: Data) -> HtmlTable:
 
 def _findings_table(data: Data) -> HtmlTable:
     head = (
-        "finding",
-        "experiment",
-        "backend",
-        "effect",
-        "95% from",
-        "to",
-        "published",
-        "on",
-        "verdict",
-        "claim",
-        "source",
-    )
+        "finding", "experiment", "backend", "effect", "95% from", "to", "published", "on", "verdict", "claim", "source",
+    )  # fmt: skip
     keys = (
         "id", "experiment", "backend", "effect", "effect_lo", "effect_hi", "published", "published_on", "verdict",
         "claim", "source",
@@ -129,7 +110,7 @@ def _history_table(data: Data) -> HtmlTable:
     return HtmlTable(head, [rows[i] for i in order], frozenset({3, 5}), [on[i] for i in order])
 
 
-def _of(records: Sequence[dict[str, Any]], head: Sequence[str], keys: Sequence[str], numbers: set[int]) -> HtmlTable:
+def _of(records: Sequence[Record], head: Sequence[str], keys: Sequence[str], numbers: set[int]) -> HtmlTable:
     on = [r["on"] for r in records] if records and "on" in records[0] else ()
     return HtmlTable(head, [[r[key] for key in keys] for r in records], frozenset(numbers), on)
 

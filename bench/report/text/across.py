@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
-import click
-
-from bench.base.escape import markdown
-from bench.report.text.compare import markdown_table, percent
-from bench.report.text.print import print_records, say
+from bench.report.text.compare import percent
+from bench.report.text.print import emit
 from bench.rows.across import Across, Agreement, Beside, Flip
 
 MOST_FLIPS = 20  # in a table; CSV and JSON have all
@@ -21,34 +15,21 @@ MOST_FLIPS = 20  # in a table; CSV and JSON have all
 
 def print_across(found: Across, format: str) -> None:
     """Print it on stdout; CSV has the cases, and the rest goes to stderr."""
-    tail = [*map(agreement, found.agreements), *found.incomparable, *found.notes]
-    if format == "json":
-        parts: dict[str, Any] = {
-            "axis": found.axis,
-            "cases": [record(case) for case in found.cases],
-            "agreements": [asdict(a) for a in found.agreements],
-            "flips": [asdict(f) | {"on_a": math.exp(f.on_a), "on_b": math.exp(f.on_b)} for f in found.flips],
-            "incomparable": list(found.incomparable),
-            "notes": list(found.notes),
-        }
-        json.dump(parts, sys.stdout, indent=1)
-        sys.stdout.write("\n")
-    elif format == "csv":
-        print_records([record(case) for case in found.cases], "csv")
-        for line in (*map(flip, found.flips), *tail):
-            say(line, err=True)
-    elif format == "markdown":
-        lines = [f"### Latency across {found.axis}", "", *markdown_table([_cells(c) for c in found.cases])]
-        lines += ["", *(f"- {markdown(line)}" for line in (*_flips(found.flips), *tail))]
-        click.echo("\n".join(lines))
-    else:
-        if found.cases:
-            print_records([_cells(case) for case in found.cases], "table")
-        for line in (*_flips(found.flips), *tail):
-            say(line)
+    cases = [record(case) for case in found.cases]
+    whole = {
+        "axis": found.axis,
+        "cases": cases,
+        "agreements": [asdict(a) for a in found.agreements],
+        "flips": [asdict(f) | {"on_a": math.exp(f.on_a), "on_b": math.exp(f.on_b)} for f in found.flips],
+        "incomparable": list(found.incomparable),
+        "notes": list(found.notes),
+    }
+    flips = map(flip, found.flips) if format == "csv" else _flips(found.flips)
+    remarks = [*flips, *map(agreement, found.agreements), *found.incomparable, *found.notes]
+    emit(format, whole, cases, [_cells(case) for case in found.cases], remarks, f"Latency across {found.axis}")
 
 
-def record(case: Beside) -> dict[str, Any]:
+def record(case: Beside) -> dict[str, object]:
     """Return the numbers of a case."""
     lo, hi = case.interval
     numbers = {

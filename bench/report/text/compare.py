@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+
+import click
 
 from bench.base.escape import markdown
-from bench.report.text.print import print_records, say
+from bench.report.text.print import emit, markdown_table
 from bench.rows.sides import Compared, Comparison
 
 MARKS = {"slower": "🔴 ", "faster": "🟢 "}  # a help for the eye; the word stands beside it
@@ -19,35 +18,24 @@ MARKS = {"slower": "🔴 ", "faster": "🟢 "}  # a help for the eye; the word s
 def print_comparison(result: Comparison, threshold: float | None, format: str) -> None:
     """Print it on stdout; with CSV, what is not a row of the table goes to stderr."""
     many = len({case.machine for case in result.cases}) > 1
-    if format == "json":
-        json.dump(
-            {
-                "cases": [record(case) for case in result.cases],
-                "backends": [record(case) for case in result.backends],
-                "unmatched": [asdict(u) for u in result.unmatched],
-                "notes": list(result.notes),
-                "gate": None if threshold is None else {"threshold": threshold, "exit_code": result.exit_code},
-            },
-            sys.stdout,
-            indent=1,
-        )
-        sys.stdout.write("\n")
-        return
-    if format == "csv":
-        print_records([record(case) for case in (*result.cases, *result.backends)], "csv")
-        for line in (*_unmatched(result), *result.notes):
-            say(line, err=True)
-        return
-    cases = [_cells(case, many) for case in (*result.cases, *result.backends)]
+    cases, backends = ([record(case) for case in side] for side in (result.cases, result.backends))
+    whole = {
+        "cases": cases,
+        "backends": backends,
+        "unmatched": [asdict(u) for u in result.unmatched],
+        "notes": list(result.notes),
+        "gate": None if threshold is None else {"threshold": threshold, "exit_code": result.exit_code},
+    }
+    cells = [_cells(case, many) for case in (*result.cases, *result.backends)]
     if format == "markdown":
-        sys.stdout.write(_markdown(result, cases, threshold))
+        click.echo(_markdown(result, cells, threshold))
         return
-    print_records(cases, "table")
-    for line in (*_unmatched(result), *result.notes, *conclusion(result, threshold)):
-        say(line)
+    gate = conclusion(result, threshold) if format == "table" else []
+    remarks = [*_unmatched(result), *result.notes, *gate]
+    emit(format, whole, [*cases, *backends], cells, remarks, "", "nothing could be compared")
 
 
-def record(case: Compared) -> dict[str, Any]:
+def record(case: Compared) -> dict[str, object]:
     """Return the numbers of a case, at the precision that they bear."""
     lo, hi = case.interval
     return {
@@ -130,16 +118,4 @@ def _markdown(result: Comparison, cases: Sequence[dict[str, str]], threshold: fl
             lines += ["", f"<details><summary>{title}</summary>", ""]
             lines += [f"- {markdown(text)}" for text in texts]
             lines += ["", "</details>"]
-    return "\n".join(lines) + "\n"
-
-
-def markdown_table(records: Sequence[dict[str, str]]) -> list[str]:
-    """Lay records that share their keys out as the lines of a Markdown table."""
-    if not records:
-        return ["Nothing to show."]
-    lines = [_line(records[0]), _line("---" for _ in records[0])]
-    return lines + [_line(markdown(cell) for cell in r.values()) for r in records]
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bench.base.escape import markdown as escaped
 from bench.graph.classes import OpClass
@@ -13,6 +13,9 @@ from bench.profiling.difference import Check, Part, split
 from bench.profiling.network import ProfiledNetwork, ProfiledOperator, total_ms
 from bench.profiling.reasons import Statement, told
 from bench.profiling.roofs import Roof
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LEAST_ROW = 0.01  # classes below this share of the latency stand together in one row
 LEAST_PART = 0.015  # of two networks: those whose difference is below this share of the slower one's latency
@@ -253,12 +256,12 @@ def markdown(sections: Sequence[Section]) -> list[str]:
     return lines[:-1]
 
 
-def show(sections: Sequence[Section], console: Any) -> None:
+def show(sections: Sequence[Section], console: Console) -> None:
     """Print sections on a rich console."""
     from rich.table import Table as RichTable
 
     from bench.base.escape import plain
-    from bench.report.text.print import cell
+    from bench.report.text.print import cell, grid
 
     for number, section in enumerate(sections):
         if number:
@@ -266,7 +269,7 @@ def show(sections: Sequence[Section], console: Any) -> None:
         for line in section.lines:
             console.print(plain(line), markup=False, emoji=False, soft_wrap=True)
         if section.table:
-            laid = RichTable(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+            laid = grid(tight=True)
             for i, name in enumerate(section.table.head):
                 left = i == 0 or name in section.table.left
                 laid.add_column(name, justify="left" if left else "right", no_wrap=True)

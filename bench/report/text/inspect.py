@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bench.base.escape import clip
-from bench.graph.summary import Summary
-from bench.report.text.print import cell
+from bench.graph.summary import Record, Summary
+from bench.report.text.print import cell, grid
 
 FIELDS = ("macs", "elementwise_ops", "memory_access_bytes")
 SUFFIXES = (" MACs", " ops", "B")
 Unit = tuple[str, float]
 
 
-def show(summary: Summary, rows: Sequence[dict[str, Any]], of: int, key: str, console: Console) -> None:
+def show(summary: Summary, rows: Sequence[Record], of: int, key: str, console: Console) -> None:
     """Print totals, the shares of the classes, and `rows` (nodes or modules) out of `of`, sorted by `key`."""
     for label, text in _totals(summary):
         console.print(Text.assemble((f"{label:<16}", "bold"), " ", text), soft_wrap=True)
@@ -73,7 +72,7 @@ def _classes(summary: Summary) -> Table:
     return table
 
 
-def _rows(rows: Sequence[dict[str, Any]], summary: Summary) -> Table:
+def _rows(rows: Sequence[Record], summary: Summary) -> Table:
     units = _units(summary)
     modules = bool(rows) and "module" in rows[0]
     first = ("module", "nodes") if modules else ("node", "class", "output")
@@ -90,13 +89,13 @@ def _rows(rows: Sequence[dict[str, Any]], summary: Summary) -> Table:
     return table
 
 
-def _label(row: dict[str, Any]) -> str:
+def _label(row: Record) -> str:
     """Name a node by its module where the exporter tells it: that is the name a person knows."""
     return f"{row['scope']} {row['op']}" if row["scope"] else str(row["name"])
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = grid()
     for name in columns:
         if name in ("class", "module", "node"):
             table.add_column(name, overflow="fold")

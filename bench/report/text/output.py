@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
 import sys
-from typing import Any
 
 import click
 
 from bench.report.text import footer
 from bench.report.text import rows as table
 from bench.report.text.bars import ASCII
-from bench.report.text.print import print_records, say
+from bench.report.text.print import print_json, print_records, say
 from bench.rows import identity
 from bench.rows.fields import family
 from bench.rows.select import Selection
@@ -33,7 +31,7 @@ def write(selection: Selection, format: str) -> None:
     if format == "json":
         head = {"rows": records(selection), "found": selection.found, "left_out": list(selection.left_out)}
         facts = {"machines": footer.machines(selection.frame), "versions": footer.versions(selection.frame)}
-        click.echo(json.dumps(head | facts | {"notes": list(selection.notes)}, indent=1))
+        print_json(head | facts | {"notes": list(selection.notes)})
     elif format == "csv":
         print_records(records(selection), "csv")
         for line in (*footer.counts(selection), *selection.notes):
@@ -50,7 +48,7 @@ def write(selection: Selection, format: str) -> None:
         click.echo(text, color=colour)
 
 
-def records(selection: Selection) -> list[dict[str, Any]]:
+def records(selection: Selection) -> list[dict[str, object]]:
     """Return the rows as plain data, None for what a row does not say, in the order in which they are shown."""
     case = (name for name in identity.case() if name != identity.ASKED)
     names = ("status", *case, "backend_version", identity.RAN, "target", "cpu", *RESULTS)
@@ -60,7 +58,7 @@ def records(selection: Selection) -> list[dict[str, Any]]:
     return [{"family": family(row["model"]), **row} for row in rows]
 
 
-def _plain(value: Any, whole: bool) -> Any:
+def _plain(value: object, whole: bool) -> object:
     if isinstance(value, float):
         return None if not math.isfinite(value) else int(value) if whole else value
     return value or None

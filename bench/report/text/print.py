@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from bench.base.escape import clip, csv_value, plain
+from bench.base.escape import clip, csv_value, markdown, plain
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
+Records = Sequence[Mapping[str, object]]
+Cells = Sequence[Mapping[str, str]]
 CELL = 1000  # characters of a name that a table in the terminal shows
 
 
@@ -26,27 +30,75 @@ def cell(text: str, style: str = "") -> Text:
     return Text(clip(text, CELL), style=style)
 
 
-def print_records(records: Sequence[dict[str, Any]], format: str) -> None:
+def print_records(records: Records, format: str) -> None:
     """Print records that share their keys; an empty list prints an empty table, header or list."""
     if format == "json":
-        json.dump(list(records), sys.stdout, indent=1)
-        sys.stdout.write("\n")
+        print_json(list(records))
     elif format == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         if records:
             writer.writerow(records[0])
         writer.writerows([[csv_value(v) for v in record.values()] for record in records])
     else:
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False, header_style="bold")
+        table = grid()
         for key in records[0] if records else ():
             table.add_column(key, overflow="fold")
         for record in records:
             table.add_row(*("" if v is None else cell(str(v)) for v in record.values()))
-        # A file or a pipe has no width: nothing is folded there.
-        Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+        terminal().print(table)
+
+
+def print_json(value: object) -> None:
+    """Print plain data, indented."""
+    click.echo(json.dumps(value, indent=1))
+
+
+def emit(
+    format: str, whole: object, records: Records, cells: Cells, remarks: Sequence[str], title: str, none: str = ""
+) -> None:
+    """Print a result: `whole` as JSON, its `records` as CSV, or its `cells` as a table, in Markdown under a `title`.
+
+    The `remarks` follow, with CSV on stderr; `none` is said where there are no cells.
+    """
+    if format == "json":
+        print_json(whole)
+    elif format == "csv":
+        print_records(records, "csv")
+        for line in remarks:
+            say(line, err=True)
+    elif format == "markdown":
+        told = markdown_table(cells) if cells or not none else [f"{none.capitalize()}."]
+        click.echo("\n".join([f"### {title}", "", *told, "", *(f"- {markdown(line)}" for line in remarks)]))
+    else:
+        if cells:
+            print_records(cells, "table")
+        for line in remarks if cells or not none else (none, *remarks):
+            say(line)
+
+
+def markdown_table(records: Cells) -> list[str]:
+    """Lay records that share their keys out as the lines of a Markdown table."""
+    if not records:
+        return ["Nothing to show."]
+    rows = [list(records[0]), ["---"] * len(records[0]), *([markdown(cell) for cell in r.values()] for r in records)]
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def terminal(width: int = 200) -> Console:
+    """Return stdout as rich's console; a file or a pipe has no width of its own, and little is folded at this one."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else width)
+
+
+def grid(left: Sequence[str] = (), right: Sequence[str] = (), last: Sequence[str] = (), tight: bool = False) -> Table:
+    """Return a table without lines; columns keep their place, those in the middle are aligned right."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, collapse_padding=tight, header_style="bold")
+    for name in (*left, *right, *last):
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    return table
 
 
 def say(text: str, err: bool = False) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.table import Table
 
 from bench.profiling.classes import GROUP_OF
-from bench.profiling.combine import OperatorTime, Profile
-from bench.report.text.print import cell
+from bench.profiling.combine import OperatorTime, Profile, Total
+from bench.report.text.print import cell, grid
 
 
 def header(profile: Profile) -> list[str]:
@@ -43,7 +41,7 @@ def header(profile: Profile) -> list[str]:
 
 def classes(profile: Profile) -> Table:
     """Lay out the families of classes, each with its classes."""
-    table = _table(("where the time goes",), ("operators", "ms", "share", "M MACs", "GMAC/s"))
+    table = grid(("where the time goes",), ("operators", "ms", "share", "M MACs", "GMAC/s"), tight=True)
     found = profile.classes()
     for group, total in profile.groups().items():
         mine = [name for name in found if GROUP_OF[name] == group]
@@ -58,7 +56,7 @@ def classes(profile: Profile) -> Table:
 
 def operators(profile: Profile, top: int) -> Table:
     """Lay out the `top` costliest operators."""
-    table = _table(("operator", "class"), ("µs", "±", "raw", "share", "M MACs", "pad", "GMAC/s"), ("layout",))
+    table = grid(("operator", "class"), ("µs", "±", "raw", "share", "M MACs", "pad", "GMAC/s"), ("layout",), tight=True)
     for op in sorted(profile.operators, key=lambda op: -op.time_us)[:top]:
         pad = f"{op.padded_macs / op.macs:.2f}" if op.padded_macs and op.macs else ""
         table.add_row(
@@ -76,18 +74,7 @@ def operators(profile: Profile, top: int) -> Table:
     return table
 
 
-def _table(left: tuple[str, ...], right: tuple[str, ...], last: tuple[str, ...] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    for name in left:
-        table.add_column(name, no_wrap=True)
-    for name in right:
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in last:
-        table.add_column(name, no_wrap=True)
-    return table
-
-
-def _total(total: dict[str, Any]) -> list[str]:
+def _total(total: Total) -> list[str]:
     speed = total["gmacs_per_s"]
     macs = f"{total['macs'] / 1e6:.1f}" if total["macs"] else ""
     times = [f"{total['time_ms']:.3f}", f"{total['share']:.1%}"]

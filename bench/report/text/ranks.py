@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
-from typing import Any
 
 import click
 
 from bench.findings.ranks import Analysis, Inversion
-from bench.report.text.print import print_records
+from bench.report.text.print import print_json, print_records
 from bench.stats.ranks import Correlation
 
 
 def print_rows(found: Analysis, top: int, format: str) -> None:
     """Print correlations, inversions and reorderings; CSV has the inversions, JSON everything."""
     if format == "json":
-        json.dump(record(found), sys.stdout, indent=1)
-        sys.stdout.write("\n")
+        print_json(record(found))
         return
     inversions = [inversion_record(one) for one in found.inversions]
     if format == "csv":
@@ -51,7 +47,7 @@ def print_rows(found: Analysis, top: int, format: str) -> None:
         click.echo(note, err=True)
 
 
-def inversion_record(one: Inversion) -> dict[str, Any]:
+def inversion_record(one: Inversion) -> dict[str, object]:
     """Return an inversion as plain data."""
     return {
         "setting": one.setting,
@@ -66,7 +62,7 @@ def inversion_record(one: Inversion) -> dict[str, Any]:
     }
 
 
-def record(found: Analysis) -> dict[str, Any]:
+def record(found: Analysis) -> dict[str, object]:
     """Return everything as plain data."""
     return {
         "predictors": [

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.console import Console
-from rich.table import Table
 
 from bench.machine.roof import Roofline
+from bench.report.text.print import grid
 
 CONVENTION = (
     "bytes are those of two arrays read and one written; the line that is fetched before it is written over is not "
@@ -15,7 +13,7 @@ CONVENTION = (
 )
 
 
-def records(roof: Roofline) -> list[dict[str, Any]]:
+def records(roof: Roofline) -> list[dict[str, object]]:
     """Return one plain record per measurement, the same keys in each."""
     shared = {
         "backend": roof.backend,
@@ -56,9 +54,7 @@ def show(roof: Roofline, console: Console) -> None:
         console.print(
             f"bandwidth: {plateau.gb_per_s:.1f} GB/s for {size(plateau.from_bytes)} to {size(plateau.to_bytes)}"
         )
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("probe", "GMAC/s", "GFLOP/s", "of peak", "GB/s"):
-        table.add_column(name, justify="left" if name == "probe" else "right")
+    table = grid(["probe"], ["GMAC/s", "GFLOP/s", "of peak", "GB/s"])
     for c in sorted(roof.compute, key=lambda c: -c.gmacs_per_s):
         share = c.gmacs_per_s / roof.peak_gmacs_per_s
         table.add_row(c.probe, f"{c.gmacs_per_s:.1f}", f"{2 * c.gmacs_per_s:.1f}", f"{share:.0%}", "")

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import backends
-from bench.report.text.print import cell
+from bench.report.text.print import cell, grid
 from bench.rows import identity
 from bench.rows.schema import MEASURED, Row
 
@@ -24,7 +24,7 @@ def table(rows: Sequence[Row]) -> Table:
     show_shape = len({(row.batch, row.resolution) for row in rows}) > 1
     show_pace = any(row.pace_ms for row in rows)
     others = [n for n in identity.case() if n not in TOLD and len({getattr(row, n) for row in rows}) > 1]
-    result = Table(box=None, pad_edge=False, header_style="bold")
+    result = grid()
     for name in ("model", "backend"):
         longest = max((len(getattr(row, name)) for row in rows), default=0)
         result.add_column(name, overflow="fold", min_width=min(longest, 14))

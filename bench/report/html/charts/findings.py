@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
 
@@ -27,6 +26,7 @@ from bench.report.html.charts.theme import (
     tips,
 )  # fmt: skip
 from bench.report.html.data import Data
+from bench.report.html.facets import Record
 
 TITLE = "What papers claim"
 ABOUT = (
@@ -47,7 +47,7 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
     timed = [
         r for r in data.findings if r.found is not None and r.experiment and r.experiment.quantity in (TIME, SHARE)
     ]
-    once: dict[Any, Result] = {}
+    once: dict[object, Result] = {}
     for result in timed:
         once.setdefault((result.experiment, result.backend), result)
     results = list(once.values())
@@ -86,7 +86,7 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
     return finish(layers.properties(width=width, height=alt.Step(ROW)), ABOUT, {"findings": records})
 
 
-def records_of(results: Sequence[Result]) -> list[dict[str, Any]]:
+def records_of(results: Sequence[Result]) -> list[Record]:
     """Return a record per effect, in the order of the findings."""
     found = []
     for place, result in enumerate(results):

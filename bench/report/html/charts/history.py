@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from typing import Any
 
 import altair as alt
+from altair.typing import ChartType
 
 from bench.report.html.charts.theme import BLUE, GREY, VERMILION, Drawn, Width, finish, named, tips
 from bench.report.html.data import Data
+from bench.report.html.facets import Record
 from bench.report.html.nights import NightSeries
 
 TITLE = "Over the nights"
@@ -36,7 +37,7 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     return finish(alt.vconcat(*parts, spacing=26) if len(parts) > 1 else parts[0], ABOUT, records)
 
 
-def _one(series: NightSeries, width: Width, suffix: str = "") -> Any:
+def _one(series: NightSeries, width: Width, suffix: str = "") -> ChartType:
     x = alt.X("day:T", scale=alt.Scale(type="utc"), title=None, axis=alt.Axis(format="%Y-%m-%d", tickCount=6))
     y_title = "ms" if series.raw else "ms, reference's speed"
     y = alt.Y("ms:Q", title=y_title, scale=alt.Scale(zero=False))
@@ -61,17 +62,17 @@ def _one(series: NightSeries, width: Width, suffix: str = "") -> Any:
     return alt.layer(thin, dots, levels, rules, texts).properties(width=width, height=HEIGHT)
 
 
-def _records(series: NightSeries, suffix: str = "") -> dict[str, list[dict[str, Any]]]:
+def _records(series: NightSeries, suffix: str = "") -> dict[str, list[Record]]:
     found = {"nights": night_records(series), "levels": level_records(series), "moves": move_records(series)}
     return {name + suffix: records for name, records in found.items()}
 
 
-def night_records(series: NightSeries) -> list[dict[str, Any]]:
+def night_records(series: NightSeries) -> list[Record]:
     """Return a record per night."""
     return [{"day": day, "date": day, "ms": ms} for day, ms in zip(series.days, series.ms, strict=True)]
 
 
-def level_records(series: NightSeries) -> list[dict[str, Any]]:
+def level_records(series: NightSeries) -> list[Record]:
     """Return the median between change points, from the first to the last night of each stretch."""
     starts = [series.days[0], *sorted(m.first_after for m in series.moved), "9999"]
     found = []
@@ -82,7 +83,7 @@ def level_records(series: NightSeries) -> list[dict[str, Any]]:
     return found
 
 
-def move_records(series: NightSeries) -> list[dict[str, Any]]:
+def move_records(series: NightSeries) -> list[Record]:
     """Return a record per change point; where there is none, one that is not drawn, because an axis needs a date."""
     if not series.moved:
         return [{"day": series.days[0], "date": "", "change": "", "interval": "", "changed": ""}]

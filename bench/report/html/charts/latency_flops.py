@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from typing import Any
 
 import altair as alt
 
@@ -24,6 +23,7 @@ from bench.report.html.charts.theme import (
     tips,
 )  # fmt: skip
 from bench.report.html.data import Data
+from bench.report.html.facets import Record
 
 TITLE = "Latency over MACs"
 ABOUT = (
@@ -85,7 +85,7 @@ def chart(data: Data, width: Width = NOMINAL_WIDTH) -> Drawn | None:
     )
 
 
-def _named(points: list[dict[str, Any]], lines: list[float], x: list[float], y: list[float]) -> list[str]:
+def _named(points: list[Record], lines: list[float], x: list[float], y: list[float]) -> list[str]:
     """Name what lies farthest from the trend first: that is what a person asks about."""
     rates = [p["m_macs"] / p["ms"] for p in points]
     usual = statistics.median(rates)
@@ -96,7 +96,7 @@ def _named(points: list[dict[str, Any]], lines: list[float], x: list[float], y: 
     return [side for _, side in sorted(zip(order, found, strict=True))]
 
 
-def rates_near(points: list[dict[str, Any]]) -> list[float]:
+def rates_near(points: list[Record]) -> list[float]:
     """Return the round efficiencies among those of the points, and one more at either end; GMACs/s."""
     found = [p["m_macs"] / p["ms"] for p in points]
     inside = [i for i, rate in enumerate(RATES) if min(found) <= rate <= max(found)]
@@ -117,7 +117,7 @@ def _rate_name(rate: float) -> str:
     return f"{rate:g} GMACs/s"
 
 
-def _rates(rates: list[float], points: list[dict[str, Any]], x: list[float], y: list[float]) -> list[alt.Chart]:
+def _rates(rates: list[float], points: list[Record], x: list[float], y: list[float]) -> list[alt.Chart]:
     """Draw lines of equal efficiency: M MACs over ms is GMACs/s. A name that a mark would cover is left out."""
     spans = _spans(rates, x, y)
     rows = [{"rate": rate, "m_macs": at, "ms": at / rate} for rate, low, high in spans for at in (low, high)]
@@ -137,10 +137,7 @@ def _rates(rates: list[float], points: list[dict[str, Any]], x: list[float], y: 
         .mark_text(align="right", baseline="bottom", dx=-3, dy=-1, fontSize=10, color=GREY)
         .properties(name="rates")
     )
-    return [
-        lines.encode(x="m_macs:Q", y="ms:Q", detail="rate:N"),
-        texts.encode(x="m_macs:Q", y="ms:Q", text="text:N"),
-    ]
+    return [lines.encode(x="m_macs:Q", y="ms:Q", detail="rate:N"), texts.encode(x="m_macs:Q", y="ms:Q", text="text:N")]
 
 
 def _peak(data: Data, x: list[float], y: list[float]) -> list[alt.Chart]:
@@ -160,7 +157,4 @@ def _peak(data: Data, x: list[float], y: list[float]) -> list[alt.Chart]:
         return []
     lines = alt.Chart(alt.InlineData(values=rows)).mark_line(strokeWidth=1.5, color=VERMILION, opacity=0.7)
     texts = alt.Chart(alt.InlineData(values=ends)).mark_text(align="right", baseline="top", dy=6, fontSize=10)
-    return [
-        lines.encode(x="m_macs:Q", y="ms:Q", detail="peak:N"),
-        texts.encode(x="m_macs:Q", y="ms:Q", text="text:N"),
-    ]
+    return [lines.encode(x="m_macs:Q", y="ms:Q", detail="peak:N"), texts.encode(x="m_macs:Q", y="ms:Q", text="text:N")]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import altair as alt
 
 from bench.report.html.charts.place import sides
@@ -20,6 +18,7 @@ from bench.report.html.charts.theme import (
     tips,
 )
 from bench.report.html.data import Data
+from bench.report.html.facets import Record
 
 TITLE = "Accuracy over latency"
 ABOUT = (
@@ -72,7 +71,7 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     return finish(layers.properties(width=width, height=HEIGHT), ABOUT, {"pareto": records})
 
 
-def _named(records: list[dict[str, Any]], x: list[float], y: list[float]) -> list[str]:
+def _named(records: list[Record], x: list[float], y: list[float]) -> list[str]:
     """Name the most accurate first. The vertical axis is linear; its exponential is laid out on a log axis."""
     order = sorted(range(len(records)), key=lambda i: -records[i]["top1"])
     spread = y[1] - y[0]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import altair as alt
 
 from bench.report.html.charts.theme import GREY, ORANGE, PURPLE, Drawn, Width, finish, named, tips
 from bench.report.html.data import Data
+from bench.report.html.facets import Record
 
 TITLE = "The order elsewhere"
 ABOUT = (
@@ -72,7 +71,7 @@ def chart(data: Data, width: Width = 620, chosen: int = 0) -> Drawn | None:
     dots = folded.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=rank, color=color, tooltip=hover)
     layers = [lines, dots]
     for side, field in ((LEFT, "before"), (RIGHT, "after")):
-        beside: dict[str, Any] = {"align": "right", "dx": -10} if side == LEFT else {"align": "left", "dx": 10}
+        beside: Record = {"align": "right", "dx": -10} if side == LEFT else {"align": "left", "dx": 10}
         at = folded.transform_filter(f"datum.side == '{side}'")
         layers.append(at.mark_text(fontSize=11, **beside).encode(x=x, y=rank, text=f"{field}:N"))
         head = base.transform_filter("datum.left == 1").transform_calculate(side=f"'{side}'", rank="0")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import altair as alt
+from altair.typing import ChartType
+
+from bench.report.html.facets import Record
 
 Width = int | str  # pixels, or "container"
 
@@ -32,15 +34,14 @@ INK, SOFT, GRID = "#1f2328", "#59636e", "#e4e4e0"
 class Drawn:
     """A chart whose data have names only, and the records by name: Altair copies what it holds many times over."""
 
-    chart: Any
-    records: dict[str, list[dict[str, Any]]]
+    chart: ChartType
+    records: dict[str, list[Record]]
 
-    def skeleton(self) -> dict[str, Any]:
+    def skeleton(self) -> Record:
         """Return the Vega-Lite specification without the records."""
-        found: dict[str, Any] = self.chart.to_dict()
-        return found
+        return self.chart.to_dict()
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Record:
         """Return the whole Vega-Lite specification."""
         skeleton = self.skeleton()
         return skeleton | {"datasets": skeleton.get("datasets", {}) | self.records}
@@ -51,7 +52,7 @@ def named(name: str) -> alt.NamedData:
     return alt.NamedData(name=name)
 
 
-def finish(chart: Any, about: str, records: dict[str, list[dict[str, Any]]]) -> Drawn:
+def finish(chart: ChartType, about: str, records: dict[str, list[Record]]) -> Drawn:
     """Give a chart its type and colours, the words that a screen reader says for it, and its records."""
     if getattr(chart, "width", None) == "container":  # the height is the chart's own
         chart = chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
@@ -108,7 +109,7 @@ def ticks(low: float, high: float) -> list[float]:
     return [value for value in found if low <= value <= high]
 
 
-def log_axis(title: str, domain: list[float], grid: bool = True) -> dict[str, Any]:
+def log_axis(title: str, domain: list[float], grid: bool = True) -> Record:
     """Return axis and scale of a log axis whose labels are plain numbers."""
     axis = alt.Axis(title=title, values=ticks(*domain), format="~g", grid=grid)
     axis.labelExpr = "format(datum.value, ',~r')"
@@ -117,7 +118,7 @@ def log_axis(title: str, domain: list[float], grid: bool = True) -> dict[str, An
 
 def names(base: alt.Chart, rise: float = 0) -> list[alt.Chart]:
     """Write names beside the points, on the side that `place.sides` found, `rise` pixels higher."""
-    places: dict[str, dict[str, Any]] = {"right": {"align": "left", "dx": 8}, "left": {"align": "right", "dx": -8}}
+    places: dict[str, Record] = {"right": {"align": "left", "dx": 8}, "left": {"align": "right", "dx": -8}}
     found = []
     for side, look in places.items():
         there: alt.Chart = base.transform_filter(f"datum.side == '{side}'")

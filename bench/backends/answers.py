@@ -1,0 +1,74 @@
+"""What a worker answers, field by field: plain data, which travel as JSON and are kept as raw samples.
+
+Times in ns. A field that a backend cannot tell is None; one that a block does not have is left out. A field that is
+added to an answer has to be named here, or it is lost on the way (`bench.base.wire.take`).
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from bench.base.wire import Unchecked
+from bench.machine.workload import Beside
+
+
+class Mark(TypedDict, total=False):
+    """Which turn a block was: the parent marks it."""
+
+    round: int
+    turn: int
+    quad: int
+    load: int
+    side: str
+
+
+class Block(Beside, Mark):
+    """A block of inferences and what surrounded it."""
+
+    latency_ns: list[int]
+    covariates: dict[str, int | float]
+    start_ns: int | float
+    scripted: bool
+    host_ns: NotRequired[list[int]]
+    late_ns: NotRequired[list[int]]
+
+
+class Ran(TypedDict):
+    """`bench.backends.base.Effective`, with its `Placement` and settings as text."""
+
+    version: str
+    device: str
+    precision: str
+    threads: int | None
+    placement: Unchecked
+    settings: dict[str, str]
+
+
+class Inspected(TypedDict):
+    """What really ran; numbers of operators and MACs are None where the runtime does not tell its graph."""
+
+    effective: Ran
+    operators: int | None
+    macs_executed: int | None
+    macs_padded: int | None
+    opaque: list[str]
+
+
+class Load(TypedDict):
+    """One load of a profiled launch; `operators` and `cost` are `bench.backends.profiling.RawProfile`."""
+
+    alone_ns: NotRequired[list[int]]
+    unprofiled_ns: list[int]
+    profiled_ns: list[int]
+    operators: list[dict[str, object]]
+    cost: dict[str, float]
+
+
+class Launched(TypedDict):
+    """A profiled launch; `inspected` is told by the first one."""
+
+    loaded: Unchecked
+    n: int
+    blocks: list[Block]
+    loads: list[Load]
+    inspected: NotRequired[Inspected]
