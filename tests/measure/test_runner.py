@@ -69,11 +69,11 @@ def test_a_case_that_dies_costs_itself_alone(
 ) -> None:
     ask = Launch.ask
 
-    def impatient(self: Launch, do: str, **request: Any) -> dict[str, Any]:
+    def impatient(self: Launch, do: str, expected: type, **request: Any) -> Any:
         """Wait a second for a block of what hangs, and as long as it takes for a process to start."""
         if do == "block" and self.case.backend.options["fail"] == "hang":
             self._timeout_s = 1.0
-        return ask(self, do, **request)
+        return ask(self, do, expected, **request)
 
     monkeypatch.setattr(Launch, "ask", impatient)
     protocol = Protocol(launches=3, max_launches=3, rounds=2)
