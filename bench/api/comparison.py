@@ -75,6 +75,8 @@ class Comparison:
         from bench.stats.alarms import DRAWS
 
         said = [f"a slowdown of {self.verdict.detectable:.1%} would have been called slower"]
+        if self.verdict.widened > 1:
+            said.append(f"pairs in a row were alike: the interval is {self.verdict.widened:.1f} times as wide for it")
         if self.alarms is not None:
             of = f"{DRAWS} comparisons drawn from {self.alarms.recorded} pairs of equal sides on this machine"
             if not self.alarms.recorded:

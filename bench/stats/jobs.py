@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats.verdict import SHOWN, SURE, zone
+from bench.stats.verdict import SHOWN, zone
 
 # Jobs of ten launches, cut out of ten minutes of one shared machine, differ by a standard deviation of 1.8 to 2.6%
 # (results/xeon-vm-2core/aa.samples.jsonl.gz); three cases of two runs eight minutes apart by 1, 10 and 11%.
 # `python benchmarks/nightly_aa.py` measures it on a machine of one's own.
 PRIOR_SD = 0.03
 PRIOR_JOBS = 3
-FAMILY_ERROR = 2 * SURE
+FAMILY_ERROR = 0.01
 
 
 @dataclass(frozen=True, slots=True)

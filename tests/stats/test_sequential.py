@@ -9,7 +9,7 @@ from bench.stats.sequential import boundary, crossed, last
 
 @pytest.mark.parametrize(
     ("looks", "two_sided", "constant"),
-    [(2, 0.05, 1.977), (3, 0.05, 2.004), (5, 0.05, 2.040), (10, 0.05, 2.087), (2, 0.01, 2.580), (5, 0.01, 2.609)],
+    [(2, 0.05, 1.977), (3, 0.05, 2.004), (5, 0.05, 2.040), (10, 0.05, 2.087), (4, 0.01, 2.609), (5, 0.01, 2.621)],
 )
 def test_equal_steps_have_the_constants_of_the_book(looks: int, two_sided: float, constant: float) -> None:
     """Jennison and Turnbull, Group Sequential Methods, table 2.3."""
