@@ -34,24 +34,53 @@ def mean_interval(values: Sequence[float]) -> Interval:
 
 
 def percentile_interval(launches: Sequence[Array], q: int) -> Interval:
-    """Return the 95% interval of the q-th percentile of all samples; launches are the unit.
+    """Return the 95% interval of the q-th percentile of all samples (positive); launches are the unit.
 
-    Woodruff's interval (1952): the share of samples below the percentile is known with an error, and the samples at the
-    ends of its interval are those of the percentile's. The shares differ between launches by more than chance; as
-    many independent samples as would give this spread stand for all in the binomial interval (Korn and Graubard 1998),
-    never more than there are. An end that no sample bounds is open.
+    It holds two intervals, because neither covers everything alone (`python -m benchmarks.lab limits`). An end that no
+    sample bounds is open.
+
+    - Woodruff's (1952): the share of samples below the percentile has an interval, and the samples at its ends bound the
+      percentile. The shares differ between launches by more than chance, so the binomial interval is that of as many
+      independent samples as would spread like this (Korn and Graubard 1998), never more than there are.
+    - The order statistics of independent samples, and in quadrature what the launches' levels leave open.
     """
-    from scipy.special import betaincinv, stdtrit
+    from scipy.special import stdtrit
 
-    m, ordered = len(launches), np.sort(np.concatenate(launches)) if launches else np.empty(0)
-    n, share = len(ordered), q / 100
+    m = len(launches)
     if m < 2:
         return UNKNOWN
-    at = ordered[max(0, math.ceil(share * n) - 1)]
+    ordered = np.sort(np.concatenate(launches))
+    n, share = len(ordered), q / 100
+    at = float(ordered[max(0, math.ceil(share * n) - 1)])
+    quantile = float(stdtrit(m - 1, 1 - ERROR))
     spread = float(np.var([(launch <= at).mean() for launch in launches], ddof=1)) / m
     worth = min(n, share * (1 - share) / spread) if spread else n
-    worth *= float(stdtrit(n - 1, 1 - ERROR) / stdtrit(m - 1, 1 - ERROR)) ** 2
-    hits = worth * share
-    low, high = betaincinv(hits, worth - hits + 1, ERROR), betaincinv(hits + 1, worth - hits, 1 - ERROR)
-    first, last = math.floor(low * n), math.ceil(high * n)
+    low, high = _bounded(ordered, share, worth * (float(stdtrit(n - 1, 1 - ERROR)) / quantile) ** 2)
+    below, above = _bounded(ordered, share, n)
+    levels = quantile * _levels(launches, ordered, share)
+    below = math.exp(-math.hypot(math.log(at / below), levels)) * at if below else 0.0
+    above = math.exp(math.hypot(math.log(above / at), levels)) * at if math.isfinite(above) else above
+    return min(low, below), max(high, above)
+
+
+def _levels(launches: Sequence[Array], ordered: Array, share: float) -> float:
+    """Return the standard error on the log scale that comes from the launches' levels, of which there are few.
+
+    As if both levels and samples were normal: the mean of the levels is uncertain, and so is their spread, which moves
+    a percentile z standard deviations from the middle by z times the share that levels have in the spread of all.
+    """
+    from scipy.special import ndtri
+
+    m, spread = len(launches), float(np.log([np.median(launch) for launch in launches]).std(ddof=1))
+    among_all = spread / max(float(np.log(ordered).std()), spread) if spread else 0.0
+    return spread * math.sqrt(1 / m + (float(ndtri(share)) * among_all) ** 2 / (2 * (m - 1)))
+
+
+def _bounded(ordered: Array, share: float, worth: float) -> Interval:
+    """Return the samples between which a percentile lies, if they tell as much as `worth` independent ones."""
+    from scipy.special import betaincinv
+
+    hits, n = worth * share, len(ordered)
+    first = math.floor(n * float(betaincinv(hits, worth - hits + 1, ERROR)))
+    last = math.ceil(n * float(betaincinv(hits + 1, worth - hits, 1 - ERROR)))
     return (float(ordered[first - 1]) if first else 0.0), (float(ordered[last]) if last < n else math.inf)

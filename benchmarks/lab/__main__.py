@@ -100,6 +100,22 @@ def rates(results: tuple[Path, ...], draws: int, margin: float, seed: int, forma
     print_records([_shares(line) if format == "table" else line for line in lines], format)
 
 
+@command.command("limits")
+@click.option("--draws", type=click.IntRange(20, 100_000), default=1000, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@FORMAT
+def limits(draws: int, seed: int, format: str) -> None:
+    """Simulate launches and say how often the interval of a percentile holds the truth.
+
+    `false fail` and `false pass`: how often a limit at the true percentile is called failed and passed. `open`: how
+    often no sample bounds it from above.
+    """
+    from benchmarks.lab.limits import table
+
+    lines = table(draws, seed)
+    print_records([_readable(line) if format == "table" else line for line in lines], format)
+
+
 def _shares(line: dict[str, Any]) -> dict[str, Any]:
     told = {key: f"{v:.2%}" if isinstance(v, float) else v for key, v in line.items()}
     return told | {"pairs used": f"{line['pairs used']:.1f}"}
