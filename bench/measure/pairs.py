@@ -74,7 +74,7 @@ def run(
 
 
 def enough(log_ratios: list[float], protocol: PairProtocol, spent_s: float) -> bool:
-    """Tell whether to stop: a verdict is reached at one of the agreed numbers, the last one is, or the budget is spent."""
+    """Tell whether to stop: a verdict is reached at an agreed number, the last one is, or the budget is spent."""
     n = len(log_ratios)
     if n >= protocol.most or (spent_s >= protocol.budget_s and n >= protocol.first):
         return True

@@ -125,9 +125,9 @@ def pooled(frame: pd.DataFrame) -> pd.DataFrame:
 def finished(rows: Iterable[Row], plan: Plan, here: Mapping[str, str] | None = None) -> dict[str, Row]:
     """Return the rows that a plan need not measure again, by the id of the plan's case.
 
-    Of each case the last row counts, if it was measured, with the plan's seed, and against its limits if it has any. A case that any device of a fleet may
-    measure has the row of the one that did. `here` names the CPU that is to measure (`cpu`), where that is known: what
-    another one measured is not measured here.
+    Of each case the last row counts, if it was measured, with the plan's seed, and against its limits if it has any. A
+    case that any device of a fleet may measure has the row of the one that did. `here` names the CPU that is to measure
+    (`cpu`), where that is known: what another one measured is not measured here.
     """
     limits = written(plan.protocol.limits)
     mine = [row for row in rows if row.seed == plan.protocol.seed and limits in ("", asked(row.limit))]

@@ -1,4 +1,4 @@
-"""How often the rule of `bench.stats.verdict` cries wolf: the rule itself, on comparisons of which the truth is known."""
+"""How often the rule of `bench.stats.verdict` cries wolf: the rule itself, on comparisons whose truth is known."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Alarms:
     """Shares of comparisons with a false verdict.
 
     `equal`: of equal sides, called slower or faster. `at_margin`: of sides that differ by exactly the margin, called
-    slower. `recorded` is the number of pairs of equal sides that the comparisons were drawn from; 0: they are simulated,
-    from the spread of the pairs at hand.
+    slower. `recorded` is the number of pairs of equal sides that the comparisons were drawn from; 0: they are
+    simulated, from the spread of the pairs at hand.
     """
 
     equal: float
@@ -36,15 +36,16 @@ def alarms(
     """Judge `DRAWS` comparisons of known truth as the one of `log_ratios` was.
 
     They are drawn from `recorded` log-ratios of a case with itself, with either sign, because its sides are
-    exchangeable; with fewer than `LEAST`, from a normal distribution as wide as `log_ratios`. With the looks of a gate's
-    `confirming` pairs an alarm is what these confirm, and only `slower` is one.
+    exchangeable; with fewer than `LEAST`, from a normal distribution as wide as `log_ratios`. With the looks of a
+    gate's `confirming` pairs an alarm is what these confirm, and only `slower` is one.
     """
     rng = np.random.default_rng(0)
     pool = np.asarray(recorded, dtype=np.float64)
 
     def draw(most: int) -> Array:
         if len(pool) >= LEAST:
-            return rng.choice(pool, (DRAWS, most)) * rng.choice([-1.0, 1.0], (DRAWS, most))
+            signed: Array = rng.choice(pool, (DRAWS, most)) * rng.choice([-1.0, 1.0], (DRAWS, most))
+            return signed
         error = float(trimmed(np.asarray(log_ratios, dtype=np.float64))[1])
         return rng.normal(0, error * math.sqrt(len(log_ratios)), (DRAWS, most))
 

@@ -22,7 +22,7 @@ def judge(interval: Interval, limit: float) -> str:
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """Return the 95% interval of what launches tell of something, one positive value each: Student's t on logarithms."""
+    """Return the 95% interval of what launches tell, one positive value each: Student's t on logarithms."""
     from scipy.special import stdtrit
 
     n = len(values)
@@ -39,9 +39,9 @@ def percentile_interval(launches: Sequence[Array], q: int) -> Interval:
     It holds two intervals, because neither covers everything alone (`python -m benchmarks.lab limits`). An end that no
     sample bounds is open.
 
-    - Woodruff's (1952): the share of samples below the percentile has an interval, and the samples at its ends bound the
-      percentile. The shares differ between launches by more than chance, so the binomial interval is that of as many
-      independent samples as would spread like this (Korn and Graubard 1998), never more than there are.
+    - Woodruff's (1952): the share of samples below the percentile has an interval, and the samples at its ends bound
+      the percentile. The shares differ between launches by more than chance, so the binomial interval is that of as
+      many independent samples as would spread like this (Korn and Graubard 1998), never more than there are.
     - The order statistics of independent samples, and in quadrature what the launches' levels leave open.
     """
     from scipy.special import stdtrit

@@ -83,9 +83,10 @@ def decide(log_ratios: Sequence[float], margin: float, looks: sequential.Looks =
     n = next((k for k in looks if k <= len(values) and _crossed(values, margin, looks, k)), 0)
     ended = not n
     n = n or len(values)
-    verdict, centre, sure, shown = (np.asarray(found).item() for found in _at(values, margin, looks, n, ended))
+    said, *numbers = _at(values, margin, looks, n, ended)
+    centre, sure, shown = map(float, numbers)
     return Verdict(
-        str(verdict),
+        str(said),
         math.exp(centre),
         math.exp(centre - shown),
         math.exp(centre + shown),
@@ -123,7 +124,7 @@ def _crossed(values: Array, margin: float, looks: sequential.Looks, n: int) -> b
 def _at(
     values: Array, margin: float, looks: sequential.Looks, n: int, ended: bool
 ) -> tuple[NDArray[np.str_], Array, Array, Array]:
-    """Judge the first `n` values of the last axis: verdict, centre, and half-widths of the sure and the shown interval."""
+    """Judge the first `n` values of the last axis: verdict, centre, half-widths of the sure and the shown interval."""
     from scipy.special import ndtr, stdtrit
 
     centre, error, df = trimmed(values[..., :n])

@@ -59,8 +59,7 @@ def table(draws: int, seed: int) -> list[dict[str, Any]]:
             everything = draw(rng, kind, between, (20_000, 64)).ravel()
             for q in (50, 90, 99):
                 true = float(np.quantile(everything, q / 100))
-                for launches in (5, 12, 40):
-                    lines.append(_line(rng, kind, between, q, launches, true, draws))
+                lines += [_line(rng, kind, between, q, launches, true, draws) for launches in (5, 12, 40)]
     return lines
 
 

@@ -160,8 +160,8 @@ def recorded(outputs: Iterable[Path]) -> dict[str, Callable[[np.random.Generator
 def _described(pool: list[float]) -> str:
     x = np.asarray(pool) - np.median(pool)
     x = np.clip(x, *np.quantile(x, (0.1, 0.9)))
-    lag = float(x[1:] @ x[:-1] / (x @ x))
-    return f"{len(pool)} pairs, sd {np.std(pool, ddof=1):.1%}, lag-1 correlation {lag:+.2f}"
+    lag = float(x[1:] @ x[:-1] / (x @ x)) if x.any() else 0.0
+    return f"{len(pool)} pairs, sd {np.std(pool):.1%}, lag-1 correlation {lag:+.2f}"
 
 
 def _drawn(pool: list[float]) -> Callable[[np.random.Generator, tuple[int, int]], Array]:

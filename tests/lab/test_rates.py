@@ -51,7 +51,7 @@ def test_recorded_pairs_are_drawn_with_either_sign(lab: Bench, tmp_path) -> None
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert len(found) == 2 * len(rates.RULES)
-    assert found[0]["pairs that are"].startswith("net@ort, l (60 pairs, sd 0.8%")
+    assert found[0]["pairs that are"].startswith("net@ort, l (60 pairs, sd 0.7%")
     assert max(line["equal"] for line in found) < 0.01
     assert abs(rates.recorded([tmp_path / "l.csv"]).popitem()[1](np.random.default_rng(0), (2, 3)).max()) == 0
     assert lab("rates", "none.csv").returncode == 2
