@@ -30,6 +30,8 @@ def run(
     budget: float | None = None,
     timeout: float | None = None,
     seed: int = 0,
+    max_latency: str | None = None,
+    limits: str | Sequence[str] = (),
     output: Text | None = None,
     progress: Listener | None = None,
 ) -> Results:
@@ -48,6 +50,8 @@ def run(
         budget: seconds per case.
         timeout: seconds that a worker may take for an answer.
         seed: of weights, input and order.
+        max_latency: a limit of the median, ``10ms``; the row says whether it is kept.
+        limits: of other quantities, ``p99=33ms``; p50, p90, p99, mean or first.
         output: a CSV that gets each row when its case has ended, raw samples beside it; None keeps nothing.
         progress: hears each step; None shows a line in a notebook and nothing elsewhere.
 
@@ -69,7 +73,7 @@ def run(
             _numbers(batch),
             (None,) if resolution is None else _numbers(resolution),
             there.name,
-            measuring.run_protocol(launches, budget, timeout, seed),
+            measuring.run_protocol(launches, budget, timeout, seed, max_latency, _texts(limits)),
             _shapes(shapes),
             [pace_of(text) for text in _texts(pace)],
         )

@@ -11,6 +11,7 @@ from bench.stats.robust import Array
 
 PASS, INCONCLUSIVE, FAIL = VERDICTS = ("pass", "inconclusive", "fail")
 ERROR = 0.025  # of either end
+PERCENTILE_ERROR = 0.07  # of a percentile's upper end, in the worst of what `percentile_interval` is good for
 Interval = tuple[float, float]
 UNKNOWN: Interval = (0.0, math.inf)
 

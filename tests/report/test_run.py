@@ -69,5 +69,7 @@ def test_a_limit_is_told_with_its_interval_and_its_error(verdict: str) -> None:
     said = against_limits([row, ROW])
     assert said[0] == f"{verdict}: a on onnxruntime: p99<=33ms (29.8 to 34.1)"
     assert "2.5% of runs" in said[1]
+    assert "of a percentile up to 7%" in said[1]
+    assert "percentile" not in against_limits([replace(row, limit="latency<=33ms (1 to 2)")])[1]
     assert ("more --launches" in said[1]) == (verdict == "inconclusive")
     assert against_limits([ROW]) == []

@@ -14,7 +14,7 @@ from bench.report.text.print import cell
 from bench.rows import identity
 from bench.rows.file import cell as written
 from bench.rows.schema import Row
-from bench.stats.limit import ERROR, INCONCLUSIVE
+from bench.stats.limit import ERROR, INCONCLUSIVE, PERCENTILE_ERROR
 
 if TYPE_CHECKING:
     from bench.measure.ratios import Ratio
@@ -90,9 +90,14 @@ def against_limits(rows: Sequence[Row]) -> list[str]:
     held = [row for row in rows if row.limit]
     told = [f"{row.limit_verdict or 'no verdict'}: {row.model} on {row.backend}: {row.limit}" for row in held]
     error = f"{ERROR:.1%} of runs"
-    rate = f"of a case just at its limit {error} say pass by chance, and {error} fail (95% intervals over launches)"
-    more = "; more --launches decide what is inconclusive" if any(r.limit_verdict == INCONCLUSIVE for r in held) else ""
-    return [*told, rate + more] if held else []
+    told.append(
+        f"of a case just at its limit {error} say pass by chance, and {error} fail (95% intervals over launches)"
+    )
+    if any(f" {row.limit}".count(" p") for row in held):
+        told[-1] += f"; of a percentile up to {PERCENTILE_ERROR:.0%}, more if what is rare fills whole launches"
+    if any(row.limit_verdict == INCONCLUSIVE for row in held):
+        told[-1] += "; more --launches decide what is inconclusive"
+    return told if held else []
 
 
 def memorable(ratios: Sequence[Ratio]) -> list[str]:
