@@ -31,6 +31,8 @@ def run(
     timeout: float | None = None,
     over: str | None = None,
     seed: int = 0,
+    max_latency: str | None = None,
+    limits: str | Sequence[str] = (),
     output: Text | None = None,
     progress: Listener | None = None,
 ) -> Results:
@@ -50,6 +52,8 @@ def run(
         timeout: seconds that a worker may take for an answer.
         over: ``2m``, ``30s``: the time over which launches are spread, which narrows what only time can narrow.
         seed: of weights, input and order.
+        max_latency: a limit of the median, ``10ms``; the row says whether it is kept.
+        limits: of other quantities, ``p99=33ms``; p50, p90, p99, mean or first.
         output: a CSV that gets each row when its case has ended, raw samples beside it; None keeps nothing.
         progress: hears each step; None shows a line in a notebook and nothing elsewhere.
 
@@ -72,7 +76,9 @@ def run(
             _numbers(batch),
             (None,) if resolution is None else _numbers(resolution),
             there.name,
-            measuring.run_protocol(launches, budget, timeout, seed, None if over is None else seconds(over)),
+            measuring.run_protocol(
+                launches, budget, timeout, seed, max_latency, _texts(limits), None if over is None else seconds(over)
+            ),
             _shapes(shapes),
             [pace_of(text) for text in _texts(pace)],
         )

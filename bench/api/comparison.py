@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.measure.pairs import Pair
+    from bench.stats.alarms import Alarms
     from bench.stats.verdict import Verdict
 
 
@@ -24,7 +25,7 @@ class Comparison:
     `verdict` has the word (``equivalent``, ``faster``, ``slower``, ``changed below threshold`` or ``inconclusive``),
     the ratio of B's latency over A's with its 95% interval, and the slowdown that would have been seen. `confirmed` is
     what fresh pairs said where a gate's first ones said slower; None where none were needed. `path` names the file
-    whose samples lie beside it; None if they were not kept.
+    whose samples lie beside it; None if they were not kept. `alarms` says how often the rule is wrong.
     """
 
     a: str
@@ -33,6 +34,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
     confirmed: bool | None = None
     path: Path | None = None
+    alarms: Alarms | None = None
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self.pairs)
@@ -52,6 +54,8 @@ class Comparison:
 
         a_ms, b_ms = self.latency_ms
         record = {"a": self.a, "b": self.b, "a_ms": round(a_ms, 4), "b_ms": round(b_ms, 4)} | asdict(self.verdict)
+        if self.alarms is not None:
+            record |= {f"false_alarms_{name}": share for name, share in asdict(self.alarms).items()}
         return record | ({} if self.confirmed is None else {"confirmed": self.confirmed})
 
     def frame(self) -> pd.DataFrame:
@@ -66,6 +70,21 @@ class Comparison:
         ratio, lo, hi = (f"{r - 1:+.2%}" for r in (self.verdict.ratio, self.verdict.lo, self.verdict.hi))
         return f"{ratio}, 95% interval {lo} to {hi}"
 
+    def caution(self) -> list[str]:
+        """Say how often the same rule is wrong, and how small a slowdown these pairs would have shown."""
+        from bench.stats.alarms import DRAWS
+
+        said = [f"a slowdown of {self.verdict.detectable:.1%} would have been called slower"]
+        if self.verdict.widened > 1:
+            said.append(f"pairs in a row were alike: the interval is {self.verdict.widened:.1f} times as wide for it")
+        if self.alarms is not None:
+            of = f"{DRAWS} comparisons drawn from {self.alarms.recorded} pairs of equal sides on this machine"
+            if not self.alarms.recorded:
+                of = f"{DRAWS} comparisons simulated from the spread of these pairs; `bench ab X X` records equal sides"
+            rates = f"{self.alarms.equal:.1%} of equal sides, {self.alarms.at_margin:.1%} of those just at the margin"
+            said.append(f"false alarms of this rule: {rates} ({of})")
+        return said
+
     def __repr__(self) -> str:
         return f"B is {self.verdict.verdict} ({self.change()}, {len(self)} pairs)\n  A  {self.a}\n  B  {self.b}"
 
@@ -76,7 +95,4 @@ class Comparison:
             ("A", self.a, f"{a_ms:.3f}", "", ""),
             ("B", self.b, f"{b_ms:.3f}", html.interval(v.ratio, v.lo, v.hi, 4), v.verdict),
         ]
-        open_ = [f"these pairs would have shown a slowdown of {v.detectable:.1%} and no less"]
-        return html.table(
-            ("", "case", "median ms", "B over A [95%]", "verdict"), rows, open_ if v.verdict == "inconclusive" else ()
-        )
+        return html.table(("", "case", "median ms", "B over A [95%]", "verdict"), rows, self.caution())

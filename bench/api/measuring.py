@@ -7,7 +7,7 @@ shown, and where, is the caller's matter.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +19,13 @@ from bench.api.progress import Listener, Progress
 if TYPE_CHECKING:
     from bench.backends.answers import Launched
     from bench.measure.pairs import Pair
+    from bench.measure.ratios import Ratio
     from bench.plan.case import Case, Plan
     from bench.plan.protocol import PairProtocol, ProfileProtocol, Protocol
     from bench.plan.target import Target
     from bench.profiling.combine import Profile
     from bench.rows.schema import Row
+    from bench.stats.alarms import Alarms
     from bench.transport.base import Transport
 
 
@@ -43,12 +45,24 @@ def reached(text: str) -> Iterator[tuple[Target, Transport]]:
 
 
 def run_protocol(
-    launches: int | None, budget_s: float | None, timeout_s: float | None, seed: int, over_s: float | None = None
+    launches: int | None,
+    budget_s: float | None,
+    timeout_s: float | None,
+    seed: int,
+    max_latency: str | None = None,
+    limits: Sequence[str] = (),
+    over_s: float | None = None,
 ) -> Protocol:
-    """Return how cases are measured: the program's defaults, where nothing else is given."""
+    """Return how cases are measured: the program's defaults, where nothing else is given.
+
+    Raises:
+        UsageError: a limit is none.
+    """
+    from bench.plan.limit import HEADLINE, Limit, read, time_ms
     from bench.plan.protocol import Protocol
 
-    base = Protocol(seed=seed)
+    headline = [] if max_latency is None else [Limit(HEADLINE, time_ms(max_latency))]
+    base = Protocol(seed=seed, limits=(*headline, *map(read, limits)))
     found = replace(base, **_given(launches=launches, budget_s=budget_s, timeout_s=timeout_s, over_s=over_s))
     return replace(found, max_launches=max(found.launches, base.max_launches))
 
@@ -93,10 +107,12 @@ def measure(
     told: Listener,
     output: Path | None = None,
     skip: Collection[str] = (),
+    compared: Callable[[list[Ratio]], None] = lambda found: None,
 ) -> Iterator[Row]:
     """Measure the plan's cases whose ids are not to be skipped; yield each `Row` when its case has ended.
 
-    With an `output`, a row and its raw samples are on the disk when it is yielded.
+    With an `output`, a row and its raw samples are on the disk when it is yielded. `compared` hears how cases that took
+    turns compare, when all of them have ended.
 
     Raises:
         OSError: the output cannot be written any more.
@@ -121,6 +137,7 @@ def measure(
         converting=lambda case: step(f"converting {case.model.canonical} for {case.backend.name}"),
         step=lambda case, replicate, doing: step(f"launch {replicate + 1}: {doing} {case}"),
         samples=keep,
+        compared=compared,
     )
     for row in Runner(todo, list(cores), observer, transport=transport).run():
         if output is not None:
@@ -179,16 +196,39 @@ def compare(
     from bench.plan.protocol import CONFIRMING
     from bench.stats.verdict import decide
 
+    protocol = replace(protocol, margin=margin)
+    again = replace(protocol, first=CONFIRMING, most=max(CONFIRMING, protocol.most))
     pairs = pairs_of(cases, protocol, cores, transport, told, output)
-    verdict, confirmed = decide([pair.log_ratio for pair in pairs], margin), None
+    verdict, confirmed = decide([pair.log_ratio for pair in pairs], margin, protocol.looks), None
     if gate and verdict.verdict == "slower":
-        again = replace(protocol, first=CONFIRMING, most=max(CONFIRMING, protocol.most))
         told(Progress(0, again.most, "slower: confirming on fresh pairs", remark=True))
         pairs = pairs_of(cases, again, cores, transport, told, output, len(pairs))
-        verdict = decide([pair.log_ratio for pair in pairs], margin)
+        verdict = decide([pair.log_ratio for pair in pairs], margin, again.looks)
         confirmed = verdict.verdict == "slower"
+    known = _alarms(cases, pairs, protocol, transport, again.looks if gate else ())
     a, b = map(str, cases)
-    return Comparison(a, b, verdict, tuple(pairs), confirmed, output)
+    return Comparison(a, b, verdict, tuple(pairs), confirmed, output, known)
+
+
+def _alarms(
+    cases: tuple[Case, Case],
+    pairs: Sequence[Pair],
+    protocol: PairProtocol,
+    transport: Transport,
+    confirming: tuple[int, ...],
+) -> Alarms:
+    """Say how often this comparison is wrong, by the pairs of equal sides that the machine has; equal ones are kept."""
+    from bench import backends
+    from bench.machine import alarms as kept
+    from bench.stats.alarms import LEAST, alarms
+
+    ratios = [pair.log_ratio for pair in pairs]
+    keys = [kept.key(case.backend.canonical, case.settings.threads) for case in cases]
+    machine = transport.environment()
+    if cases[0].id == cases[1].id and not backends.get(cases[0].backend.name).capabilities.scripted:
+        kept.remember(machine, keys[0], ratios)
+    recorded = kept.recall(machine, keys, LEAST)
+    return alarms(recorded, ratios, protocol.margin, protocol.looks, confirming)
 
 
 def pairs_of(
@@ -203,7 +243,6 @@ def pairs_of(
     """Measure as many pairs as the protocol asks for; `done` pairs of the schedule were made before."""
     from bench.measure import pairs
     from bench.rows import file as records
-    from bench.stats.verdict import half_width
 
     if output is not None:
         records.prepare_samples(output)
@@ -214,11 +253,20 @@ def pairs_of(
         seen.append(pair.log_ratio)
         if output is not None:
             records.append_samples(output, [{**identity, **pair.raw, "log_ratio": pair.log_ratio}])
-        width = half_width(seen)
-        precision = f", ±{width:.2%}" if width < 10 else ""
-        told(Progress(len(seen), protocol.most, f"pair {len(seen)} of at most {protocol.most}{precision}"))
+        told(Progress(len(seen), protocol.most, f"pair {len(seen)} of at most {protocol.most}{_so_far(seen)}"))
 
     return pairs.collect(*cases, protocol, heard, done, transport, list(cores))
+
+
+def _so_far(log_ratios: Sequence[float]) -> str:
+    """Say how far the pairs agree; a verdict asks for more, so that one may look at it as often as one likes."""
+    from bench.stats.robust import trimmed_interval
+    from bench.stats.verdict import MIN_PAIRS
+
+    if len(log_ratios) < MIN_PAIRS:
+        return ""
+    _, lo, hi = trimmed_interval(log_ratios, 0.95)
+    return f", ±{(hi - lo) / 2:.2%}" if hi - lo < 20 else ""
 
 
 def profile(

@@ -76,10 +76,12 @@ def _show(found: Comparison, format: str) -> None:
     if format == "markdown":
         from bench.report.text.ab import markdown
 
-        click.echo(markdown((found.a, found.b), latency, verdict, found.confirmed))
+        click.echo(markdown((found.a, found.b), latency, verdict, found.confirmed, found.caution()))
         return
     say(f"A  {latency[0]:9.3f} ms  {found.a}")
     say(f"B  {latency[1]:9.3f} ms  {found.b}")
     click.echo(f"B is {verdict.verdict} ({found.change()}, {verdict.pairs} pairs)")
+    for line in found.caution():
+        say(line)
     if verdict.verdict == "inconclusive":
-        click.echo(f"a slowdown of {verdict.detectable:.1%} would have been seen; more --pairs or --budget see less")
+        say("more --pairs or --budget see less")

@@ -15,6 +15,7 @@ from bench.cli._fleet import tls_options
 from bench.report.text.print import print_records, say, terminal
 
 if TYPE_CHECKING:
+    from bench.measure.ratios import Ratio
     from bench.plan.case import Plan
     from bench.plan.suite import Suite
     from bench.plan.target import Target
@@ -51,6 +52,14 @@ if TYPE_CHECKING:
     help="For a device of the target.",
 )
 @tls_options
+@click.option("--max-latency", metavar="10ms", help="Hold each case's median against this limit.")
+@click.option(
+    "--max",
+    "limits",
+    multiple=True,
+    metavar="p99=33ms",
+    help="Hold p50, p90, p99, mean or first (inference) against a limit; repeatable.",
+)
 @options.output("CSV to append to; default: results/DATE/TARGET.csv.")
 @click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
 @options.launches("Fresh processes per case, at least.", options.RUN.launches)
@@ -73,6 +82,8 @@ def command(
     places: tuple[str, ...],
     fleet: str | None,
     fleet_wait: float,
+    max_latency: str | None,
+    limits: tuple[str, ...],
     tls_ca: str | None,
     tls_cert: str | None,
     tls_key: str | None,
@@ -89,7 +100,7 @@ def command(
 
     Several models, backends, threads, batches and resolutions give their cross product; the cases take turns in short
     blocks, so that a slow minute of the machine meets all of them. The exit code is 1 if any row is neither ok nor
-    noisy.
+    noisy, or fails a limit of --max-latency or --max; 3 if all that is left is whether one is kept.
     """
     from bench.api.measuring import run_protocol
     from bench.base.errors import UsageError
@@ -115,7 +126,9 @@ def command(
         fleet, theres = theres[0].scheduler, _fleet.targets(())
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
-    protocol = run_protocol(launches, budget, timeout, seed, None if over is None else seconds(over))
+    protocol = run_protocol(
+        launches, budget, timeout, seed, max_latency, limits, None if over is None else seconds(over)
+    )
     plans = []
     for there in theres:
         plan = cross(
@@ -133,17 +146,24 @@ def command(
     plan, there = Plan(tuple(case for plan in plans for case in plan.cases), plans[0].protocol), theres[0]
     path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{'fleet' if fleet else there.name}.csv")
     records.prepare(path)
+    compared: list[Ratio] = []
     if fleet:
         rows = _fleet.measure(plan, fleet, path, resume, fleet_wait, tls)
     else:
         with closing(transport_to(there)) as transport:
             done = finished(records.read_any(path), plan, asdict(transport.environment())) if resume else {}
-            rows = [*done.values(), *measure(plan, list(there.cores), path, skip=set(done), transport=transport)]
+            rows = [
+                *done.values(),
+                *measure(plan, list(there.cores), path, skip=set(done), transport=transport, compared=compared),
+            ]
         order = [case.id for case in plan.cases]
         rows.sort(key=lambda row: order.index(row.case_id))
-    _show(rows, format, path)
-    if any(row.status not in MEASURED for row in rows):
+    _show(rows, format, path, compared)
+    said = {row.limit_verdict for row in rows} if protocol.limits else set()
+    if "fail" in said or any(row.status not in MEASURED for row in rows):
         raise click.exceptions.Exit(1)
+    if "inconclusive" in said:
+        raise click.exceptions.Exit(3)
 
 
 def _suite(name: str | None, models: tuple[str, ...]) -> Suite:
@@ -168,15 +188,16 @@ def _with_reference(plan: Plan, reference: str, there: Target) -> Plan:
     return plan if any(c.id == case.id for c in plan.cases) else replace(plan, cases=(case, *plan.cases))
 
 
-def _show(rows: list[Row], format: str, path: Path) -> None:
+def _show(rows: list[Row], format: str, path: Path, compared: list[Ratio]) -> None:
+    from bench.report.text.run import against_limits, baseline_hint, memorable, remarks, roofline_hint, table
+
     if format != "table":
         print_records([asdict(row) for row in rows], format)
-        say(f"rows: {path}", err=True)
+        for line in (*against_limits(rows), *memorable(compared), f"rows: {path}"):
+            say(line, err=True)
         return
-    from bench.report.text.run import baseline_hint, remarks, roofline_hint, table
-
     terminal().print(table(rows))
-    for line in (*remarks(rows), baseline_hint(rows), roofline_hint(rows)):
+    for line in (*remarks(rows), baseline_hint(rows), roofline_hint(rows), *against_limits(rows), *memorable(compared)):
         if line:
             say(line)
     say(f"rows: {path}")

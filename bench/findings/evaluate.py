@@ -10,8 +10,9 @@ from typing import Any
 from bench.backends.answers import Inspected
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
 from bench.findings.store import Evidence
-from bench.findings.verdict import LEAST, NOT_TESTABLE, Effect, decide, effect, exact
+from bench.findings.verdict import NOT_TESTABLE, decide, exact
 from bench.plan.case import BackendRef, Case
+from bench.stats.ratio import LEAST, Effect, effect
 
 
 @dataclass(frozen=True, slots=True)

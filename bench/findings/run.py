@@ -16,11 +16,11 @@ from bench.findings.counting import count, export_all
 from bench.findings.evaluate import cases_of, log_effects, share_key
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
 from bench.findings.store import Evidence, append
-from bench.findings.verdict import LEAST, effect
 from bench.measure.replicates import measure
 from bench.plan.case import BackendRef, Case
 from bench.plan.protocol import SHARES, ReplicateProtocol
 from bench.rows.file import append_samples
+from bench.stats.ratio import LEAST, effect
 from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
 

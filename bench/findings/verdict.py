@@ -18,47 +18,13 @@ above where |p| > m, not reproduced if it lies outside that factor, inconclusive
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+
+from bench.stats.ratio import Effect
 
 MARGIN = math.log(1.02)
-CONFIDENCE = 0.95
-LEAST = 3  # samples that give an interval
 REPRODUCED, NOT_REPRODUCED, OPPOSITE = "reproduced", "not reproduced", "opposite"
 INCONCLUSIVE, NOT_TESTABLE = "inconclusive", "not testable here"
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, OPPOSITE, INCONCLUSIVE, NOT_TESTABLE)
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """An effect on the log scale with the ends of its 95% interval, from `n` samples (0: counted, exact)."""
-
-    log: float
-    lo: float
-    hi: float
-    n: int
-
-    @property
-    def ratios(self) -> tuple[float, float, float]:
-        """Effect and interval as ratios."""
-        return math.exp(self.log), math.exp(self.lo), math.exp(self.hi)
-
-
-def effect(logs: Sequence[float]) -> Effect:
-    """Return the mean of log ratios, one per replicate of fresh processes, with Student's interval.
-
-    Raises:
-        ValueError: there are fewer than `LEAST`, or one is not finite.
-    """
-    n = len(logs)
-    if n < LEAST or not all(map(math.isfinite, logs)):
-        raise ValueError(f"{n} samples give no interval")
-    from scipy.special import stdtrit
-
-    mean = math.fsum(logs) / n
-    sd = math.sqrt(math.fsum((x - mean) ** 2 for x in logs) / (n - 1))
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * sd / math.sqrt(n)
-    return Effect(mean, mean - half, mean + half, n)
 
 
 def exact(log: float) -> Effect:

@@ -26,7 +26,7 @@ from bench.measure.engine import Group, anew
 from bench.measure.evidence import full_share, theft
 from bench.plan.case import Case
 from bench.plan.protocol import PairProtocol
-from bench.stats.verdict import half_width
+from bench.stats.verdict import decided
 from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
 
@@ -85,9 +85,11 @@ def run(
 
 
 def enough(log_ratios: list[float], protocol: PairProtocol, spent_s: float) -> bool:
-    """Tell whether to stop: precise enough, at the limit, or out of budget; asked only at the agreed numbers."""
-    spent = spent_s >= protocol.budget_s
-    return protocol.stopping.enough(len(log_ratios), lambda: half_width(log_ratios), spent=spent)
+    """Tell whether to stop: a verdict is reached at an agreed number, the last one is, or the budget is spent."""
+    n = len(log_ratios)
+    if n >= protocol.most or (spent_s >= protocol.budget_s and n >= protocol.first):
+        return True
+    return decided(log_ratios, protocol.margin, protocol.looks)
 
 
 def collect(

@@ -18,6 +18,7 @@ from bench.graph.floor import groups_of
 from bench.machine import roofs as store
 from bench.machine.environment import Environment
 from bench.machine.roof import LIMIT, Roofline
+from bench.measure.limits import limit_columns
 from bench.measure.state import CaseState
 from bench.plan.case import Case
 from bench.plan.protocol import Protocol
@@ -122,6 +123,7 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
     values |= under_roof
     if values.get("latency_ms") and values.get("macs"):
         values["gmacs_per_s"] = values["macs"] / values["latency_ms"] / 1e6
+    values |= limit_columns(protocol.limits, values, state.weighing(), [one.loaded for one in state.launches])
     return Row(**values)
 
 

@@ -19,6 +19,7 @@ from bench.machine.environment import Environment, pick_cores
 from bench.measure.bring import bring
 from bench.measure.engine import Group, steady
 from bench.measure.evidence import weigh
+from bench.measure.ratios import Ratio, ratios
 from bench.measure.rounds import groups, shuffled
 from bench.measure.rows import build_row
 from bench.measure.state import CaseState
@@ -38,6 +39,7 @@ class Observer:
     converting: Callable[[Case], None] = lambda case: None
     step: Callable[[Case, int, str], None] = lambda case, replicate, doing: None
     samples: Callable[[list[dict[str, object]]], None] = lambda records: None
+    compared: Callable[[list[Ratio]], None] = lambda found: None
 
 
 @dataclass
@@ -69,11 +71,13 @@ class Runner:
             waiting = list(range(len(states)))
             for state in states:
                 self._prepare(state)
+            ended: list[tuple[CaseState, Row]] = []
             replicate, begin = 0, self.now()
             while waiting:
                 live = [i for i in waiting if states[i].wants_more(protocol, self.now() - begin)]
                 for i in sorted(set(waiting) - set(live)):
-                    yield build_row(states[i], protocol, self.environment, self.run_id)
+                    ended.append((states[i], build_row(states[i], protocol, self.environment, self.run_id)))
+                    yield ended[-1][1]
                     states[i].remember(self.environment, self.run_id)
                 waiting = live
                 if live:
@@ -83,6 +87,7 @@ class Runner:
                     steady(self.transport, order, partial(self._replicate, replicate=replicate), _lost, told)
                     replicate += 1
                     self._wait([states[i] for i in live])
+            self.observer.compared(ratios(ended))
 
     def _prepare(self, state: CaseState) -> None:
         state.started_at = datetime.now(UTC).isoformat(timespec="seconds")

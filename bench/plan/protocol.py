@@ -6,6 +6,10 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bench.plan.limit import Limit
+
+MOST_LOOKS = 20  # at the pairs of a comparison; more would change nothing but the time that their boundary takes
+
 
 @dataclass(frozen=True, slots=True)
 class Warming:
@@ -19,7 +23,7 @@ class Warming:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """The one rule by which measuring stops: by precision or at a limit, never by what was found.
+    """The rule by which measuring stops that is to say how much: by precision or at a limit, never by what was found.
 
     How precise it is, is asked at `least`, and from then on every `step` more; without a step at half as many again
     each time (5, 8, 12, 18, 27 ...), because who asks more often stops more often by chance. A budget that is spent
@@ -56,6 +60,7 @@ class Protocol:
     blocks of `block_ms` or `block_min_inferences`, whichever is longer. At most `live` cases share a replicate.
     With `over_s` the launches are spread over so many seconds, at least `spread` of them. A row whose interval for
     another run is wider than `widest` on either side is noisy.
+    `limits` are what each case is held against; they change nothing of how it is measured.
     """
 
     launches: int = 5
@@ -73,6 +78,7 @@ class Protocol:
     budget_s: float = 60.0
     timeout_s: float = 120.0
     seed: int = 0
+    limits: tuple[Limit, ...] = ()
 
     @property
     def stopping(self) -> Stopping:
@@ -87,12 +93,17 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True)
 class PairProtocol:
-    """How many pairs, and what is in one. Stops by precision of the log-ratio, never by its verdict."""
+    """How many pairs, and what is in one.
+
+    The pairs are judged at `looks` only, and the boundaries of `bench.stats.verdict` are made for just these: a verdict
+    that is reached ends it. A budget that is spent ends it from `first` pairs on. `margin` is the share of A's latency
+    that does not matter.
+    """
 
     first: int = 10
     step: int = 5
     most: int = 30
-    half_width: float = 0.004
+    margin: float = 0.01
     quads: int = 8
     block_ms: float = 30.0
     block_min_inferences: int = 5
@@ -104,9 +115,10 @@ class PairProtocol:
     seed: int = 0
 
     @property
-    def stopping(self) -> Stopping:
-        """When a comparison has had enough pairs."""
-        return Stopping(self.first, self.most, self.half_width, self.step, self.first)
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of pairs at which is asked for a verdict: `MOST_LOOKS` at most, the last one is `most`."""
+        step = max(self.step, -(-(self.most - self.first) // (MOST_LOOKS - 1)))
+        return (*range(self.first, self.most, step), self.most)
 
     @property
     def warming(self) -> Warming:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from bench.base.errors import UnknownName, UsageError, clip
 from bench.plan.case import Plan
 from bench.plan.grammar import CaseText, options
+from bench.plan.limit import asked, written
 from bench.plan.shapes import show as show_shapes
 from bench.plan.target import ANY
 from bench.rows.file import cell, text_of
@@ -124,11 +125,12 @@ def pooled(frame: pd.DataFrame) -> pd.DataFrame:
 def finished(rows: Iterable[Row], plan: Plan, here: Mapping[str, str] | None = None) -> dict[str, Row]:
     """Return the rows that a plan need not measure again, by the id of the plan's case.
 
-    Of each case the last row counts, if it was measured, with the plan's seed. A case that any device of a fleet may
-    measure has the row of the one that did. `here` names the CPU that is to measure (`cpu`), where that is known: what
-    another one measured is not measured here.
+    Of each case the last row counts, if it was measured, with the plan's seed, and against its limits if it has any. A
+    case that any device of a fleet may measure has the row of the one that did. `here` names the CPU that is to measure
+    (`cpu`), where that is known: what another one measured is not measured here.
     """
-    mine = [row for row in rows if row.seed == plan.protocol.seed]
+    limits = written(plan.protocol.limits)
+    mine = [row for row in rows if row.seed == plan.protocol.seed and limits in ("", asked(row.limit))]
     if here is not None:
         cpus = {name: text_of(cell(here[name])) for name in cpu()}  # as a row tells it
         mine = [row for row in mine if all((getattr(row, name) or "") == text for name, text in cpus.items())]

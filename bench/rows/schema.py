@@ -108,6 +108,12 @@ class Row:
     floor_ms: float | None = column(
         RESULT, "ms", "least latency that the roofline allows, by MACs and bytes of each operator"
     )
+    limit: str | None = column(
+        RESULT, "", "limits that --max and --max-latency gave, each with the 95% interval of its quantity in ms"
+    )
+    limit_verdict: str | None = column(
+        RESULT, "", "pass, fail or inconclusive: the worst of the limits; empty if there is none, or no latency"
+    )
     samples: int | None = column(RESULT, "", "timed inferences that count")
     blocks: int | None = column(RESULT, "", "blocks that were measured, in all")
     launches: int | None = column(RESULT, "", "fresh processes that count: the unit of evidence")

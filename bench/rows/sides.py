@@ -5,11 +5,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from bench.rows import identity
 from bench.rows.frame import Rows
 from bench.rows.jobs import Jobs, as_dict, differing, group
-from bench.stats.jobs import PRIOR_SD, Difference, combine, detectable, difference, gate, judge
+from bench.stats.jobs import (
+    PRIOR_SD,
+    Difference,
+    combine,
+    detectable,
+    difference,
+    false_alarm,
+    gate,
+    judge,
+    trips_at,
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,8 @@ class Options:
 class Compared:
     """One case: NEW's latency over BASE's, with its 95% interval and the verdict.
 
-    `seen` is the smallest slowdown (as a ratio minus one) that this much evidence would have called slower.
+    `seen` is the smallest slowdown (as a ratio minus one) that this much evidence would have called slower, `trips_at`
+    the smallest that would have tripped the gate, and `alarm` how likely it trips where the sides are equal.
     """
 
     case: str
@@ -40,6 +52,8 @@ class Compared:
     new_jobs: int
     differs: tuple[str, ...]
     gate: str = ""
+    trips_at: float = math.nan
+    alarm: float = math.nan
 
     @property
     def ratio(self) -> float:
@@ -71,6 +85,11 @@ class Comparison:
     backends: tuple[Compared, ...]
     unmatched: tuple[Unmatched, ...]
     notes: tuple[str, ...]
+
+    @property
+    def alarm(self) -> float:
+        """How likely a gate trips by any case, at most, where all sides are equal."""
+        return min(1.0, math.fsum(case.alarm for case in self.cases))
 
     @property
     def exit_code(self) -> int:
@@ -168,8 +187,19 @@ def _compared(
         base_jobs=len(base.rows),
         new_jobs=len(new.rows),
         differs=differing(base, new),
-        gate="" if options.threshold is None else gate(found, verdict, options.threshold),
+        **_gated(found, verdict, options, comparisons),
     )
+
+
+def _gated(found: Difference, verdict: str, options: Options, comparisons: int) -> dict[str, Any]:
+    if options.threshold is None:
+        return {}
+    rule = options.margin, options.threshold, comparisons
+    return {
+        "gate": gate(found, verdict, options.threshold),
+        "trips_at": trips_at(found, *rule),
+        "alarm": false_alarm(found, *rule),
+    }
 
 
 def _backends(

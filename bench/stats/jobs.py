@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.stats.verdict import SHOWN, zone
+
 # Jobs of ten launches, cut out of ten minutes of one shared machine, differ by a standard deviation of 1.8 to 2.6%
 # (results/xeon-vm-2core/aa.samples.jsonl.gz); three cases of two runs eight minutes apart by 1, 10 and 11%.
 # `python benchmarks/nightly_aa.py` measures it on a machine of one's own.
@@ -101,22 +103,11 @@ def paired(base: JobSide, new: JobSide, prior_sd: float = PRIOR_SD) -> Differenc
 def judge(found: Difference, margin: float, comparisons: int = 1) -> str:
     """Give the verdict on NEW against BASE.
 
-    The rule of `bench.stats.verdict.decide`, but the 99% is that of all `comparisons` together (Bonferroni): of tables
-    with sixty equal cases every second would otherwise have a false verdict. With d = log(1 + margin): `slower` if the
-    interval lies above d, `faster` if below -d, `equivalent` if the 90% interval lies within max(log 1.02, 2 d) on both
-    sides, `changed below threshold` if the 99% interval excludes zero only, else `inconclusive`.
+    The zones of `bench.stats.verdict.zone`, but the 99% is that of all `comparisons` together (Bonferroni): of tables
+    with sixty equal cases every second would otherwise have a false verdict.
     """
-    delta = math.log1p(margin)
-    lo, hi = found.interval(decision_confidence(comparisons))
-    lo90, hi90 = found.interval(0.90)
-    same = max(math.log(1.02), 2 * delta)
-    if lo > delta:
-        return "slower"
-    if hi < -delta:
-        return "faster"
-    if -same < lo90 and hi90 < same:
-        return "equivalent"
-    return "changed below threshold" if lo > 0 or hi < 0 else "inconclusive"
+    sure = found.interval(decision_confidence(comparisons))
+    return str(zone(sure, found.interval(1 - 2 * SHOWN), margin))
 
 
 def decision_confidence(comparisons: int) -> float:
@@ -140,6 +131,20 @@ def gate(found: Difference, verdict: str, threshold: float) -> str:
     if verdict == "slower" and found.log_ratio >= math.log1p(threshold) / 2:
         return "tripped"
     return "passed" if found.interval(0.90)[1] < math.log1p(threshold) else "open"
+
+
+def trips_at(found: Difference, margin: float, threshold: float, comparisons: int = 1) -> float:
+    """Return the smallest slowdown (a ratio minus one) whose estimate would have tripped a gate at `threshold`."""
+    return max(detectable(found, margin, comparisons), math.sqrt(1 + threshold) - 1)
+
+
+def false_alarm(found: Difference, margin: float, threshold: float, comparisons: int = 1) -> float:
+    """Return how likely the same gate trips where the sides are equal and jobs differ by as much as in `found`."""
+    from scipy.special import stdtr
+
+    if found.error == 0:
+        return 0.0
+    return float(stdtr(found.df, -math.log1p(trips_at(found, margin, threshold, comparisons)) / found.error))
 
 
 def within_variance(lo_ms: float, hi_ms: float, launches: float) -> float:

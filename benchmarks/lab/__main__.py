@@ -78,6 +78,49 @@ def rules(output: Path, launches: int, format: str) -> None:
     print_records(lines, format)
 
 
+@command.command("rates")
+@click.argument("results", nargs=-1, type=click.Path(path_type=Path), metavar="[CSV]...")
+@click.option("--draws", type=click.IntRange(100, 1_000_000), default=20_000, show_default=True)
+@click.option("--margin", type=click.FloatRange(0.001, 0.5), default=0.01, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@FORMAT
+def rates(results: tuple[Path, ...], draws: int, margin: float, seed: int, format: str) -> None:
+    """Simulate rules of stopping and deciding: how often each calls B slower, and with how many pairs.
+
+    `equal` and `at the margin` are false alarms, `twice the margin` is power. With CSVs, comparisons are drawn from the
+    pairs of equal sides that are recorded beside them.
+    """
+    from bench.base.errors import UsageError
+    from benchmarks.lab import rates as lab
+
+    noises = lab.recorded(results) if results else lab.NOISES
+    if not noises:
+        raise UsageError("no pairs of equal sides are recorded there", "`power --extra 0` records some")
+    lines = lab.table(noises, draws, margin, seed)
+    print_records([_shares(line) if format == "table" else line for line in lines], format)
+
+
+@command.command("limits")
+@click.option("--draws", type=click.IntRange(20, 100_000), default=1000, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@FORMAT
+def limits(draws: int, seed: int, format: str) -> None:
+    """Simulate launches and say how often the interval of a percentile holds the truth.
+
+    `false fail` and `false pass`: how often a limit at the true percentile is called failed and passed. `open`: how
+    often no sample bounds it from above.
+    """
+    from benchmarks.lab.limits import table
+
+    lines = table(draws, seed)
+    print_records([_readable(line) if format == "table" else line for line in lines], format)
+
+
+def _shares(line: dict[str, Any]) -> dict[str, Any]:
+    told = {key: f"{v:.2%}" if isinstance(v, float) else v for key, v in line.items()}
+    return told | {"pairs used": f"{line['pairs used']:.1f}"}
+
+
 @command.command("repeat")
 @click.option("--model", default="shufflenetv2", show_default=True)
 @click.option("--runs", type=click.IntRange(0, 1000), default=10, show_default=True, help="Beside a neighbour.")

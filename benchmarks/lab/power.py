@@ -120,12 +120,13 @@ def series(output: Path) -> list[PairSeries]:
 
 def comparison(log_ratios: Sequence[float], protocol: PairProtocol, margin: float, pair_s: float) -> tuple[str, int]:
     """Judge recorded pairs exactly as `bench ab` would: stop where it stops, decide as it decides."""
+    protocol = replace(protocol, margin=margin)
     used: list[float] = []
     for ratio in log_ratios:
         used.append(ratio)
         if enough(used, protocol, len(used) * pair_s):
             break
-    return decide(used, margin).verdict, len(used)
+    return decide(used, margin, protocol.looks).verdict, len(used)
 
 
 def disjoint(one: PairSeries, protocol: PairProtocol, margin: float = 0.01) -> Counter[str]:

@@ -46,13 +46,17 @@ def test_the_table_says_what_matters(sides: tuple[Path, Path]) -> None:
     assert "+8.3%" in said
     assert "no verdict, only in NEW: fresh on onnxruntime" in said
     assert "gate 5.0%: tripped by 1 of 2 cases: worse on onnxruntime" in said
+    assert "false alarms of this gate: less than 0.01% where all sides are equal" in said
+    assert "it would have been tripped by a slowdown of 2.5%" in said
 
 
 def test_json_and_csv(sides: tuple[Path, Path]) -> None:
     found = json.loads(run(compare, *sides, "--job-sd", 1, "--gate", 5, "--format", "json").stdout)
     assert [case["verdict"] for case in found["cases"]] == ["equivalent", "slower"]
     assert [case["gate"] for case in found["cases"]] == ["passed", "tripped"]
-    assert found["gate"] == {"threshold": 0.05, "exit_code": 1}
+    assert (found["gate"]["threshold"], found["gate"]["exit_code"]) == (0.05, 1)
+    assert found["gate"]["false_alarms"] < 0.005
+    assert found["gate"]["trips_at"] == [0.025, 0.025]
     assert found["cases"][1]["lo"] < found["cases"][1]["ratio"] == 1.0833 < found["cases"][1]["hi"]
     table = list(csv.DictReader(io.StringIO(run(compare, *sides, "--format", "csv").stdout)))
     assert [r["case"] for r in table] == ["same on onnxruntime", "worse on onnxruntime", "geometric mean of 2 cases"]

@@ -12,17 +12,8 @@ from hypothesis import strategies as st
 from bench.findings.catalog import catalog
 from bench.findings.evaluate import judge
 from bench.findings.finding import Experiment
-from bench.findings.verdict import (
-    INCONCLUSIVE,
-    MARGIN,
-    NOT_REPRODUCED,
-    OPPOSITE,
-    REPRODUCED,
-    Effect,
-    decide,
-    effect,
-    exact,
-)
+from bench.findings.verdict import INCONCLUSIVE, MARGIN, NOT_REPRODUCED, OPPOSITE, REPRODUCED, decide, exact
+from bench.stats.ratio import Effect, effect
 
 EXPERIMENTS = [(f.id, e) for f in catalog().values() for e in f.experiments]
 ALL = pytest.mark.parametrize(

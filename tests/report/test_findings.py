@@ -6,8 +6,8 @@ from bench.findings.evaluate import Result
 from bench.findings.finding import Experiment, Finding
 from bench.findings.side import Side
 from bench.findings.store import Evidence
-from bench.findings.verdict import Effect
 from bench.report.text.findings import page, split
+from bench.stats.ratio import Effect
 
 A, B, C = (Side(f"stack/conv:c={c}") for c in (16, 18, 32))
 PAPER = Experiment("x", A, B, 2.0, "a GPU", channels="paper")

@@ -10,11 +10,17 @@ from bench.report.text.print import markdown_table
 from bench.stats.verdict import Verdict
 
 
-def markdown(names: Sequence[str], latency_ms: Sequence[float], verdict: Verdict, confirmed: bool | None) -> str:
+def markdown(
+    names: Sequence[str],
+    latency_ms: Sequence[float],
+    verdict: Verdict,
+    confirmed: bool | None,
+    caution: Sequence[str] = (),
+) -> str:
     """Lay the verdict on B against A out in Markdown: what was decided, both sides, and what to think of it.
 
     `names` and `latency_ms` are those of A and B. `confirmed` says what fresh pairs found where the first ones said
-    slower, and is None where none were asked for.
+    slower, and is None where none were asked for. `caution` says what to think of it, a line each.
     """
     change, lo, hi = (f"{ratio - 1:+.1%}" for ratio in (verdict.ratio, verdict.lo, verdict.hi))
     sides = [
@@ -27,6 +33,6 @@ def markdown(names: Sequence[str], latency_ms: Sequence[float], verdict: Verdict
     if confirmed is not None:
         again = "confirmed it" if confirmed else "did not confirm it, and decide alone"
         lines += ["", escaped(f"The first pairs said slower; fresh ones {again}.")]
-    if verdict.verdict == "inconclusive":
-        lines += ["", f"These pairs would have shown a slowdown of {verdict.detectable:.1%} and no less."]
+    for line in caution:
+        lines += ["", escaped(line[0].upper() + line[1:] + ".")]
     return "\n".join(lines)

@@ -24,7 +24,7 @@ def print_comparison(result: Comparison, threshold: float | None, format: str) -
         "backends": backends,
         "unmatched": [asdict(u) for u in result.unmatched],
         "notes": list(result.notes),
-        "gate": None if threshold is None else {"threshold": threshold, "exit_code": result.exit_code},
+        "gate": None if threshold is None else gate_record(result, threshold),
     }
     cells = [_cells(case, many) for case in (*result.cases, *result.backends)]
     if format == "markdown":
@@ -33,6 +33,16 @@ def print_comparison(result: Comparison, threshold: float | None, format: str) -
     gate = conclusion(result, threshold) if format == "table" else []
     remarks = [*_unmatched(result), *result.notes, *gate]
     emit(format, whole, [*cases, *backends], cells, remarks, "", "nothing could be compared")
+
+
+def gate_record(result: Comparison, threshold: float) -> dict[str, object]:
+    """Return what the gate decides, and how often the same gate is wrong."""
+    return {
+        "threshold": threshold,
+        "exit_code": result.exit_code,
+        "false_alarms": _round(result.alarm, 2),
+        "trips_at": [_round(case.trips_at, 2) for case in result.cases],
+    }
 
 
 def record(case: Compared) -> dict[str, object]:
@@ -89,29 +99,43 @@ def _unmatched(result: Comparison) -> list[str]:
 
 
 def conclusion(result: Comparison, threshold: float | None) -> list[str]:
-    """Say in a line what the gate decides; nothing without a gate."""
+    """Say what the gate decides, and in a second line how often it is wrong; nothing without a gate."""
     if threshold is None:
         return []
+    return [_decision(result, threshold), *_caution(result)]
+
+
+def _caution(result: Comparison) -> list[str]:
+    if not result.cases:
+        return []
+    trips = sorted(case.trips_at for case in result.cases)
+    several = f" (the median of {len(trips)} cases; {trips[0]:.1%} to {trips[-1]:.1%})" if len(trips) > 1 else ""
+    alarm = "less than 0.01%" if result.alarm < 1e-4 else f"at most {result.alarm:.2%}"
+    return [
+        f"false alarms of this gate: {alarm} where all sides are equal and jobs differ as here",
+        f"it would have been tripped by a slowdown of {trips[len(trips) // 2]:.1%}{several}",
+    ]
+
+
+def _decision(result: Comparison, threshold: float) -> str:
     tripped = [case.case for case in result.cases if case.gate == "tripped"]
     opened = [case.case for case in result.cases if case.gate == "open"]
     missed = [u.case for u in result.unmatched if u.missed]
     if not result.cases:
-        return [f"gate {threshold:.1%}: inconclusive, nothing could be compared"]
+        return f"gate {threshold:.1%}: inconclusive, nothing could be compared"
     if tripped:
-        return [
-            f"gate {threshold:.1%}: tripped by {len(tripped)} of {len(result.cases)} cases: {'; '.join(tripped[:5])}"
-        ]
+        return f"gate {threshold:.1%}: tripped by {len(tripped)} of {len(result.cases)} cases: {'; '.join(tripped[:5])}"
     if opened or missed:
         why = [f"{len(opened)} of {len(result.cases)} cases could be slower by as much"] if opened else []
         why += [f"{len(missed)} cases of BASE have no verdict"] if missed else []
-        return [f"gate {threshold:.1%}: inconclusive, {' and '.join(why)}"]
-    return [f"gate {threshold:.1%}: passed, all of {len(result.cases)} cases are slower by less"]
+        return f"gate {threshold:.1%}: inconclusive, {' and '.join(why)}"
+    return f"gate {threshold:.1%}: passed, all of {len(result.cases)} cases are slower by less"
 
 
 def _markdown(result: Comparison, cases: Sequence[dict[str, str]], threshold: float | None) -> str:
     lines = ["### Latency, NEW against BASE", ""]
-    lines += [f"**{markdown(line)}**" for line in conclusion(result, threshold)]
-    lines += [""] if threshold is not None else []
+    for i, line in enumerate(conclusion(result, threshold)):
+        lines += [markdown(line) if i else f"**{markdown(line)}**", ""]
     lines += markdown_table([c | {"verdict": MARKS.get(c["verdict"], "") + c["verdict"]} for c in cases])
     for title, texts in (("Not compared", _unmatched(result)), ("Differences and remarks", list(result.notes))):
         if texts:

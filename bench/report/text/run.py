@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
@@ -10,11 +12,17 @@ from rich.text import Text
 from bench import backends
 from bench.report.text.print import cell, grid
 from bench.rows import identity
+from bench.rows.file import cell as written
 from bench.rows.schema import MEASURED, Row
+from bench.stats.limit import ERROR, INCONCLUSIVE, PERCENTILE_ERROR
+
+if TYPE_CHECKING:
+    from bench.measure.ratios import Ratio
 
 # Colour is a help, never the only sign: the status stands there as a word. Blue and orange differ for everyone.
 STYLES = {"ok": "blue", "noisy": "yellow"}
 # Columns of a case that have a place of their own; of the others those that differ are told.
+MOST = 3  # lines on which case is faster
 TOLD = ("model", "backend", "precision", "threads", "batch", "resolution", "pace_ms")
 
 
@@ -85,6 +93,65 @@ def baseline_hint(rows: Sequence[Row]) -> str:
         "this machine was hardly met before, and may be slow today: the intervals allow for that; "
         "`bench doctor --learn` takes a minute and narrows them"
     )
+
+
+def against_limits(rows: Sequence[Row]) -> list[str]:
+    """Say of each row with a limit whether it is kept, and how often such a verdict is wrong; nothing without one."""
+    held = [row for row in rows if row.limit]
+    told = [f"{row.limit_verdict or 'no verdict'}: {row.model} on {row.backend}: {row.limit}" for row in held]
+    error = f"{ERROR:.1%} of runs"
+    told.append(
+        f"of a case just at its limit {error} say pass by chance, and {error} fail (95% intervals over launches)"
+    )
+    if any(f" {row.limit}".count(" p") for row in held):
+        told[-1] += f"; of a percentile up to {PERCENTILE_ERROR:.0%}, more if what is rare fills whole launches"
+    if any(row.limit_verdict == INCONCLUSIVE for row in held):
+        told[-1] += "; more --launches decide what is inconclusive"
+    return told if held else []
+
+
+def memorable(ratios: Sequence[Ratio]) -> list[str]:
+    """Say which is faster and by how much, in `MOST` lines at most: of cases that differ in one thing alone.
+
+    That is the model, where there are several on one backend, else the backend, the threads and so on. Of more than
+    two the two fastest are held against each other.
+    """
+    rows = {row.case_id: row for ratio in ratios for row in (ratio.fast, ratio.slow)}
+    for axis in identity.case():
+        apart = {axis, *identity.NETWORK, identity.ASKED} if axis == "model" else {axis}
+        alike: dict[tuple[object, ...], list[Row]] = {}
+        for row in rows.values():
+            alike.setdefault(tuple(getattr(row, n) for n in identity.case() if n not in apart), []).append(row)
+        told = [_faster(group, ratios, axis) for group in alike.values() if len(group) > 1]
+        if any(told):
+            return [line for line in told if line][:MOST]
+    return []
+
+
+def _faster(group: Sequence[Row], ratios: Sequence[Ratio], axis: str) -> str:
+    """Hold the fastest of a group against the next, where they took turns."""
+    ids = {row.case_id for row in group}
+    inside = [r for r in ratios if {r.slow.case_id, r.fast.case_id} <= ids]
+    if not inside:
+        return ""
+    slower = {r.slow.case_id for r in inside}
+    best = min((r.fast for r in inside if r.fast.case_id not in slower), key=lambda row: row.latency_ms or math.inf)
+    inside = [r for r in inside if r.fast.case_id == best.case_id]
+    one = min(inside, key=lambda r: r.found.log)
+    fast, slow = (_named(axis, row) for row in (one.fast, one.slow))
+    ratio, lo, hi = (f"{r:.3g}" for r in one.found.ratios)
+    times = f"{slow} takes {ratio} ({lo} to {hi}) times as long as {fast}"
+    parts = [f"for {one.fast.model}"] if axis != "model" else []
+    parts += [f"on {one.fast.backend}"] if axis != "backend" else []
+    parts += [f"with {one.fast.threads} threads"] if axis != "threads" and one.fast.threads not in (None, 1) else []
+    parts += [f"(the two fastest of {len(inside) + 1})"] if len(inside) > 1 else []
+    told = f"{times} {' '.join(parts)}"
+    return told if one.found.lo > 0 else f"{told}: as far as this run can tell, equally long"
+
+
+def _named(axis: str, row: Row) -> str:
+    value = written(getattr(row, axis))
+    return value if axis in ("model", "backend") else identity.told(axis, value)
 
 
 def roofline_hint(rows: Sequence[Row]) -> str:
