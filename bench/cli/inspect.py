@@ -59,9 +59,11 @@ def command(
         json.dump(summary.record(shown), sys.stdout, indent=1)
         sys.stdout.write("\n")
     elif format == "csv":
+        if summary.graph.uncounted:
+            from bench.report.text.inspect import missing
+
+            say(f"partly counted: {missing(summary)}", err=True)
         print_records([{k: _cell(v) for k, v in row.items()} for row in shown], "csv")
-        for line in _remarks(summary.graph.uncounted):
-            say(line, err=True)
     else:
         from rich.console import Console
 
@@ -79,7 +81,3 @@ def _cell(value: object) -> object:
     if value and isinstance(value[0], list):
         return " ".join(str(_cell(shape)) for shape in value)
     return "x".join(map(str, value))
-
-
-def _remarks(uncounted: tuple[str, ...]) -> list[str]:
-    return [f"not counted: {', '.join(uncounted)}"] if uncounted else []

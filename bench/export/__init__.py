@@ -18,18 +18,27 @@ from bench.base.errors import ArtifactError, MissingExtra, OutOfMemory, clip
 from bench.export.key import key_of, recipe
 from bench.plan.case import Network
 
-# An export of a very large model takes minutes; a model whose loop never ends takes forever.
-TIMEOUT_S = 1800
+TIMEOUT_S = 120.0
+# PyTorch's exporter takes minutes for a very large model; a file is read, and run once.
+LONGER = 15
+LATE = "does the model ever return? give a larger --timeout if it is that slow"
 
 
-def ensure(network: Network, seed: int = 0, on_export: Callable[[], None] = lambda: None) -> Artifact:
+def ensure(
+    network: Network,
+    seed: int = 0,
+    on_export: Callable[[], None] = lambda: None,
+    timeout_s: float = TIMEOUT_S,
+    counting: bool = False,
+) -> Artifact:
     """Return the network's artifact, exported now if the cache does not have it.
 
-    `on_export` is called before an export starts. Safe to call from many processes at once: one exports, the others
-    wait for it.
+    `on_export` is called before an export starts. Reading a file may take `timeout_s`, an export by PyTorch `LONGER`
+    times that. With `counting`, numbers that would spoil a measurement are no obstacle. Safe to call from many
+    processes at once: one exports, the others wait for it.
 
     Raises:
-        ArtifactError: the model cannot be exported or read.
+        ArtifactError: the model cannot be exported or read, or its numbers are unhealthy.
         MissingExtra: PyTorch or its exporter is needed and not installed.
     """
     try:
@@ -40,7 +49,7 @@ def ensure(network: Network, seed: int = 0, on_export: Callable[[], None] = lamb
     final = folder / key_of(made_from)
     found = _whole(final)
     if found is not None:
-        return found
+        return _healthy(found, counting)
     if network.model.kind != "onnx":
         for module in ("torch", "onnxscript"):
             if find_spec(module) is None:
@@ -48,11 +57,20 @@ def ensure(network: Network, seed: int = 0, on_export: Callable[[], None] = lamb
     with cache.locked(folder / f".{final.name}.lock"):
         found = _whole(final)  # another process may have made it while this one waited
         if found is not None:
-            return found
+            return _healthy(found, counting)
         on_export()
         with cache.whole_folder(final) as draft:
-            _export(made_from, draft)
-    return load(final)
+            _export(made_from, draft, timeout_s * (1 if network.model.kind == "onnx" else LONGER))
+    return _healthy(load(final), counting)
+
+
+def _healthy(artifact: Artifact, counting: bool) -> Artifact:
+    if artifact.complaint and not counting:
+        raise ArtifactError(
+            artifact.complaint,
+            "subnormal or non-finite values change the speed; add a normalisation, or another initialisation or seed",
+        )
+    return artifact
 
 
 def _whole(final: Path) -> Artifact | None:
@@ -68,11 +86,11 @@ def _whole(final: Path) -> Artifact | None:
         return None
 
 
-def _export(made_from: dict[str, Any], draft: Path) -> None:
+def _export(made_from: dict[str, Any], draft: Path, timeout_s: float) -> None:
     name = clip(made_from["model"]["canonical"])
     quiet = {"PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
     try:
-        ask("bench.export.child:answer", made_from | {"draft": str(draft)}, TIMEOUT_S, environment=quiet)
+        ask("bench.export.child:answer", made_from | {"draft": str(draft)}, timeout_s, environment=quiet)
     except ChildFailed as error:
         log = RuntimeError(error.log)
         if error.told:
@@ -80,4 +98,4 @@ def _export(made_from: dict[str, Any], draft: Path) -> None:
         if error.memory:
             hint = "it probably ran out of memory; try a smaller batch"
             raise OutOfMemory(f"exporting {name} was killed", hint) from log
-        raise ArtifactError(f"exporting {name} {error.message}", error.hint or "does the model ever return?") from log
+        raise ArtifactError(f"exporting {name} {error.message}", error.hint or LATE) from log

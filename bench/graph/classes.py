@@ -147,6 +147,8 @@ def classify(op: str, attributes: Mapping[str, Any] | None = None, shapes: Seque
     attributes = attributes or {}
     position = positions[name]
     weight = shapes[position] if len(shapes) > position else None
+    if weight and name == "NhwcConv":  # its weights have the channels last, too
+        weight = (weight[0], weight[-1], *weight[1:-1])
     kernel = tuple(weight[2:]) if weight else tuple(attributes.get("kernel_shape", ()))
     if int(attributes.get("group", 1)) > 1:
         if not weight or weight[1] != 1:
