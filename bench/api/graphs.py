@@ -21,7 +21,8 @@ class Inspection:
     """What a model costs by its graph alone; iterating gives its nodes, in the graph's order.
 
     `summary` has the totals: ``macs`` (None where not all operators can be counted; ``macs_at_least`` is what can),
-    ``params``, ``memory_access_bytes``, ``peak`` (the largest set of live activations) and ``classes``. FLOPs are twice the MACs. Sizes are in bytes.
+    ``params``, ``memory_access_bytes``, ``peak`` (the largest set of live activations) and ``classes``. FLOPs
+    are twice the MACs. Sizes are in bytes.
     """
 
     summary: Summary

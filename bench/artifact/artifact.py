@@ -70,7 +70,8 @@ class Artifact:
     ``weights.pt`` where PyTorch made it. `data` are the files of external data, relative to the ONNX file's folder;
     `sha256` covers them, too. `precision` is that of the weights. `macs` are multiply-accumulates of one inference at
     `batch`; where operators are `uncounted` they are a lower bound. `complaint` says why it must not be measured, only
-    counted; `remarks` are what may make two runtimes disagree on it. With `converted` files the folder holds those and the reference, and neither ONNX file nor weights.
+    counted; `remarks` are what may make two runtimes disagree on it. With `converted` files the folder holds
+    those and the reference, and neither ONNX file nor weights.
     """
 
     folder: str

@@ -29,9 +29,10 @@ class NodeCount:
     """One node that runs at every inference.
 
     `macs` and `elementwise_ops` are numbers of operations, 0 where there are none and where `uncounted` says that
-    something could not be counted; `macs_known` says whether the MACs could. `params` are the elements of weights that no earlier node has. Memory access is what the node
-    reads (activations and weights, each once) and writes; a view moves nothing. `inputs` and `outputs` are the shapes
-    of activations, `weight` that of a convolution or product (as stored), `scope` the modules the node is in.
+    something could not be counted; `macs_known` says whether the MACs could. `params` are the elements
+    of weights that no earlier node has. Memory access is what the node reads (activations and weights, each once) and
+    writes; a view moves nothing. `inputs` and `outputs` are the shapes of activations, `weight` that of a
+    convolution or product (as stored), `scope` the modules the node is in.
     """
 
     name: str

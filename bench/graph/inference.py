@@ -11,6 +11,7 @@ Nothing of more than `SMALL` elements is computed, so that a file of a few bytes
 
 from __future__ import annotations
 
+import contextlib
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -122,10 +123,8 @@ class _Pass:
 
         if tensor.data_location == TensorProto.EXTERNAL or prod(tensor.dims) > SMALL:
             return
-        try:
+        with contextlib.suppress(TypeError, ValueError):  # of a type that NumPy does not have: no shape comes from it
             self.data[name] = numpy_helper.to_array(tensor)
-        except (TypeError, ValueError):
-            pass  # of a type that NumPy does not have: no shape is computed from it
 
     def _branch(self, node: onnx.NodeProto) -> onnx.GraphProto | None:
         """Return the branch that an ``If`` always takes, if its condition is known."""
