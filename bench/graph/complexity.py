@@ -12,7 +12,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from bench.graph.attention import ATTENTION, attention_macs
-from bench.graph.classes import CLASSES, OpClass
+from bench.graph.classes import CLASSES, OpClass, channels_second
 from bench.graph.nodes import STANDARD, attributes_of, everywhere, subgraphs
 from bench.graph.reading import Reading, Shape, infer, read_graph
 
@@ -28,6 +28,7 @@ PRODUCTS = {
     "QGemm": (0, 3),
     "DynamicQuantizeMatMul": (0, 1),
     "MatMulIntegerToFloat": (0, 1),
+    "MatMulInteger16": (0, 1),
 }
 # Operators of ONNX Runtime that compute what one of the above does, and an activation.
 FUSED = {
@@ -59,6 +60,14 @@ FREE = frozenset(
         *("RegexFullMatch", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert"),
         *("SequenceLength", "SoftmaxCrossEntropyLoss", "StringConcat", "StringNormalizer", "StringSplit"),
         *("TfIdfVectorizer", "TopK", "Unique"),
+    )
+)
+
+FREE_OF_RUNTIME = frozenset(
+    (
+        *("BiasDropout", "BitmaskDropout", "BitmaskBiasDropout", "ExpandDims", "GatherBlockQuantized", "IsAllFinite"),
+        *("RemovePadding", "RestorePadding", "QuantizeWithOrder", "DequantizeWithOrder", "QEmbedLayerNormalization"),
+        *("ReduceSumInteger", "MulInteger"),
     )
 )
 
@@ -135,7 +144,8 @@ def _count(node: onnx.NodeProto, op: str, reading: Reading) -> MacNode | None:
     group = int(attributes.get("group", 1))
     if op in CONVOLUTIONS:
         weight = shapes[node.input[CONVOLUTIONS[op][1]]]
-        weight = (weight[0], weight[-1], *weight[1:-1]) if op == "NhwcConv" == node.op_type else weight
+        if op == "NhwcConv" == node.op_type:
+            weight = channels_second(weight, shapes[node.input[0]], group)
         return MacNode(name, op, prod(shapes[node.output[0]]) * prod(weight[1:]), weight, group)
     if op == "ConvTranspose":
         weight = shapes[node.input[1]]
@@ -167,11 +177,11 @@ def _is_free(node: onnx.NodeProto) -> bool:
     """Tell whether an operator has no MACs, whatever its shapes are."""
     if node.op_type in UNCOUNTED:
         return False
+    if not (node.domain in STANDARD or node.domain.startswith("com.microsoft")):
+        return False
     if node.op_type in CLASSES:
-        known = node.domain in STANDARD or node.domain.startswith("com.microsoft")
-        multiplies = CLASSES[node.op_type] in (OpClass.MATMUL, OpClass.TRANSPOSED)
-        return known and not multiplies
-    return node.op_type in FREE and node.domain in STANDARD
+        return CLASSES[node.op_type] not in (OpClass.MATMUL, OpClass.TRANSPOSED)
+    return node.op_type in (FREE if node.domain in STANDARD else FREE_OF_RUNTIME)
 
 
 # Products with weights of a few bits; K and N are attributes.

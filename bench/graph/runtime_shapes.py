@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bench.graph.classes import channels_second
 from bench.graph.nodes import attributes_of
 
 if TYPE_CHECKING:
@@ -47,12 +48,13 @@ def of_form(alone: onnx.ModelProto) -> list[Any] | None:
     shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in alone.graph.input}
     shapes |= {t.name: list(t.dims) for t in alone.graph.initializer}
     sides = [shapes[name] for name in node.input[:inputs]]
-    if kind == "Conv":  # channels come last, in the weights of NhwcConv, too
+    if kind == "Conv":  # the channels come last
         if len(sides[0]) < 3:
             return None
         sides[0] = [sides[0][0], sides[0][-1], *sides[0][1:-1]]
         if node.op_type == "NhwcConv":
-            sides[1] = [sides[1][0], sides[1][-1], *sides[1][1:-1]]
+            group = int(attributes_of(node).get("group", 1))
+            sides[1] = list(channels_second(tuple(sides[1]), tuple(shapes[node.input[0]]), group))
     wanted = ("transA", "transB") if kind == "Gemm" else ("auto_pad", "dilations", "group", "pads", "strides")
     attributes = {name: value for name, value in attributes_of(node).items() if name in wanted}
     names = [f"i{i}" for i in range(inputs)]
