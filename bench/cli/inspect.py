@@ -62,7 +62,7 @@ def command(
         if summary.graph.uncounted:
             from bench.report.text.inspect import missing
 
-            say(f"partly counted: {missing(summary)}", err=True)
+            say(f"not counted: {missing(summary)}", err=True)
         print_records([{k: _cell(v) for k, v in row.items()} for row in shown], "csv")
     else:
         from rich.console import Console

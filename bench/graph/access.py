@@ -152,7 +152,7 @@ def _inside(graph: onnx.GraphProto) -> int:
     stored = list(graph.initializer)
     for node in graph.node:
         stored += [held] if node.op_type == "Constant" and (held := constant_of(node)) is not None else []
-    own = sum(prod(t.dims) for t in stored if t.dims and t.data_type not in (*_WHOLE, *_SHORT))
+    own: int = sum(prod(t.dims) for t in stored if t.dims and t.data_type not in (*_WHOLE, *_SHORT))
     return own + sum(_inside(inner) for node in graph.node for inner in subgraphs(node))
 
 

@@ -95,10 +95,11 @@ def _note(node: onnx.NodeProto, shapes: dict[str, Shape], types: dict[str, int])
 
 
 def _needed(nodes: list[onnx.NodeProto], outputs: set[str]) -> tuple[onnx.NodeProto, ...]:
-    """Leave out the nodes whose results nobody needs."""
+    """Leave out the nodes whose results nobody needs; of an operator that is not known nobody can tell."""
     wanted, found = set(outputs), []
     for node in reversed(nodes):
-        if not wanted.isdisjoint(node.output):
+        known = node.domain in STANDARD or node.domain.startswith("com.microsoft")
+        if not (known and wanted.isdisjoint(node.output)):
             wanted.update(uses(node))
             found.append(node)
     return tuple(reversed(found))

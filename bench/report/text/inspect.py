@@ -22,7 +22,7 @@ Unit = tuple[str, float]
 def show(summary: Summary, rows: Sequence[dict[str, Any]], of: int, key: str, console: Console) -> None:
     """Print totals, the shares of the classes, and `rows` (nodes or modules) out of `of`, sorted by `key`."""
     if summary.graph.uncounted:
-        console.print(Text.assemble(("partly counted", "bold yellow"), ": ", missing(summary)), soft_wrap=True)
+        console.print(Text.assemble(("not counted", "bold yellow"), ": ", missing(summary)), soft_wrap=True)
     for label, text in _totals(summary):
         console.print(Text.assemble((f"{label:<16}", "bold"), " ", text), soft_wrap=True)
     console.print()
@@ -40,10 +40,11 @@ def show(summary: Summary, rows: Sequence[dict[str, Any]], of: int, key: str, co
 
 
 def missing(summary: Summary) -> str:
-    """Say what could not be counted, and so what the totals leave out."""
+    """Name the operators that could not be counted, and say which totals are lower bounds for that."""
     rest = [name for name in summary.graph.uncounted if name not in summary.partial]
-    said = [f"the MACs of {clip(', '.join(summary.partial), 200)} are not known"] if summary.partial else []
-    said += [f"operations or memory access of {clip(', '.join(rest), 200)} are not known"] if rest else []
+    whose = "its" if len(summary.partial) == 1 else "their"
+    said = [f"{clip(', '.join(summary.partial), 200)} ({whose} MACs are not known)"] if summary.partial else []
+    said += [f"{clip(', '.join(rest), 200)} (element-wise operations or memory access)"] if rest else []
     return "; ".join(said)
 
 
