@@ -4,9 +4,9 @@
     python -m benchmarks.count_timm --model gmixer_24_224       # one of them, printed
 
 Each is exported by the newer exporter (``dynamo=True``, static shapes) and the older one (``dynamo=False``, a dynamic
-batch, so that shapes are computed in the graph), and counted as ``bench inspect`` does. PyTorch's ``FlopCounterMode``
-counts batches of two and of one: their difference is an image's work, without that on constants (the positions of
-EdgeNeXt, the biases of Swin V2), which a runtime does once. timm's fused attention is off, because that counter leaves
+batch, so that shapes are computed in the graph), and counted as ``bench inspect`` does. The truth is what PyTorch's
+``FlopCounterMode`` counts, less what does not depend on the input (the positions of EdgeNeXt, the biases of Swin V2):
+a runtime does that once, when it loads. timm's fused attention is off, because that counter leaves
 it out on the CPU. Needs torch and timm.
 """
 
@@ -90,7 +90,7 @@ def count(name: str) -> list[dict[str, Any]]:
     model.eval().requires_grad_(False)
     side = side or 224
     x = torch.randn(1, 3, side, side)
-    truth = torch_macs(model, torch.cat((x, x))) - torch_macs(model, x)
+    truth = torch_macs(model, x)
     rows = []
     for exporter, dynamo in (("dynamo", True), ("torchscript", False)):
         row = dict.fromkeys(COLUMNS, "") | {"model": name, "exporter": exporter, "resolution": side}
@@ -113,13 +113,43 @@ def count(name: str) -> list[dict[str, Any]]:
 
 
 def torch_macs(model: Any, x: Any) -> int:
-    """Count the MACs of a module as PyTorch does."""
+    """Count the MACs of a module as PyTorch does, without those that do not depend on its input."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(x)
-    return int(counter.get_total_flops()) // 2
+    return (int(counter.get_total_flops()) - constant_flops(model, x)) // 2
+
+
+def constant_flops(model: Any, x: Any) -> int:
+    """Run a module and add up, by PyTorch's own formulas, the operators that `x` does not reach."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+    from torch.utils.flop_counter import flop_registry
+    from torch.utils.weak import WeakIdKeyDictionary
+
+    reached = WeakIdKeyDictionary()
+    reached[x] = True
+    found = 0
+
+    class Follow(TorchDispatchMode):  # type: ignore[misc]
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            nonlocal found
+            given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+            out = func(*args, **(kwargs or {}))
+            if any(leaf in reached for leaf in given):
+                for leaf in (*tree_leaves(out), *(given[:1] if func._schema.is_mutable else ())):
+                    if isinstance(leaf, torch.Tensor):
+                        reached[leaf] = True
+            elif func.overloadpacket in flop_registry:
+                found += int(flop_registry[func.overloadpacket](*args, **(kwargs or {}), out_val=out))
+            return out
+
+    with torch.no_grad(), Follow():
+        model(x)
+    return found
 
 
 def export(model: Any, x: Any, path: Path, dynamo: bool) -> None:
