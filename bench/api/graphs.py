@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class Inspection:
     """What a model costs by its graph alone; iterating gives its nodes, in the graph's order.
 
-    `summary` has the totals: ``macs``, ``params``, ``memory_access_bytes``, ``peak`` (the largest set of live
-    activations) and ``classes``. FLOPs are twice the MACs. Sizes are in bytes.
+    `summary` has the totals: ``macs`` (None where not all operators can be counted; ``macs_at_least`` is what can),
+    ``params``, ``memory_access_bytes``, ``peak`` (the largest set of live activations) and ``classes``. FLOPs
+    are twice the MACs. Sizes are in bytes.
     """
 
     summary: Summary
@@ -33,8 +34,8 @@ class Inspection:
         return len(self.summary.graph.nodes)
 
     @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one inference."""
+    def macs(self) -> int | None:
+        """Multiply-accumulates of one inference; None where some operators (`summary.partial`) cannot be counted."""
         return self.summary.macs
 
     @property
@@ -56,7 +57,8 @@ class Inspection:
     def _totals(self) -> str:
         summary = self.summary
         moved, live = summary.memory_access_bytes / 1e6, summary.peak.bytes / 1e6
-        counted = f"{summary.macs / 1e6:.1f} M MACs, {summary.params / 1e6:.2f} M parameters"
+        least = "at least " if summary.partial else ""
+        counted = f"{least}{summary.macs_at_least / 1e6:.1f} M MACs, {summary.params / 1e6:.2f} M parameters"
         return f"{counted}, {moved:.1f} MB memory access, {live:.1f} MB live at most"
 
     def _repr_html_(self) -> str:
@@ -70,9 +72,9 @@ class Inspection:
             )
             for one in self.summary.classes
         ]
-        said = [f"{self.summary.model}: {self._totals()}"]
         uncounted = self.summary.graph.uncounted
-        said += [f"not counted: {', '.join(uncounted)}"] if uncounted else []
+        said = [f"partly counted, without {', '.join(uncounted)}"] if uncounted else []
+        said.append(f"{self.summary.model}: {self._totals()}")
         return html.table(("class", "nodes", "M MACs", "M params", "MB memory access"), rows, said)
 
 

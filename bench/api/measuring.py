@@ -135,6 +135,7 @@ def measure(
     observer = Observer(
         exporting=lambda case: step(f"exporting {case.model.canonical}"),
         converting=lambda case: step(f"converting {case.model.canonical} for {case.backend.name}"),
+        remark=lambda case, remark: told(Progress(done, total, f"{case.model.canonical}: {remark}", remark=True)),
         step=lambda case, replicate, doing: step(f"launch {replicate + 1}: {doing} {case}"),
         samples=keep,
         compared=compared,

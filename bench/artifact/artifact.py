@@ -20,7 +20,7 @@ from bench.base.errors import ArtifactError
 
 Array = NDArray[Any]  # of any type of numbers
 
-FORMAT = 2  # raise it when the content of the folder changes its meaning
+FORMAT = 3  # raise it when the content of the folder changes its meaning
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class Artifact:
     the model was a person's ONNX file (then `onnx` is that file, in its place, or a copy with static shapes), and
     ``weights.pt`` where PyTorch made it. `data` are the files of external data, relative to the ONNX file's folder;
     `sha256` covers them, too. `precision` is that of the weights. `macs` are multiply-accumulates of one inference at
-    `batch`. With `converted` files the folder holds those and the reference, and neither ONNX file nor weights.
+    `batch`; where operators are `uncounted` they are a lower bound. `complaint` says why it must not be measured, only
+    counted; `remarks` are what may make two runtimes disagree on it. With `converted` files the folder holds
+    those and the reference, and neither ONNX file nor weights.
     """
 
     folder: str
@@ -99,6 +101,8 @@ class Artifact:
     data: tuple[str, ...] = ()
     stamps: tuple[Stamp, ...] = ()
     converted: tuple[Converted, ...] = ()
+    complaint: str = ""
+    remarks: tuple[str, ...] = ()
     format: int = FORMAT
 
     @cached_property

@@ -37,7 +37,16 @@ Options = dict[str, Value]
 # Relative L2 error against the reference above which a row says `mismatch`, by the precision that ran. fp32 leaves
 # room for another summation order over the deepest networks; the others are a few times their unit round-off, which
 # is what a network of fifty layers was measured to accumulate.
-PARITY_TOLERANCE = {"fp32": 1e-4, "tf32": 5e-3, "fp16": 2e-2, "bf16": 1e-1, "int8": 5e-1}
+PARITY_TOLERANCE = {
+    "fp32": 1e-4,
+    "tf32": 5e-3,
+    "fp16": 2e-2,
+    "bf16": 1e-1,
+    "int8": 5e-1,
+    "int4": 5e-1,
+    "fp4": 5e-1,
+    "fp8": 5e-1,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,3 +143,8 @@ def first_line(error: BaseException, width: int = 200) -> str:
     """Return the first line that an exception from outside says, or its type where it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return clip(lines[0], width) if lines else type(error).__name__
+
+
+def whole_line(error: BaseException, width: int = 300) -> str:
+    """Return all that an exception from outside says, as one line, or its type where it says nothing."""
+    return clip(" ".join(str(error).split()), width) or type(error).__name__

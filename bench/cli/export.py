@@ -36,4 +36,5 @@ def command(
     artifact = ensure(network, seed, lambda: click.echo("exporting", err=True))
     for path in deliver(artifact, output, force):
         say(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
-    say(f"{artifact.macs / 1e6:.1f} M MACs, {artifact.params / 1e6:.2f} M parameters, {artifact.reference_by}")
+    least = "at least " if artifact.uncounted else ""
+    say(f"{least}{artifact.macs / 1e6:.1f} M MACs, {artifact.params / 1e6:.2f} M parameters, {artifact.reference_by}")

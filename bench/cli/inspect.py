@@ -55,9 +55,11 @@ def command(
     if format == "json":
         print_json(summary.record(shown))
     elif format == "csv":
+        if summary.graph.uncounted:
+            from bench.report.text.inspect import missing
+
+            say(f"not counted: {missing(summary)}", err=True)
         print_records([{k: _cell(v) for k, v in row.items()} for row in shown], "csv")
-        for line in _remarks(summary.graph.uncounted):
-            say(line, err=True)
     else:
         from bench.report.text.inspect import show
 
@@ -71,7 +73,3 @@ def _cell(value: object) -> object:
     if value and isinstance(value[0], list):
         return " ".join(str(_cell(shape)) for shape in value)
     return "x".join(map(str, value))
-
-
-def _remarks(uncounted: tuple[str, ...]) -> list[str]:
-    return [f"not counted: {', '.join(uncounted)}"] if uncounted else []

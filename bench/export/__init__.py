@@ -18,24 +18,34 @@ from bench.base.errors import ArtifactError, MissingExtra, OutOfMemory, clip
 from bench.export.key import Recipe, key_of, recipe
 from bench.plan.case import Network
 
-# An export of a very large model takes minutes; a model whose loop never ends takes forever.
-TIMEOUT_S = 1800
+TIMEOUT_S = 120.0
+# PyTorch's exporter takes minutes for a very large model; a file is read, and run once.
+LONGER = 15
+LATE = "does the model ever return? give a larger --timeout if it is that slow"
 
 
-def ensure(network: Network, seed: int = 0, on_export: Callable[[], None] = lambda: None) -> Artifact:
+def ensure(
+    network: Network,
+    seed: int = 0,
+    on_export: Callable[[], None] = lambda: None,
+    timeout_s: float = TIMEOUT_S,
+    counting: bool = False,
+) -> Artifact:
     """Return the network's artifact, exported now if the cache does not have it.
 
-    `on_export` is called before an export starts. Safe to call from many processes at once: one exports, the others
-    wait for it.
+    `on_export` is called before an export starts. Reading a file may take `timeout_s`, an export by PyTorch `LONGER`
+    times that. With `counting`, numbers that would spoil a measurement are no obstacle. Safe to call from many
+    processes at once: one exports, the others wait for it.
 
     Raises:
-        ArtifactError: the model cannot be exported or read.
+        ArtifactError: the model cannot be exported or read, or its numbers are unhealthy.
         MissingExtra: PyTorch or its exporter is needed and not installed.
     """
     try:
         made_from = recipe(network, seed)
     except OSError as error:
         raise ArtifactError(f"{error.filename} cannot be read: {error.strerror}", "check the path") from error
+    limit_s = timeout_s * (1 if network.model.kind == "onnx" else LONGER)
 
     def begin() -> None:
         for module in ("torch", "onnxscript") if network.model.kind != "onnx" else ():
@@ -43,14 +53,24 @@ def ensure(network: Network, seed: int = 0, on_export: Callable[[], None] = lamb
                 raise MissingExtra(f"{module}, which builds and exports {network.model.canonical},", "zoo")
         on_export()
 
-    return made(cache.folder("artifacts") / key_of(made_from), partial(_export, made_from), begin)
+    make = partial(_export, made_from, timeout_s=limit_s)
+    return _healthy(made(cache.folder("artifacts") / key_of(made_from), make, begin), counting)
 
 
-def _export(made_from: Recipe, draft: Path) -> None:
+def _healthy(artifact: Artifact, counting: bool) -> Artifact:
+    if artifact.complaint and not counting:
+        raise ArtifactError(
+            artifact.complaint,
+            "subnormal or non-finite values change the speed; add a normalisation, or another initialisation or seed",
+        )
+    return artifact
+
+
+def _export(made_from: Recipe, draft: Path, timeout_s: float) -> None:
     name = clip(made_from["model"]["canonical"])
     quiet = {"PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
     try:
-        ask("bench.export.child:answer", {**made_from, "draft": str(draft)}, TIMEOUT_S, environment=quiet)
+        ask("bench.export.child:answer", {**made_from, "draft": str(draft)}, timeout_s, environment=quiet)
     except ChildFailed as error:
         log = RuntimeError(error.log)
         if error.told:
@@ -58,4 +78,4 @@ def _export(made_from: Recipe, draft: Path) -> None:
         if error.memory:
             hint = "it probably ran out of memory; try a smaller batch"
             raise OutOfMemory(f"exporting {name} was killed", hint) from log
-        raise ArtifactError(f"exporting {name} {error.message}", error.hint or "does the model ever return?") from log
+        raise ArtifactError(f"exporting {name} {error.message}", error.hint or LATE) from log

@@ -5,15 +5,21 @@ A person's ONNX file is read, not run, so that a model which no runtime here can
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.artifact.artifact import TensorInfo
-from bench.base.errors import ArtifactError, clip, first_line
+from bench.base.child import ChildFailed, ask
+from bench.base.errors import ArtifactError, OutOfMemory, clip, first_line
+from bench.base.wire import Unchecked
 from bench.export import ensure
 from bench.graph.reading import OnnxModel
 from bench.plan.case import Network
+
+TIMEOUT_S = 60.0  # reading a graph takes a second or two; 20,000 nodes take ten
 
 
 @dataclass(frozen=True)
@@ -30,46 +36,69 @@ def graph_of(network: Network, seed: int = 0, on_export: Callable[[], None] = la
 
     Raises:
         ArtifactError: the model cannot be exported or read, or its shapes are not static.
+        OutOfMemory: reading the file takes more memory than its size accounts for.
         MissingExtra: PyTorch or its exporter is needed and not installed.
     """
     if network.model.kind == "onnx":
         return _of_file(network)
-    import onnx
+    from bench.graph.onnx_read import read_shapes
 
-    from bench.graph.onnx_read import lighten
-
-    artifact = ensure(network, seed, on_export)
-    model = onnx.load(artifact.path, load_external_data=False)
-    lighten(model)
-    return ModelGraph(_inferred(model, network.model.canonical), artifact.inputs, artifact.params)
+    artifact = ensure(network, seed, on_export, counting=True)
+    try:
+        return ModelGraph(read_shapes(artifact.path), artifact.inputs, artifact.params)
+    except Exception as error:  # the graph may be anything
+        name = network.model.canonical
+        raise ArtifactError(f"{name}: its shapes do not fit: {first_line(error)}", "export it again") from error
 
 
 def _of_file(network: Network) -> ModelGraph:
-    from bench.artifact import reference
-    from bench.artifact.digest import sha256_with_data
-    from bench.export import onnx_inputs
-    from bench.export.onnx_file import image_of, make_static, parameters
-    from bench.graph.onnx_read import lighten, read
+    """Have a child read the file, whose memory and time are limited: it may be hostile."""
+    import os
 
-    path = Path(network.model.source).resolve()
+    import onnx
+
+    path = Path(os.path.abspath(network.model.source))
     name = clip(path.name)
-    model, locations = read(path, name)
-    declared = onnx_inputs.declared(model, name)
-    settled = onnx_inputs.settle(declared, network.shapes, name, network.batch, network.resolution)
-    image_of(settled, network.batch, network.resolution, name)
-    params = parameters(model)
-    if reference.beside(path).exists():  # it says how many the network had in PyTorch, where BatchNorm is not folded
-        carried = reference.find(path, sha256_with_data(path, path.parent, locations), settled, name)
-        params = carried.params if carried else params
-    lighten(model)
-    make_static(model, settled, onnx_inputs.bound_symbols(declared, settled))
-    return ModelGraph(_inferred(model, name), tuple(settled), params)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        out = Path(folder, "graph.onnx")
+        request = {"path": str(path), "batch": network.batch, "resolution": network.resolution}
+        request |= {"shapes": network.shapes, "out": str(out)}
+        try:
+            told = json.loads(ask(f"{__name__}:answer", request, TIMEOUT_S).rstrip().rpartition("\n")[2])
+        except ChildFailed as error:
+            log = RuntimeError(error.log)
+            if error.told:
+                raise error.told from log
+            if error.memory:
+                raise OutOfMemory(f"reading {name} was killed", "it probably ran out of memory") from log
+            raise ArtifactError(f"reading {name} {error.message}", error.hint or "is the model of that size?") from log
+        inputs = tuple(TensorInfo(i["name"], i["dtype"], tuple(i["shape"])) for i in told["inputs"])
+        return ModelGraph(onnx.load(out, load_external_data=False), inputs, told["params"])
 
 
-def _inferred(model: OnnxModel, name: str) -> OnnxModel:
-    from bench.graph.reading import infer
+def answer(request: Unchecked) -> None:
+    """Read a file, in the child: write the model with its shapes and without its weights, print the rest."""
+    import onnx
 
+    from bench.artifact import reference
+    from bench.export.onnx_file import SMALLER, make_static, open_file
+    from bench.graph.onnx_read import lighten
+    from bench.graph.reading import infer, read_graph
+    from bench.graph.weights import parameters_of
+
+    given = tuple((n, tuple(dims)) for n, dims in request["shapes"])
+    path = Path(request["path"])
     try:
-        return infer(model)
-    except Exception as error:  # the graph may be anything
-        raise ArtifactError(f"{name}: its shapes do not fit: {first_line(error)}", "export it again") from error
+        opened = open_file(path, given, request["batch"], request["resolution"])
+        lighten(opened.model)
+        make_static(opened.model, opened.settled, opened.symbols)
+        inferred = infer(opened.model)
+        params = parameters_of(read_graph(inferred))
+        # The reference beside a file says how many the network had in PyTorch, where BatchNorm is not folded.
+        if reference.beside(opened.path).exists():
+            carried = reference.find(opened.path, opened.digest(), opened.settled, opened.name)
+            params = carried.params if carried else params
+        onnx.save(inferred, request["out"])
+    except MemoryError as error:
+        raise OutOfMemory(f"{clip(path.name)} takes more memory than it may", SMALLER) from error
+    print("\n" + json.dumps({"inputs": [asdict(info) for info in opened.settled], "params": params}))

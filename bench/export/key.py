@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -54,11 +55,11 @@ def recipe(network: Network, seed: int) -> Recipe:
     ref = network.model
     if ref.kind == "onnx":
         made_by = versions("onnxruntime", "onnx")
-        file = Path(ref.source).resolve()
+        file = Path(os.path.abspath(ref.source))  # links are kept: the data may lie beside them
         source, path = sha256_of(file), str(file)
-        carried = reference.beside(file)
-        if carried.exists():
-            source += " " + sha256_of(carried)
+        for carried in dict.fromkeys((reference.beside(file), reference.beside(file.resolve()))):
+            if carried.exists():
+                source += " " + sha256_of(carried)
     else:
         made_by = versions("torch", "onnxscript", "onnx", "numpy", *(ref.kind,) * (ref.kind in ("timm", "torchvision")))
         source = source_hash(ref.kind, ref.source)

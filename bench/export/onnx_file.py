@@ -6,6 +6,7 @@ Everything that reads the file happens in the export process, so that a hostile 
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,41 +14,102 @@ import numpy as np
 from bench.artifact import reference
 from bench.artifact.artifact import Artifact, MacOp, Stamp, TensorInfo
 from bench.artifact.digest import sha256_with_data
-from bench.base.errors import ArtifactError, clip, first_line
+from bench.base.errors import ArtifactError, OutOfMemory, clip, first_line
+from bench.base.limits import GIB, allow
 from bench.export import onnx_inputs
 from bench.export.key import Recipe
+from bench.export.remarks import remarks_on
 from bench.graph.complexity import Complexity, count
+from bench.graph.memory import Lifetimes
 from bench.graph.onnx_read import check_sizes, lighten, read
-from bench.graph.reading import OnnxModel, infer
+from bench.graph.reading import OnnxModel, infer, read_graph
+from bench.graph.weights import parameters_of, precision_of
+from bench.plan.shapes import Shapes
+
+# What reading a file may take besides its own bytes, a few times over: protobuf, onnx and the runtime hold copies.
+ROOM_BYTES, COPIES = 2 * GIB, 6
+
+
+@dataclass
+class Opened:
+    """A person's ONNX file, checked, with its inputs; `path` is where it and its data live."""
+
+    path: Path
+    name: str
+    model: OnnxModel
+    locations: tuple[str, ...]
+    inputs: list[onnx_inputs.Input]
+    settled: list[TensorInfo]
+    batch: int
+    resolution: int | None
+
+    @property
+    def symbols(self) -> dict[str, int]:
+        """What length each named dynamic axis has got."""
+        return onnx_inputs.bound_symbols(self.inputs, self.settled)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file and its data."""
+        return sha256_with_data(self.path, self.path.parent, self.locations)
+
+
+def open_file(path: Path, given: Shapes, batch: int, resolution: int | None) -> Opened:
+    """Read an ONNX file under a limit on this process's memory, and settle the shapes of its inputs.
+
+    Raises:
+        ArtifactError: it is not a valid ONNX model from tensors of numbers to tensors, or its shapes are not static.
+    """
+    name = clip(path.name)
+    allow(ROOM_BYTES + COPIES * path.stat().st_size)
+    model, locations, path = read(path, name)
+    inputs = onnx_inputs.declared(model, name)
+    onnx_inputs.check_outputs(model, name)
+    settled = onnx_inputs.settle(inputs, given, name, batch, resolution)
+    found = image_of(settled, batch, resolution, name)
+    return Opened(path, name, model, locations, inputs, settled, *found)
 
 
 def examine(recipe: Recipe, draft: Path) -> None:
     """Write the artifact of an ONNX file into `draft`.
 
-    The file stays where it is, unless it has dynamic axes: then `draft` gets a copy with the given shapes.
+    The file stays where it is, unless it has dynamic axes, or data that is a link: then `draft` gets a copy with the
+    given shapes.
 
     Raises:
         ArtifactError: it is not a valid ONNX model of numeric tensors, its shapes are not static, or it does not run.
+        OutOfMemory: it takes more memory than its size and its tensors account for.
     """
-    path = Path(recipe["path"])
-    name = clip(Path(recipe["model"]["source"]).name)
-    model, locations = read(path, name)
-    inputs = onnx_inputs.declared(model, name)
+    try:
+        _examine(recipe, draft)
+    except MemoryError as error:
+        raise OutOfMemory(f"{clip(Path(recipe['path']).name)} takes more memory than it may", SMALLER) from error
+
+
+SMALLER = "give a smaller --shape, or check the model"
+
+
+def _examine(recipe: Recipe, draft: Path) -> None:
     given = tuple((n, tuple(dims)) for n, dims in recipe["shapes"])
-    settled = onnx_inputs.settle(inputs, given, name, recipe["batch"], recipe["resolution"])
-    batch, resolution = image_of(settled, recipe["batch"], recipe["resolution"], name)
+    opened = open_file(Path(recipe["path"]), given, recipe["batch"], recipe["resolution"])
+    path, name, model, settled = opened.path, opened.name, opened.model, opened.settled
+    folder = path.parent
+    stored = path.stat().st_size + sum((folder / location).stat().st_size for location in opened.locations)
+    allow(ROOM_BYTES + COPIES * stored)
+    remarks = remarks_on(model, folder)
     place = path
-    if any(one.dynamic for one in inputs):
-        place = _static_copy(model, settled, onnx_inputs.bound_symbols(inputs, settled), path, locations, draft)
-    own = sha256_with_data(path, path.parent, locations)
-    digest = own if place == path else sha256_with_data(place, path.parent, locations)
-    precision, params = _precision(model), parameters(model)
+    if any(one.dynamic for one in opened.inputs) or any((folder / at).is_symlink() for at in opened.locations):
+        place = _static_copy(model, settled, opened.symbols, path, opened.locations, draft)
+    own = opened.digest()
+    digest = own if place == path else sha256_with_data(place, folder, opened.locations)
     lighten(model)
-    complexity = _count(model, name)
+    complexity, inferred = _count(model, name)
+    reading = read_graph(inferred)
+    check_sizes(inferred, name)
+    allow(ROOM_BYTES + COPIES * stored + 3 * Lifetimes(reading).peak().bytes)
     carried = reference.find(path, own, settled, name)
     if carried is None:
         carried = _run(place, settled, recipe["seed"], name)
-        carried.params = params
+        carried.params = parameters_of(reading)
     carried.save(draft / "reference.npz")
     Artifact(
         folder="",
@@ -58,9 +120,9 @@ def examine(recipe: Recipe, draft: Path) -> None:
         bytes=place.stat().st_size,
         inputs=tuple(settled),
         outputs=carried.output_infos(),
-        batch=batch,
-        resolution=resolution,
-        precision=precision,
+        batch=opened.batch,
+        resolution=opened.resolution,
+        precision=precision_of(reading, model),
         macs=complexity.macs,
         params=carried.params,
         mac_ops=tuple(MacOp(n.name, n.op, n.macs, n.weight, n.group) for n in complexity.nodes),
@@ -68,8 +130,9 @@ def examine(recipe: Recipe, draft: Path) -> None:
         reference_by=carried.by,
         made_by=recipe["made_by"],
         seed=recipe["seed"],
-        data=locations,
-        stamps=tuple(Stamp.of(path.parent / location) for location in locations),
+        data=opened.locations,
+        stamps=tuple(Stamp.of(folder / location) for location in opened.locations),
+        remarks=remarks,
     ).save(draft)
 
 
@@ -134,14 +197,14 @@ def make_static(model: OnnxModel, settled: list[TensorInfo], symbols: dict[str, 
                     axis.dim_value = symbols[symbol]
 
 
-def _count(model: OnnxModel, name: str) -> Complexity:
+def _count(model: OnnxModel, name: str) -> tuple[Complexity, OnnxModel]:
     try:
         inferred = infer(model)
-        complexity = count(model, inferred)
+        return count(model, inferred), inferred
+    except MemoryError:
+        raise
     except Exception as error:  # the graph may be anything
         raise ArtifactError(f"{name}: its shapes do not fit: {first_line(error)}", "export it again") from error
-    check_sizes(inferred, name)
-    return complexity
 
 
 def _run(path: Path, inputs: list[TensorInfo], seed: int, name: str) -> reference.Reference:
@@ -178,28 +241,8 @@ def _run(path: Path, inputs: list[TensorInfo], seed: int, name: str) -> referenc
                 )
         if all(np.isfinite(a).all() for a in y):
             return reference.Reference(x, y, names, f"onnxruntime {ort.__version__}, unoptimised")
+    if failure is not None and "alloc" in str(failure).lower():
+        raise OutOfMemory(f"{name} takes more memory than it may: {first_line(failure)}", SMALLER) from failure
     if failure is not None:
         raise ArtifactError(f"{name} does not run: {first_line(failure)}", hint) from failure
     raise ArtifactError(f"{name} gives NaN or infinity, which nothing can be compared with", hint)
-
-
-def _precision(model: OnnxModel) -> str:
-    """Name the precision of the weights by the type that holds most of them."""
-    from onnx import TensorProto
-
-    names = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16", TensorProto.BFLOAT16: "bf16"}
-    names |= {TensorProto.DOUBLE: "fp64"} | dict.fromkeys((TensorProto.INT8, TensorProto.UINT8), "int8")
-    elements: dict[str, int] = {}
-    for tensor in model.graph.initializer:
-        if tensor.data_type in names:
-            kind = names[tensor.data_type]
-            elements[kind] = elements.get(kind, 0) + int(np.prod(tensor.dims, dtype=np.int64))
-    return max(elements, key=lambda k: elements[k]) if elements else "fp32"
-
-
-def parameters(model: OnnxModel) -> int:
-    """Count the elements of all numeric weights; integer tensors are shapes and indices unless they are 8 bits."""
-    from onnx import TensorProto
-
-    other = (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL, TensorProto.STRING)
-    return sum(int(np.prod(t.dims, dtype=np.int64)) for t in model.graph.initializer if t.data_type not in other)

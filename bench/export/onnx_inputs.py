@@ -47,6 +47,21 @@ def declared(model: OnnxModel, name: str) -> list[Input]:
     return found
 
 
+def check_outputs(model: OnnxModel, name: str) -> None:
+    """Refuse a model whose outputs cannot be compared: a sequence, a map, an optional value.
+
+    Raises:
+        ArtifactError: an output is no tensor.
+    """
+    for value in model.graph.output:
+        kind = value.type.WhichOneof("value")
+        if kind not in (None, "tensor_type"):
+            what = {"sequence_type": "a sequence", "map_type": "a map", "optional_type": "optional"}
+            raise ArtifactError(
+                f"{name}: the output {clip(value.name)} is {what.get(kind, kind)}, not a tensor", "cut it off the model"
+            )
+
+
 def settle(inputs: list[Input], given: Shapes, name: str, batch: int, resolution: int | None) -> list[TensorInfo]:
     """Give every input a static shape. `batch` and `resolution` only make the hint fit.
 
@@ -75,6 +90,11 @@ def settle(inputs: list[Input], given: Shapes, name: str, batch: int, resolution
         open_ones = ", ".join(f"{clip(i.name)} is {_written(i)}" for i in inputs if i.dynamic)
         raise ArtifactError(
             f"{name} has dynamic axes: {clip(open_ones, 200)}", "give shapes, e.g. " + " ".join(missing)
+        )
+    if not any(prod(i.shape) for i in settled):
+        empty = ", ".join(f"{clip(i.name, 30)} is {'x'.join(map(str, i.shape))}" for i in settled[:4])
+        raise ArtifactError(
+            f"{name} has inputs with an axis of 0 elements, and no others: {empty}", "give one something to compute"
         )
     size = sum(prod(i.shape) * np.dtype(i.dtype).itemsize for i in settled)
     if size > LARGEST_BYTES:
@@ -125,7 +145,7 @@ def _declared(value: OnnxValue, name: str) -> Input:
     axes = tensor.shape.dim
     dims: list[Dim] = [int(a.dim_value) if a.HasField("dim_value") else a.dim_param or None for a in axes]
     numbers = [d for d in dims if isinstance(d, int)]
-    if any(d < 1 for d in numbers):
+    if any(d < 0 for d in numbers):
         raise ArtifactError(f"{called} claims an axis of {min(numbers)} elements", "export it again")
     return Input(value.name, (FLOATS | INTEGERS)[kind], tuple(dims))
 
@@ -134,7 +154,7 @@ def _bind(one: Input, shape: tuple[int, ...], symbols: dict[str, int], name: str
     """Check a given shape against the declared one, and note the lengths of its named axes."""
     fits = len(shape) == len(one.dims)
     for dim, side in zip(one.dims, shape, strict=False):
-        fits &= side == (symbols.setdefault(dim, side) if isinstance(dim, str) else dim or side)
+        fits &= side == (symbols.setdefault(dim, side) if isinstance(dim, str) else side if dim is None else dim)
     if not fits:
         said = "x".join(map(str, shape))
         known = {s: n for s, n in symbols.items() if s in one.dims}

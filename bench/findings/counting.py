@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from bench.artifact.artifact import Artifact
-from bench.base.errors import BenchError
+from bench.base.errors import ArtifactError, BenchError
 from bench.export import ensure
 from bench.graph.classes import OpClass
 from bench.plan.case import Network
@@ -27,6 +27,8 @@ def count(network: Network, seed: int) -> dict[str, object]:
 
     found = graph_of(network, seed)
     summary = summarise(found.inferred, network.model.canonical, {i.name: i.shape for i in found.inputs}, found.params)
+    if summary.macs is None:
+        raise ArtifactError(f"{network} cannot be counted: {', '.join(summary.partial)}")
     pointwise = [node for node in summary.graph.nodes if node.op_class is OpClass.POINTWISE]
     convolutions = [node for node in summary.graph.nodes if node.op_class.family == "convolution"]
     return {

@@ -129,6 +129,15 @@ _ALL_CLASSES = CLASSES | RUNTIME_CLASSES
 _ALL_CONVOLUTIONS = CONVOLUTIONS | RUNTIME_CONVOLUTIONS
 
 
+def channels_second(weight: Shape, data: Shape | None, group: int) -> Shape:
+    """Return the shape of a convolution's weight in ONNX's order; ``NhwcConv`` may have the channels last.
+
+    `data` is the shape of what is convolved, whose channels are last.
+    """
+    last = not data or (weight[-1] * group == data[-1] and len(weight) > 2)
+    return (weight[0], weight[-1], *weight[1:-1]) if last else weight
+
+
 def classify(op: str, attributes: Attributes | None = None, shapes: Sequence[Shape | None] = ()) -> OpClass:
     """Return the class of an operator.
 
@@ -148,6 +157,8 @@ def classify(op: str, attributes: Attributes | None = None, shapes: Sequence[Sha
     attributes = attributes or {}
     position = positions[name]
     weight = shapes[position] if len(shapes) > position else None
+    if weight and name == "NhwcConv":
+        weight = channels_second(weight, shapes[0], int(attributes.get("group", 1)))
     kernel = tuple(weight[2:]) if weight else tuple(attributes.get("kernel_shape", ()))
     if int(attributes.get("group", 1)) > 1:
         if not weight or weight[1] != 1:

@@ -10,22 +10,62 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from bench.graph.classes import Attributes
-from bench.graph.reading import OnnxModel, OnnxNode, Reading, Shape, attributes_of, infer, read_graph
+from bench.graph.attention import ATTENTION, attention_macs
+from bench.graph.classes import CLASSES, Attributes, OpClass, channels_second
+from bench.graph.nodes import STANDARD, attributes_of, everywhere, subgraphs
+from bench.graph.reading import OnnxModel, OnnxNode, Reading, Shape, infer, read_graph
 
 # Position of the data and of the weight among the inputs.
-CONVOLUTIONS = {"Conv": (0, 1), "ConvInteger": (0, 1), "QLinearConv": (0, 3)}
-PRODUCTS = {"MatMul": (0, 1), "MatMulInteger": (0, 1), "QLinearMatMul": (0, 3)}
+CONVOLUTIONS = {"Conv": (0, 1), "ConvInteger": (0, 1), "QLinearConv": (0, 3), "NhwcConv": (0, 1)}
+PRODUCTS = {
+    "MatMul": (0, 1),
+    "MatMulInteger": (0, 1),
+    "QLinearMatMul": (0, 3),
+    "QGemm": (0, 3),
+    "DynamicQuantizeMatMul": (0, 1),
+    "MatMulIntegerToFloat": (0, 1),
+    "MatMulInteger16": (0, 1),
+}
 # Operators of ONNX Runtime that compute what one of the above does, and an activation.
-FUSED = {"FusedConv": "Conv", "FusedMatMul": "MatMul", "FusedGemm": "Gemm"}
-# Operators that multiply and accumulate but are not counted: named, never skipped silently.
+FUSED = {
+    "FusedConv": "Conv",
+    "NhwcFusedConv": "NhwcConv",
+    "FusedGemm": "Gemm",
+    "GemmFloat8": "Gemm",
+    "FusedMatMul": "MatMul",
+    "TransposeMatMul": "MatMul",
+    "FusedMatMulActivation": "MatMul",
+}
+# Operators that multiply and accumulate in a way that has no closed form here, or one that not all of them fit
+# (`bench.graph.attention`): those are named, never skipped silently.
 UNCOUNTED = frozenset(
     (
         *("LSTM", "GRU", "RNN", "Attention", "MultiHeadAttention", "GroupQueryAttention", "LinearAttention"),
         *("DeformConv", "MatMulNBits", "CausalConvWithState", "If", "Loop", "Scan", "DFT", "STFT", "Det"),
+        *("MatMulBnb4", "QAttention", "PackedAttention", "PackedMultiHeadAttention", "SequenceMap"),
     )
 )
-STANDARD = ("", "ai.onnx")
+CONTROL = frozenset(("If", "Loop", "Scan", "SequenceMap"))  # what is inside may run never, once or often
+# Operators of ONNX without MACs whose class says nothing of them (`bench.graph.classes`).
+FREE = frozenset(
+    (
+        *("AffineGrid", "BlackmanWindow", "Bernoulli", "Gradient", "GridSample"),
+        *("HammingWindow", "HannWindow", "ImageDecoder", "MelWeightMatrix", "Multinomial"),
+        *("NegativeLogLikelihoodLoss", "NonMaxSuppression", "NonZero", "Optional", "OptionalGetElement"),
+        *("OptionalHasElement", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
+        *("RegexFullMatch", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert"),
+        *("SequenceLength", "SoftmaxCrossEntropyLoss", "StringConcat", "StringNormalizer", "StringSplit"),
+        *("TfIdfVectorizer", "TopK", "Unique"),
+    )
+)
+
+FREE_OF_RUNTIME = frozenset(
+    (
+        *("BiasDropout", "BitmaskDropout", "BitmaskBiasDropout", "ExpandDims", "GatherBlockQuantized", "IsAllFinite"),
+        *("RemovePadding", "RestorePadding", "QuantizeWithOrder", "DequantizeWithOrder", "QEmbedLayerNormalization"),
+        *("ReduceSumInteger", "MulInteger"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +126,7 @@ def count_node(node: OnnxNode, reading: Reading) -> MacNode | None:
     Raises:
         Unknown: the operator may have MACs that are not counted, or its shapes are not known.
     """
-    if node.op_type in UNCOUNTED or not (node.domain in STANDARD or node.domain.startswith("com.microsoft")):
+    if not (node.domain in STANDARD or node.domain.startswith("com.microsoft")):
         raise Unknown(node.op_type)
     try:
         return _count(node, FUSED.get(node.op_type, node.op_type), reading)
@@ -100,6 +140,8 @@ def _count(node: OnnxNode, op: str, reading: Reading) -> MacNode | None:
     group = int(attributes.get("group", 1))
     if op in CONVOLUTIONS:
         weight = shapes[node.input[CONVOLUTIONS[op][1]]]
+        if op == "NhwcConv" == node.op_type:
+            weight = channels_second(weight, shapes[node.input[0]], group)
         return MacNode(name, op, prod(shapes[node.output[0]]) * prod(weight[1:]), weight, group)
     if op == "ConvTranspose":
         weight = shapes[node.input[1]]
@@ -112,9 +154,34 @@ def _count(node: OnnxNode, op: str, reading: Reading) -> MacNode | None:
     if op == "Gemm":
         left, right = shapes[node.input[0]], shapes[node.input[1]]
         return MacNode(name, op, prod(shapes[node.output[0]]) * left[0 if attributes.get("transA") else 1], right)
-    if op == "Einsum" and len(node.input) > 1:
+    if op == "Einsum" and len(node.input) == 1:  # a sum, a diagonal, a transpose
+        return None
+    if op == "Einsum":
         return MacNode(name, op, einsum_macs(attributes["equation"], [shapes[i] for i in node.input]), ())
+    if op in PACKED:  # weights of a few bits, whose stored shape says nothing
+        k, n = int(attributes["K"]), int(attributes["N"])
+        return MacNode(name, op, prod(shapes[node.input[0]]) * n, (n, k))
+    if op in ATTENTION:
+        return MacNode(name, op, attention_macs(node, attributes, shapes), ())
+    inside = [one for graph in subgraphs(node) for one in everywhere(graph.node)]
+    if not all(_is_free(one) or one.op_type in CONTROL for one in inside or [node]):
+        raise Unknown(op)
     return None
+
+
+def _is_free(node: OnnxNode) -> bool:
+    """Tell whether an operator has no MACs, whatever its shapes are."""
+    if node.op_type in UNCOUNTED:
+        return False
+    if not (node.domain in STANDARD or node.domain.startswith("com.microsoft")):
+        return False
+    if node.op_type in CLASSES:
+        return CLASSES[node.op_type] not in (OpClass.MATMUL, OpClass.TRANSPOSED)
+    return node.op_type in (FREE if node.domain in STANDARD else FREE_OF_RUNTIME)
+
+
+# Products with weights of a few bits; K and N are attributes.
+PACKED = ("MatMulNBits", "MatMulBnb4")
 
 
 def _shared_axis(attributes: Attributes, rank: int) -> int:

@@ -11,24 +11,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from bench.graph.access import bytes_of, read_elements
+from bench.graph.access import bytes_of, parameters, read_bytes, read_elements
 from bench.graph.classes import CLASSES, CONVOLUTIONS, OpClass, classify
-from bench.graph.complexity import STANDARD, Unknown, count_node
+from bench.graph.complexity import Unknown, count_node
 from bench.graph.elementwise import elementwise_ops
-from bench.graph.reading import OnnxModel, OnnxNode, Reading, Shape, attributes_of, infer, read_graph
-
-# Numbers of these types are shapes and indices, no parameters: as for the `params` of a result row.
-_NO_PARAMETERS = ("INT64", "INT32", "BOOL", "STRING")
+from bench.graph.nodes import STANDARD, attributes_of
+from bench.graph.onnx_read import read_shapes
+from bench.graph.reading import OnnxModel, OnnxNode, Reading, Shape, read_graph
 
 
 @dataclass(frozen=True, slots=True)
 class NodeCount:
     """One node that runs at every inference.
 
-    `macs` and `elementwise_ops` are numbers of operations, 0 where there are none and where `uncounted` says that they
-    could not be counted. `params` are the elements of weights that no earlier node has. Memory access is what the node
-    reads (activations and weights, each once) and writes; a view moves nothing. `inputs` and `outputs` are the shapes
-    of activations, `weight` that of a convolution or product (as stored), `scope` the modules the node is in.
+    `macs` and `elementwise_ops` are numbers of operations, 0 where there are none and where `uncounted` says that
+    something could not be counted; `macs_known` says whether the MACs could. `params` are the elements
+    of weights that no earlier node has. Memory access is what the node reads (activations and weights, each once) and
+    writes; a view moves nothing. `inputs` and `outputs` are the shapes of activations, `weight` that of a
+    convolution or product (as stored), `scope` the modules the node is in.
     """
 
     name: str
@@ -51,6 +51,7 @@ class NodeCount:
     channels_out: int | None = None
     scope: tuple[str, ...] = ()
     uncounted: bool = False
+    macs_known: bool = True
 
     @property
     def memory_access_elements(self) -> int:
@@ -67,12 +68,16 @@ class NodeCount:
 class GraphCount:
     """A graph, counted: its nodes in topological order, and the operators that could not be counted, by name.
 
-    `constant_nodes` are left out of `nodes`: a runtime computes them once, when it loads.
+    With `without_macs` the sum of the MACs is a lower bound; of the other `uncounted` ones element-wise operations or
+    memory access are not known. `constant_nodes` are left out of `nodes`: a runtime computes them once, when it loads.
+    So are the `unused_nodes`: no output needs what they compute.
     """
 
     nodes: tuple[NodeCount, ...]
     uncounted: tuple[str, ...]
     constant_nodes: int
+    unused_nodes: int = 0
+    without_macs: tuple[str, ...] = ()
 
     def total(self, what: str) -> int:
         """Sum an attribute of `NodeCount` over all nodes."""
@@ -112,13 +117,7 @@ def by_class(nodes: Iterable[NodeCount]) -> tuple[ClassCount, ...]:
 
 def count_file(path: str | os.PathLike[str]) -> GraphCount:
     """Count an ONNX file with static shapes; its external data is not read."""
-    import onnx
-
-    from bench.graph.onnx_read import lighten
-
-    model = onnx.load(path, load_external_data=False)
-    lighten(model)
-    return count_graph(infer(model))
+    return count_graph(read_shapes(path))
 
 
 def count_graph(inferred: OnnxModel) -> GraphCount:
@@ -131,7 +130,8 @@ def count_reading(reading: Reading) -> GraphCount:
     seen: set[str] = set()  # weights that a node was charged with
     nodes = tuple(_node(node, reading, seen) for node in reading.nodes)
     uncounted = sorted({node.op for node in nodes if node.uncounted})
-    return GraphCount(nodes, tuple(uncounted), reading.constant_nodes)
+    without_macs = sorted({node.op for node in nodes if not node.macs_known})
+    return GraphCount(nodes, tuple(uncounted), reading.constant_nodes, reading.unused_nodes, tuple(without_macs))
 
 
 def _node(node: OnnxNode, reading: Reading, seen: set[str]) -> NodeCount:
@@ -142,13 +142,14 @@ def _node(node: OnnxNode, reading: Reading, seen: set[str]) -> NodeCount:
     named = [name for name in node.output if name]
     outputs = tuple(reading.shapes[name] for name in named if name in reading.shapes)
     uncounted = len(outputs) < len(named) or any(n and n not in reading.shapes for n in node.input)
-    macs, ops, weight = 0, None, Shape()
+    macs, ops, weight, macs_known = 0, None, Shape(), False
     try:
         found = count_node(node, reading)
         macs, weight = (found.macs, found.weight) if found else (0, ())
+        macs_known = True
         known = node.domain in STANDARD or node.op_type in CLASSES or node.op_type in CONVOLUTIONS
         ops = elementwise_ops(node.op_type, attributes, every, outputs) if known and outputs else None
-    except (Unknown, KeyError, ValueError):
+    except (Unknown, KeyError, IndexError, ValueError):
         pass
     read = read_elements(node, reading)
     written = {} if op_class is OpClass.VIEW else {n: prod(reading.shapes[n]) for n in named if n in reading.shapes}
@@ -160,10 +161,10 @@ def _node(node: OnnxNode, reading: Reading, seen: set[str]) -> NodeCount:
         op_class=op_class,
         macs=macs,
         elementwise_ops=ops or 0,
-        params=_params(node, reading, seen),
+        params=parameters(node, reading, seen),
         read_elements=sum(read.values()),
         written_elements=sum(written.values()),
-        read_bytes=sum(bytes_of(n, reading.types[name]) for name, n in read.items()),
+        read_bytes=sum(read_bytes(node, reading).values()),
         written_bytes=sum(bytes_of(n, reading.types[name]) for name, n in written.items()),
         inputs=activations,
         outputs=outputs,
@@ -175,19 +176,7 @@ def _node(node: OnnxNode, reading: Reading, seen: set[str]) -> NodeCount:
         channels_out=_channels(outputs[:1]),
         scope=scope_of(node),
         uncounted=uncounted or ops is None,
-    )
-
-
-def _params(node: OnnxNode, reading: Reading, seen: set[str]) -> int:
-    """Count the elements of the weights that this node is the first to use."""
-    from onnx import TensorProto
-
-    new = {origin for name in node.input for origin in reading.origins.get(name, ())} - seen
-    seen |= new
-    return sum(
-        prod(reading.shapes[name])
-        for name in new
-        if TensorProto.DataType.Name(reading.types[name]) not in _NO_PARAMETERS
+        macs_known=macs_known,
     )
 
 

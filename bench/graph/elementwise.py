@@ -43,7 +43,7 @@ PER_OUTPUT = {
 # Operations per element of the first input.
 PER_INPUT = {
     **_each(1, "GlobalAveragePool GlobalMaxPool ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd"),
-    **_each(1, "ArgMax ArgMin ReduceLogSum QLinearGlobalAveragePool TopK"),
+    **_each(1, "ArgMax ArgMin ReduceLogSum QLinearGlobalAveragePool TopK Col2Im"),
     **_each(2, "ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSumExp GlobalLpPool"),
 }
 # Operators that combine any number of operands, one operation for each after the first.
@@ -52,8 +52,21 @@ WINDOWS = {"MaxPool", "AveragePool", "LpPool", "QLinearAveragePool", "NhwcMaxPoo
 # Neighbours along one axis that an interpolation weighs and sums; the nearest neighbour is only moved.
 NEIGHBOURS = {"nearest": 0, "linear": 2, "bilinear": 2, "cubic": 4}
 ONE = {name for name, c in CLASSES.items() if c in (OpClass.ADD, OpClass.MULTIPLY, OpClass.ELEMENTWISE)}
-WITH_BIAS = {**dict.fromkeys(CONVOLUTIONS, 2), "QLinearConv": 8, "ConvTranspose": 2, "Gemm": 2, "FusedGemm": 2}
-UNKNOWN = {"RotaryEmbedding", "MaxRoiPool", "RoiAlign", "Compress"}
+# Where the bias is among the inputs; ConvInteger has none.
+WITH_BIAS = {
+    **{name: 2 for name in CONVOLUTIONS if name != "ConvInteger"},
+    "QLinearConv": 8,
+    "ConvTranspose": 2,
+    "Gemm": 2,
+    "FusedGemm": 2,
+    "GemmFloat8": 2,
+    "QGemm": 6,
+    "MatMulIntegerToFloat": 6,
+    "DynamicQuantizeMatMul": 4,
+    "MatMulNBits": 5,
+}
+# Attention computes a softmax inside, and more.
+UNKNOWN = {"RotaryEmbedding", "MaxRoiPool", "RoiAlign", "Compress"} | {n for n in CLASSES if "Attention" in n}
 
 
 def elementwise_ops(

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from bench.graph.access import bytes_of, read_elements
+from bench.graph.access import bytes_of, read_bytes
 from bench.graph.classes import OpClass, classify
 from bench.graph.complexity import Unknown, count_node
-from bench.graph.reading import Reading, attributes_of, infer, read_graph
+from bench.graph.nodes import attributes_of, uses
+from bench.graph.onnx_read import read_shapes
+from bench.graph.reading import Reading, read_graph
 
 FUSED = frozenset(
     (OpClass.ACTIVATION, OpClass.BATCHNORM, OpClass.ADD, OpClass.MULTIPLY, OpClass.ELEMENTWISE, OpClass.CONVERT)
@@ -32,20 +34,14 @@ class Group:
 
 def groups_of(path: Path) -> list[Group]:
     """Read an ONNX file and group its nodes."""
-    import onnx
-
-    from bench.graph.onnx_read import lighten
-
-    model = onnx.load(path, load_external_data=False)
-    lighten(model)
-    return group(read_graph(infer(model)))
+    return group(read_graph(read_shapes(path)))
 
 
 def group(reading: Reading) -> list[Group]:
     """Put every element-wise node and view into the group of the node that feeds it alone."""
     users: dict[str, int] = dict.fromkeys(reading.outputs, 1)
     for node in reading.nodes:
-        for name in dict.fromkeys(node.input):
+        for name in dict.fromkeys(uses(node)):
             users[name] = users.get(name, 0) + 1
     member: dict[str, int] = {}  # which group makes a tensor
     reads: list[dict[str, int]] = []
@@ -58,9 +54,7 @@ def group(reading: Reading) -> list[Group]:
         op_class = classify(domain + node.op_type, attributes_of(node), every)
         feeder = next((n for n in node.input if n in member and users[n] == 1), None)
         feeds = op_class is OpClass.VIEW or op_class in FUSED
-        read = {
-            n: bytes_of(elements, reading.types[n]) for n, elements in read_elements(node, reading).items() if elements
-        }
+        read = {name: size for name, size in read_bytes(node, reading).items() if size}
         written = {
             n: bytes_of(prod(reading.shapes[n]), reading.types[n]) for n in node.output if n and n in reading.shapes
         }

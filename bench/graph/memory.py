@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from bench.graph.access import bytes_of
 from bench.graph.classes import OpClass, classify
-from bench.graph.reading import Reading, Shape, attributes_of
+from bench.graph.nodes import attributes_of, uses
+from bench.graph.reading import Reading, Shape
 
 if TYPE_CHECKING:
     import onnx
@@ -54,11 +55,12 @@ class Lifetimes:
 
     def __init__(self, reading: Reading, fused: bool = False) -> None:
         self.reading = reading
+        self.inputs, self.outputs = frozenset(reading.inputs), frozenset(reading.outputs)
         self.classes = [_class(node, reading) for node in reading.nodes]
         self.readers: dict[str, list[int]] = defaultdict(list)
         self.maker: dict[str, int] = {}
         for i, node in enumerate(reading.nodes):
-            for name in dict.fromkeys(node.input):
+            for name in dict.fromkeys(uses(node)):
                 self.readers[name].append(i)
             self.maker |= dict.fromkeys(node.output, i)
         self.inner: set[str] = set()
@@ -68,26 +70,46 @@ class Lifetimes:
 
     def peak(self) -> LiveSet:
         """Walk through the graph and return the largest live set."""
-        storage = self._storage()
+        size, at, _ = self._walk()
+        if not size:
+            return LiveSet(0, 0, "", ())
+        node = self.reading.nodes[at]
+        live = self._walk(at)[2]
+        shapes = [self.reading.shapes[name] for name in live if name not in self.inner]
+        return LiveSet(size, sum(map(prod, shapes)), node.name or node.output[0], tuple(shapes))
+
+    def _walk(self, until: int = -1) -> tuple[int, int, list[str]]:
+        """Return the largest size of the live set, at which node it is reached, and what is live at node `until`."""
+        storage, taken = self._storage(), dict[str, str]()
         last: dict[str, float] = {}
         for name, owner in storage.items():
-            end = inf if name in self.reading.outputs else max(self.readers[name], default=self.maker.get(name, -1))
+            end = inf if name in self.outputs else max(self.readers[name], default=self.maker.get(name, -1))
             last[owner] = max(last.get(owner, -1), end, self.held.get(name, -1))
-        live = {name for name in self.reading.inputs if name in storage}
-        best = LiveSet(0, 0, "", ())
+        live = dict.fromkeys(name for name in self.reading.inputs if name in storage)
+        size = sum(self._bytes(name) for name in live)
+        ending: dict[float, list[str]] = defaultdict(list)
+        for name in live:
+            ending[max(last[name], 0)].append(name)
+        best, at = 0, 0
         for i, node in enumerate(self.reading.nodes):
             for name in node.output:
-                if name in storage and self.classes[i] is not OpClass.VIEW:
-                    self._overwrite(i, name, storage, last)
-                    live.add(storage[name])
-            size = sum(self._bytes(name) for name in live)
-            if size > best.bytes:
-                shapes = {name: self.reading.shapes[name] for name in live if name not in self.inner}
-                best = LiveSet(
-                    size, sum(map(prod, shapes.values())), node.name or node.output[0], tuple(shapes.values())
-                )
-            live = {name for name in live if last[name] > i}
-        return best
+                if name not in storage or self.classes[i] is OpClass.VIEW:
+                    continue
+                self._overwrite(i, name, storage, taken, last)
+                owner = taken.get(storage[name], storage[name])
+                if owner not in live:
+                    live[owner] = None
+                    size += self._bytes(owner)
+                ending[max(last[owner], i)].append(owner)
+            if size > best:
+                best, at = size, i
+            if i == until:
+                return best, at, list(live)
+            for owner in ending.pop(i, ()):
+                if owner in live and last[owner] <= i:
+                    del live[owner]
+                    size -= self._bytes(owner)
+        return best, at, list(live)
 
     def largest(self) -> tuple[LargestTensor, ...]:
         """Return for each resolution the computed activation with the most channels, from the largest resolution on.
@@ -115,19 +137,24 @@ class Lifetimes:
                     storage[name] = source or name
         return storage
 
-    def _overwrite(self, i: int, output: str, storage: dict[str, str], last: dict[str, float]) -> None:
-        """Give an element-wise operator's output the memory of an input that ends here, if there is one."""
+    def _overwrite(
+        self, i: int, output: str, storage: dict[str, str], taken: dict[str, str], last: dict[str, float]
+    ) -> None:
+        """Give an element-wise operator's output the memory of an input that ends here, if there is one.
+
+        `taken` says whose memory a tensor has taken over.
+        """
         if self.classes[i] not in IN_PLACE:
             return
         own = storage[output]
         for name in self.reading.nodes[i].input:
-            owner = storage.get(name)
-            if owner is None or owner in self.reading.inputs or last[owner] > i:
+            if name not in storage:
+                continue
+            owner = taken.get(storage[name], storage[name])
+            if owner in self.inputs or last[owner] > i:
                 continue
             if self._bytes(owner) == self._bytes(own) and (owner in self.inner) == (own in self.inner):
-                for other, memory in storage.items():
-                    if memory == own:
-                        storage[other] = owner
+                taken[own] = owner
                 last[owner] = last[own]
                 return
 
@@ -153,7 +180,7 @@ class Lifetimes:
     def _back(self, name: str) -> tuple[set[str], int] | None:
         """Go back over activations to the convolution that made a tensor; None if something else needs it, too."""
         found: set[str] = set()
-        while name in self.maker and len(self.readers[name]) == 1 and name not in self.reading.outputs:
+        while name in self.maker and len(self.readers[name]) == 1 and name not in self.outputs:
             found.add(name)
             i = self.maker[name]
             if self.classes[i].family == "convolution":
@@ -166,7 +193,7 @@ class Lifetimes:
     def _forward(self, name: str) -> tuple[set[str], int] | None:
         """Go on over activations to the one operator that needs a tensor."""
         found: set[str] = set()
-        while len(self.readers[name]) == 1 and name not in self.reading.outputs:
+        while len(self.readers[name]) == 1 and name not in self.outputs:
             found.add(name)
             i = self.readers[name][0]
             if self.classes[i] is not OpClass.ACTIVATION:

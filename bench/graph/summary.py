@@ -44,8 +44,18 @@ class Summary:
         return by_class(self.graph.nodes)
 
     @property
-    def macs(self) -> int:
-        """Multiply-accumulates."""
+    def partial(self) -> tuple[str, ...]:
+        """The operators whose MACs could not be counted, by name."""
+        return self.graph.without_macs
+
+    @property
+    def macs(self) -> int | None:
+        """Multiply-accumulates; None where some operators could not be counted."""
+        return None if self.partial else self.macs_at_least
+
+    @cached_property
+    def macs_at_least(self) -> int:
+        """Multiply-accumulates of the operators that could be counted."""
         return self.graph.total("macs")
 
     @property
@@ -65,8 +75,9 @@ class Summary:
 
     @property
     def macs_per_byte(self) -> float | None:
-        """Arithmetic intensity in MACs per byte of memory access; None where no memory is accessed."""
-        return self.macs / self.memory_access_bytes if self.memory_access_bytes else None
+        """Arithmetic intensity in MACs per byte of memory access; None where either is not known, or nothing moves."""
+        complete = self.macs is not None and not self.graph.uncounted and self.memory_access_bytes
+        return self.macs_at_least / self.memory_access_bytes if complete else None
 
     def record(self, nodes: Sequence[Record]) -> Record:
         """Return everything as plain data, with `nodes` as the list of nodes."""
@@ -75,7 +86,8 @@ class Summary:
             "model": self.model,
             "inputs": {name: list(shape) for name, shape in self.inputs.items()},
             "macs": self.macs,
-            "flops": 2 * self.macs,
+            "macs_at_least": self.macs_at_least,
+            "flops": None if self.macs is None else 2 * self.macs,
             "elementwise_ops": self.elementwise_ops,
             "params": self.params,
             "stored_params": self.stored_params,
@@ -91,7 +103,9 @@ class Summary:
             "largest_activations_fused": _largest(self.largest_fused),
             "classes": [class_record(count, self) for count in self.classes],
             "constant_nodes": self.graph.constant_nodes,
+            "unused_nodes": self.graph.unused_nodes,
             "uncounted": list(self.graph.uncounted),
+            "uncounted_macs": list(self.partial),
             "nodes": list(nodes),
         }
 
@@ -130,6 +144,7 @@ def node_record(node: NodeCount) -> Record:
         "channels_in": node.channels_in,
         "channels_out": node.channels_out,
         "uncounted": node.uncounted,
+        "macs_known": node.macs_known,
     }
 
 
@@ -144,7 +159,7 @@ def class_record(count: ClassCount, summary: Summary) -> Record:
         "family": count.op_class.family,
         "nodes": count.nodes,
         "macs": count.macs,
-        "macs_share": share(count.macs, summary.macs),
+        "macs_share": None if summary.partial else share(count.macs, summary.macs_at_least),
         "elementwise_ops": count.elementwise_ops,
         "elementwise_ops_share": share(count.elementwise_ops, summary.elementwise_ops),
         "params": count.params,

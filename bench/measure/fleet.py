@@ -193,13 +193,13 @@ class Coordinator:
         else:
             self._fail(planned, MeasureError(f"its device was lost {LOSSES} times while it was measured"))
 
-    def _artifact(self, network: Network, seed: int, exporting: Callable[[], None]) -> Artifact:
+    def _artifact(self, network: Network, seed: int, exporting: Callable[[], None], timeout_s: float) -> Artifact:
         """Export a network, once."""
         key = str(network)
         with self._exporting:
             if key not in self._artifacts:
                 try:
-                    self._artifacts[key] = ensure(network, seed, exporting)
+                    self._artifacts[key] = ensure(network, seed, exporting, timeout_s)
                 except BenchError as error:
                     self._artifacts[key] = error
         found = self._artifacts[key]

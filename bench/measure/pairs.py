@@ -76,7 +76,7 @@ def run(
         MeasureError: a side cannot be measured, or what ran is not what was asked.
     """
     transport = transport or LocalTransport()
-    artifacts = [ensure(case.network, protocol.seed) for case in (a, b)]
+    artifacts = [ensure(case.network, protocol.seed, timeout_s=protocol.timeout_s) for case in (a, b)]
     for case in (a, b):
         pick_cores(case.settings.threads, cores or transport.usable_cores())  # say at once that there are too few
     jobs = list(zip((a, b), artifacts, strict=True))

@@ -56,7 +56,7 @@ def measure_in_turns(
     transport = transport or LocalTransport()
     for case in cases:
         pick_cores(case.settings.threads, list(cores) or transport.usable_cores())  # say at once that there are too few
-    artifacts = [ensure(case.network, protocol.seed) for case in cases]
+    artifacts = [ensure(case.network, protocol.seed, timeout_s=protocol.timeout_s) for case in cases]
     jobs = list(zip(cases, artifacts, strict=True))
     launches: list[list[Launched]] = [[] for _ in cases]
     for number in range(protocol.launches):

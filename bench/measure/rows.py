@@ -83,9 +83,14 @@ def fault_of(case: Case, artifact: Artifact, parity: float, inspected: Inspected
             f"the runtime's graph has {executed} MACs and the source {artifact.macs}: "
             "part of the network was folded away"
         )
-    tolerance = PARITY_TOLERANCE.get(effective["precision"], PARITY_TOLERANCE["fp32"])
+    if known and executed is not None and executed > artifact.macs and artifact.kind == "onnx":
+        return "failed", f"{executed} MACs ran and only {artifact.macs} were counted: the count is wrong"
+    weights = PARITY_TOLERANCE.get(artifact.precision, PARITY_TOLERANCE["fp32"])
+    tolerance = PARITY_TOLERANCE.get(effective["precision"], weights)
     if not parity <= tolerance:
-        return "mismatch", f"relative L2 error {parity:.2g} against {artifact.reference_by}; {tolerance:g} is allowed"
+        why = "".join(f"; {remark}" for remark in artifact.remarks)
+        said = f"relative L2 error {parity:.2g} against {artifact.reference_by}; {tolerance:g} is allowed"
+        return "mismatch", said + why
     asked = asked_precision(case, artifact)
     if effective["precision"] == "unknown":
         return "downgraded", f"nothing tells whether it ran in {asked}"
@@ -118,7 +123,7 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
     if state.artifact is not None:
         values |= _of_artifact(state.artifact, case)
     if state.inspected is not None:
-        values |= _of_inspection(state.inspected)
+        values |= _of_inspection(state.inspected, partial=state.artifact is None or bool(state.artifact.uncounted))
     values |= _of_samples(state)
     values |= under_roof
     if values.get("latency_ms") and values.get("macs"):
@@ -155,8 +160,9 @@ def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:
         "batch": artifact.batch,
         "resolution": artifact.resolution,
         "precision": asked_precision(case, artifact),
-        "macs": artifact.macs,
-        "flops": 2 * artifact.macs,
+        "macs": None if artifact.uncounted else artifact.macs,
+        "macs_at_least": artifact.macs if artifact.uncounted else None,
+        "flops": None if artifact.uncounted else 2 * artifact.macs,
         "params": artifact.params,
         "parity_reference": artifact.reference_by,
         "artifact_sha256": artifact.sha256,
@@ -164,15 +170,17 @@ def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:
     }
 
 
-def _of_inspection(inspected: Inspected) -> dict[str, Any]:
+def _of_inspection(inspected: Inspected, partial: bool) -> dict[str, Any]:
+    """Return what ran; of a graph that was counted in part, or has operators whose work is unknown, no MACs."""
     effective = inspected["effective"]
+    partial = partial or bool(inspected["opaque"])
     return {
         "backend_version": effective["version"],
         "device": effective["device"],
         "precision_effective": effective["precision"],
         "threads_effective": effective["threads"],
-        "macs_executed": inspected["macs_executed"],
-        "macs_padded": inspected["macs_padded"],
+        "macs_executed": None if partial else inspected["macs_executed"],
+        "macs_padded": None if partial else inspected["macs_padded"],
     }
 
 
@@ -183,7 +191,7 @@ def _of_roofline(state: CaseState, environment: Environment, status: str) -> tup
         return {}, ""
     effective = state.inspected["effective"]
     executed, threads = state.inspected["macs_executed"], effective["threads"]
-    if executed is None or threads is None:
+    if executed is None or threads is None or state.artifact.uncounted or state.inspected["opaque"]:
         return {}, ""  # nothing tells how much work there was, or on how many threads
     roof = store.recall(environment, state.case.backend.canonical, effective["version"], threads)
     if roof is None or roof.precision != effective["precision"]:

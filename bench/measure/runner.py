@@ -37,6 +37,7 @@ class Observer:
 
     exporting: Callable[[Case], None] = lambda case: None
     converting: Callable[[Case], None] = lambda case: None
+    remark: Callable[[Case, str], None] = lambda case, remark: None
     step: Callable[[Case, int, str], None] = lambda case, replicate, doing: None
     samples: Callable[[list[dict[str, object]]], None] = lambda records: None
     compared: Callable[[list[Ratio]], None] = lambda found: None
@@ -55,10 +56,11 @@ class Runner:
     observer: Observer = field(default_factory=Observer)
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     transport: Transport = field(default_factory=LocalTransport)
-    artifact_of: Callable[[Network, int, Callable[[], None]], Artifact] = ensure
+    artifact_of: Callable[[Network, int, Callable[[], None], float], Artifact] = ensure
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     environment: Environment = field(init=False)
+    _remarked: set[tuple[str, str]] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.environment = self.transport.environment()
@@ -95,9 +97,19 @@ class Runner:
             # Before an export that would be for nothing.
             pick_cores(state.case.settings.threads, self.cores or self.transport.usable_cores())
             exporting = partial(self.observer.exporting, state.case)
-            state.artifact = self.artifact_of(state.case.network, self.plan.protocol.seed, exporting)
+            protocol = self.plan.protocol
+            state.artifact = self.artifact_of(state.case.network, protocol.seed, exporting, protocol.timeout_s)
+            self._remark(state.case, state.artifact)
         except BenchError as error:
             state.error = error
+
+    def _remark(self, case: Case, artifact: Artifact) -> None:
+        """Tell what a person should know of a network, once."""
+        missing = f"macs is empty: {', '.join(artifact.uncounted)} cannot be counted" if artifact.uncounted else ""
+        for remark in filter(None, (missing, *artifact.remarks)):
+            if (str(case.network), remark) not in self._remarked:
+                self._remarked.add((str(case.network), remark))
+                self.observer.remark(case, remark)
 
     def _replicate(self, states: Sequence[CaseState], replicate: int) -> None:
         """Give every case one launch, from which the cases take turns in rounds."""

@@ -27,8 +27,8 @@ def parse(texts: Iterable[str]) -> Shapes:
         if not name or not re.fullmatch(r"[0-9]{1,10}(x[0-9]{1,10})*", dims, re.ASCII):
             raise ParameterError(f"--shape {clip(text)!r} is not a shape", EXAMPLE)
         sides = tuple(int(side) for side in dims.split("x"))
-        if not all(1 <= side <= LONGEST_AXIS for side in sides):
-            raise ParameterError(f"--shape {clip(text)!r}: an axis has 1 to {LONGEST_AXIS} elements", EXAMPLE)
+        if not all(side <= LONGEST_AXIS for side in sides):
+            raise ParameterError(f"--shape {clip(text)!r}: an axis has 0 to {LONGEST_AXIS} elements", EXAMPLE)
         if name in shapes:
             raise ParameterError(f"--shape gives the input {clip(name)!r} twice", "keep one of the two")
         shapes[name] = sides

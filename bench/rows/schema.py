@@ -64,9 +64,18 @@ class Row:
     hypervisor: str | None = column(ENVIRONMENT, "", "vendor of the virtual machine, empty on bare metal")
     emulated: bool | None = column(RESULT, "", "whether the CPU is emulated; such a row is never ok")
     os: str | None = column(ENVIRONMENT, "", "operating system and kernel")
-    macs: int | None = column(RESULT, "MACs", "multiply-accumulates of one inference (what papers call FLOPs)")
+    macs: int | None = column(
+        RESULT,
+        "MACs",
+        "multiply-accumulates of one inference (papers: FLOPs); empty if not all can be counted",
+    )
+    macs_at_least: int | None = column(
+        RESULT, "MACs", "those of the operators that can be counted, where not all can: a lower bound"
+    )
     flops: int | None = column(RESULT, "FLOPs", "2 x macs")
-    macs_executed: int | None = column(RESULT, "MACs", "multiply-accumulates of the graph that the runtime really ran")
+    macs_executed: int | None = column(
+        RESULT, "MACs", "multiply-accumulates of the graph that the runtime really ran; empty if not all can be counted"
+    )
     macs_padded: int | None = column(
         RESULT, "MACs", "the same with channels padded to the runtime's block, where it tells"
     )

@@ -69,9 +69,13 @@ def test_an_operator_that_is_not_counted_is_a_line(tmp_path: Path, bench: Bench)
     onnx.save(model, tmp_path / "net.onnx")
     result = bench("inspect", "net.onnx")
     assert result.returncode == 0, result.stderr
-    assert "not counted: Own" in result.stdout
-    assert "not counted: Own" in bench("inspect", "net.onnx", "--format", "csv").stderr
-    assert json.loads(bench("inspect", "net.onnx", "--format", "json").stdout)["uncounted"] == ["Own"]
+    first, rest = result.stdout.split("\n", 1)
+    assert first == "not counted: Own (its MACs are not known)"
+    assert "MACs             at least 55.476 k" in rest
+    assert first in bench("inspect", "net.onnx", "--format", "csv").stderr
+    data = json.loads(bench("inspect", "net.onnx", "--format", "json").stdout)
+    assert (data["uncounted"], data["uncounted_macs"]) == (["Own"], ["Own"])
+    assert (data["macs"], data["flops"], data["macs_per_byte"], data["macs_at_least"]) == (None, None, None, TINY_MACS)
 
 
 def test_modules_are_summed_to_a_depth(tmp_path: Path, bench: Bench) -> None:

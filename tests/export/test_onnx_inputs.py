@@ -143,7 +143,7 @@ def test_the_hint_is_what_works(tmp_path: Path) -> None:
     assert export.ensure(case(path, *given)).macs == 128 * 8 * 32
 
 
-@pytest.mark.parametrize("text", ["x", "x=", "=1x3", "x=1x", "x=0x3", "x=-1x3", "x=1,3", "x=99999999999", "x=axb"])
+@pytest.mark.parametrize("text", ["x", "x=", "=1x3", "x=1x", "x=-1x3", "x=1,3", "x=99999999999", "x=axb"])
 def test_texts_that_are_no_shapes(text: str) -> None:
     with pytest.raises(ParameterError):
         shapes.parse([text])

@@ -67,8 +67,12 @@ def test_a_view_takes_no_memory_and_keeps_its_source_alive() -> None:
         node("Flatten", "a", "b"),
         node("Sigmoid", "x", "c"),
         node("MatMul", "b v", "d"),
+        node("GlobalAveragePool", "c", "e"),
+        node("Flatten", "e", "f"),
+        node("MatMul", "f u", "g"),
+        node("Add", "d g", "y"),
     ]
-    found = reading(nodes, (1, 2, 5, 5), {"w": (4, 2, 1, 1), "v": (100, 3)}, "d")
+    found = reading(nodes, (1, 2, 5, 5), {"w": (4, 2, 1, 1), "v": (100, 3), "u": (2, 3)}, "y")
     peak = Lifetimes(found).peak()
     assert (peak.node, peak.elements) == ("c", 50 + 100 + 50)
 

@@ -13,12 +13,15 @@ from bench.graph.summary import Record, Summary
 from bench.report.text.print import cell, grid
 
 FIELDS = ("macs", "elementwise_ops", "memory_access_bytes")
+TOTALS = ("macs_at_least", *FIELDS[1:])  # what a summary calls their sums
 SUFFIXES = (" MACs", " ops", "B")
 Unit = tuple[str, float]
 
 
 def show(summary: Summary, rows: Sequence[Record], of: int, key: str, console: Console) -> None:
     """Print totals, the shares of the classes, and `rows` (nodes or modules) out of `of`, sorted by `key`."""
+    if summary.graph.uncounted:
+        console.print(Text.assemble(("not counted", "bold yellow"), ": ", missing(summary)), soft_wrap=True)
     for label, text in _totals(summary):
         console.print(Text.assemble((f"{label:<16}", "bold"), " ", text), soft_wrap=True)
     console.print()
@@ -31,9 +34,17 @@ def show(summary: Summary, rows: Sequence[Record], of: int, key: str, console: C
     console.print(f"{len(rows)} of {of} {what}, {ordered}{more}", soft_wrap=True)
     if summary.graph.constant_nodes:
         console.print(f"{summary.graph.constant_nodes} constant nodes are computed once, when the model loads")
-    if summary.graph.uncounted:
-        names = clip(", ".join(summary.graph.uncounted), 300)
-        console.print(Text.assemble(("not counted", "bold yellow"), ": ", names), soft_wrap=True)
+    if summary.graph.unused_nodes:
+        console.print(f"{summary.graph.unused_nodes} nodes are left out, because no output needs them")
+
+
+def missing(summary: Summary) -> str:
+    """Name the operators that could not be counted, and say which totals are lower bounds for that."""
+    rest = [name for name in summary.graph.uncounted if name not in summary.partial]
+    whose = "its" if len(summary.partial) == 1 else "their"
+    said = [f"{clip(', '.join(summary.partial), 200)} ({whose} MACs are not known)"] if summary.partial else []
+    said += [f"{clip(', '.join(rest), 200)} (element-wise operations or memory access)"] if rest else []
+    return "; ".join(said)
 
 
 def _totals(summary: Summary) -> list[tuple[str, str]]:
@@ -48,12 +59,13 @@ def _totals(summary: Summary) -> list[tuple[str, str]]:
     if summary.peak_fused.bytes != summary.peak.bytes:
         live += f"; {_amount(summary.peak_fused.bytes)}B with inverted residuals in slices"
     elements = summary.graph.total("memory_access_elements")
+    least = "at least " if summary.graph.uncounted else ""
     return [
         ("model", f"{clip(summary.model)}, {shapes}"),
-        ("MACs", f"{_amount(summary.macs)} (FLOPs: twice that)"),
-        ("element-wise", f"{_amount(summary.elementwise_ops)} operations"),
+        ("MACs", f"{least if summary.partial else ''}{_amount(summary.macs_at_least)} (FLOPs: twice that)"),
+        ("element-wise", f"{least}{_amount(summary.elementwise_ops)} operations"),
         ("parameters", params),
-        ("memory access", f"{_amount(summary.memory_access_bytes)}B, {_amount(elements)} elements{per_byte}"),
+        ("memory access", f"{least}{_amount(summary.memory_access_bytes)}B, {_amount(elements)} elements{per_byte}"),
         ("live activations", live),
     ]
 
@@ -65,8 +77,8 @@ def _classes(summary: Summary) -> Table:
     table = _table("class", "nodes", *heads, f"{params[0]} params")
     for count in summary.classes:
         cells = []
-        for field, (_, factor) in zip(FIELDS, units, strict=True):
-            part, whole = getattr(count, field), getattr(summary, field)
+        for field, total, (_, factor) in zip(FIELDS, TOTALS, units, strict=True):
+            part, whole = getattr(count, field), getattr(summary, total)
             cells += [_number(part, factor), f"{100 * part / whole:.1f}" if part else ""]
         table.add_row(str(count.op_class), str(count.nodes), *cells, _number(count.params, params[1]))
     return table
@@ -84,7 +96,7 @@ def _rows(rows: Sequence[Record], summary: Summary) -> Table:
             continue
         shape = _shape(row["outputs"][0]) if row["outputs"] else "?"
         if row["uncounted"]:
-            numbers[:2] = ["?", "?"]
+            numbers[:2] = [numbers[0] if row["macs_known"] else "?", "?"]
         table.add_row(cell(clip(_label(row), 34)), row["class"], shape, *numbers)
     return table
 
@@ -106,7 +118,7 @@ def _table(*columns: str) -> Table:
 
 def _units(summary: Summary) -> list[Unit]:
     """Choose for each of `FIELDS` a unit in which its total has a few digits."""
-    return [_unit(getattr(summary, field)) for field in FIELDS]
+    return [_unit(getattr(summary, total)) for total in TOTALS]
 
 
 def _unit(total: int) -> Unit:

@@ -1,0 +1,414 @@
+"""Files from the field, each valid, or nearly, and odd in one way: what is counted of them, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from bench import export
+from bench.api import inspect
+from bench.api.graphs import Inspection
+from bench.base.errors import BenchError
+from bench.plan import shapes, zoo
+from bench.plan.case import Network
+
+node = helper.make_node
+FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
+SAME = {"pads": [1, 1, 1, 1]}
+
+
+def value(name: str, *shape: object, kind: int = FLOAT) -> Any:
+    return helper.make_tensor_value_info(name, kind, list(shape))
+
+
+def given(name: str, numbers: object, dtype: Any = np.float32) -> Any:
+    return numpy_helper.from_array(np.array(numbers, dtype), name)
+
+
+def weight(name: str, *shape: int, dtype: Any = np.float32) -> Any:
+    generator = np.random.default_rng([*name.encode(), *shape])
+    return given(name, generator.standard_normal(shape) * 0.1, dtype)
+
+
+def whole(name: str, *shape: int) -> Any:
+    generator = np.random.default_rng([*name.encode(), *shape])
+    return given(name, generator.integers(-127, 128, shape), np.int8)
+
+
+def model(
+    nodes: Sequence[Any], inputs: Any, outputs: Any, weights: Any = (), inside: Any = (), domains: Any = ()
+) -> Any:
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(weights), value_info=list(inside))
+    opsets = [helper.make_opsetid("", 17), *(helper.make_opsetid(d, 1) for d in domains)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+def two_convs(inputs: Any, outputs: Any, inside: Any) -> Any:
+    nodes = [
+        node("Conv", ["x", "w1"], ["a"], "first", **SAME),
+        node("Relu", ["a"], ["b"], "relu"),
+        node("Conv", ["b", "w2"], ["y"], "second", **SAME),
+    ]
+    return model(nodes, inputs, outputs, [weight("w1", 4, 3, 3, 3), weight("w2", 4, 4, 3, 3)], inside)
+
+
+def stale_batch() -> Any:
+    """Shapes kept inside the file say batch 1, the input says N."""
+    inside = [value("a", 1, 4, 8, 8), value("b", 1, 4, 8, 8)]
+    return two_convs([value("x", "N", 3, 8, 8)], [value("y", "N", 4, 8, 8)], inside)
+
+
+def stale_resolution() -> Any:
+    """Shapes kept inside the file say 8 x 8 pixels, the input says H x W."""
+    inside = [value("a", 1, 4, 8, 8), value("b", 1, 4, 8, 8)]
+    return two_convs([value("x", 1, 3, "H", "W")], [value("y", 1, 4, "H", "W")], inside)
+
+
+def stale_and_static() -> Any:
+    """Everything is static, and what is kept inside is too large."""
+    inside = [value("a", 2, 4, 80, 80), value("b", 2, 4, 80, 80)]
+    return two_convs([value("x", 1, 3, 8, 8)], [value("y", 3, 4, 80, 80)], inside)
+
+
+def stale_in_a_branch() -> Any:
+    """The stale shape is inside a branch that is always taken."""
+    then = helper.make_graph([node("Conv", ["x", "w"], ["a"], "inner", **SAME)], "then", [], [value("a", 1, 4, 8, 8)])
+    other = helper.make_graph([node("Conv", ["x", "w"], ["b"], "other")], "else", [], [value("b", 1, 4, 6, 6)])
+    nodes = [node("If", ["yes"], ["y"], "if", then_branch=then, else_branch=other)]
+    weights = [given("yes", True, np.bool_), weight("w", 4, 3, 3, 3)]
+    return model(nodes, [value("x", "N", 3, 8, 8)], [value("y", 1, 4, 8, 8)], weights)
+
+
+def dead_conv() -> Any:
+    """A convolution whose result no output needs."""
+    nodes = [
+        node("Conv", ["x", "w1"], ["a"], "needed", **SAME),
+        node("Conv", ["a", "w2"], ["left"], "dead", **SAME),
+        node("Relu", ["a"], ["y"], "relu"),
+    ]
+    weights = [weight("w1", 8, 3, 3, 3), weight("w2", 32, 8, 3, 3)]
+    return model(nodes, [value("x", 1, 3, 16, 16)], [value("y", 1, 8, 16, 16)], weights)
+
+
+def held(dtype: Any, kind: int) -> Any:
+    """Weights in Constant nodes."""
+    tensors = [weight("w", 8, 3, 3, 3, dtype=dtype), weight("b", 8, dtype=dtype)]
+    nodes = [*(node("Constant", [], [t.name], value=t) for t in tensors)]
+    nodes += [node("Conv", ["x", "w", "b"], ["y"], "conv", **SAME)]
+    return model(nodes, [value("x", 1, 3, 16, 16, kind=kind)], [value("y", 1, 8, 16, 16, kind=kind)])
+
+
+def constant_weights() -> Any:
+    """In fp32."""
+    return held(np.float32, FLOAT)
+
+
+def constant_weights_fp16() -> Any:
+    """In fp16."""
+    return held(np.float16, HALF)
+
+
+def value_floats() -> Any:
+    """A Constant with a list of numbers as its attribute, made a matrix."""
+    nodes = [
+        node("Constant", [], ["flat"], value_floats=[0.1] * 24),
+        node("Constant", [], ["shape"], value_ints=[8, 3]),
+        node("Reshape", ["flat", "shape"], ["w"]),
+        node("MatMul", ["x", "w"], ["y"], "fc"),
+    ]
+    return model(nodes, [value("x", 2, 8)], [value("y", 2, 3)])
+
+
+def in_a_function() -> Any:
+    """The weight is a Constant inside a function of the file."""
+    inside = [node("Constant", [], ["w"], value=weight("w", 8, 3)), node("MatMul", ["a", "w"], ["b"], "fc")]
+    function = helper.make_function("mine", "Layer", ["a"], ["b"], inside, [helper.make_opsetid("", 17)])
+    made = model(
+        [node("Layer", ["x"], ["y"], "layer", domain="mine")], [value("x", 2, 8)], [value("y", 2, 3)], domains=["mine"]
+    )
+    made.functions.append(function)
+    return made
+
+
+def mnist_mlp() -> Any:
+    """784-128-64-10."""
+    nodes, weights, last = [], [], "x"
+    for i, (a, b) in enumerate(((784, 128), (128, 64), (64, 10))):
+        weights += [weight(f"w{i}", a, b), weight(f"b{i}", b)]
+        nodes += [node("MatMul", [last, f"w{i}"], [f"m{i}"], f"fc{i}"), node("Add", [f"m{i}", f"b{i}"], [f"s{i}"])]
+        nodes += [node("Relu", [f"s{i}"], [f"r{i}"])]
+        last = f"r{i}"
+    return model(nodes[:-1], [value("x", 1, 784)], [value("s2", 1, 10)], weights)
+
+
+def strided_1x1() -> Any:
+    """A 1x1 convolution of stride 2 after a 3x3."""
+    nodes = [
+        node("Conv", ["x", "w1"], ["a"], "full", **SAME),
+        node("Relu", ["a"], ["r"], "relu"),
+        node("Conv", ["r", "w2"], ["y"], "down", strides=[2, 2]),
+    ]
+    weights = [weight("w1", 16, 16, 3, 3), weight("w2", 32, 16, 1, 1)]
+    return model(nodes, [value("x", 1, 16, 32, 32)], [value("y", 1, 32, 16, 16)], weights)
+
+
+def dynamic_int8_mlp() -> Any:
+    """Activations quantised while it runs, 64-64-32 at batch 4."""
+    nodes, weights, last = [], [], "x"
+    for i, (a, b) in enumerate(((64, 64), (64, 32))):
+        weights += [whole(f"w{i}", a, b), given(f"ws{i}", 0.001), given(f"wz{i}", 0, np.int8), weight(f"b{i}", b)]
+        nodes += [
+            node("DynamicQuantizeLinear", [last], [f"q{i}", f"s{i}", f"z{i}"]),
+            node("MatMulInteger", [f"q{i}", f"w{i}", f"z{i}", f"wz{i}"], [f"i{i}"], f"fc{i}"),
+            node("Cast", [f"i{i}"], [f"f{i}"], to=FLOAT),
+            node("Mul", [f"s{i}", f"ws{i}"], [f"t{i}"]),
+            node("Mul", [f"f{i}", f"t{i}"], [f"d{i}"]),
+            node("Add", [f"d{i}", f"b{i}"], [f"a{i}"]),
+            node("Relu", [f"a{i}"], [f"r{i}"]),
+        ]
+        last = f"r{i}"
+    return model(nodes, [value("x", 4, 64)], [value("r1", 4, 32)], weights)
+
+
+def static_qgemm() -> Any:
+    """Two QGemm of the com.microsoft domain, 64-64-32 at batch 4."""
+    nodes, weights = [node("QuantizeLinear", ["x", "s0", "z0"], ["q0"])], []
+    for i, (scale, zero) in enumerate(((0.03, 128), (0.02, 0), (0.05, 128))):
+        weights += [given(f"s{i}", scale), given(f"z{i}", zero, np.uint8)]
+    for i, (a, b) in enumerate(((64, 64), (64, 32))):
+        weights += [whole(f"w{i}", b, a), given(f"ws{i}", 0.001), given(f"wz{i}", 0, np.int8)]
+        weights += [given(f"b{i}", range(b), np.int32)]
+        names = [f"q{i}", f"s{i}", f"z{i}", f"w{i}", f"ws{i}", f"wz{i}", f"b{i}", f"s{i + 1}", f"z{i + 1}"]
+        nodes.append(node("QGemm", names, [f"q{i + 1}"], f"fc{i}", domain="com.microsoft", transB=1))
+    nodes.append(node("DequantizeLinear", ["q2", "s2", "z2"], ["y"]))
+    return model(nodes, [value("x", 4, 64)], [value("y", 4, 32)], weights, domains=["com.microsoft"])
+
+
+def weight_only_int8() -> Any:
+    """Three 1024 x 1024 int8 weights, each through DequantizeLinear before its MatMul."""
+    nodes, weights, last = [], [], "x"
+    for i in range(3):
+        weights += [whole(f"w{i}", 1024, 1024), given(f"s{i}", [4e-4] * 1024), given(f"z{i}", [0] * 1024, np.int8)]
+        end = f"m{i}" if i < 2 else "y"
+        nodes += [node("DequantizeLinear", [f"w{i}", f"s{i}", f"z{i}"], [f"d{i}"], axis=1)]
+        nodes += [node("MatMul", [last, f"d{i}"], [end], f"fc{i}")]
+        last = end
+    return model(nodes, [value("x", 1, 1024)], [value("y", 1, 1024)], weights)
+
+
+def qdq_conv() -> Any:
+    """A quantised convolution in QDQ form: scales and zero points, an int32 bias, and a Clip with stored bounds."""
+    weights = [whole("w", 8, 3, 3, 3), given("ws", [0.01] * 8), given("wz", [0] * 8, np.int8)]
+    weights += [given("b", [5] * 8, np.int32), given("bs", [0.001] * 8), given("bz", [0] * 8, np.int32)]
+    weights += [given("xs", 0.02), given("xz", 128, np.uint8), given("low", 0), given("high", 6)]
+    nodes = [
+        node("QuantizeLinear", ["x", "xs", "xz"], ["q"]),
+        node("DequantizeLinear", ["q", "xs", "xz"], ["d"]),
+        node("DequantizeLinear", ["w", "ws", "wz"], ["dw"], axis=0),
+        node("DequantizeLinear", ["b", "bs", "bz"], ["db"], axis=0),
+        node("Conv", ["d", "dw", "db"], ["c"], "conv", **SAME),
+        node("Clip", ["c", "low", "high"], ["y"], "clip"),
+    ]
+    return model(nodes, [value("x", 1, 3, 16, 16)], [value("y", 1, 8, 16, 16)], weights)
+
+
+def empty_cache() -> Any:
+    """One step of attention with a cache whose length P may be 0."""
+    nodes = [
+        node("MatMul", ["q", "wq"], ["qq"], "query"),
+        node("MatMul", ["q", "wk"], ["k"], "key"),
+        node("Concat", ["past", "k"], ["present"], axis=1),
+        node("Transpose", ["present"], ["kt"], perm=[0, 2, 1]),
+        node("MatMul", ["qq", "kt"], ["y"], "scores"),
+    ]
+    ins, outs = [value("q", 1, "S", 16), value("past", 1, "P", 16)], [value("y", 1, "S", "L")]
+    return model(nodes, ins, [*outs, value("present", 1, "L", 16)], [weight("wq", 16, 16), weight("wk", 16, 16)])
+
+
+def pass_through() -> Any:
+    """The input `state` is an output too, untouched."""
+    ins, outs = [value("x", 2, 16), value("state", 2, 4)], [value("y", 2, 8), value("state", 2, 4)]
+    return model([node("MatMul", ["x", "w"], ["y"], "fc")], ins, outs, [weight("w", 16, 8)])
+
+
+def unsorted_nodes() -> Any:
+    """A node stands before the one whose result it takes."""
+    nodes = [node("Relu", ["a"], ["y"], "too_early"), node("MatMul", ["x", "w"], ["a"], "fc")]
+    return model(nodes, [value("x", 2, 16)], [value("y", 2, 8)], [weight("w", 16, 8)])
+
+
+def sequence(lengths: Sequence[int] = ()) -> Any:
+    """The output is a sequence, of tensors of different lengths if so given."""
+    cut = [given("lengths", lengths, np.int64)] if lengths else []
+    nodes = [node("MatMul", ["x", "w"], ["a"], "fc")]
+    nodes += [node("SplitToSequence", ["a", *(t.name for t in cut)], ["y"], axis=0)]
+    end = helper.make_tensor_sequence_value_info("y", FLOAT, None)
+    return model(nodes, [value("x", 4, 64)], [end], [weight("w", 64, 32), *cut])
+
+
+def counted(folder: Path, made: Any, *shape: str) -> Inspection:
+    path = folder / "net.onnx"
+    onnx.save(made, path)
+    return inspect(path, shapes=dict(shapes.parse(shape)))
+
+
+# (file, shapes, MACs, parameters)
+RIGHT: list[tuple[Callable[[], Any], tuple[str, ...], int, int]] = [
+    (stale_batch, ("x=8x3x8x8",), 129024, 252),
+    (stale_resolution, ("x=1x3x32x32",), 258048, 252),
+    (stale_and_static, (), 16128, 252),
+    (stale_in_a_branch, ("x=8x3x8x8",), 8 * 4 * 64 * 27, 108),
+    (dead_conv, (), 55296, 216),
+    (constant_weights, (), 55296, 224),
+    (constant_weights_fp16, (), 55296, 224),
+    (value_floats, (), 48, 24),
+    (in_a_function, (), 48, 24),
+    (mnist_mlp, (), 109184, 109386),
+    (strided_1x1, (), 2490368, 16 * 144 + 512),
+    (dynamic_int8_mlp, (), 24576, 64 * 64 + 64 + 64 * 32 + 32),
+    (static_qgemm, (), 24576, 64 * 64 + 64 + 64 * 32 + 32),
+    (weight_only_int8, (), 3 << 20, 3 << 20),
+    (qdq_conv, (), 55296, 224),
+    (empty_cache, ("q=1x4x16", "past=1x0x16"), 2304, 512),
+    (pass_through, (), 256, 128),
+]
+
+
+@pytest.mark.parametrize(("make", "shape", "macs", "params"), RIGHT, ids=lambda p: getattr(p, "__name__", ""))
+def test_the_right_counts(tmp_path: Path, make: Any, shape: tuple[str, ...], macs: int, params: int) -> None:
+    found = counted(tmp_path, make(), *shape)
+    assert (found.macs, found.params) == (macs, params)
+    assert not found.summary.graph.uncounted
+    artifact = ensure(tmp_path / "net.onnx", *shape)
+    assert (artifact.macs, artifact.params, artifact.uncounted) == (macs, params, ())
+
+
+def ensure(path: Path, *shape: str) -> export.Artifact:
+    return export.ensure(Network(zoo.resolve(str(path)), shapes=shapes.parse(shape)))
+
+
+@pytest.mark.parametrize(
+    ("make", "precision"),
+    [(constant_weights_fp16, "fp16"), (weight_only_int8, "int8"), (qdq_conv, "int8"), (in_a_function, "fp32")],
+)
+def test_the_precision_is_that_of_the_weights(tmp_path: Path, make: Callable[[], Any], precision: str) -> None:
+    onnx.save(make(), tmp_path / "net.onnx")
+    assert ensure(tmp_path / "net.onnx").precision == precision
+
+
+def test_a_weight_is_read_as_it_is_stored(tmp_path: Path) -> None:
+    found = counted(tmp_path, weight_only_int8()).summary
+    assert found.memory_access_bytes == pytest.approx(3.2e6, rel=0.02)
+
+
+def four_bits(kind: int = TensorProto.INT4) -> Any:
+    packed = helper.make_tensor("w", kind, [64, 32], np.zeros(2048, np.int8))
+    nodes = [node("DequantizeLinear", ["w", "s"], ["d"], axis=1), node("MatMul", ["x", "d"], ["y"], "fc")]
+    made = model(nodes, [value("x", 1, 64)], [value("y", 1, 32)], [packed, given("s", [0.1] * 32)])
+    made.opset_import[0].version = 21
+    return made
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT4, TensorProto.UINT4])
+def test_four_bits_are_known(tmp_path: Path, kind: int) -> None:
+    found = counted(tmp_path, four_bits(kind))
+    assert (found.macs, found.params) == (2048, 2048)
+    [product] = found.summary.graph.nodes
+    assert product.read_bytes == 64 * 4 + 1024 + 32 * 4
+    assert ensure(tmp_path / "net.onnx").precision == "int4"
+
+
+def refused(path: Path) -> BenchError:
+    for look in (lambda: inspect(path), lambda: ensure(path)):
+        with pytest.raises(BenchError) as caught:
+            look()
+        assert len(caught.value.message) < 400
+    return caught.value
+
+
+def test_the_order_of_nodes_is_told(tmp_path: Path) -> None:
+    onnx.save(unsorted_nodes(), tmp_path / "net.onnx")
+    said = refused(tmp_path / "net.onnx").message
+    assert "order" in said
+    assert "too_early" in said
+    assert not said.rstrip().endswith(":")
+
+
+@pytest.mark.parametrize("lengths", [(), (1, 3)])
+def test_a_sequence_is_refused(tmp_path: Path, lengths: tuple[int, ...]) -> None:
+    onnx.save(sequence(lengths), tmp_path / "net.onnx")
+    assert "the output y is a sequence, not a tensor" in refused(tmp_path / "net.onnx").message
+
+
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 12345\n"
+    (tmp_path / "net.onnx").write_bytes(pointer)
+    error = refused(tmp_path / "net.onnx")
+    assert "Git LFS pointer" in error.message
+    assert "git lfs pull" in error.hint
+
+
+def test_data_that_is_a_pointer_is_named(tmp_path: Path) -> None:
+    product = model(
+        [node("MatMul", ["x", "w"], ["y"])], [value("x", 2, 64)], [value("y", 2, 64)], [weight("w", 64, 64)]
+    )
+    onnx.save(product, tmp_path / "net.onnx", save_as_external_data=True, location="net.data", size_threshold=0)
+    (tmp_path / "net.data").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    assert "Git LFS pointer" in refused(tmp_path / "net.onnx").message
+
+
+def linked(folder: Path) -> Path:
+    """A cache of downloads: model and data are links to blobs without an ending."""
+    product = model(
+        [node("MatMul", ["x", "w"], ["y"])], [value("x", 2, 64)], [value("y", 2, 64)], [weight("w", 64, 64)]
+    )
+    (blobs := folder / "blobs").mkdir(parents=True)
+    (links := folder / "snapshots" / "rev" / "onnx").mkdir(parents=True)
+    where = blobs / "model.onnx"
+    onnx.save(product, where, save_as_external_data=True, location="model.onnx_data", size_threshold=0)
+    for name, blob in (("model.onnx", "5f1c0a"), ("model.onnx_data", "b27e94")):
+        (blobs / name).rename(blobs / blob)
+        (links / name).symlink_to(Path("../../../blobs", blob))
+    return links / "model.onnx"
+
+
+def test_links_into_a_store_are_followed(tmp_path: Path) -> None:
+    path = linked(tmp_path)
+    assert inspect(path).macs == 8192
+    artifact = ensure(path)
+    assert artifact.macs == 8192
+    assert artifact.reference()[1][0].shape == (2, 64)
+
+
+def test_a_link_to_a_model_finds_the_data_beside_it(tmp_path: Path) -> None:
+    product = model(
+        [node("MatMul", ["x", "w"], ["y"])], [value("x", 2, 64)], [value("y", 2, 64)], [weight("w", 64, 64)]
+    )
+    (tmp_path / "there").mkdir()
+    onnx.save(product, tmp_path / "there" / "net.onnx", save_as_external_data=True, location="d", size_threshold=0)
+    (tmp_path / "link.onnx").symlink_to(tmp_path / "there" / "net.onnx")
+    assert ensure(tmp_path / "link.onnx").macs == inspect(tmp_path / "link.onnx").macs == 8192
+
+
+def test_a_link_out_of_the_store_is_not_followed(tmp_path: Path) -> None:
+    path = linked(tmp_path)
+    data = path.with_name("model.onnx_data")
+    (tmp_path / "secret").write_bytes(bytes(64 * 64 * 4))
+    data.unlink()
+    data.symlink_to(tmp_path / "secret")
+    assert "outside the model's folder" in refused(path).message
+
+
+def test_an_input_of_nothing_alone_is_refused(tmp_path: Path) -> None:
+    product = model(
+        [node("MatMul", ["x", "w"], ["y"])], [value("x", "N", 64)], [value("y", "N", 64)], [weight("w", 64, 64)]
+    )
+    onnx.save(product, tmp_path / "net.onnx")
+    with pytest.raises(BenchError, match="axis of 0"):
+        inspect(tmp_path / "net.onnx", shapes={"x": (0, 64)})
