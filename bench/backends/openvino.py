@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from math import prod
 from typing import Any, ClassVar
 
 from bench.artifact.artifact import Artifact
@@ -23,19 +22,16 @@ from bench.backends.base import (
     Session,
     parameters,
 )
+from bench.backends.buffers import unwritten
+from bench.backends.ov_graph import operators
 from bench.backends.ov_profile import OvProfiler
+from bench.backends.ran import precision_of
 from bench.base.errors import OutOfMemory, Unsupported, clip
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
 
-# OpenVINO's names of element types, and ours.
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-NAMES = {"f32": "fp32", "float32": "fp32", "bf16": "bf16", "bfloat16": "bf16", "f16": "fp16", "float16": "fp16"}
-NAMES |= {"i8": "int8", "u8": "int8", "dynamic": "dynamic"}
 DEVICE = "CPU"
-CONVOLUTIONS = ("Convolution", "Deconvolution")
-PRODUCTS = ("FullyConnected", "MatMul")
-OPAQUE = ("ScaledDotProductAttention", "RNNSeq", "RNNCell", "Interaction", "TensorIterator", "Loop", "If", "LLMMLP")
 
 
 class OpenVinoSession(Session):
@@ -69,10 +65,17 @@ class OpenVinoSession(Session):
             raise Unsupported(
                 f"openvino cannot load the model: {clip(lines[-1], 200)}", "run again with --debug for the whole story"
             ) from error
-        inputs, _ = artifact.reference()
+        inputs, reference = artifact.reference()
         self._inputs = [np.asarray(x, order="C") for x in inputs]
-        self._outputs: list[Array] = [np.empty(info.shape, info.dtype) for info in artifact.outputs]
+        self._outputs = unwritten(artifact, reference)
+        self._operators: list[Operator] | None = None
         self._request, self.infer = self._bind(self._compiled)
+
+    @property
+    def _passed_on(self) -> list[int]:
+        """Which outputs are inputs, untouched. The plugin writes none of them into a tensor that is bound to it."""
+        results = [result.input_value(0).get_node() for result in self._compiled.get_runtime_model().get_results()]
+        return [i for i, node in enumerate(results) if node.get_type_name() == "Parameter"]
 
     def _compile(self, config: dict[str, Any]) -> tuple[Any, int]:
         import openvino as ov
@@ -89,7 +92,8 @@ class OpenVinoSession(Session):
         for info, x in zip(self._artifact.inputs, self._inputs, strict=True):
             request.set_tensor(info.name, ov.Tensor(x, shared_memory=True))
         for i, y in enumerate(self._outputs):
-            request.set_output_tensor(i, ov.Tensor(y, shared_memory=True))
+            if i not in self._passed_on:
+                request.set_output_tensor(i, ov.Tensor(y, shared_memory=True))
         start, wait = request.start_async, request.wait
 
         def infer() -> None:
@@ -99,7 +103,9 @@ class OpenVinoSession(Session):
         return request, infer
 
     def outputs(self) -> list[Array]:
-        """Return the bound outputs."""
+        """Return the bound outputs, and a copy of those that are passed on."""
+        for i in self._passed_on:
+            self._outputs[i] = self._request.get_output_tensor(i).data.copy()
         return self._outputs
 
     def effective(self) -> Effective:
@@ -110,11 +116,7 @@ class OpenVinoSession(Session):
         for name in self._compiled.get_property("SUPPORTED_PROPERTIES"):
             if name != "SUPPORTED_PROPERTIES":
                 properties[name] = str(self._compiled.get_property(name))
-        macs: dict[str, int] = {}
-        for op in self.operators():
-            if op.macs:
-                macs[op.precision] = macs.get(op.precision, 0) + op.macs
-        precision = max(macs, key=lambda k: macs[k]) if macs else "fp32"
+        precision = precision_of(self.operators())
         version = ov.__version__.partition("-")[0]
         threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS"))
         # Where a plugin hands a network on, all of it goes: the runtime model names no device for an operator.
@@ -126,19 +128,14 @@ class OpenVinoSession(Session):
 
     def operators(self) -> list[Operator]:
         """Read the runtime model: every operator with its layout, precision and implementation."""
-        found = []
-        live: set[str] = set()  # what depends on an input; the rest is computed once, when the model loads
-        for node in self._compiled.get_runtime_model().get_ordered_ops():
-            sources = {i.get_source_output().get_node().get_friendly_name() for i in node.inputs()}
-            alive = node.get_type_name() == "Parameter" or bool(sources & live)
-            live |= {node.get_friendly_name()} if alive else set()
-            found.append(_operator(node, alive))
-        return found
+        if self._operators is None:
+            self._operators = operators(self._compiled, self._artifact)
+        return self._operators
 
     def profiler(self) -> OvProfiler:
         """Compile a twin with counters; see `bench.backends.profiling`."""
         compiled, _ = self._compile(self._config | {"PERF_COUNT": True})
-        return OvProfiler(compiled, *self._bind(compiled), NAMES, (self._inputs, self._outputs))
+        return OvProfiler(compiled, *self._bind(compiled), (self._inputs, self._outputs))
 
     def close(self) -> None:
         """Drop the request and the compiled model."""
@@ -161,28 +158,3 @@ class OpenVino(Backend):
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> OpenVinoSession:
         """Compile the artifact; see `bench.backends.base.Backend.load`."""
         return OpenVinoSession(artifact, settings, options)
-
-
-def _operator(node: Any, alive: bool) -> Operator:
-    info = {k: str(v.astype(str)) if hasattr(v, "astype") else str(v) for k, v in node.get_rt_info().items()}
-    kind = info.get("layerType", node.get_type_name())
-    inputs = [tuple(i.get_source_output().get_shape()) for i in node.inputs()]
-    outputs = [tuple(o.get_shape()) for o in node.outputs()]
-    macs: int | None = None
-    if alive and kind in CONVOLUTIONS and len(inputs) > 1:
-        weight = inputs[1]
-        grouped = len(weight) == len(inputs[0]) + 1  # [G, O/G, I/G, ...] against [O, I, ...]
-        per_element = prod(weight[2:]) if grouped else prod(weight[1:])
-        macs = (prod(outputs[0]) if kind == "Convolution" else prod(inputs[0])) * per_element
-    elif alive and kind in PRODUCTS and inputs:
-        macs = prod(outputs[0]) * inputs[0][-1]
-    return Operator(
-        name=info.get("originalLayersNames") or node.get_friendly_name(),
-        kind=kind,
-        macs=macs,
-        precision=NAMES.get(info.get("runtimePrecision", ""), info.get("runtimePrecision", "")),
-        layout=info.get("outputLayouts", ""),
-        implementation=info.get("primitiveType", ""),
-        shapes=tuple(outputs),
-        opaque=kind in OPAQUE,
-    )

@@ -16,7 +16,8 @@ from bench.artifact.artifact import Artifact, MacOp, Stamp, TensorInfo
 from bench.artifact.digest import sha256_with_data
 from bench.base.errors import ArtifactError, clip, first_line
 from bench.export import onnx_inputs
-from bench.graph.complexity import count
+from bench.export.activations import computes
+from bench.graph.complexity import Complexity, count
 from bench.graph.onnx_read import check_sizes, lighten, read
 from bench.graph.reading import infer
 
@@ -43,7 +44,7 @@ def examine(recipe: dict[str, Any], draft: Path) -> None:
     digest = own if place == path else sha256_with_data(place, path.parent, locations)
     precision, params = _precision(model), parameters(model)
     lighten(model)
-    complexity = _count(model, name)
+    complexity, computing = _count(model, name)
     carried = reference.find(path, own, settled, name)
     if carried is None:
         carried = _run(place, settled, recipe["seed"], name)
@@ -61,6 +62,7 @@ def examine(recipe: dict[str, Any], draft: Path) -> None:
         batch=batch,
         resolution=resolution,
         precision=precision,
+        computes=computing or precision,
         macs=complexity.macs,
         params=carried.params,
         mac_ops=tuple(MacOp(n.name, n.op, n.macs, n.weight, n.group) for n in complexity.nodes),
@@ -130,14 +132,16 @@ def make_static(model: Any, settled: list[TensorInfo], symbols: dict[str, int]) 
                     axis.dim_value = symbols[symbol]
 
 
-def _count(model: Any, name: str) -> Any:
+def _count(model: Any, name: str) -> tuple[Complexity, str]:
+    """Count the MACs, and say in which precision most of them are done."""
     try:
         inferred = infer(model)
         complexity = count(model, inferred)
+        computing = computes(inferred, {node.name: node.macs for node in complexity.nodes})
     except Exception as error:  # the graph may be anything
         raise ArtifactError(f"{name}: its shapes do not fit: {first_line(error)}", "export it again") from error
     check_sizes(inferred, name)
-    return complexity
+    return complexity, computing
 
 
 def _run(path: Path, inputs: list[TensorInfo], seed: int, name: str) -> reference.Reference:

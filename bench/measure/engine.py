@@ -20,7 +20,8 @@ from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError, LinkLost, MeasureError
 from bench.measure.bring import bring
 from bench.measure.launch import Launch
-from bench.measure.rows import LaunchRecord, fault_of
+from bench.measure.readback import fault_of
+from bench.measure.rows import LaunchRecord
 from bench.plan.case import Case
 from bench.plan.protocol import Warming
 from bench.transport.base import Transport

@@ -53,7 +53,7 @@ class Prober:
         """Pin this process and import the runtime; say where it runs and how much memory is free."""
         import psutil
 
-        self.cores = pin(request["cores"])
+        self.cores = pin(request["cores"]).cores
         self.backend = backends.get(request["backend"])
         self.options = request["options"]
         self.settings = Settings.read(request["settings"])
