@@ -69,9 +69,9 @@ class Artifact:
     the model was a person's ONNX file (then `onnx` is that file, in its place, or a copy with static shapes), and
     ``weights.pt`` where PyTorch made it. `data` are the files of external data, relative to the ONNX file's folder;
     `sha256` covers them, too. `precision` is that of the weights, `computes` that of most products where it is told
-    (`bench.export.activations`). `macs` are multiply-accumulates of one inference at `batch`. `remarks` are what may make
-    two runtimes disagree on it. With `converted` files the folder holds those and the reference, and neither ONNX file
-    nor weights.
+    (`bench.export.activations`). `macs` are multiply-accumulates of one inference at `batch`. `remarks` are what may
+    make two runtimes disagree on it. With `converted` files the folder holds those and the reference, and neither ONNX
+    file nor weights.
     """
 
     folder: str

@@ -126,8 +126,8 @@ class Effective:
 
     `device` is ``cpu``, or the name of another device. `precision` is a key of `PARITY_TOLERANCE`, or ``unknown``
     where nothing tells. `threads` counts the threads that compute, None where nothing tells. `settings` holds every
-    property the runtime would tell. `unmet` says in a phrase each what was asked for and did not take effect: the row is
-    ``downgraded``; `remarks` what a reader must know of a row that stands.
+    property the runtime would tell. `unmet` says in a phrase each what was asked for and did not take effect: the row
+    is ``downgraded``; `remarks` what a reader must know of a row that stands.
     """
 
     version: str
@@ -147,7 +147,8 @@ class Operator:
     `macs` are those of its true shapes, `padded_macs` those it computes in its padded layout; None where the
     operator has none or the runtime does not tell. `opaque` marks an operator that may hide multiply-accumulates: with
     one in the graph nobody knows how many ran (`bench.backends.ran.settle`).
-    `device` is where it ran, where the runtime tells.
+    `device` is where it ran, where the runtime tells. `needed` says that an output depends on it: some runtimes compute
+    what nobody asks for.
     """
 
     name: str
@@ -160,6 +161,7 @@ class Operator:
     shapes: tuple[tuple[int, ...], ...] = ()
     opaque: bool = False
     device: str = ""
+    needed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,12 @@ class OnnxRuntimeSession(Session):
         binding = session.io_binding()
         for info, value in zip(self._artifact.inputs, self._inputs, strict=True):
             binding.bind_ortvalue_input(info.name, value)
+        inputs = {info.name for info in self._artifact.inputs}
         for info, value in zip(self._artifact.outputs, self._outputs, strict=True):
-            binding.bind_ortvalue_output(info.name, value)
+            if info.name in inputs:  # passed on: nothing writes it into a buffer of ours
+                binding.bind_output(info.name)
+            else:
+                binding.bind_ortvalue_output(info.name, value)
         return binding
 
     def _load(self, model: str | bytes, optimized: Path | None = None, profile: Path | None = None) -> Any:
@@ -107,8 +111,8 @@ class OnnxRuntimeSession(Session):
             ) from error
 
     def outputs(self) -> list[Array]:
-        """Return the bound outputs."""
-        return [value.numpy() for value in self._outputs]
+        """Return the bound outputs, and a copy of those that are inputs passed on."""
+        return [value.numpy() for value in self._binding.get_outputs()]
 
     def effective(self) -> Effective:
         """Read back provider, options and, from the optimised graph, the precision."""

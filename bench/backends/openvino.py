@@ -129,7 +129,9 @@ class OpenVinoSession(Session):
     def operators(self) -> list[Operator]:
         """Read the runtime model: every operator with its layout, precision and implementation."""
         if self._operators is None:
-            self._operators = operators(self._compiled, self._artifact)
+            import openvino as ov
+
+            self._operators = operators(self._compiled, ov.Core().read_model(str(self._artifact.path)), self._artifact)
         return self._operators
 
     def profiler(self) -> OvProfiler:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.artifact.artifact import Artifact, MacOp
@@ -32,7 +32,7 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What the profile says of a node that ran: its provider, types and shapes. An input that was not given is left out."""
+    """What the profile says of a node that ran: its provider, types of inputs and outputs, shapes of outputs."""
 
     place: int
     provider: str
@@ -78,6 +78,7 @@ def operators(model: Any, artifact: Artifact, events: Events) -> list[Operator]:
         source[_key(op.op, op.weight, op.group)].append(op)
     found: list[Operator] = []
     suspects = set()
+    needed = _needed(model)
     for i, (node, event) in enumerate(ran):
         layout = "nchwc" if node.domain.endswith("nchwc") else ""
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
@@ -93,8 +94,21 @@ def operators(model: Any, artifact: Artifact, events: Events) -> list[Operator]:
         precision = _precision(node, event, stored, heavy=hides or counted is not None)
         shapes = (counted.weight,) if counted and counted.weight else ()
         device = event.provider if event else ""
-        found.append(Operator(node.name, node.op_type, macs, padded, precision, layout, name, shapes, device=device))
+        operator = Operator(node.name, node.op_type, macs, padded, precision, layout, name, shapes, device=device)
+        found.append(replace(operator, needed=not needed.isdisjoint(node.output)))
     return settle(found, suspects, artifact)
+
+
+def _needed(model: Any) -> set[str]:
+    """Return the tensors that an output depends on. This runtime computes others, too, where the file has them."""
+    needed = {value.name for value in model.graph.output}
+    for node in reversed(model.graph.node):
+        if not needed.isdisjoint(node.output):
+            needed.update(node.input)
+            for attribute in node.attribute:  # what a graph inside takes from outside
+                inside = [attribute.g, *attribute.graphs]
+                needed.update(name for graph in inside for one in graph.node for name in one.input)
+    return needed
 
 
 def _reading(model: Any, ran: list[tuple[Any, Event | None]]) -> Reading:
@@ -128,7 +142,7 @@ def _count(node: Any, name: str, reading: Reading) -> tuple[MacNode | None, bool
 
 
 def _precision(node: Any, event: Event | None, stored: dict[str, str], heavy: bool) -> str:
-    """Name the precision of a node: the lower one of its operands at the kernel where it multiplies, else that of its data.
+    """Name the precision of a node: where it multiplies the lower one of its operands at the kernel, else its data's.
 
     Weights that the kernel itself unpacks (``MatMulNBits``) have as many bits as it says.
     """

@@ -29,11 +29,16 @@ NOTHING = ("Parameter", "Result", "Input", "Output", "Const", "Constant", "Memor
 PIECES = ("Subgraph", "Snippet")
 # What the frontend appends to the name of a node that it splits into several.
 SPLIT = ("/WithoutBiases", "/MatMul", "/Convolution")
+# How many nodes that were made part of another one, and lost their names, are followed to the one that kept its own.
+FOLLOWED = 4
 Shape = tuple[int, ...]
 
 
-def operators(compiled: Any, artifact: Artifact) -> list[Operator]:
-    """Return every operator of a compiled model in order of execution; see `Operator.opaque`."""
+def operators(compiled: Any, source: Any, artifact: Artifact) -> list[Operator]:
+    """Return every operator of a compiled model in order of execution; see `Operator.opaque`.
+
+    `source` is the model that was compiled, as it was read.
+    """
     found: list[Operator] = []
     origins: list[set[str]] = []
     suspects: set[int] = set()
@@ -47,7 +52,7 @@ def operators(compiled: Any, artifact: Artifact) -> list[Operator]:
             suspects.add(len(found))
         found.append(operator)
         origins.append(names)
-    return settle(_claimed(found, origins, suspects, artifact), suspects, artifact)
+    return settle(_claimed(found, origins, suspects, source, artifact), suspects, artifact)
 
 
 def info_of(node: Any) -> dict[str, str]:
@@ -61,7 +66,7 @@ def precision_of(told: dict[str, str]) -> str:
     ``runtimePrecision`` says what the tensors of an operator may hold, and i8 of convolutions that ran in f32.
     """
     ending = told.get("primitiveType", "").rpartition("_")[2]
-    return NAMES.get(ending) or NAMES.get(told.get("runtimePrecision", ""), told.get("runtimePrecision", ""))
+    return NAMES.get(ending.lower()) or NAMES.get(told.get("runtimePrecision", ""), told.get("runtimePrecision", ""))
 
 
 def product_macs(left: Shape, out: Shape) -> int:
@@ -115,7 +120,7 @@ def _operator(node: Any, alive: bool) -> tuple[Operator, set[str]]:
 
 
 def _may_hide(kind: str) -> bool:
-    """Tell whether an operator without MACs of its own may have some: of matrix kind, compiled in one piece, or unknown."""
+    """Tell whether an operator may hide MACs: of matrix kind, compiled in one piece, or unknown."""
     op_class = classify(kind)
     return kind in PIECES or (kind not in NOTHING and (op_class is OpClass.OTHER or op_class.family in HEAVY))
 
@@ -123,18 +128,42 @@ def _may_hide(kind: str) -> bool:
 HEAVY = ("convolution", "matmul")
 
 
-def _claimed(found: list[Operator], origins: list[set[str]], suspects: set[int], artifact: Artifact) -> list[Operator]:
-    """Give the suspects the MACs of the source nodes that are theirs alone."""
+def _claimed(
+    found: list[Operator], origins: list[set[str]], suspects: set[int], source: Any, artifact: Artifact
+) -> list[Operator]:
+    """Give the suspects the MACs of the source nodes that are theirs alone, where those are missing elsewhere."""
     told = {name for op, names in zip(found, origins, strict=True) if op.macs for name in names}
     missing = artifact.macs - sum(op.macs or 0 for op in found)
-    open_ = {op.name: op.macs for op in artifact.mac_ops if op.name not in told}
-    for i in sorted(suspects):
-        theirs = [name for name in origins[i] if name in open_]
-        macs = sum(open_.pop(name) for name in theirs)
-        if 0 < macs <= missing:
+    unclaimed = [op for op in artifact.mac_ops if op.name not in told]
+    if missing <= 0 or not suspects or not unclaimed:
+        return found
+    owner = {name: i for i, names in enumerate(origins) for name in names}
+    nodes = {_source(node.get_friendly_name()): node for node in source.get_ordered_ops()}
+    claims: dict[int, int] = {}
+    for op in unclaimed:
+        place = _owner(op.name, nodes, owner)
+        if place in suspects:
+            claims[place] = claims.get(place, 0) + op.macs
+    for place, macs in claims.items():
+        if macs <= missing:
             missing -= macs
-            found[i] = replace(found[i], macs=macs)
+            found[place] = replace(found[place], macs=macs)
     return found
+
+
+def _owner(name: str, nodes: dict[str, Any], owner: dict[str, int]) -> int | None:
+    """Find the operator that a source node became a part of: by its name, else by that of what takes its result.
+
+    A product and the scaling after it become one node, under the name of the second.
+    """
+    for _ in range(FOLLOWED):
+        if name in owner:
+            return owner[name]
+        users = [user.get_node() for user in nodes[name].output(0).get_target_inputs()] if name in nodes else []
+        if len(users) != 1:
+            return None
+        name = _source(users[0].get_friendly_name())
+    return None
 
 
 def _source(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What ran, added up over the operators that a runtime tells: where work may hide, and in which precision it was done."""
+"""What ran, added up over the operators that a runtime tells: where work may hide, and the precision it was done in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def settle(operators: Sequence[Operator], suspects: Collection[int], artifact: A
     None hides where those that are told are all that the source has. Where some are missing, a suspect may hold them: a
     fused attention, a subgraph compiled in one piece, an operator of matrix kind that is like none of the source.
     """
-    complete = not artifact.uncounted and sum(op.macs or 0 for op in operators) >= artifact.macs
+    complete = not artifact.uncounted and sum(op.macs or 0 for op in operators if op.needed) >= artifact.macs
     return [replace(op, opaque=not complete and i in suspects) for i, op in enumerate(operators)]
 
 

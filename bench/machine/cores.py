@@ -19,7 +19,7 @@ IDLE = 0.25
 # small ones slower by half.
 ALIKE = 0.85
 ROOT = Path("/")
-# What a container's filter of system calls, or a kernel without the call, answers: not the fault of the cores asked for.
+# What a container's filter of system calls answers, or a kernel without the call: no fault of the cores asked for.
 FORBIDDEN = (errno.EPERM, errno.EACCES, errno.ENOSYS)
 
 
@@ -33,7 +33,7 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True)
 class _Core:
-    """A core as it is weighed: its `kind` (0 is the fastest), how busy its physical core is, who shares that, its node."""
+    """A core as it is weighed: its kind (0 is the fastest), how busy its physical core is, who shares it, its node."""
 
     number: int
     kind: int
@@ -84,7 +84,7 @@ def _pick(cores: Sequence[_Core], threads: int) -> list[_Core]:
 
 
 def _cost(chosen: Sequence[_Core]) -> tuple[float, ...]:
-    """Say what speaks against a set of cores, the worst first: slow ones, busy ones, shared ones, those of two nodes."""
+    """Say what speaks against a set of cores, the worst first: slow, busy, shared, of two nodes."""
     shared = sum(core.number in other.siblings for core in chosen for other in chosen if core is not other)
     return (
         sum(core.kind for core in chosen),

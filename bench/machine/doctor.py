@@ -132,7 +132,7 @@ def subnormals(root: Path, threads: int) -> list[Symptom]:
     """Numbers below 1.2e-38 are slow on some CPUs; our weights avoid them, a person's may not."""
     import numpy as np
 
-    # What is told to a runtime holds for what it computes. OpenVINO takes subnormal weights for zero whatever it is told.
+    # What a runtime is told holds for what it computes. OpenVINO takes subnormal weights for zero whatever it is told.
     flushed = float(np.float32(1e-38) / np.float32(16)) == 0.0
     kept = "kept by onnxruntime and torch; openvino takes subnormal weights for zero"
     return [Symptom("denormals", "ok", "flushed to zero by this process" if flushed else kept)]

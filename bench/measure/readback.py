@@ -34,10 +34,11 @@ def fault_of(case: Case, artifact: Artifact, parity: float, inspected: dict[str,
 def remarks_of(case: Case, artifact: Artifact, inspected: dict[str, Any]) -> list[str]:
     """Return what a reader must know of a row that stands, a phrase each."""
     executed, told = inspected["macs_executed"], list(inspected["effective"].get("remarks", ()))
+    needed = _needed(inspected)
     if executed is not None and not artifact.uncounted and executed < artifact.macs:
-        told.append(
-            f"the runtime needed {executed} of the source's {artifact.macs} MACs: work that no output needs was left out"
-        )
+        told.append(f"{executed} of the source's {artifact.macs} MACs ran: the runtime left out what no output needs")
+    if executed is not None and needed is not None and needed < executed:
+        told.append(f"{executed - needed} of the MACs that ran serve no output")
     busy, threads = inspected.get("busy_threads"), case.settings.threads
     if busy is not None and busy < threads:
         told.append(f"{busy} of {threads} threads computed")
@@ -60,13 +61,19 @@ def _mismatch(artifact: Artifact, parity: float, inspected: dict[str, Any]) -> t
 
 
 def _overcounted(case: Case, artifact: Artifact, inspected: dict[str, Any]) -> tuple[str, str] | None:
-    """Find a runtime that did more than the source has. One that runs the module may compute what an ONNX file holds."""
-    executed, takes = inspected["macs_executed"], backends.get(case.backend.name).capabilities.takes
+    """Find a runtime that did more than the source has; one that runs the module may compute what a file holds."""
+    executed, takes = _needed(inspected), backends.get(case.backend.name).capabilities.takes
     if executed is None or artifact.uncounted or takes != "onnx" or executed <= artifact.macs:
         return None
     return "failed", (
         f"the runtime's graph has {executed} MACs and the source {artifact.macs}: one of them is counted wrongly"
     )
+
+
+def _needed(inspected: dict[str, Any]) -> int | None:
+    """Return the MACs that ran and that an output depends on; None where nothing tells."""
+    found: int | None = inspected.get("macs_needed", inspected["macs_executed"])
+    return found
 
 
 def _lowered(case: Case, artifact: Artifact, inspected: dict[str, Any]) -> tuple[str, str] | None:

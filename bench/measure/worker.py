@@ -185,6 +185,7 @@ class Worker:
             },
             "operators": None if operators is None else len(operators),
             "macs_executed": sum(op.macs or 0 for op in told) if known else None,
+            "macs_needed": sum(op.macs or 0 for op in told if op.needed) if known else None,
             "macs_padded": sum(padded) if padded and known else None,
             "opaque": opaque,
             "largest_macs": max((op.macs or 0 for op in told), default=0),
