@@ -160,6 +160,22 @@ def quantised_convs_signed() -> ModelProto:
     return quantised_convs(signed=True)
 
 
+def quantised_chain() -> ModelProto:
+    """Products of unsigned activations, one after the other, without a bias: OpenVINO 2026.4 computes them wrongly."""
+    nodes, weights, last = [], [given("s", 0.05), given("z", 128, np.uint8), given("ws", 0.002)], "x"
+    weights.append(given("wz", 0, np.int8))
+    for i in range(4):
+        nodes.append(node("QuantizeLinear", [last, "s", "z"], [f"q{i}"]))
+        nodes.append(node("DequantizeLinear", [f"q{i}", "s", "z"], [f"d{i}"]))
+        last = f"d{i}"
+        if i < 3:
+            weights.append(whole(f"w{i}", 64, 64))
+            nodes.append(node("DequantizeLinear", [f"w{i}", "ws", "wz"], [f"wd{i}"]))
+            nodes.append(node("MatMul", [last, f"wd{i}"], [f"m{i}"], f"fc{i}"))
+            last = f"m{i}"
+    return model(nodes, [value("x", 4, 64)], [value("d3", 4, 64)], weights)
+
+
 def weight_only_int8() -> ModelProto:
     """int8 weights, each through DequantizeLinear before its MatMul: the activations are fp32."""
     nodes, weights, last = [], [], "x"

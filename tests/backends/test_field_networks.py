@@ -130,6 +130,13 @@ def test_a_wrong_result_is_told_before_all_else(measure: Callable[..., Seen]) ->
     assert (status, said[:26]) == ("mismatch", "relative L2 error 3.5 agai")
 
 
+def test_a_chain_that_a_runtime_gets_wrong_is_a_mismatch_and_nothing_else(measure: Callable[..., Seen]) -> None:
+    assert verdict(measure(networks.quantised_chain(), "onnxruntime")) is None
+    seen = measure(networks.quantised_chain(), "openvino")
+    status, said = verdict(seen) or ("", "")
+    assert status == ("mismatch" if seen[2]["parity_rel_l2"] > 0.5 else ""), said
+
+
 ENCODER = """
 import torch
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from bench import backends, export
@@ -21,6 +22,7 @@ from bench.measure.launch import Launch
 from bench.measure.readback import fault_of
 from bench.plan import zoo
 from bench.plan.case import Case, Network, Settings
+from tests.backends import networks
 
 SMALL = "shufflenetv2:width=0.5,resolution=64"
 """A network of the zoo that is small, and whose operators are still worth sharing."""
@@ -89,6 +91,18 @@ def test_the_environment_of_a_shell_reaches_no_worker(monkeypatch: pytest.Monkey
     fault, found = inspected("torch", threads=2)
     assert fault is None
     assert found["effective"]["threads"] == 2
+
+
+def test_onnxruntime_sends_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither where the reference is made nor where it is measured."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    onnx.save(networks.strided_1x1(), tmp_path / "net.onnx")
+    case = Case(Network(zoo.resolve(str(tmp_path / "net.onnx"))), backends.resolve("onnxruntime"))
+    with Launch(case, 300.0) as launch:
+        launch.load(export.ensure(case.network).folder, [])
+        launch.ask("close")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "net.onnx"]
 
 
 def artifact(outputs: tuple[TensorInfo, ...] = (), macs: int = 100, uncounted: tuple[str, ...] = ()) -> Artifact:
