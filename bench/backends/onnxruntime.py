@@ -136,7 +136,7 @@ class OnnxRuntimeSession(Session):
             precision = "bf16"
         device = str(self._options["provider"])
         placement = Placement.of(self._provider, [op for op in operators if not op.kind.startswith("Memcpy")])
-        remarks = ()
+        remarks: tuple[str, ...] = ()
         if self._settings.threads > 1 and entries[SPINNING] == "0":
             remarks = ("its threads do not spin while they wait, as they do by default (spinning=false)",)
         return Effective(ort.__version__, device, precision, self._threads, placement, settings, remarks=remarks)

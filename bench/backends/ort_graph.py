@@ -64,7 +64,9 @@ class Events:
 
         A node that a fusion made without a name is told as its kind and a number: those come in the graph's order.
         """
-        several = self._of.get((node.name, node.op_type)) or self._of.get(("", node.op_type)) or [None]
+        several = self._of.get((node.name, node.op_type)) or self._of.get(("", node.op_type))
+        if not several:
+            return None
         return several.pop(0) if len(several) > 1 else several[0]
 
 

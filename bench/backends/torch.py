@@ -123,7 +123,7 @@ class TorchSession(Session):
         """Count the threads that share a large operator: torch tells what it was asked for, whatever OpenMP allows."""
         import torch
 
-        told = torch.get_num_threads()
+        told = int(torch.get_num_threads())
         if told == 1 or self._device.type != "cpu":
             return told
         large = torch.ones(SHARED_ELEMENTS)

@@ -61,7 +61,7 @@ def ask(
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
-            env=os.environ | NO_TELEMETRY | (environment or {}),
+            env={**os.environ, **NO_TELEMETRY, **(environment or {})},
             start_new_session=True,
         )
     except OSError as error:

@@ -104,11 +104,12 @@ def test_openvinos_subgraphs_tell_what_they_hold(measure: Callable[..., Seen], m
 
 
 @pytest.mark.parametrize("backend", RUNTIMES)
-def test_a_file_in_fp16_that_ran_in_fp32_is_downgraded(measure: Callable[..., Seen], backend: str) -> None:
+def test_a_file_in_fp16_that_ran_in_another_precision_is_downgraded(measure: Callable[..., Seen], backend: str) -> None:
+    """OpenVINO runs it in bf16 where the CPU has that and no fp16."""
     seen = measure(networks.constant_weights_fp16(), backend)
-    if seen[3]["effective"]["precision"] != "fp32":
-        pytest.skip("this CPU computes in fp16")
-    assert verdict(seen) == ("downgraded", "ran in fp32, not in fp16")
+    ran = seen[3]["effective"]["precision"]
+    assert verdict(seen) == (None if ran == "fp16" else ("downgraded", f"ran in {ran}, not in fp16"))
+    assert ran == "fp32" or backend == "openvino"
 
 
 @pytest.mark.parametrize("backend", RUNTIMES)

@@ -93,6 +93,19 @@ def test_the_environment_of_a_shell_reaches_no_worker(monkeypatch: pytest.Monkey
     assert found["effective"]["threads"] == 2
 
 
+@pytest.mark.parametrize(
+    ("options", "threads", "told"), [("", 2, 0), (":spinning=false", 2, 1), (":spinning=false", 1, 0)]
+)
+def test_threads_that_do_not_spin_are_told(tiny: Path, options: str, threads: int, told: int) -> None:
+    """Its default is what people deploy; at one thread there is nothing to wait for."""
+    case = Case(Network(zoo.resolve(str(tiny))), backends.resolve(f"onnxruntime{options}"), Settings(threads=threads))
+    runtime = backends.get(case.backend.name)
+    session = backends.session(runtime, export.ensure(case.network), case.settings, case.backend.options)
+    remarks = session.effective().remarks
+    assert len(remarks) == told
+    assert all("do not spin" in remark for remark in remarks)
+
+
 def test_onnxruntime_sends_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither where the reference is made nor where it is measured."""
     monkeypatch.setenv("HOME", str(tmp_path))
