@@ -69,13 +69,16 @@ class OpenVinoSession(Session):
         self._inputs = [np.asarray(x, order="C") for x in inputs]
         self._outputs = unwritten(artifact, reference)
         self._operators: list[Operator] | None = None
+        self._passed_on = self._find_passed_on()
         self._request, self.infer = self._bind(self._compiled)
 
-    @property
-    def _passed_on(self) -> list[int]:
-        """Which outputs are inputs, untouched. The plugin writes none of them into a tensor that is bound to it."""
+    def _find_passed_on(self) -> set[int]:
+        """Find the outputs that are inputs, untouched: the plugin writes none of them into a tensor bound to it."""
+        inputs = {(info.dtype, info.shape) for info in self._artifact.inputs}
+        if not any((info.dtype, info.shape) in inputs for info in self._artifact.outputs):
+            return set()  # the runtime model of a large network is not there at once
         results = [result.input_value(0).get_node() for result in self._compiled.get_runtime_model().get_results()]
-        return [i for i, node in enumerate(results) if node.get_type_name() == "Parameter"]
+        return {i for i, node in enumerate(results) if node.get_type_name() == "Parameter"}
 
     def _compile(self, config: dict[str, Any]) -> tuple[Any, int]:
         import openvino as ov
@@ -89,8 +92,10 @@ class OpenVinoSession(Session):
         import openvino as ov
 
         request = compiled.create_infer_request()
-        for info, x in zip(self._artifact.inputs, self._inputs, strict=True):
-            request.set_tensor(info.name, ov.Tensor(x, shared_memory=True))
+        places = {name: i for i, port in enumerate(compiled.inputs) for name in port.get_names()}
+        for i, (info, x) in enumerate(zip(self._artifact.inputs, self._inputs, strict=True)):
+            # An input may lose its name to the output that it is passed on to.
+            request.set_input_tensor(places.get(info.name, i), ov.Tensor(x, shared_memory=True))
         for i, y in enumerate(self._outputs):
             if i not in self._passed_on:
                 request.set_output_tensor(i, ov.Tensor(y, shared_memory=True))

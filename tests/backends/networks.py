@@ -225,6 +225,19 @@ def pass_through_identity() -> ModelProto:
     return pass_through("Identity")
 
 
+def pass_through_dropout() -> ModelProto:
+    """The same through a Dropout, whose output takes the input's name on OpenVINO."""
+    return pass_through("Dropout")
+
+
+def pass_through_and_used() -> ModelProto:
+    """The same of an input that is computed with, too."""
+    made = pass_through("Identity")
+    made.graph.node.append(node("Relu", ["state"], ["used"]))
+    made.graph.output.append(value("used", 2, 4))
+    return made
+
+
 def integer_output() -> ModelProto:
     """Outputs of whole numbers and of truth, and a constant one."""
     nodes = [

@@ -65,6 +65,8 @@ LAWFUL: list[tuple[Callable[[], Any], int, dict[str, tuple[int, str]]]] = [
     (networks.transformer, networks.TRANSFORMER_MACS, dict.fromkeys(RUNTIMES, (networks.TRANSFORMER_MACS, "fp32"))),
     (networks.pass_through, 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
     (networks.pass_through_identity, 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
+    (networks.pass_through_dropout, 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
+    (networks.pass_through_and_used, 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
     (networks.integer_output, 512, dict.fromkeys(RUNTIMES, (512, "fp32"))),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -13,8 +14,9 @@ from bench import backends, export
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.base.wire import MARK, Marked, take
 from bench.measure.launch import Launch
+from bench.measure.rows import CaseState, LaunchRecord, _remarks
 from bench.measure.runner import Runner
-from bench.measure.worker import peak_rss_bytes
+from bench.measure.worker import Worker, peak_rss_bytes
 from bench.plan import zoo
 from bench.plan.case import Case, Network, Plan
 from bench.plan.protocol import Protocol
@@ -118,6 +120,20 @@ def test_what_a_wrapper_sets_is_told(tiny: Path, tmp_path: Path) -> None:
     launch, folder = start(tiny, f"fake:python={python}")
     with launch:
         assert launch.load(folder, [])["hidden"] == ["OMP_THREAD_LIMIT"]
+
+
+def test_a_worker_that_may_not_be_pinned_measures_and_says_so(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, cores: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    case = Case(Network(zoo.resolve(str(tiny))), backends.resolve("fake"))
+    made, worker = export.ensure(case.network), Worker()
+    request = {"artifact": made.folder, "backend": "fake", "options": case.backend.options}
+    loaded = worker.load({**request, "settings": {"threads": 1}, "cores": [0], "given": list(os.environ)})
+    assert loaded["unpinned"] == "sched_setaffinity: Operation not permitted"
+    state = CaseState(case, artifact=made, launches=[LaunchRecord(loaded)], inspected=worker.inspect({}))
+    assert _remarks(state) == ["not pinned to cores: sched_setaffinity: Operation not permitted"]
 
 
 def test_peak_memory_is_that_of_this_program(tmp_path: Path) -> None:
