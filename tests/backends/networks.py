@@ -220,16 +220,6 @@ def pass_through(through: str = "") -> ModelProto:
     return model(nodes, ins, outs, [weight("w", 16, 8)])
 
 
-def pass_through_identity() -> ModelProto:
-    """The same through an Identity, as exporters write it."""
-    return pass_through("Identity")
-
-
-def pass_through_dropout() -> ModelProto:
-    """The same through a Dropout, whose output takes the input's name on OpenVINO."""
-    return pass_through("Dropout")
-
-
 def pass_through_and_used() -> ModelProto:
     """The same of an input that is computed with, too."""
     made = pass_through("Identity")

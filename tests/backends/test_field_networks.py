@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,8 @@ LAWFUL: list[tuple[Callable[[], Any], int, dict[str, tuple[int, str]]]] = [
     (networks.weight_only_conv, 4718592, dict.fromkeys(RUNTIMES, (4718592, "fp32"))),
     (networks.transformer, networks.TRANSFORMER_MACS, dict.fromkeys(RUNTIMES, (networks.TRANSFORMER_MACS, "fp32"))),
     (networks.pass_through, 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
-    (networks.pass_through_identity, 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
-    (networks.pass_through_dropout, 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
+    (partial(networks.pass_through, "Identity"), 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
+    (partial(networks.pass_through, "Dropout"), 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
     (networks.pass_through_and_used, 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
     (networks.integer_output, 512, dict.fromkeys(RUNTIMES, (512, "fp32"))),
 ]
