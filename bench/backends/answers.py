@@ -42,6 +42,8 @@ class Ran(TypedDict):
     threads: int | None
     placement: Unchecked
     settings: dict[str, str]
+    unmet: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 class Inspected(TypedDict):
@@ -50,8 +52,11 @@ class Inspected(TypedDict):
     effective: Ran
     operators: int | None
     macs_executed: int | None
+    macs_needed: int | None
     macs_padded: int | None
     opaque: list[str]
+    largest_macs: int
+    busy_threads: int | None
 
 
 class Load(TypedDict):

@@ -39,6 +39,7 @@ Options = dict[str, Value]
 # is what a network of fifty layers was measured to accumulate.
 PARITY_TOLERANCE = {
     "fp32": 1e-4,
+    "fp64": 1e-4,
     "tf32": 5e-3,
     "fp16": 2e-2,
     "bf16": 1e-1,
@@ -134,7 +135,8 @@ class Effective:
 
     `device` is ``cpu``, or the name of another device. `precision` is a key of `PARITY_TOLERANCE`, or ``unknown``
     where nothing tells. `threads` counts the threads that compute, None where nothing tells. `settings` holds every
-    property the runtime would tell.
+    property the runtime would tell. `unmet` says in a phrase each what was asked for and did not take effect: the row
+    is ``downgraded``; `remarks` what a reader must know of a row that stands.
     """
 
     version: str
@@ -143,6 +145,8 @@ class Effective:
     threads: int | None
     placement: Placement
     settings: dict[str, object] = field(default_factory=dict)
+    unmet: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +154,10 @@ class Operator:
     """One operator of the graph that the runtime really runs, after its fusions.
 
     `macs` are those of its true shapes, `padded_macs` those it computes in its padded layout; None where the
-    operator has none or the runtime does not tell. `opaque` marks an operator that may hide multiply-accumulates.
-    `device` is where it ran, where the runtime tells.
+    operator has none or the runtime does not tell. `opaque` marks an operator that may hide multiply-accumulates: with
+    one in the graph nobody knows how many ran (`bench.backends.ran.settle`).
+    `device` is where it ran, where the runtime tells. `needed` says that an output depends on it: some runtimes compute
+    what nobody asks for.
     """
 
     name: str
@@ -164,6 +170,7 @@ class Operator:
     shapes: tuple[tuple[int, ...], ...] = ()
     opaque: bool = False
     device: str = ""
+    needed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

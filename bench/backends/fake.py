@@ -77,7 +77,8 @@ class FakeSession(Session):
         share = float(self._options["placed"])
         elsewhere = () if share >= 1 else ("the rest on a scripted device",)
         placement = Placement("fake", share, share, elsewhere)
-        return Effective("0", "fake", str(self._options["effective"]), self._threads, placement)
+        unmet = (str(self._options["unmet"]),) if self._options["unmet"] else ()
+        return Effective("0", "fake", str(self._options["effective"]), self._threads, placement, unmet=unmet)
 
     def operators(self) -> list[Operator]:
         """Claim one operator with the artifact's MACs, scaled by the option `macs_share`."""
@@ -162,6 +163,7 @@ class Fake(Backend):
         Parameter("disturb_every", 0, help="every how many blocks a neighbour doubles the latency; 0 is never"),
         Parameter("error", 0.0, help="added to every output"),
         Parameter("effective", "fp32", help="precision that is claimed to have run"),
+        Parameter("unmet", "", help="what is claimed not to have taken effect"),
         Parameter("macs_share", 1.0, help="share of the MACs that is claimed to have run"),
         Parameter("placed", 1.0, range=(0.0, 1.0), help="share that is claimed to have run on the device"),
         Parameter("profiler_us", 2.0, range=(0.0, 1e6), help="what profiling adds to each operator"),

@@ -6,12 +6,13 @@ Timed through ``io_binding`` on buffers bound once: ``run()`` would allocate out
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.artifact.artifact import Artifact
-from bench.backends import ort_graph as ort_optimized
+from bench.backends import ort_graph
 from bench.backends.base import (
     Array,
     Backend,
@@ -24,8 +25,11 @@ from bench.backends.base import (
     parameters,
     running_threads,
 )
+from bench.backends.buffers import unwritten
 from bench.backends.ort_profile import OrtProfiler
+from bench.backends.ran import precision_of
 from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.base.process import NO_TELEMETRY
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
 
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from bench.backends.ort_kernels import KernelList
 
 CPU = "CPUExecutionProvider"
+SPINNING = "session.intra_op.allow_spinning"
 LEVELS = {
     "disable": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -58,11 +63,9 @@ class OnnxRuntimeSession(Session):
         after = running_threads()
         # The calling thread computes too, so a pool of n has n - 1 threads of its own.
         self._threads = None if before is None or after is None else after - before + 1
-        inputs, _ = artifact.reference()
+        inputs, reference = artifact.reference()
         self._inputs = [ort.OrtValue.ortvalue_from_numpy(np.asarray(x, order="C")) for x in inputs]
-        self._outputs = [
-            ort.OrtValue.ortvalue_from_numpy(np.empty(info.shape, info.dtype)) for info in artifact.outputs
-        ]
+        self._outputs = [ort.OrtValue.ortvalue_from_numpy(y) for y in unwritten(artifact, reference)]
         self._binding = self._bind(self._session)
         run, binding = self._session.run_with_iobinding, self._binding
         self.infer = lambda: run(binding)  # bound once: an attribute look-up per call is not the network's time
@@ -71,8 +74,12 @@ class OnnxRuntimeSession(Session):
         binding = session.io_binding()
         for info, value in zip(self._artifact.inputs, self._inputs, strict=True):
             binding.bind_ortvalue_input(info.name, value)
+        inputs = {info.name for info in self._artifact.inputs}
         for info, value in zip(self._artifact.outputs, self._outputs, strict=True):
-            binding.bind_ortvalue_output(info.name, value)
+            if info.name in inputs:  # passed on: nothing writes it into a buffer of ours
+                binding.bind_output(info.name)
+            else:
+                binding.bind_ortvalue_output(info.name, value)
         return binding
 
     def _load(
@@ -86,7 +93,9 @@ class OnnxRuntimeSession(Session):
         so.inter_op_num_threads = 1
         so.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         so.graph_optimization_level = getattr(ort.GraphOptimizationLevel, LEVELS[str(self._options["optimization"])])
-        so.add_session_config_entry("session.intra_op.allow_spinning", "1" if self._options["spinning"] else "0")
+        so.add_session_config_entry(SPINNING, "1" if self._options["spinning"] else "0")
+        # Within an inference only: a pool that spins on for a while would do so beside the next case's block.
+        so.add_session_config_entry("session.force_spinning_stop", "1")
         so.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "0")
         so.add_session_config_entry("session.set_denormal_as_zero", "0")
         so.log_severity_level = 4 if optimized else 3
@@ -106,8 +115,8 @@ class OnnxRuntimeSession(Session):
             ) from error
 
     def outputs(self) -> list[Array]:
-        """Return the bound outputs."""
-        return [value.numpy() for value in self._outputs]
+        """Return the bound outputs, and a copy of those that are inputs passed on."""
+        return [value.numpy() for value in self._binding.get_outputs()]
 
     def effective(self) -> Effective:
         """Read back provider, options and, from the optimised graph, the precision."""
@@ -115,7 +124,7 @@ class OnnxRuntimeSession(Session):
 
         so = self._session.get_session_options()
         entries = {}
-        for key in ("session.intra_op.allow_spinning", "mlas.enable_gemm_fastmath_arm64_bfloat16"):
+        for key in (SPINNING, "session.force_spinning_stop", "mlas.enable_gemm_fastmath_arm64_bfloat16"):
             entries[key] = so.get_session_config_entry(key)
         settings = {
             "providers": self._session.get_providers(),
@@ -126,17 +135,20 @@ class OnnxRuntimeSession(Session):
             **entries,
         }
         operators = self.operators()
-        precision = ort_optimized.precision(operators)
+        precision = precision_of(operators)
         if entries["mlas.enable_gemm_fastmath_arm64_bfloat16"] != "0":
             precision = "bf16"
         device = str(self._options["provider"])
         placement = Placement.of(self._provider, [op for op in operators if not op.kind.startswith("Memcpy")])
-        return Effective(ort.__version__, device, precision, self._threads, placement, settings)
+        remarks: tuple[str, ...] = ()
+        if self._settings.threads > 1 and entries[SPINNING] == "0":
+            remarks = ("its threads do not spin while they wait, as they do by default (spinning=false)",)
+        return Effective(ort.__version__, device, precision, self._threads, placement, settings, remarks=remarks)
 
     def operators(self) -> list[Operator]:
         """Read the optimised graph, which a second session with the same options writes down.
 
-        That session runs once with the profiler on, which tells the provider of every node that ran.
+        That session runs once with the profiler on, which tells shapes, types and provider of every node that ran.
         """
         if self._operators is not None:
             return self._operators
@@ -146,9 +158,9 @@ class OnnxRuntimeSession(Session):
             path = Path(folder, "optimized.onnx")
             twin = self._load(str(self._artifact.path), path, Path(folder, "profile"))
             twin.run_with_iobinding(self._bind(twin))
-            providers = ort_optimized.providers(json.loads(Path(twin.end_profiling()).read_text("utf-8")))
+            events = ort_graph.Events(json.loads(Path(twin.end_profiling()).read_text("utf-8")))
             model = onnx.load(path, load_external_data=False)
-            self._operators = ort_optimized.operators(model, self._artifact, providers)
+            self._operators = ort_graph.operators(model, self._artifact, events)
         return self._operators
 
     def profiler(self) -> OrtProfiler:
@@ -172,12 +184,15 @@ class OnnxRuntime(Backend):
         Parameter("precision", "model", choices=("model", "fp32"), help="the CPU provider runs the model's own"),
         Parameter("provider", "cpu", pattern="[a-z]{1,32}", help="execution provider, e.g. cuda, if the build has it"),
         Parameter("optimization", "all", choices=tuple(LEVELS), help="graph optimisation level"),
-        Parameter("spinning", False, help="worker threads spin while they wait"),
+        Parameter(
+            "spinning", True, help="worker threads spin while they wait inside an inference, the runtime's default"
+        ),
     )
     capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, kernels=True)
 
     def import_runtime(self) -> None:
-        """Import onnxruntime; ONNX is read by the read-back alone."""
+        """Import onnxruntime, with its telemetry off; ONNX is read by the read-back alone."""
+        os.environ.update(NO_TELEMETRY)
         import onnxruntime  # noqa: F401
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> OnnxRuntimeSession:

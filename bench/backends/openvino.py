@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from math import prod
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.artifact.artifact import Artifact
@@ -23,7 +22,10 @@ from bench.backends.base import (
     Session,
     parameters,
 )
-from bench.backends.ov_profile import OvProfiler, rt_info
+from bench.backends.buffers import unwritten
+from bench.backends.ov_graph import operators
+from bench.backends.ov_profile import OvProfiler
+from bench.backends.ran import precision_of
 from bench.base.errors import OutOfMemory, Unsupported, clip
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
@@ -31,14 +33,8 @@ from bench.plan.parameter import Parameter
 if TYPE_CHECKING:
     import openvino as ov
 
-# OpenVINO's names of element types, and ours.
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-NAMES = {"f32": "fp32", "float32": "fp32", "bf16": "bf16", "bfloat16": "bf16", "f16": "fp16", "float16": "fp16"}
-NAMES |= {"i8": "int8", "u8": "int8", "dynamic": "dynamic"}
 DEVICE = "CPU"
-CONVOLUTIONS = ("Convolution", "Deconvolution")
-PRODUCTS = ("FullyConnected", "MatMul")
-OPAQUE = ("ScaledDotProductAttention", "RNNSeq", "RNNCell", "Interaction", "TensorIterator", "Loop", "If", "LLMMLP")
 
 
 class OpenVinoSession(Session):
@@ -72,10 +68,20 @@ class OpenVinoSession(Session):
             raise Unsupported(
                 f"openvino cannot load the model: {clip(lines[-1], 200)}", "run again with --debug for the whole story"
             ) from error
-        inputs, _ = artifact.reference()
+        inputs, reference = artifact.reference()
         self._inputs = [np.asarray(x, order="C") for x in inputs]
-        self._outputs: list[Array] = [np.empty(info.shape, info.dtype) for info in artifact.outputs]
+        self._outputs = unwritten(artifact, reference)
+        self._operators: list[Operator] | None = None
+        self._passed_on = self._find_passed_on()
         self._request, self.infer = self._bind(self._compiled)
+
+    def _find_passed_on(self) -> set[int]:
+        """Find the outputs that are inputs, untouched: the plugin writes none of them into a tensor bound to it."""
+        inputs = {(info.dtype, info.shape) for info in self._artifact.inputs}
+        if not any((info.dtype, info.shape) in inputs for info in self._artifact.outputs):
+            return set()  # the runtime model of a large network is not there at once
+        results = [result.input_value(0).get_node() for result in self._compiled.get_runtime_model().get_results()]
+        return {i for i, node in enumerate(results) if node.get_type_name() == "Parameter"}
 
     def _compile(self, config: dict[str, object]) -> tuple[ov.CompiledModel, int]:
         import openvino as ov
@@ -89,10 +95,13 @@ class OpenVinoSession(Session):
         import openvino as ov
 
         request = compiled.create_infer_request()
-        for info, x in zip(self._artifact.inputs, self._inputs, strict=True):
-            request.set_tensor(info.name, ov.Tensor(x, shared_memory=True))
+        places = {name: i for i, port in enumerate(compiled.inputs) for name in port.get_names()}
+        for i, (info, x) in enumerate(zip(self._artifact.inputs, self._inputs, strict=True)):
+            # An input may lose its name to the output that it is passed on to.
+            request.set_input_tensor(places.get(info.name, i), ov.Tensor(x, shared_memory=True))
         for i, y in enumerate(self._outputs):
-            request.set_output_tensor(i, ov.Tensor(y, shared_memory=True))
+            if i not in self._passed_on:
+                request.set_output_tensor(i, ov.Tensor(y, shared_memory=True))
         start, wait = request.start_async, request.wait
 
         def infer() -> None:
@@ -102,7 +111,9 @@ class OpenVinoSession(Session):
         return request, infer
 
     def outputs(self) -> list[Array]:
-        """Return the bound outputs."""
+        """Return the bound outputs, and a copy of those that are passed on."""
+        for i in self._passed_on:
+            self._outputs[i] = self._request.get_output_tensor(i).data.copy()
         return self._outputs
 
     def effective(self) -> Effective:
@@ -113,11 +124,7 @@ class OpenVinoSession(Session):
         for name in self._compiled.get_property("SUPPORTED_PROPERTIES"):
             if name != "SUPPORTED_PROPERTIES":
                 properties[name] = str(self._compiled.get_property(name))
-        macs: dict[str, int] = {}
-        for op in self.operators():
-            if op.macs:
-                macs[op.precision] = macs.get(op.precision, 0) + op.macs
-        precision = max(macs, key=lambda k: macs[k]) if macs else "fp32"
+        precision = precision_of(self.operators())
         version = ov.__version__.partition("-")[0]
         threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS"))
         # Where a plugin hands a network on, all of it goes: the runtime model names no device for an operator.
@@ -129,19 +136,16 @@ class OpenVinoSession(Session):
 
     def operators(self) -> list[Operator]:
         """Read the runtime model: every operator with its layout, precision and implementation."""
-        found = []
-        live: set[str] = set()  # what depends on an input; the rest is computed once, when the model loads
-        for node in self._compiled.get_runtime_model().get_ordered_ops():
-            sources = {i.get_source_output().get_node().get_friendly_name() for i in node.inputs()}
-            alive = node.get_type_name() == "Parameter" or bool(sources & live)
-            live |= {node.get_friendly_name()} if alive else set()
-            found.append(_operator(node, alive))
-        return found
+        if self._operators is None:
+            import openvino as ov
+
+            self._operators = operators(self._compiled, ov.Core().read_model(str(self._artifact.path)), self._artifact)
+        return self._operators
 
     def profiler(self) -> OvProfiler:
         """Compile a twin with counters; see `bench.backends.profiling`."""
         compiled, _ = self._compile(self._config | {"PERF_COUNT": True})
-        return OvProfiler(compiled, *self._bind(compiled), NAMES, (self._inputs, self._outputs))
+        return OvProfiler(compiled, *self._bind(compiled), (self._inputs, self._outputs))
 
     def close(self) -> None:
         """Drop the request and the compiled model."""
@@ -164,28 +168,3 @@ class OpenVino(Backend):
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> OpenVinoSession:
         """Compile the artifact; see `bench.backends.base.Backend.load`."""
         return OpenVinoSession(artifact, settings, options)
-
-
-def _operator(node: ov.Node, alive: bool) -> Operator:
-    info = rt_info(node)
-    kind = info.get("layerType", node.get_type_name())
-    inputs = [tuple(i.get_source_output().get_shape()) for i in node.inputs()]
-    outputs = [tuple(o.get_shape()) for o in node.outputs()]
-    macs: int | None = None
-    if alive and kind in CONVOLUTIONS and len(inputs) > 1:
-        weight = inputs[1]
-        grouped = len(weight) == len(inputs[0]) + 1  # [G, O/G, I/G, ...] against [O, I, ...]
-        per_element = prod(weight[2:]) if grouped else prod(weight[1:])
-        macs = (prod(outputs[0]) if kind == "Convolution" else prod(inputs[0])) * per_element
-    elif alive and kind in PRODUCTS and inputs:
-        macs = prod(outputs[0]) * inputs[0][-1]
-    return Operator(
-        name=info.get("originalLayersNames") or node.get_friendly_name(),
-        kind=kind,
-        macs=macs,
-        precision=NAMES.get(info.get("runtimePrecision", ""), info.get("runtimePrecision", "")),
-        layout=info.get("outputLayouts", ""),
-        implementation=info.get("primitiveType", ""),
-        shapes=tuple(outputs),
-        opaque=kind in OPAQUE,
-    )

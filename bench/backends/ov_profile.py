@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bench.backends.loop import time_block
+from bench.backends.ov_graph import info_of, precision_of
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator
 
 if TYPE_CHECKING:
@@ -22,20 +23,15 @@ LAYOUTS = {"abcd": "nchw", "acdb": "nhwc", "aBcd16b": "nchw16c", "aBcd8b": "nchw
 
 
 class OvProfiler:
-    """A second compiled model with counters on; `infer` runs its `request`, `names` are our names of precisions.
+    """A second compiled model with counters on; `infer` runs its `request`.
 
     `buffers` are those bound to the request, kept alive here: the session that they belong to may be closed first.
     """
 
     def __init__(
-        self,
-        compiled: ov.CompiledModel,
-        request: ov.InferRequest,
-        infer: Callable[[], None],
-        names: dict[str, str],
-        buffers: object,
+        self, compiled: ov.CompiledModel, request: ov.InferRequest, infer: Callable[[], None], buffers: object
     ) -> None:
-        self._compiled, self._request, self._infer, self._names = compiled, request, infer, names
+        self._compiled, self._request, self._infer = compiled, request, infer
         self._buffers = buffers
         time_block(infer, WARMUP)
         self._warm = self._means()
@@ -50,7 +46,7 @@ class OvProfiler:
         """Take the warm-up out of the means and join them with the runtime model, by name."""
         total = WARMUP + self._count
         nodes = {node.get_friendly_name(): node for node in self._compiled.get_runtime_model().get_ordered_ops()}
-        layouts = {name: rt_info(node).get("outputLayouts", "") for name, node in nodes.items()}
+        layouts = {name: info_of(node).get("outputLayouts", "") for name, node in nodes.items()}
         found = []
         for counter in self._request.get_profiling_info():
             node = nodes.get(counter.node_name)
@@ -73,7 +69,7 @@ class OvProfiler:
     ) -> TimedOperator:
         if node is None:  # executed, but folded out of the runtime model that is shown
             return TimedOperator(counter.node_name, counter.node_type, raw, implementation=counter.exec_type)
-        info = rt_info(node)
+        info = info_of(node)
         sources = [i.get_source_output().get_node() for i in node.inputs()]
         shapes = tuple(tuple(i.get_source_output().get_shape()) for i in node.inputs())
         weight, group = shapes[1] if len(shapes) > 1 else (), 1
@@ -82,7 +78,6 @@ class OvProfiler:
         before = layouts.get(sources[0].get_friendly_name(), "") if sources else ""
         after = info.get("outputLayouts", "").partition(",")[0]
         origins = info.get("originalLayersNames", "")
-        precision = info.get("runtimePrecision", "")
         return TimedOperator(
             name=counter.node_name,
             kind=counter.node_type,
@@ -92,7 +87,7 @@ class OvProfiler:
             group=group,
             layout_in=_layout(before.partition(",")[0]),
             layout_out=_layout(after),
-            precision=self._names.get(precision, precision),
+            precision=precision_of(info),
             implementation=counter.exec_type,
             shapes_in=shapes,
             shape_out=tuple(node.outputs()[0].get_shape()) if node.outputs() else (),
@@ -110,8 +105,3 @@ def _layout(code: str) -> str:
 def _microseconds(counter: ov.ProfilingInfo) -> int:
     microseconds: int = round(counter.real_time.total_seconds() * 1e6)
     return microseconds
-
-
-def rt_info(node: ov.Node) -> dict[str, str]:
-    """Return what the runtime model says of a node, as text."""
-    return {k: str(v.astype(str)) if hasattr(v, "astype") else str(v) for k, v in node.get_rt_info().items()}

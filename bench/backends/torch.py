@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,8 +24,12 @@ from bench.backends.base import (
 from bench.backends.torch_graph import operators_of
 from bench.backends.torch_profile import TorchProfiler
 from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.machine.threads import count_computing
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
+
+# An element-wise operator of this size is shared among all threads: far above torch's grain of 32768 elements.
+SHARED_ELEMENTS = 1 << 22
 
 
 class TorchSession(Session):
@@ -57,7 +61,8 @@ class TorchSession(Session):
         if options["channels_last"]:
             self._module = self._module.to(memory_format=torch.channels_last)
             self._inputs = [x.to(memory_format=torch.channels_last) for x in self._inputs]
-        self._run = torch.compile(self._module) if self._compile else self._module
+        self._artifact = artifact
+        self._run = self._compiled() if self._compile else self._module
         self._result: object = None
         self._operators: list[Operator] | None = None
         if self._device.type == "cuda":
@@ -65,6 +70,15 @@ class TorchSession(Session):
             self.infer, self.clocks = self._infer_cuda, Clocks(device_ns=self._device_ns)
         else:
             self.infer = self._infer_cpu
+
+    def _compiled(self) -> Any:
+        """Compile the module, from the beginning: what was compiled before, and how often, is forgotten."""
+        import torch
+        import torch._dynamo
+
+        torch._dynamo.reset()
+        self._frames = _compiled_frames()
+        return torch.compile(self._module)
 
     def _infer_cpu(self) -> None:
         self._result = self._run(*self._inputs)
@@ -89,7 +103,12 @@ class TorchSession(Session):
         import torch
 
         settings = precision_switches()
-        settings["compile"] = self._compile
+        unmet: tuple[str, ...] = ()
+        if self._compile:
+            tried, done = (now - before for now, before in zip(_compiled_frames(), self._frames, strict=True))
+            if not done or done < tried:
+                unmet = (f"torch.compile compiled {done} of {tried} functions: the rest ran uncompiled",)
+        settings["compile"] = self._compile and not unmet
         settings["autocast"] = torch.is_autocast_enabled(self._device.type)
         dtype = next(self._module.parameters()).dtype
         precision = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype, str(dtype))
@@ -98,12 +117,22 @@ class TorchSession(Session):
             precision = reduced
         name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
         placement = Placement.of(self._device.type, self.operators())
-        return Effective(torch.__version__, name, precision, torch.get_num_threads(), placement, settings)
+        return Effective(torch.__version__, name, precision, self._threads(), placement, settings, unmet)
+
+    def _threads(self) -> int:
+        """Count the threads that share a large operator: torch tells what it was asked for, whatever OpenMP allows."""
+        import torch
+
+        told = int(torch.get_num_threads())
+        if told == 1 or self._device.type != "cpu":
+            return told
+        large = torch.ones(SHARED_ELEMENTS)
+        return min(told, count_computing(lambda: large.mul_(1.0)) or told)
 
     def operators(self) -> list[Operator]:
         """Write down one eager pass (the graph that ``torch.compile`` is given as well)."""
         if self._operators is None:
-            self._operators = operators_of(self._module, self._inputs)
+            self._operators = operators_of(self._module, self._inputs, self._artifact)
         return self._operators
 
     def profiler(self) -> TorchProfiler:
@@ -169,6 +198,13 @@ def _set_precision(tf32: bool) -> None:
     torch.backends.cudnn.rnn.fp32_precision = cuda
     torch.backends.mkldnn.matmul.fp32_precision = "ieee"
     torch.backends.mkldnn.conv.fp32_precision = "ieee"
+
+
+def _compiled_frames() -> tuple[int, int]:
+    """Return how many functions dynamo has tried to compile in this process, and how many it has compiled."""
+    from torch._dynamo.utils import counters
+
+    return counters["frames"]["total"], counters["frames"]["ok"]
 
 
 def precision_switches() -> dict[str, object]:

@@ -23,6 +23,7 @@ from typing import IO
 
 from bench.base import wire
 from bench.base.errors import BenchError, WorkerCrashed, clip
+from bench.base.process import NO_TELEMETRY
 
 TOLD = 3  # exit code of a child that has told its error
 LOG_BYTES = 8000
@@ -56,7 +57,12 @@ def ask(
     pipe = subprocess.PIPE
     try:
         child = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=pipe, env=os.environ | (environment or {}), start_new_session=True
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env={**os.environ, **NO_TELEMETRY, **(environment or {})},
+            start_new_session=True,
         )
     except OSError as error:
         raise ChildFailed(f"cannot be started by {command[0]}: {error.strerror}", "check python=") from error

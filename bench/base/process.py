@@ -1,15 +1,36 @@
-"""What every process of ours does for the one that started it."""
+"""What every process of ours does for the one that started it, and what of its environment a worker must not see."""
 
 from __future__ import annotations
 
 import ctypes
 import signal
 import sys
+from collections.abc import Mapping
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+
+# Environment variables whose names begin so change thread pools, precision, kernels, memory or layout behind a
+# session's back. By prefix, because every version of a runtime brings new ones.
+HIDDEN = (
+    *("OMP_", "GOMP_", "KMP_", "LIBOMP", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "BLAS_", "VECLIB_", "ACCELERATE_"),
+    *("NUMEXPR_", "NPY_", "TBB_", "TORCH", "PYTORCH_", "ATEN_", "C10_", "INDUCTOR_", "TRITON_"),
+    *("ORT_", "ONNXRUNTIME_", "OV_", "OPENVINO_", "ONEDNN_", "DNNL_", "MKLDNN_", "ACL_", "XNNPACK_", "KLEIDIAI_"),
+    *("CUBLAS", "CUDNN_", "CUDA_LAUNCH_BLOCKING", "NVIDIA_TF32_OVERRIDE"),
+    *("LD_PRELOAD", "LD_AUDIT", "LD_BIND_NOW", "GLIBC_TUNABLES", "MALLOC_", "JEMALLOC_", "TCMALLOC_", "MIMALLOC_"),
+    *("PYTHONMALLOC", "PYTHONDEVMODE"),
+)
+# ONNX Runtime else writes a device id and a store of events into the user's cache.
+NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
+# Of the hidden ones, those that only say where something is kept, or that nothing is to be sent.
+HARMLESS = (*NO_TELEMETRY, "TORCH_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "OPENVINO_LIB_PATHS")
 
 
 def die_with_parent() -> None:
     """Have the kernel end this process when its parent ends, however that does (Linux; nothing happens elsewhere)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def hidden_settings(environment: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables that may change what a runtime does, without a word in any option."""
+    return sorted(name for name in environment if name.startswith(HIDDEN) and name not in HARMLESS)

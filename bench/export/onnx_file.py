@@ -17,6 +17,7 @@ from bench.artifact.digest import sha256_with_data
 from bench.base.errors import ArtifactError, OutOfMemory, clip, first_line
 from bench.base.limits import GIB, allow
 from bench.export import onnx_inputs
+from bench.export.activations import computes
 from bench.export.key import Recipe
 from bench.export.remarks import remarks_on
 from bench.graph.complexity import Complexity, count
@@ -123,6 +124,7 @@ def _examine(recipe: Recipe, draft: Path) -> None:
         batch=opened.batch,
         resolution=opened.resolution,
         precision=precision_of(reading, model),
+        computes=computes(inferred, {n.name: n.macs for n in complexity.nodes}) or precision_of(reading, model),
         macs=complexity.macs,
         params=carried.params,
         mac_ops=tuple(MacOp(n.name, n.op, n.macs, n.weight, n.group) for n in complexity.nodes),

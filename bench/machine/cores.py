@@ -1,19 +1,45 @@
-"""Which cores a launch runs on: the quietest of those it may use, one per physical core, all of the fastest kind."""
+"""Which cores a launch runs on: the quietest of those it may use, one per physical core, of one kind and one node."""
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.errors import Unsupported
-from bench.machine.environment import pick_cores
+from bench.machine.environment import pick_cores, usable_cores
 
 WATCH_S = 0.05
 # Less than this share busy is as good as idle: one tick of the kernel's clock is already a fifth of the watch.
 IDLE = 0.25
+# Cores of one kind: their top clocks differ by less. Favoured cores of a chip are a few percent faster than the rest,
+# small ones slower by half.
+ALIKE = 0.85
 ROOT = Path("/")
+# What a container's filter of system calls answers, or a kernel without the call: no fault of the cores asked for.
+FORBIDDEN = (errno.EPERM, errno.EACCES, errno.ENOSYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The cores that a process runs on, and why it could not be pinned to those asked for; empty if it was."""
+
+    cores: list[int]
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """A core as it is weighed: its kind (0 is the fastest), how busy its physical core is, who shares it, its node."""
+
+    number: int
+    kind: int
+    busy: float
+    siblings: frozenset[int]
+    node: str
 
 
 def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: float = WATCH_S) -> list[int]:
@@ -34,30 +60,62 @@ def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: f
     time.sleep(watch_s)
     after = _busy(root)
     busy = {core: max(0.0, after.get(core, 0) - before.get(core, 0)) / watch_s for core in allowed}
-    groups = {core: _siblings(root, core) for core in allowed}
-    crowd = {core: max(busy.get(c, 0.0) for c in groups[core]) for core in allowed}
-    kind = {core: _capacity(root, core) for core in allowed}
-    order = sorted(allowed, key=lambda core: (-kind[core], crowd[core] if crowd[core] > IDLE else 0.0, -core))
-    chosen: list[int] = []
+    kinds = _kinds({core: _capacity(root, core) for core in allowed})
+    cores = []
+    for core in allowed:
+        siblings = _siblings(root, core)
+        crowd = max(busy.get(c, 0.0) for c in siblings)
+        crowd = crowd if crowd > IDLE else 0.0
+        cores.append(_Core(core, kinds[core], crowd, frozenset(siblings), _node(root, core)))
+    nodes = sorted({core.node for core in cores})
+    sets = [_pick([core for core in cores if core.node == node], threads) for node in nodes] + [_pick(cores, threads)]
+    best = min((chosen for chosen in sets if len(chosen) == threads), key=_cost)
+    return sorted(core.number for core in best)
+
+
+def _pick(cores: Sequence[_Core], threads: int) -> list[_Core]:
+    """Return the best cores for so many threads, one of each physical core as long as there are any."""
+    order = sorted(cores, key=lambda core: (core.kind, core.busy, -core.number))
+    chosen: list[_Core] = []
     for core in order:
-        if not set(groups[core]) & set(chosen):
+        if not any(core.number in other.siblings for other in chosen):
             chosen.append(core)
-    chosen += [core for core in order if core not in chosen]
-    return sorted(chosen[:threads])
+    return [*chosen, *(core for core in order if core not in chosen)][:threads]
 
 
-def pin(cores: list[int]) -> list[int]:
-    """Pin this process, and so the threads that it will start, to `cores`; return those it may really use."""
+def _cost(chosen: Sequence[_Core]) -> tuple[float, ...]:
+    """Say what speaks against a set of cores, the worst first: slow, busy, shared, of two nodes."""
+    shared = sum(core.number in other.siblings for core in chosen for other in chosen if core is not other)
+    return (
+        sum(core.kind for core in chosen),
+        sum(core.busy for core in chosen),
+        shared,
+        len({core.node for core in chosen}),
+        -sum(core.number for core in chosen),
+    )
+
+
+def pin(cores: list[int]) -> Pinned:
+    """Pin this process, and so the threads that it will start, to `cores`; say which those are that it really uses.
+
+    Where pinning is forbidden it runs wherever the system likes.
+
+    Raises:
+        Unsupported: there are no such cores.
+    """
     if not hasattr(os, "sched_setaffinity"):
-        return []
+        return Pinned([])
+    why_not = ""
     if cores:
         try:
             os.sched_setaffinity(0, cores)
         except OSError as error:
-            raise Unsupported(
-                f"cannot run on cores {cores}: {error.strerror}", "check `cores` of the target"
-            ) from error
-    return sorted(os.sched_getaffinity(0))
+            if error.errno not in FORBIDDEN:
+                raise Unsupported(
+                    f"cannot run on cores {cores}: {error.strerror}", "check `cores` of the target"
+                ) from error
+            why_not = f"sched_setaffinity: {error.strerror}"
+    return Pinned(usable_cores(), why_not)
 
 
 def _busy(root: Path) -> dict[int, float]:
@@ -95,3 +153,25 @@ def _capacity(root: Path, core: int) -> int:
         except (OSError, ValueError):
             continue
     return 0
+
+
+def _kinds(capacities: dict[int, int]) -> dict[int, int]:
+    """Number the kinds of cores from the fastest: those within 15% of the fastest that is left are of one kind."""
+    kinds: dict[int, int] = {}
+    fastest, kind = 0, -1
+    for core, capacity in sorted(capacities.items(), key=lambda item: -item[1]):
+        if kind < 0 or capacity < ALIKE * fastest:
+            fastest, kind = capacity, kind + 1
+        kinds[core] = kind
+    return kinds
+
+
+def _node(root: Path, core: int) -> str:
+    """Name the memory node that a core belongs to, or its socket; empty where nothing tells."""
+    folder = root / f"sys/devices/system/cpu/cpu{core}"
+    for path in folder.glob("node[0-9]*"):
+        return path.name
+    try:
+        return "package" + (folder / "topology/physical_package_id").read_text().strip()
+    except OSError:
+        return ""

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.base.process import hidden_settings
 from bench.machine import cgroup
 from bench.machine.baseline import SHIFT, Known
-from bench.machine.environment import emulated
+from bench.machine.environment import emulated, usable_cores
 
 ROOT = Path("/")
 
@@ -132,10 +133,21 @@ def subnormals(root: Path, threads: int) -> list[Symptom]:
     """Numbers below 1.2e-38 are slow on some CPUs; our weights avoid them, a person's may not."""
     import numpy as np
 
+    # What a runtime is told holds for what it computes. OpenVINO takes subnormal weights for zero whatever it is told.
     flushed = float(np.float32(1e-38) / np.float32(16)) == 0.0
-    return [
-        Symptom("denormals", "ok", "flushed to zero by this process" if flushed else "kept, on every runtime alike")
-    ]
+    kept = "kept by onnxruntime and torch; openvino takes subnormal weights for zero"
+    return [Symptom("denormals", "ok", "flushed to zero by this process" if flushed else kept)]
+
+
+def variables(root: Path, threads: int) -> list[Symptom]:
+    """What is set in the environment for a runtime: workers are started without it."""
+    found = hidden_settings(os.environ)
+    if not found:
+        return [Symptom("environment", "ok", "nothing set for runtimes")]
+    hint = (
+        "workers run without them, so that options alone decide; what must be set, a wrapper given as python= can set"
+    )
+    return [Symptom("environment", "warning", ", ".join(found), hint)]
 
 
 def virtualisation(root: Path, threads: int) -> list[Symptom]:
@@ -152,7 +164,7 @@ def virtualisation(root: Path, threads: int) -> list[Symptom]:
 
 def cores(root: Path, threads: int) -> list[Symptom]:
     """The parent and the rest of the system need a core beside the ones that measure."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = len(usable_cores())
     if usable < threads:
         return [Symptom("cores", "bad", f"{usable} for {threads} threads", f"measure with at most {usable} threads")]
     if usable == threads:
@@ -188,7 +200,7 @@ def repeatability(known: tuple[float, int] | None, widest: float) -> Symptom:
 
 Check = Callable[[Path, int], list[Symptom]]
 CHECKS: tuple[Check, ...] = (
-    *(virtualisation, cores, quota, load, steal, governor, turbo, siblings, heat, swap, subnormals),
+    *(virtualisation, cores, quota, load, steal, governor, turbo, siblings, heat, swap, subnormals, variables),
 )
 
 

@@ -74,9 +74,12 @@ def emulated(root: Path = Path("/")) -> bool:
 
 
 def usable_cores() -> list[int]:
-    """Return the cores that this process may run on."""
+    """Return the cores that this process may run on; all of them where that may not be asked."""
     if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
+        try:
+            return sorted(os.sched_getaffinity(0))
+        except OSError:  # a filter of system calls
+            pass
     return list(range(os.cpu_count() or 1))
 
 

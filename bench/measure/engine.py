@@ -21,7 +21,7 @@ from bench.backends.answers import Block, Inspected, Mark
 from bench.base.errors import BenchError, LinkLost, MeasureError
 from bench.measure.bring import bring
 from bench.measure.launch import Launch
-from bench.measure.rows import fault_of
+from bench.measure.readback import fault_of
 from bench.measure.state import LaunchRecord
 from bench.plan.case import Case
 from bench.plan.protocol import Warming

@@ -35,6 +35,7 @@ class Launch:
         self._timeout_s = timeout_s
         # NumPy computes only the reference workload, on one core.
         settings = {"OMP_NUM_THREADS": str(case.settings.threads), "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
+        self._given = list(settings)
         self._process = (transport or LocalTransport()).start(case.backend.python, WORKER, settings, timeout_s)
         self._unread = b""
         self._marked = wire.Marked()
@@ -73,6 +74,7 @@ class Launch:
             options=self.case.backend.options,
             settings=asdict(self.case.settings),
             cores=list(cores),
+            given=self._given,
         )
 
     def warm(self, how: Warming) -> Unchecked:

@@ -56,7 +56,7 @@ class Prober:
         """Pin this process and import the runtime; say where it runs and how much memory is free."""
         import psutil
 
-        self.cores = pin(cores)
+        self.cores = pin(cores).cores
         self.backend = backends.get(backend)
         self.options = options
         self.settings = Settings.read(settings)

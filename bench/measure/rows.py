@@ -9,26 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench import backends
 from bench.artifact.artifact import Artifact
 from bench.backends.answers import Inspected
-from bench.backends.base import PARITY_TOLERANCE, Placement
 from bench.base.errors import BenchError, clip
 from bench.graph.floor import groups_of
 from bench.machine import roofs as store
 from bench.machine.environment import Environment
 from bench.machine.roof import LIMIT, Roofline
 from bench.measure.limits import limit_columns
+from bench.measure.readback import asked_precision, fault_of, remarks_of
 from bench.measure.state import CaseState
 from bench.plan.case import Case
 from bench.plan.protocol import Protocol
 from bench.rows.schema import STATUSES, Row
 from bench.stats.summary import percentile
-
-
-def asked_precision(case: Case, artifact: Artifact) -> str:
-    """Return the precision that the case asks for: its own, or that of the model's weights."""
-    return backends.get(case.backend.name).asked_precision(artifact, case.backend.options)
 
 
 def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
@@ -70,41 +64,6 @@ def _why_wide(state: CaseState) -> str:
     return f": runs of such cases on this machine differ by {found.between_sd:.1%}; --over 2m narrows it"
 
 
-def fault_of(case: Case, artifact: Artifact, parity: float, inspected: Inspected) -> tuple[str, str] | None:
-    """Return status and reason if what ran is not what was asked, or computes something else; None if all is well.
-
-    `parity` is the worst relative L2 error of the output, `inspected` the worker's answer to ``inspect``.
-    """
-    effective = inspected["effective"]
-    executed = inspected["macs_executed"]
-    known = not inspected["opaque"] and not artifact.uncounted
-    if known and executed is not None and executed < artifact.macs:
-        return "failed", (
-            f"the runtime's graph has {executed} MACs and the source {artifact.macs}: "
-            "part of the network was folded away"
-        )
-    if known and executed is not None and executed > artifact.macs and artifact.kind == "onnx":
-        return "failed", f"{executed} MACs ran and only {artifact.macs} were counted: the count is wrong"
-    weights = PARITY_TOLERANCE.get(artifact.precision, PARITY_TOLERANCE["fp32"])
-    tolerance = PARITY_TOLERANCE.get(effective["precision"], weights)
-    if not parity <= tolerance:
-        why = "".join(f"; {remark}" for remark in artifact.remarks)
-        said = f"relative L2 error {parity:.2g} against {artifact.reference_by}; {tolerance:g} is allowed"
-        return "mismatch", said + why
-    asked = asked_precision(case, artifact)
-    if effective["precision"] == "unknown":
-        return "downgraded", f"nothing tells whether it ran in {asked}"
-    if effective["precision"] != asked:
-        return "downgraded", f"ran in {effective['precision']}, not in {asked}"
-    elsewhere = Placement(**effective["placement"]).fault()
-    if elsewhere:
-        return "downgraded", elsewhere
-    threads = case.settings.threads
-    if effective["device"] == "cpu" and effective["threads"] not in (threads, None):
-        return "downgraded", f"ran with {effective['threads']} threads, not with {threads}"
-    return None
-
-
 def build_row(state: CaseState, protocol: Protocol, environment: Environment, run_id: str) -> Row:
     """Make the row of a case that has ended, well or not."""
     status, error = judge(state, protocol)
@@ -125,6 +84,7 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
     if state.inspected is not None:
         values |= _of_inspection(state.inspected, partial=state.artifact is None or bool(state.artifact.uncounted))
     values |= _of_samples(state)
+    values["remark"] = clip("; ".join(_remarks(state)), 500)
     values |= under_roof
     if values.get("latency_ms") and values.get("macs"):
         values["gmacs_per_s"] = values["macs"] / values["latency_ms"] / 1e6
@@ -184,6 +144,28 @@ def _of_inspection(inspected: Inspected, partial: bool) -> dict[str, Any]:
     }
 
 
+def _remarks(state: CaseState) -> list[str]:
+    """Return what a reader must know of the row besides its columns."""
+    told = []
+    if state.artifact is not None and state.inspected is not None:
+        told += remarks_of(state.case, state.artifact, state.inspected)
+    loaded = [launch.loaded for launch in state.launches]
+    told += sorted({f"not pinned to cores: {row['unpinned']}" for row in loaded if row.get("unpinned")})
+    hidden = sorted({name for row in loaded for name in row.get("hidden", ())})
+    return [*told, f"set in the worker's environment: {', '.join(hidden)}"] if hidden else told
+
+
+def _cores(state: CaseState, counted: list[list[int]]) -> str:
+    """Name the cores of the launches whose samples count, in the order of the launches."""
+    names, left = [], list(counted)
+    for launch in state.launches:
+        brought = iter([ns for block in launch.blocks for ns in block["latency_ns"]])
+        if left and all(ns in brought for ns in left[0]):  # blocks that count, in order of time
+            left.pop(0)
+            names.append(" ".join(map(str, launch.loaded["cores"])))
+    return ", ".join(dict.fromkeys(names))
+
+
 def _of_roofline(state: CaseState, environment: Environment, status: str) -> tuple[dict[str, Any], str]:
     """Return the columns that follow from this machine's roofline, if it is known, and why the row is wrong, if so."""
     found = state.estimate()
@@ -224,7 +206,7 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         "emulated": any(row.get("emulated") for row in loaded),
         "blocks": len(blocks),
         "samples": len(samples),
-        "cores": " ".join(map(str, loaded[-1]["cores"])),
+        "cores": _cores(state, weighing.launches),
         "parity_rel_l2": max(row["parity_rel_l2"] for row in loaded),
         "parity_top1": all(row["parity_top1"] for row in loaded),
         "peak_rss_mb": max(rss) / 2**20 if rss else None,

@@ -38,10 +38,11 @@ from bench.backends.base import Options, relative_l2, top1_agrees
 from bench.backends.loop import time_block, time_paced
 from bench.base import wire
 from bench.base.errors import BenchError, Unsupported
-from bench.base.process import die_with_parent
+from bench.base.process import die_with_parent, hidden_settings
 from bench.machine import counters
 from bench.machine.cores import pin, quietest
 from bench.machine.environment import emulated, usable_cores
+from bench.machine.threads import count_computing
 from bench.machine.workload import ReferenceWorkload, Workload
 from bench.measure import profiling
 from bench.plan.case import Settings
@@ -70,14 +71,15 @@ class Worker:
         return {"cores": quietest(threads, allowed or usable_cores())}
 
     def load(
-        self, artifact: str, backend: str, options: Options, settings: object, cores: list[int]
+        self, artifact: str, backend: str, options: Options, settings: object, cores: list[int], given: list[str]
     ) -> dict[str, object]:
         """Import the runtime, load the artifact, run the first two inferences, compare the output."""
-        self.cores = pin(cores)
+        pinned = pin(cores)
+        self.cores = pinned.cores
         self.artifact = artifacts.load(Path(artifact))
         self.backend = backends.get(backend)
         asked = Settings.read(settings)
-        self.pace_ns = round((asked.pace_ms or 0) * 1e6)
+        self.pace_ns, self.threads = round((asked.pace_ms or 0) * 1e6), asked.threads
         begin = time.perf_counter_ns()
         try:
             self.backend.import_runtime()
@@ -96,6 +98,8 @@ class Worker:
         return {
             "pid": os.getpid(),
             "cores": self.cores,
+            "unpinned": pinned.why_not,
+            "hidden": [name for name in hidden_settings(os.environ) if name not in given],
             "emulated": emulated(),
             "import_ns": imported - begin,
             "load_ns": loaded - imported,
@@ -171,6 +175,8 @@ class Worker:
         operators = self.session.operators() if self.backend.capabilities.graph else None
         effective = self.session.effective()
         told = operators or []
+        opaque = sorted({op.kind for op in told if op.opaque})
+        known = operators is not None and not opaque
         padded = [op.padded_macs for op in told if op.padded_macs is not None]
         return {
             "effective": {
@@ -180,12 +186,23 @@ class Worker:
                 "threads": effective.threads,
                 "placement": asdict(effective.placement),
                 "settings": {k: str(v) for k, v in effective.settings.items()},
+                "unmet": effective.unmet,
+                "remarks": effective.remarks,
             },
             "operators": None if operators is None else len(operators),
-            "macs_executed": None if operators is None else sum(op.macs or 0 for op in operators),
-            "macs_padded": sum(padded) if padded else None,
-            "opaque": sorted({op.kind for op in told if op.opaque}),
+            "macs_executed": sum(op.macs or 0 for op in told) if known else None,
+            "macs_needed": sum(op.macs or 0 for op in told if op.needed) if known else None,
+            "macs_padded": sum(padded) if padded and known else None,
+            "opaque": opaque,
+            "largest_macs": max((op.macs or 0 for op in told), default=0),
+            "busy_threads": self._busy_threads(),
         }
+
+    def _busy_threads(self) -> int | None:
+        """Count the threads that compute while inferences run; None where that is not asked or nothing tells."""
+        if self.threads == 1 or self.backend.capabilities.scripted or self.device_ns is not None:
+            return None
+        return count_computing(self.session.infer)
 
     def profile(self, rounds: int, n: int, twin_first: bool) -> Load:
         """Let unprofiled and profiled blocks take turns; answer with raw numbers.
@@ -203,9 +220,17 @@ class Worker:
         return {"peak_rss_bytes": peak_rss_bytes()}
 
 
-def peak_rss_bytes() -> int:
-    """Return the peak resident memory of this process (Linux counts ``ru_maxrss`` in KiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak_rss_bytes(status: Path = Path("/proc/self/status")) -> int:
+    """Return the peak resident memory of this program.
+
+    ``ru_maxrss`` lives on when a process becomes another program: it may be that of the parent which started this one.
+    """
+    try:
+        told = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(told.split()[1]) * 1024
+    except (OSError, StopIteration, ValueError, IndexError):
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _look_after_the_machine() -> None:

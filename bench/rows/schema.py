@@ -60,7 +60,9 @@ class Row:
         ENVIRONMENT, "", "archspec's name; in a VM perhaps only a level such as x86_64_v4"
     )
     cpu_id: str | None = column(MACHINE, "", "family, model, stepping (x86), or implementer and part (ARM)")
-    cores: str | None = column(RESULT, "", "cores that the worker was pinned to")
+    cores: str | None = column(
+        RESULT, "", "cores of the launches that count; several sets where they ran on different ones"
+    )
     hypervisor: str | None = column(ENVIRONMENT, "", "vendor of the virtual machine, empty on bare metal")
     emulated: bool | None = column(RESULT, "", "whether the CPU is emulated; such a row is never ok")
     os: str | None = column(ENVIRONMENT, "", "operating system and kernel")
@@ -144,6 +146,7 @@ class Row:
     seed: int | None = column(RUN, "", "seed of weights, input and order")
     isoflops_version: str | None = column(ENVIRONMENT, "", "version of this program")
     schema_version: int = column(RUN, "", "version of this schema", SCHEMA_VERSION)
+    remark: str | None = column(RESULT, "", "what else must be known of a row that stands, in one line")
     error: str | None = column(RESULT, "", "what went wrong, in one line")
 
 

@@ -14,18 +14,10 @@ from pathlib import Path
 
 from bench.artifact.artifact import Artifact
 from bench.base.errors import Unsupported
+from bench.base.process import hidden_settings
 from bench.machine import environment
 from bench.machine.doctor import Symptom, examine
 
-# Environment variables that change thread pools, precision or layout behind a session's back: not for the worker.
-# The last is what a Dask worker sets.
-SCRUBBED = (
-    "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY", "OMP_DYNAMIC", "GOMP_CPU_AFFINITY",
-    "KMP_AFFINITY", "KMP_BLOCKTIME", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TBB_NUM_THREADS",
-    "ORT_INTRA_OP_NUM_THREADS", "ORT_INTER_OP_NUM_THREADS", "ORT_LOAD_CONFIG_FROM_MODEL", "ONEDNN_DEFAULT_FPMATH_MODE",
-    "ONEDNN_MAX_CPU_ISA", "ONEDNN_VERBOSE", "DNNL_DEFAULT_FPMATH_MODE", "DNNL_MAX_CPU_ISA", "NVIDIA_TF32_OVERRIDE",
-    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "LD_PRELOAD", "MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_",
-)  # fmt: skip
 LOG_BYTES = 8000
 
 
@@ -39,7 +31,8 @@ class LocalProcess:
         self._oom_kills = oom_kills()
         self._log = tempfile.TemporaryFile(prefix="bench-worker-")  # noqa: SIM115 (closed in close)
         python = python or sys.executable
-        environment = {k: v for k, v in os.environ.items() if k not in SCRUBBED}
+        hidden = hidden_settings(os.environ)
+        environment = {k: v for k, v in os.environ.items() if k not in hidden}
         try:
             self._process = subprocess.Popen(
                 [python, "-P", "-m", module],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from bench.base.errors import Unsupported
 from bench.machine import cores
-from bench.machine.cores import quietest
+from bench.machine.cores import pin, quietest
+from bench.machine.environment import usable_cores
 
 CPU = "sys/devices/system/cpu"
 
@@ -55,6 +58,48 @@ def test_fast_cores_before_slow_ones(tmp_path: Path, monkeypatch: pytest.MonkeyP
     machine(tmp_path, {f"{CPU}/cpu{n}/cpu_capacity": "1024" if n < 2 else "400" for n in range(4)})
     watched(tmp_path, monkeypatch, {0: 0, 1: 5, 2: 0, 3: 0})
     assert quietest(1, [0, 1, 2, 3], tmp_path) == [0]
+
+
+def test_favoured_cores_are_of_one_kind_with_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few percent of clock are nothing beside a neighbour; half of it is another kind of core."""
+    clocks = {0: 5_750_000, 1: 5_750_000, 2: 5_800_000, 3: 4_300_000}
+    machine(tmp_path, {f"{CPU}/cpu{n}/cpufreq/cpuinfo_max_freq": str(khz) for n, khz in clocks.items()})
+    watched(tmp_path, monkeypatch, {0: 0, 1: 0, 2: 5, 3: 0})
+    assert quietest(1, [0, 1, 2, 3], tmp_path) == [1]
+    watched(tmp_path, monkeypatch, {0: 5, 1: 5, 2: 5, 3: 0})
+    assert quietest(1, [0, 1, 2, 3], tmp_path) == [2]
+
+
+def test_threads_stay_on_one_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(tmp_path, {f"{CPU}/cpu{n}/topology/physical_package_id": str(n % 2) for n in range(6)})
+    watched(tmp_path, monkeypatch, dict.fromkeys(range(6), 0))
+    assert quietest(2, list(range(6)), tmp_path) == [3, 5]
+    watched(tmp_path, monkeypatch, {0: 0, 1: 5, 2: 0, 3: 0, 4: 0, 5: 5})
+    assert quietest(2, list(range(6)), tmp_path) == [2, 4]  # the other socket has one quiet core left
+    watched(tmp_path, monkeypatch, {0: 0, 1: 5, 2: 0, 3: 0, 4: 0, 5: 5})
+    assert quietest(4, list(range(6)), tmp_path) == [0, 2, 3, 4]  # no socket has four
+    for n in range(6):  # memory nodes say it better than sockets
+        (tmp_path / f"{CPU}/cpu{n}/node{n // 3}").mkdir()
+    watched(tmp_path, monkeypatch, dict.fromkeys(range(6), 0))
+    assert quietest(2, list(range(6)), tmp_path) == [4, 5]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EACCES])
+def test_where_pinning_is_forbidden_it_runs_unpinned(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(pid: int, cores: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    pinned = pin([0])
+    assert pinned.cores == usable_cores()
+    assert os.strerror(number) in pinned.why_not
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: refuse(pid, None))
+    assert pin([0]).cores == list(range(os.cpu_count() or 1))
+
+
+def test_cores_that_are_not_there_are_the_targets_fault() -> None:
+    with pytest.raises(Unsupported, match="cannot run on cores"):
+        pin([100_000])
 
 
 def test_where_nothing_can_be_watched(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from bench import backends
 from bench.measure.launch import Launch
 from bench.measure.rounds import groups, shuffled
+from bench.measure.rows import CaseState, LaunchRecord, _cores
 from bench.measure.runner import Observer, Runner
 from bench.plan import zoo
 from bench.plan.case import Case, Plan, cross
@@ -108,7 +109,11 @@ def test_the_budget_ends_the_launches(tiny: Path) -> None:
     [
         ("effective=bf16", "downgraded", "ran in bf16, not in fp32"),
         ("error=0.5", "mismatch", "relative L2 error"),
-        ("macs_share=0.5", "failed", "folded away"),
+        ("macs_share=1.5", "failed", "one of them is counted wrongly"),
+        ("macs_share=0.5,error=0.5", "mismatch", "relative L2 error"),
+        ("effective=unknown", "downgraded", "nothing tells whether it ran in fp32"),
+        ("unmet=eager ran", "downgraded", "eager ran"),
+        ("placed=0.5", "downgraded", "only 50.0% of the operators"),
         ("error=0.5,effective=bf16", "mismatch", "0.1 is allowed"),
     ],
 )
@@ -116,6 +121,26 @@ def test_a_number_that_cannot_be_stood_behind_is_not_ok(tiny: Path, options: str
     (row,), _, _ = run(tiny, [f"fake:{options}"])
     assert row.status == status
     assert says in row.error
+
+
+def test_work_that_a_runtime_leaves_out_is_told_where_the_output_is_right(tiny: Path) -> None:
+    whole, half = run(tiny, ["fake", "fake:macs_share=0.5"])[0]
+    assert (whole.status, half.status) == ("ok", "ok")
+    assert (whole.macs_executed, half.macs_executed) == (whole.macs, whole.macs // 2)
+    assert not whole.remark
+    assert f"{whole.macs // 2} of the source's {whole.macs} MACs" in half.remark
+
+
+def test_the_cores_of_a_row_are_those_of_the_launches_that_count(tiny: Path) -> None:
+    (row,), raw, _ = run(tiny, ["fake"])
+    assert row.cores == ", ".join(dict.fromkeys(" ".join(map(str, launch["cores"])) for launch in raw))
+    states = [
+        LaunchRecord({"cores": cores}, blocks=[{"latency_ns": ns}]) for cores, ns in (([0], [5, 6]), ([1], [7, 8]))
+    ]
+    case = CaseState(None, launches=[*states, states[0]])  # type: ignore[arg-type]
+    assert _cores(case, [[7, 8]]) == "1"
+    assert _cores(case, [[5, 6], [5, 6]]) == "0"
+    assert _cores(case, [[5, 6], [7, 8]]) == "0, 1"
 
 
 def test_one_launch_is_no_evidence(tiny: Path) -> None:

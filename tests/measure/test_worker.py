@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +15,12 @@ from bench.backends.answers import Block, Inspected
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.base.wire import MARK, Marked, take
 from bench.measure.launch import Launch
+from bench.measure.rows import CaseState, LaunchRecord, _remarks
 from bench.measure.runner import Runner
+from bench.measure.worker import Worker, peak_rss_bytes
 from bench.plan import zoo
 from bench.plan.case import Case, Network, Plan
 from bench.plan.protocol import Protocol, Warming
-from bench.transport.local import SCRUBBED
 
 
 def start(tiny: Path, backend: str, timeout_s: float = 60.0) -> tuple[Launch, str]:
@@ -83,8 +86,9 @@ def test_an_interpreter_without_us_is_said(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_the_worker_gets_no_hidden_thread_settings(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ORT_INTRA_OP_NUM_THREADS", "4")
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    for name in HIDDEN:
+        monkeypatch.setenv(name, "7")
+    monkeypatch.setenv("TORCH_HOME", "/kept")
     launch, _ = start(tiny, "fake")
     with launch:
         environment = Path(f"/proc/{launch._process.pid}/environ")
@@ -93,7 +97,69 @@ def test_the_worker_gets_no_hidden_thread_settings(tiny: Path, monkeypatch: pyte
         names = dict(e.split("=", 1) for e in environment.read_text().split("\0") if "=" in e)
     assert names["OMP_NUM_THREADS"] == "1"
     ours = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}  # set again, to what the case asks for
-    assert not (set(SCRUBBED) - ours) & set(names)
+    assert not (set(HIDDEN) - ours) & set(names)
+    assert names["TORCH_HOME"] == "/kept"
+
+
+HIDDEN = (
+    *("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_MAX_ACTIVE_LEVELS", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "MKL_CBWR"),
+    *(
+        "OPENBLAS_NUM_THREADS",
+        "OPENBLAS_CORETYPE",
+        "ATEN_CPU_CAPABILITY",
+        "TORCHDYNAMO_DISABLE",
+        "TORCH_COMPILE_DISABLE",
+    ),
+    *("ORT_INTRA_OP_NUM_THREADS", "OV_CPU_X", "ONEDNN_MAX_CPU_ISA", "MALLOC_ARENA_MAX", "LD_PRELOAD", "GLIBC_TUNABLES"),
+)
+
+
+def test_what_a_wrapper_sets_is_told(tiny: Path, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nOMP_THREAD_LIMIT=1 exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    launch, folder = start(tiny, f"fake:python={python}")
+    with launch:
+        assert launch.load(folder, [])["hidden"] == ["OMP_THREAD_LIMIT"]
+
+
+def test_a_worker_that_may_not_be_pinned_measures_and_says_so(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, cores: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    case = Case(Network(zoo.resolve(str(tiny))), backends.resolve("fake"))
+    made, worker = export.ensure(case.network), Worker()
+    request = {"artifact": made.folder, "backend": "fake", "options": case.backend.options}
+    loaded = worker.load({**request, "settings": {"threads": 1}, "cores": [0], "given": list(os.environ)})
+    assert loaded["unpinned"] == "sched_setaffinity: Operation not permitted"
+    state = CaseState(case, artifact=made, launches=[LaunchRecord(loaded)], inspected=worker.inspect({}))
+    assert _remarks(state) == ["not pinned to cores: sched_setaffinity: Operation not permitted"]
+
+
+def test_peak_memory_is_that_of_this_program(tmp_path: Path) -> None:
+    """What a parent once held is in ``ru_maxrss`` of every program that it starts."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import subprocess, sys\n"
+        "held = bytearray(400 << 20)\n"
+        "held[::4096] = b'x' * len(held[::4096])\n"
+        "code = 'from bench.measure.worker import peak_rss_bytes; print(peak_rss_bytes())'\n"
+        "print(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout)\n"
+    )
+    folder = Path(__file__).parents[2]
+    said = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+    )
+    assert 5e6 < int(said.stdout) < 300e6
+    status = tmp_path / "status"
+    status.write_text("Name:\tpython\nVmPeak:\t  900 kB\nVmHWM:\t    1234 kB\n")
+    assert peak_rss_bytes(status) == 1234 * 1024
+    assert peak_rss_bytes(tmp_path / "nothing") > 5e6
 
 
 def test_the_worker_ends_when_its_parent_does(tiny: Path) -> None:

@@ -81,8 +81,9 @@ def interval(row: Row) -> str:
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:
-    """Say in a line each why a row is not ``ok``."""
-    return [f"{row.status}: {row.model} on {row.backend}: {row.error}" for row in rows if row.status != "ok"]
+    """Say in a line each why a row is not ``ok``, and what else must be known of it."""
+    bad = [f"{row.status}: {row.model} on {row.backend}: {row.error}" for row in rows if row.status != "ok"]
+    return bad + [f"remark: {row.model} on {row.backend}: {row.remark}" for row in rows if row.remark]
 
 
 def baseline_hint(rows: Sequence[Row]) -> str:

@@ -1,0 +1,47 @@
+"""Which threads compute, on processes made of files and on a real one."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bench.machine.threads import computing, count_computing, cpu_ns
+
+TASK = "proc/self/task"
+
+
+def test_a_thread_computes_that_gets_a_tenth_of_what_the_fullest_gets() -> None:
+    assert computing({1: 0, 2: 0}, {1: 1000, 2: 400, 3: 90}) == 2
+    assert computing({1: 5000}, {1: 5100, 2: 100}) == 2
+    assert computing({1: 5}, {1: 5}) is None
+    assert computing({}, {}) is None
+
+
+def test_times_are_read_in_ns_or_in_ticks(tmp_path: Path) -> None:
+    for thread, name, text in ((7, "schedstat", "123456 9 3\n"), (8, "stat", "8 (a (b) c) S" + " 0" * 10 + " 3 2 0\n")):
+        folder = tmp_path / TASK / str(thread)
+        folder.mkdir(parents=True)
+        (folder / name).write_text(text)
+    (tmp_path / TASK / "9").mkdir()
+    assert cpu_ns(tmp_path) == {7: 123456, 8: 50_000_000}
+    assert cpu_ns(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_threads_of_this_process_are_counted(threads: int) -> None:
+    if not cpu_ns():
+        pytest.skip("this system does not tell")
+    together = threading.Barrier(threads)
+    data = bytes(1 << 22)
+
+    def burn(_: int) -> None:
+        together.wait()  # so that each thread takes one
+        for _ in range(4):
+            hashlib.sha256(data)  # without the interpreter's lock
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert count_computing(lambda: list(pool.map(burn, range(threads))), watch_s=0.0) == threads
