@@ -6,6 +6,7 @@ default or its words is a function here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from bench.base.errors import ParameterError
-from bench.plan.protocol import PairProtocol, ProfileProtocol, Protocol, ReplicateProtocol
+from bench.plan.protocol import MOST_S, MOST_SEED, PairProtocol, ProfileProtocol, Protocol, ReplicateProtocol
 from bench.plan.suite import Suite
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,6 +66,22 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds that a clock can wait for: neither nan nor endless."""
+
+    name = "seconds"
+
+    def __init__(self, least: float) -> None:
+        super().__init__(least, MOST_S)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a number; nan is below no bound and above none."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a number from {self.min:g} to {MOST_S:g}", param, ctx)
+        return number
+
+
 def backend(help: str) -> Option[Any]:
     """Add ``--backend``: one runtime, for `help`."""
     return click.option("--backend", default=RUNTIME, show_default=True, metavar="SPEC", help=help)
@@ -88,18 +105,20 @@ def launches(what: str, default: object) -> Option[Any]:
 def budget(what: str, least: float, default: float | None = None) -> Option[Any]:
     """Add ``--budget`` in seconds."""
     told = what if default is None else f"{what}  [default: {default:g}]"
-    return click.option("--budget", type=click.FloatRange(least), metavar="SECONDS", help=told)
+    return click.option("--budget", type=Seconds(least), metavar="SECONDS", help=told)
 
 
 def timeout(default: float) -> Option[Any]:
     """Add ``--timeout`` in seconds."""
     told = f"Per answer of a worker.  [default: {default:g}]"
-    return click.option("--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help=told)
+    return click.option("--timeout", type=Seconds(0.1), metavar="SECONDS", help=told)
 
 
 def seed(of: str) -> Option[Any]:
     """Add ``--seed``, `of` what."""
-    return click.option("--seed", type=int, default=RUN.seed, show_default=True, help=f"Of {of}.")
+    return click.option(
+        "--seed", type=click.IntRange(0, MOST_SEED), metavar="N", default=RUN.seed, show_default=True, help=f"Of {of}."
+    )
 
 
 def output(help: str, metavar: str | None = None) -> Option[Any]:

@@ -6,6 +6,9 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+MOST_S = 1e7  # seconds of a budget or a wait: what every clock and every pipe's poll can count
+MOST_SEED = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Warming:

@@ -7,8 +7,9 @@ their defaults and ranges). A card is data so that a device without PyTorch can 
 from __future__ import annotations
 
 import ast
+import os
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -88,7 +89,7 @@ def resolve(text: str) -> ModelRef:
     """
     spec = parse(text)
     if spec.name.endswith(".onnx"):
-        return ModelRef("onnx", _existing(spec.name), spec.name, {}, None)
+        return ModelRef("onnx", _short(_existing(spec.name)), spec.name, {}, None)
     library, colon, rest = spec.name.partition(":")
     if colon and library in LIBRARIES:
         if not rest:
@@ -98,8 +99,8 @@ def resolve(text: str) -> ModelRef:
         path, _, factory = spec.name.rpartition(":")
         if not factory.isidentifier():
             raise SpecError(f"{clip(text)!r} names no function", "write file.py:function")
-        _existing(path)
-        return ModelRef("python", str(spec), spec.name, dict(spec.params), None)
+        shown = replace(spec, name=f"{_short(_existing(path))}:{factory}")
+        return ModelRef("python", str(shown), spec.name, dict(spec.params), None)
     head, slash, rest = text.strip().partition("/")
     if slash and head in SOURCES:
         return _resolve_block(text.strip(), head, rest)
@@ -165,6 +166,12 @@ def _existing(path: str) -> str:
     if not Path(path).is_file():
         raise ArtifactError(f"there is no file {clip(path)}", "check the path; a zoo name has no ending")
     return path
+
+
+def _short(path: str) -> str:
+    """Write a path the one way in which it names a case: from the folder at hand where it lies below it."""
+    below = os.path.relpath(path)
+    return os.path.normpath(path) if below.startswith(os.pardir) else below
 
 
 def _read_card(family: str, text: str) -> Card:

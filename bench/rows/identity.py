@@ -28,6 +28,7 @@ from bench.plan.case import Plan
 from bench.plan.grammar import CaseText, options
 from bench.plan.shapes import show as show_shapes
 from bench.plan.target import ANY
+from bench.rows.dates import days
 from bench.rows.file import cell, text_of
 from bench.rows.schema import CASE, ENVIRONMENT, MACHINE, MEASURED, Row
 
@@ -96,11 +97,9 @@ def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[Numbers, list[
 def newest(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Keep the newest row of every key, in order of time.
 
-    Of rows that began at the same time, or do not say when, the last one counts.
+    Of rows that began at the same time, or say no possible date, the last one counts; one with a date is newer.
     """
-    began = frame["started_at"].cat
-    ranks = np.argsort(np.argsort(began.categories.to_numpy(dtype=str)))
-    ordered = frame.iloc[np.argsort(ranks[began.codes.to_numpy()], kind="stable")]
+    ordered = frame.iloc[np.argsort(np.nan_to_num(days(frame), nan=-np.inf), kind="stable")]
     return ordered[~ordered.duplicated(list(columns), keep="last")]
 
 

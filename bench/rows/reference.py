@@ -68,9 +68,9 @@ def relative(rows: Rows, text: str, read: Read = parse) -> Rows:
 def _widen(result: pd.DataFrame, frame: pd.DataFrame, by_job: pd.DataFrame) -> pd.DataFrame:
     """Give each row the interval of the quotient: variances of the logs add."""
     columns = ["latency_lo_ms", "latency_hi_ms", "launches"]
-    own = [within_variance(*values) for values in frame[columns].to_numpy()]
-    of_reference = [within_variance(*values) for values in by_job[columns].fillna(0).to_numpy()]
-    half = 1.96 * np.sqrt(np.add(own, of_reference))
+    own = within_variance(*frame[columns].to_numpy(dtype=float).T)
+    of_reference = within_variance(*by_job[columns].fillna(0).to_numpy(dtype=float).T)
+    half = 1.96 * np.sqrt(own + of_reference)
     result["latency_lo_ms"] = result["latency_ms"] * np.exp(-half)
     result["latency_hi_ms"] = result["latency_ms"] * np.exp(half)
     result["launches"] = np.nan  # the quantile above is the normal one

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.base.errors import BenchError, clip
-from bench.rows import identity
+from bench.rows import dates, identity
 from bench.rows.fields import family as family_of
 from bench.rows.frame import Rows
 from bench.rows.schema import MEASURED
@@ -174,10 +174,9 @@ def named(rows: Sequence[CaseRow]) -> dict[tuple[str, ...], str]:
 
 
 def frame_days(frame: pd.DataFrame) -> pd.Series:
-    """Return the date of every row as ISO text, UTC; the empty text where it has none."""
+    """Return the date of every row as ISO text, UTC; the empty text where it has none that can be."""
     import pandas as pd
 
-    categories = pd.Series(frame["started_at"].cat.categories, dtype="object")
-    times = pd.to_datetime(categories, format="ISO8601", utc=True, errors="coerce")
-    texts = times.dt.strftime("%Y-%m-%d").fillna("").to_numpy(dtype=object)
-    return pd.Series(texts[frame["started_at"].cat.codes.to_numpy()], index=frame.index, dtype="object")
+    days = np.floor(dates.days(frame))
+    found = {day: dates.text(day) for day in np.unique(days[~np.isnan(days)])}
+    return pd.Series([found.get(day, "") for day in days], index=frame.index, dtype="object")

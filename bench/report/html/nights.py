@@ -77,7 +77,8 @@ def _recurring(rows: Rows) -> Rows:
     """Keep the rows of machines that were met in more than one night: a single run has no history."""
     frame = rows.frame
     machines, _ = identity.numbers(frame, identity.machine())
-    several = (frame_days(frame).groupby(machines).nunique() >= FEWEST_NIGHTS).to_numpy()
+    days = frame_days(frame)
+    several = (days.where(days != "").groupby(machines).nunique() >= FEWEST_NIGHTS).to_numpy()
     return Rows(frame[several[machines]].reset_index(drop=True))
 
 
