@@ -27,10 +27,11 @@ from bench.base import cache
 from bench.base.errors import OutputError
 from bench.base.escape import csv_guard, csv_unguard, line
 from bench.rows import table
-from bench.rows.schema import COLUMNS, NOTHING, SCHEMA_VERSION, Row, canonical, kinds
+from bench.rows.schema import CASE, COLUMNS, MACHINE, NOTHING, RUN, SCHEMA_VERSION, Row, canonical, kinds
 
 GZIP_MEMBER = b"\x1f\x8b\x08"
 TAIL = 1 << 20  # bytes; no row is longer
+HEADER = 1 << 16  # and no header
 
 
 def samples_path(output: Path) -> Path:
@@ -75,15 +76,17 @@ def prepare(output: Path) -> str:
         with output.open("ab+", buffering=0) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             handle.seek(0)
-            first, ended, _ = handle.read(1 << 16).partition(b"\n")
-            header = first.decode("utf-8-sig", "replace").strip()
-            torn = not ended and ",".join(COLUMNS).startswith(header)
-            if not torn and next(csv.reader([header])) != list(COLUMNS):
+            first, ended, _ = handle.read(HEADER).partition(b"\n")
+            torn = not ended and ",".join(COLUMNS).encode().startswith(first)
+            names = COLUMNS if torn else _names(first)
+            if names is None:
                 raise OutputError(
                     f"{output} holds other columns than schema {SCHEMA_VERSION}",
                     "choose another --output; `bench list columns` lists them",
                 )
-            return _mend(handle, output)
+            lacking = [name for name in COLUMNS if name not in names]
+            older = f"{output} was begun by an older version: its rows go without {', '.join(lacking)}"
+            return "; ".join(note for note in (_mend(handle, output), older if lacking else "") if note)
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error.strerror}", "choose another --output") from error
 
@@ -116,9 +119,11 @@ def append(output: Path, row: Row) -> str:
     with output.open("ab+", buffering=0) as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         note = _mend(handle, output)
+        handle.seek(0)
+        names = _names(handle.read(HEADER).partition(b"\n")[0]) or COLUMNS
         if os.fstat(handle.fileno()).st_size == 0:
             writer.writerow(COLUMNS)
-        writer.writerow(cell(getattr(row, name)) for name in COLUMNS)
+        writer.writerow(cell(getattr(row, name)) for name in names)
         _write(handle, text.getvalue().encode())
     return note
 
@@ -130,6 +135,16 @@ def append_samples(output: Path, records: Iterable[dict[str, Any]]) -> None:
         with samples_path(output).open("ab", buffering=0) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             _write(handle, gzip.compress(lines.encode(), 6))
+
+
+def _names(header: bytes) -> tuple[str, ...] | None:
+    """Return the columns of a file, in its order; None if a row cannot be appended below them.
+
+    A file of an older version may lack results that are told since, never what says which row it is.
+    """
+    names = next(csv.reader([header.decode("utf-8-sig", "replace").strip()]), [])
+    needed = {f.name for f in fields(Row) if f.metadata["role"] in (CASE, MACHINE, RUN)} | table.REQUIRED
+    return tuple(names) if needed <= set(names) <= set(COLUMNS) and len(set(names)) == len(names) else None
 
 
 def _write(handle: BinaryIO, data: bytes) -> None:
@@ -161,9 +176,8 @@ def _mend(handle: BinaryIO, output: Path) -> str:
             os.ftruncate(handle.fileno(), 0)
             return ""
     elif _half(last, output):
-        with torn_path(output).open("ab") as aside:
-            aside.write(last + b"\n")
-            os.fsync(aside.fileno())
+        with torn_path(output).open("ab", buffering=0) as aside:
+            _write(aside, last + b"\n")
         os.ftruncate(handle.fileno(), start + begin)
         where = torn_path(output).name
         return f"half a row at the end of {output} was set aside, into {where}: its case counts as not measured"
@@ -174,7 +188,7 @@ def _mend(handle: BinaryIO, output: Path) -> str:
 def _half(last: bytes, output: Path) -> bool:
     """Tell whether a line is less than a row under the file's own header."""
     with output.open("rb") as handle:
-        header = handle.readline(1 << 16)
+        header = handle.readline(HEADER)
     found = table.parse(header.rstrip(b"\r\n") + b"\n" + last)
     return found is not None and not found.rows
 
