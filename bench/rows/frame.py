@@ -209,15 +209,13 @@ WHOLE = tuple(name for name in TEXTS if schema.kinds()[name] is int)
 
 def _wrong(frame: pd.DataFrame) -> Mask:
     """Tell which rows are none, or only of a newer version."""
-    version, latency = frame["schema_version"], frame["latency_ms"]
-    ok = (frame["status"] == "ok").to_numpy()
-    found = (version.isna() | (version > schema.SCHEMA_VERSION)).to_numpy()
-    found |= ~frame["status"].isin(schema.STATUSES).to_numpy()
-    found |= ok & ~((latency > 0) & (latency < math.inf)).to_numpy()
+    version, latency, status = frame["schema_version"], frame["latency_ms"], frame["status"]
+    found: Mask = np.array(version.isna() | (version > schema.SCHEMA_VERSION) | ~status.isin(schema.STATUSES))
+    found |= np.asarray((status == "ok") & ~((latency > 0) & (latency < math.inf)))
     for name in WHOLE:
         column = frame[name].cat
         found |= np.array([not table.reads(name, text) for text in column.categories], dtype=bool)[column.codes]
-    return np.asarray(found, dtype=bool)
+    return found
 
 
 def _clean(name: str, column: pd.Categorical) -> pd.Categorical:

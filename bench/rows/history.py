@@ -14,6 +14,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -161,7 +162,7 @@ class _Table:
             return by_job
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a case that no job of the night has
-            return np.array([np.nanmedian(by_job[lo:hi], axis=0) for lo, hi in zip(starts, starts[1:], strict=False)])
+            return np.array([np.nanmedian(by_job[lo:hi], axis=0) for lo, hi in pairwise(starts)])
 
     def without(self, anchor: int) -> int:
         """Count the jobs that do not have the reference."""

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.base.errors import UnknownName, UsageError, clip
+from bench.base.escape import shortened
 from bench.plan.case import Plan
 from bench.plan.grammar import CaseText, options
 from bench.plan.shapes import show as show_shapes
@@ -226,7 +227,8 @@ def named(keys: Collection[Key], columns: Sequence[str], alone: Sequence[str]) -
         if rest and len({tuple(key[i] for i in rest) for key in distinct}) == len(distinct):
             varying = rest
     varying = varying or [columns.index(name) for name in alone]
-    return {key: ", ".join(clip(told(columns[i], key[i]), 40) for i in varying) or "all rows" for key in distinct}
+    short = {i: shortened((told(columns[i], key[i]) for key in distinct), 40) for i in varying}
+    return {key: ", ".join(short[i][told(columns[i], key[i])] for i in varying) or "all rows" for key in distinct}
 
 
 def told(column: str, value: str) -> str:

@@ -35,11 +35,12 @@ def measured(folder: Path, day: str, factor_of_night: float = 1.0) -> None:
                 records.append(
                     path,
                     Row(
-                        run_id=f"{day}-{runner}-{job}-{factor_of_night}", started_at=f"{day}T02:30:00+00:00", status="ok", model=model,
-                        backend="onnxruntime", threads=1, batch=1, resolution=224, precision="fp32", target=runner,
-                        precision_effective="fp32", arch=arch, cpu=cpu, macs=1_000_000, latency_ms=ms,
-                        latency_lo_ms=0.99 * ms, latency_hi_ms=1.01 * ms, launches=5,
+                        run_id=f"{day}-{runner}-{job}-{factor_of_night}", started_at=f"{day}T02:30:00+00:00",
+                        status="ok", model=model, backend="onnxruntime", threads=1, batch=1, resolution=224,
+                        precision="fp32", target=runner, precision_effective="fp32", arch=arch, cpu=cpu,
+                        macs=1_000_000, latency_ms=ms, latency_lo_ms=0.99 * ms, latency_hi_ms=1.01 * ms, launches=5,
                     ),
+                )  # fmt: skip
                 )  # fmt: skip
             records.append_samples(path, [{"run_id": f"{day}-{runner}-{job}"}])
 

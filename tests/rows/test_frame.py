@@ -162,6 +162,14 @@ def test_other_line_ends_and_a_missing_last_one(tmp_path: Path) -> None:
     assert list(load([str(tmp_path)]).frame["model"]) == ["net", "net"]
 
 
+def test_what_this_program_wrote_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Line by line a million rows would take minutes."""
+    for i in range(3):
+        write(tmp_path / f"{i}.csv", [row(run_id=f"{i}", model='a,"b"'), row(None, status="crashed", error="so, so")])
+    monkeypatch.setattr("bench.rows.table.parse", None)
+    assert len(load([str(tmp_path)]).frame) == 6
+
+
 def test_many_small_files_read_like_one(tmp_path: Path) -> None:
     for i in range(40):
         nights(tmp_path / f"n{i}.csv", [0.1, 0.2])

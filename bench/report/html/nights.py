@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.base.errors import BenchError, MissingExtra, clip
+from bench.base.escape import shortened
 from bench.report.html.cases import frame_days
 from bench.rows import identity
 from bench.rows.frame import Rows
@@ -43,7 +44,7 @@ class NightSeries:
     @property
     def name(self) -> str:
         """What a person chooses it by."""
-        return clip(f"{self.case}, {self.machine}", 120)
+        return f"{self.case}, {self.machine}"
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def _series(frame: pd.DataFrame, found: History | None) -> list[NightSeries]:
     numbers, cases = identity.numbers(frame, identity.case())
     machines, places = identity.numbers(frame, identity.machine())
     names, shown = identity.labels(cases), identity.machine_names(places)
+    short, where_short = shortened(names, 80), shortened(shown, 60)
     logs = np.log(frame["latency_ms"].to_numpy())
     anchor = names.index(found.reference) if found and found.reference in names else None
     if anchor is not None:
@@ -118,8 +120,8 @@ def _series(frame: pd.DataFrame, found: History | None) -> list[NightSeries]:
         case, where = cases[number], shown[place]
         made.append(
             NightSeries(
-                case=clip(names[number], 80),
-                machine=clip(where, 60),
+                case=short[names[number]],
+                machine=where_short[where],
                 model=case["model"],
                 backend=clip(case["backend"], 80),
                 threads=case["threads"],
