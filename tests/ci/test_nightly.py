@@ -41,7 +41,6 @@ def measured(folder: Path, day: str, factor_of_night: float = 1.0) -> None:
                         macs=1_000_000, latency_ms=ms, latency_lo_ms=0.99 * ms, latency_hi_ms=1.01 * ms, launches=5,
                     ),
                 )  # fmt: skip
-                )  # fmt: skip
             records.append_samples(path, [{"run_id": f"{day}-{runner}-{job}"}])
 
 
