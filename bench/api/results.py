@@ -104,7 +104,9 @@ def read(source: str | Path) -> Results:
     from bench.base.errors import OutputError
     from bench.rows import file, frame
 
-    rows, kept, notes = [], [], []
+    rows: list[Row] = []
+    kept: list[Path] = []
+    notes: list[str] = []
     for path in frame.find(str(source)):
         try:
             rows += file.read(path, notes.append)

@@ -69,16 +69,22 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
 class Seconds(click.FloatRange):
     """A number of seconds that a clock can wait for: neither nan nor endless."""
 
-    name = "seconds"
-
-    def __init__(self, least: float) -> None:
-        super().__init__(least, MOST_S)
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read a number; nan is below no bound and above none."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a number; nan is below no bound."""
         number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value} is not a number from {self.min:g} to {MOST_S:g}", param, ctx)
+        if not number <= MOST_S:
+            self.fail(f"'{value}' is not a number of seconds, at most {MOST_S:g}", param, ctx)
+        return number
+
+
+class Seed(click.IntRange):
+    """A whole number that every generator takes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a number; a greater one than PyTorch takes would end an export."""
+        number: int = super().convert(value, param, ctx)
+        if number > MOST_SEED:
+            self.fail(f"'{value}' is not a whole number from 0 to 2**63 - 1", param, ctx)
         return number
 
 
@@ -116,9 +122,7 @@ def timeout(default: float) -> Option[Any]:
 
 def seed(of: str) -> Option[Any]:
     """Add ``--seed``, `of` what."""
-    return click.option(
-        "--seed", type=click.IntRange(0, MOST_SEED), metavar="N", default=RUN.seed, show_default=True, help=f"Of {of}."
-    )
+    return click.option("--seed", type=Seed(0), metavar="N", default=RUN.seed, show_default=True, help=f"Of {of}.")
 
 
 def output(help: str, metavar: str | None = None) -> Option[Any]:

@@ -185,22 +185,20 @@ def _parse(
 ) -> pd.DataFrame:
     try:
         frame = _frame(header, parts, columns)
-        wrong = _wrong(frame)
     except ValueError:  # pandas.errors.ParserError and UnicodeDecodeError are of this kind
-        frame, suspects = None, {part.path for part in parts}
+        suspects = set(range(len(parts)))
     else:
-        suspects = {parts[i].path for i in np.unique(frame[FILE].cat.codes.to_numpy()[wrong])}
-    if suspects:
-        mended = []
-        for part in parts:
-            if part.path in suspects and part.lines is None:
-                split = _tidy(part.path, header + b"\n" + part.body, columns[1], left_out)
-                assert split is not None
-                header, part = split
-            mended.append(part)
-        frame = _frame(header, mended, columns)
-    assert frame is not None
-    return frame
+        suspects = set(np.unique(frame[FILE].cat.codes.to_numpy()[_wrong(frame)]).tolist())
+        if not suspects:
+            return frame
+    mended = []
+    for i, part in enumerate(parts):
+        if i in suspects and part.lines is None:
+            split = _tidy(part.path, header + b"\n" + part.body, columns[1], left_out)
+            assert split is not None
+            header, part = split
+        mended.append(part)
+    return _frame(header, mended, columns)
 
 
 # Whole numbers among the texts: what a case is.

@@ -156,7 +156,7 @@ class _Table:
 
     def ratios(self, anchor: int) -> Array:
         """Return a matrix of nights by cases: the median over the night's jobs of the log ratio to the reference."""
-        by_job = self.logs - self.logs[:, [anchor]]
+        by_job: Array = self.logs - self.logs[:, [anchor]]
         starts = np.searchsorted(self.night, np.arange(len(self.dates) + 1))
         if len(self.dates) == len(by_job):
             return by_job
