@@ -6,7 +6,6 @@ default or its words is a function here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar

@@ -162,7 +162,8 @@ class _Table:
             return by_job
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a case that no job of the night has
-            return np.array([np.nanmedian(by_job[lo:hi], axis=0) for lo, hi in pairwise(starts)])
+            nights: Array = np.array([np.nanmedian(by_job[lo:hi], axis=0) for lo, hi in pairwise(starts)])
+        return nights
 
     def without(self, anchor: int) -> int:
         """Count the jobs that do not have the reference."""
