@@ -138,9 +138,9 @@ def command(
             with closing(transport_to(there)) as transport:
                 kept = records.read_any(path, remark) if resume else []
                 done = finished(kept, plan, asdict(transport.environment())) if resume else {}
-                rows = [*done.values(), *measure(plan, list(there.cores), path, skip=set(done), transport=transport)]
-            order = [case.id for case in plan.cases]
-            rows.sort(key=lambda row: order.index(row.case_id))
+                new = measure(plan, list(there.cores), path, skip=set(done), transport=transport)
+            of = done | {row.case_id: row for row in new}
+            rows = [of[case.id] for case in plan.cases if case.id in of]
     _show(rows, format, path)
     if any(row.status not in MEASURED for row in rows):
         raise click.exceptions.Exit(1)

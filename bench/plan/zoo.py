@@ -89,7 +89,7 @@ def resolve(text: str) -> ModelRef:
     """
     spec = parse(text)
     if spec.name.endswith(".onnx"):
-        return ModelRef("onnx", _short(_existing(spec.name)), spec.name, {}, None)
+        return ModelRef("onnx", os.path.normpath(_existing(spec.name)), spec.name, {}, None)
     library, colon, rest = spec.name.partition(":")
     if colon and library in LIBRARIES:
         if not rest:
@@ -99,7 +99,7 @@ def resolve(text: str) -> ModelRef:
         path, _, factory = spec.name.rpartition(":")
         if not factory.isidentifier():
             raise SpecError(f"{clip(text)!r} names no function", "write file.py:function")
-        shown = replace(spec, name=f"{_short(_existing(path))}:{factory}")
+        shown = replace(spec, name=f"{os.path.normpath(_existing(path))}:{factory}")
         return ModelRef("python", str(shown), spec.name, dict(spec.params), None)
     head, slash, rest = text.strip().partition("/")
     if slash and head in SOURCES:
@@ -168,10 +168,13 @@ def _existing(path: str) -> str:
     return path
 
 
-def _short(path: str) -> str:
-    """Write a path the one way in which it names a case: from the folder at hand where it lies below it."""
-    below = os.path.relpath(path)
-    return os.path.normpath(path) if below.startswith(os.pardir) else below
+def spellings(ref: ModelRef) -> tuple[ModelRef, ...]:
+    """Return a model under the names that it may have had: a file by its path from the root, and from here."""
+    if ref.kind not in ("onnx", "python"):
+        return (ref,)
+    head, mark, rest = ref.canonical.rpartition(".py:") if ref.kind == "python" else (ref.canonical, "", "")
+    paths = os.path.abspath(head + mark[:-1]), os.path.relpath(head + mark[:-1])
+    return tuple(replace(ref, canonical=path + mark[-1:] + rest) for path in paths)
 
 
 def _read_card(family: str, text: str) -> Card:

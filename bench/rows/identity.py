@@ -29,6 +29,7 @@ from bench.plan.case import Plan
 from bench.plan.grammar import CaseText, options
 from bench.plan.shapes import show as show_shapes
 from bench.plan.target import ANY
+from bench.plan.zoo import spellings
 from bench.rows.dates import days
 from bench.rows.file import cell, text_of
 from bench.rows.schema import CASE, ENVIRONMENT, MACHINE, MEASURED, Row
@@ -132,9 +133,13 @@ def finished(rows: Iterable[Row], plan: Plan, here: Mapping[str, str] | None = N
     if here is not None:
         cpus = {name: text_of(cell(here[name])) for name in cpu()}  # as a row tells it
         mine = [row for row in mine if all((getattr(row, name) or "") == text for name, text in cpus.items())]
-    ids = {one.id: one.id for one in plan.cases}
-    for target in {row.target for row in mine}:
-        ids |= {replace(one, target=target).id: one.id for one in plan.cases if one.target == ANY}
+    ids = {}
+    for one in plan.cases:
+        names = [replace(one, network=replace(one.network, model=model)) for model in spellings(one.model)]
+        targets = {row.target for row in mine} if one.target == ANY else set()
+        ids |= {case.id: one.id for case in names}
+        ids |= {replace(case, target=target).id: one.id for case in names for target in targets}
+    ids |= {one.id: one.id for one in plan.cases}
     latest = {ids[row.case_id]: row for row in mine if row.case_id in ids}
     return {id: row for id, row in latest.items() if row.status in MEASURED}
 

@@ -104,7 +104,7 @@ def test_a_markdown_row_keeps_its_cells(cells: list[str]) -> None:
 def test_a_row_reads_back_as_the_line_it_was_told_as(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("r") / "r.csv"
     records.append(path, Row(status="ok", model=text, backend="=b", error=text, latency_ms=1.5))
-    records.append(path, Row(status="ok", model="next", backend="b"))
+    records.append(path, Row(status="ok", model="next", backend="b", latency_ms=1))
     first, second = records.read(path)
     assert first.model == escape.line(text)
     assert (first.error, first.backend, first.latency_ms) == (escape.line(text) or None, "=b", 1.5)

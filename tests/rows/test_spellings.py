@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bench import backends
 from bench.cli.compare import command as compare
 from bench.plan import zoo
+from bench.plan.case import cross
 from bench.rows.frame import load
 from tests.conftest import Bench
 from tests.rows.rows import row, write
@@ -50,14 +52,17 @@ def test_the_sides_of_a_comparison_share_their_names(tmp_path: Path) -> None:
     assert found["unmatched"] == []
 
 
-def test_a_path_is_written_in_one_way(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_one_however_its_path_is_written(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny.parent)
-    texts = (tiny.name, f"./{tiny.name}", str(tiny), f"{tiny.parent}/./x/../{tiny.name}")
     (tiny.parent / "x").mkdir()
-    assert {zoo.resolve(text).canonical for text in texts} == {tiny.name}
-    monkeypatch.chdir(tiny.parent / "x")
-    assert zoo.resolve(f"../{tiny.name}").canonical == f"../{tiny.name}"
-    assert zoo.resolve(str(tiny)).canonical == str(tiny)
+    texts = (f"./{tiny.name}", tiny.name, str(tiny), f"{tiny.parent}/./x/../{tiny.name}")
+    refs = [zoo.resolve(text) for text in texts]
+    assert [ref.canonical for ref in refs] == [tiny.name, tiny.name, str(tiny), str(tiny)]
+    assert len({tuple(one.canonical for one in zoo.spellings(ref)) for ref in refs}) == 1
+    assert [case.model.canonical for case in cross(refs, [backends.resolve("fake")]).cases] == [tiny.name]
+    (tiny.parent / "f.py").write_text("")
+    both = [zoo.resolve(f"{folder}f.py:make:width=2") for folder in ("", f"{tiny.parent}/")]
+    assert [ref.canonical for ref in zoo.spellings(both[0])] == [both[1].canonical, both[0].canonical]
 
 
 def test_they_are_measured_once(tiny: Path, bench: Bench) -> None:
