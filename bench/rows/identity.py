@@ -133,7 +133,7 @@ def finished(rows: Iterable[Row], plan: Plan, here: Mapping[str, str] | None = N
     if here is not None:
         cpus = {name: text_of(cell(here[name])) for name in cpu()}  # as a row tells it
         mine = [row for row in mine if all((getattr(row, name) or "") == text for name, text in cpus.items())]
-    ids = {}
+    ids: dict[str, str] = {}
     for one in plan.cases:
         names = [replace(one, network=replace(one.network, model=model)) for model in spellings(one.model)]
         targets = {row.target for row in mine} if one.target == ANY else set()
