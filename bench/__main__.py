@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import click
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
@@ -28,6 +31,9 @@ def run(command: click.Command, name: str) -> None:
     from bench.base.errors import BenchError
     from bench.base.escape import line, plain
 
+    if sys.stdout is None:  # a file that is opened next would get its number, and what a runtime prints
+        _tell("standard output is closed", "redirect it, e.g. > /dev/null")
+        sys.exit(2)
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     # A cancelled CI job says SIGTERM: it ends as orderly as Ctrl-C.
@@ -48,16 +54,29 @@ def run(command: click.Command, name: str) -> None:
         code = error.exit_code
     except BrokenPipeError:
         # The reader of our output (`| head`) has left: nothing to tell it any more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         code = 1
     except KeyboardInterrupt:
         _tell("interrupted", "")
         code = 130
-    except Exception as error:  # a mistake of ours: still one line
-        _tell(f"internal error: {type(error).__name__}: {line(str(error))}", "this is a bug; `--debug` shows where")
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            _tell(f"cannot write {error.filename or 'the output'}: {error.strerror}", "make room")
+            _forget_output()
+        else:  # a mistake of ours: still one line
+            _tell(f"internal error: {type(error).__name__}: {line(str(error))}", "this is a bug; `--debug` shows where")
         _story(debug)
         code = 1
+    try:
+        sys.stdout.flush()  # what stands before an error
+    except OSError:
+        _forget_output()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _forget_output() -> None:
+    """Let go of what could not be printed: the interpreter would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(message: str, hint: str) -> None:

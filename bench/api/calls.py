@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -82,9 +83,11 @@ def run(
             _shapes(shapes),
             [pace_of(text) for text in _texts(pace)],
         )
-        if path is not None:
-            file.prepare(path)
-        rows = list(measuring.measure(plan, there.cores, transport, listener(progress), path))
+        told = listener(progress)
+        with nullcontext("") if path is None else file.writing(path) as note:
+            if note:
+                told(Progress(0, len(plan.cases), note, remark=True))
+            rows = list(measuring.measure(plan, there.cores, transport, told, path))
     order = {case.id: number for number, case in enumerate(plan.cases)}
     return Results(tuple(sorted(rows, key=lambda row: order[row.case_id])), path)
 

@@ -92,6 +92,14 @@ def profile_protocol(
 
 
 def _given(**values: float | None) -> dict[str, Any]:
+    from bench.base.errors import ParameterError
+    from bench.plan.protocol import MOST_S
+
+    for name, value in values.items():
+        if name.endswith("_s") and value is not None and not 0 < value <= MOST_S:
+            raise ParameterError(
+                f"{name.removesuffix('_s')} {value} is no number of seconds above 0, at most {MOST_S:g}", "e.g. 60"
+            )
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -142,7 +150,9 @@ def measure(
     )
     for row in Runner(todo, list(cores), observer, transport=transport).run():
         if output is not None:
-            records.append(output, row)
+            note = records.append(output, row)
+            if note:
+                told(Progress(done, total, note, remark=True))
         done += 1
         step(f"{row.status}: {row.model} on {row.backend}")
         yield row

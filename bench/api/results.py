@@ -21,11 +21,12 @@ class Results(Sequence["Row"]):
 
     A row's fields are the columns of ``docs/schema.md``: ``row.latency_ms``, ``row.status`` and so on, None where
     nothing is known. Only rows whose status is ``ok`` should be quoted. `path` is the CSV that has them; None if they
-    were kept nowhere or come from several files.
+    were kept nowhere or come from several files. `notes` name what was no row when they were read.
     """
 
     rows: tuple[Row, ...]
     path: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -64,12 +65,13 @@ class Results(Sequence["Row"]):
         return pd.DataFrame(columns)
 
     def __repr__(self) -> str:
-        return "\n".join([f"{len(self)} rows", *("  " + "  ".join(cells) for cells in self._cells(self.rows[:20]))])
+        rows = ["  " + "  ".join(cells) for cells in self._cells(self.rows[:20])]
+        return "\n".join([f"{len(self)} rows", *rows, *self.notes])
 
     def _repr_html_(self) -> str:
         heads = ("model", "backend", "threads", "input", "M MACs", "latency ms [95%]", "status")
         reasons = [f"{r.status}: {r.model} on {r.backend}: {r.error}" for r in self.rows if r.status != "ok"]
-        return html.table(heads, self._cells(self.rows), reasons[:20])
+        return html.table(heads, self._cells(self.rows), [*reasons[:20], *self.notes])
 
     @staticmethod
     def _cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
@@ -92,35 +94,26 @@ class Results(Sequence["Row"]):
 def read(source: str | Path) -> Results:
     """Read the rows of a CSV, of all in a folder (with all below it), or of a pattern.
 
-    A CSV in a folder that holds no result rows is passed over; one that was named must hold some.
+    What is no row is left out, and `notes` of the result names file, line and reason; so is a file that was found in a
+    folder and holds no result rows. One that was named must hold some.
 
     Raises:
         UsageError: there is no such file.
-        OutputError: a file cannot be read or is broken.
+        OutputError: a named file cannot be read, or holds no rows.
     """
     from bench.base.errors import OutputError
     from bench.rows import file, frame
 
-    paths, rows, kept = frame.find(str(source)), [], []
-    for path in paths:
+    rows: list[Row] = []
+    kept: list[Path] = []
+    notes: list[str] = []
+    for path in frame.find(str(source)):
         try:
-            found = file.read(path)
-        except OutputError:
-            if len(paths) == 1 or _holds_rows(path):
+            rows += file.read(path, notes.append)
+        except OutputError as error:
+            if path == Path(source):
                 raise
+            notes.append(f"passed over: {error.message}")
             continue
-        rows += found
         kept.append(path)
-    return Results(tuple(rows), kept[0] if len(kept) == 1 else None)
-
-
-def _holds_rows(path: Path) -> bool:
-    """Tell a broken file of rows, which must be said, from a table of something else."""
-    from bench.rows import frame
-
-    try:
-        with path.open("rb") as handle:
-            header = handle.readline(1 << 16).decode("utf-8", "replace").strip()
-    except OSError:
-        return True
-    return set(header.split(",")) >= frame.REQUIRED
+    return Results(tuple(rows), kept[0] if len(kept) == 1 else None, tuple(notes))

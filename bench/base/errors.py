@@ -5,6 +5,7 @@
     │   ├── SpecError             a model or backend spec does not parse
     │   ├── UnknownName           no such model, backend, target, column; knows the nearest
     │   └── ParameterError        a hyper-parameter or setting outside what is offered
+    ├── Interrupted               somebody ended the command                         exit 130
     ├── MissingExtra              a runtime or tool is not installed                 exit 2
     ├── ArtifactError             the model cannot be exported or read               exit 1
     ├── TableError            a table of published figures does not read (bench.papers.tables)  exit 2
@@ -44,6 +45,12 @@ class BenchError(Exception):
         self.message = " ".join(line(message).split())
         self.hint = " ".join(line(hint).split())
         super().__init__(self.message)
+
+
+class Interrupted(BenchError):
+    """A person, or a job that was cancelled, ended the command."""
+
+    exit_code = 130
 
 
 class UsageError(BenchError):

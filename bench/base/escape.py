@@ -10,6 +10,7 @@ from __future__ import annotations
 import html as _html
 import json
 import re
+from collections.abc import Iterable
 
 # What a spreadsheet takes for the beginning of a formula: OWASP, "CSV Injection".
 _FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠].", re.DOTALL)
@@ -32,6 +33,26 @@ def clip(text: str, width: int = 80) -> str:
     """Shorten text to `width` characters, printable ones alone, for a message of one line."""
     clean = plain(text)
     return clean if len(clean) <= width else clean[: width - 3] + "..."
+
+
+def shortened(names: Iterable[str], width: int) -> dict[str, str]:
+    """Shorten names to `width` characters so that none looks like another: both ends stay, else a number tells."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in dict.fromkeys(names):
+        short, number = _ends(plain(name), width), 1
+        while short in taken:
+            number += 1
+            mark = f" ({number})"
+            short = _ends(plain(name), width - len(mark)) + mark
+        taken.add(short)
+        found[name] = short
+    return found
+
+
+def _ends(text: str, width: int) -> str:
+    tail = width // 2
+    return text if len(text) <= width else f"{text[: width - 3 - tail]}...{text[-tail:]}"
 
 
 def html(text: str) -> str:

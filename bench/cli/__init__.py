@@ -6,11 +6,12 @@ A command parses, calls and prints; what it does is done elsewhere.
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
 from bench import __version__
-from bench.base.errors import UnknownName
+from bench.base.errors import Interrupted, UnknownName
 from bench.cli._old import translate
 
 # The summary stands here too, so that `bench --help` need not import the commands; a test compares the two.
@@ -56,6 +57,13 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, under an old name too."""
         return super().resolve_command(ctx, translate(args))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command; an interruption is one line, before which click would print an empty one."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted") from None
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import the command."""

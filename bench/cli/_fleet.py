@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from bench.cli._progress import bar, resumable
+from bench.cli._progress import bar, remark, resumable
 from bench.report.text.print import say
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
             f"{interpreters[0].backend.canonical}: an interpreter of this machine means nothing on a device",
             "a device measures with the one that its `bench targets serve` runs in",
         )
-    done = finished(records.read_any(path), plan) if resume else {}
+    done = finished(records.read_any(path, remark), plan) if resume else {}
     todo = replace(plan, cases=tuple(case for case in plan.cases if case.id not in done))
     if done:
         say(already(len(done), len(plan.cases)), err=True)
@@ -84,7 +84,8 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
             with closing(job.run()) as ended:
                 for row, samples in ended:
                     records.append_samples(path, samples)
-                    records.append(path, row)
+                    if note := records.append(path, row):
+                        remark(note)
                     shown.advance()
                     count += 1
     finally:
@@ -95,4 +96,4 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
 def _rows_of(path: Path, run_id: str) -> list[Row]:
     from bench.rows import file as records
 
-    return [row for row in records.read_any(path) if row.run_id == run_id]
+    return [row for row in records.read_any(path, lambda note: None) if row.run_id == run_id]

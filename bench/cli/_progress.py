@@ -31,6 +31,11 @@ class Bar:
             self.tell(step.doing)
 
 
+def remark(text: str) -> None:
+    """Say on stderr what stays there."""
+    say(text, err=True)
+
+
 def passing(step: Progress) -> None:
     """Show a step without a bar: a line that the next one writes over; a remark stays."""
     if step.remark:

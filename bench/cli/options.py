@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from bench.base.errors import ParameterError
-from bench.plan.protocol import PairProtocol, ProfileProtocol, Protocol, ReplicateProtocol
+from bench.plan.protocol import MOST_S, MOST_SEED, PairProtocol, ProfileProtocol, Protocol, ReplicateProtocol
 from bench.plan.suite import Suite
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -64,6 +64,28 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds that a clock can wait for: neither nan nor endless."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a number; nan is below no bound."""
+        number: float = super().convert(value, param, ctx)
+        if not number <= MOST_S:
+            self.fail(f"'{value}' is not a number of seconds, at most {MOST_S:g}", param, ctx)
+        return number
+
+
+class Seed(click.IntRange):
+    """A whole number that every generator takes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a number; a greater one than PyTorch takes would end an export."""
+        number: int = super().convert(value, param, ctx)
+        if number > MOST_SEED:
+            self.fail(f"'{value}' is not a whole number from 0 to 2**63 - 1", param, ctx)
+        return number
+
+
 def backend(help: str) -> Callable[[F], F]:
     """Add ``--backend``: one runtime, for `help`."""
     return click.option("--backend", default=RUNTIME, show_default=True, metavar="SPEC", help=help)
@@ -87,18 +109,18 @@ def launches(what: str, default: object) -> Callable[[F], F]:
 def budget(what: str, least: float, default: float | None = None) -> Callable[[F], F]:
     """Add ``--budget`` in seconds."""
     told = what if default is None else f"{what}  [default: {default:g}]"
-    return click.option("--budget", type=click.FloatRange(least), metavar="SECONDS", help=told)
+    return click.option("--budget", type=Seconds(least), metavar="SECONDS", help=told)
 
 
 def timeout(default: float) -> Callable[[F], F]:
     """Add ``--timeout`` in seconds."""
     told = f"Per answer of a worker.  [default: {default:g}]"
-    return click.option("--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help=told)
+    return click.option("--timeout", type=Seconds(0.1), metavar="SECONDS", help=told)
 
 
 def seed(of: str) -> Callable[[F], F]:
     """Add ``--seed``, `of` what."""
-    return click.option("--seed", type=int, default=RUN.seed, show_default=True, help=f"Of {of}.")
+    return click.option("--seed", type=Seed(0), metavar="N", default=RUN.seed, show_default=True, help=f"Of {of}.")
 
 
 def output(help: str, metavar: str | None = None) -> Callable[[F], F]:

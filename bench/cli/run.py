@@ -12,6 +12,7 @@ import click
 
 from bench.cli import options
 from bench.cli._fleet import tls_options
+from bench.cli._progress import remark
 from bench.report.text.print import print_records, say, terminal
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 @click.option("--fleet", metavar="ADDRESS", help="Measure on the devices of the Dask scheduler at tcp://HOST:8786.")
 @click.option(
     "--fleet-wait",
-    type=click.FloatRange(0),
+    type=options.Seconds(0),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
@@ -145,19 +146,19 @@ def command(
         plans.append(_with_reference(plan, base.reference, there))
     plan, there = Plan(tuple(case for plan in plans for case in plan.cases), plans[0].protocol), theres[0]
     path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{'fleet' if fleet else there.name}.csv")
-    records.prepare(path)
     compared: list[Ratio] = []
-    if fleet:
-        rows = _fleet.measure(plan, fleet, path, resume, fleet_wait, tls)
-    else:
-        with closing(transport_to(there)) as transport:
-            done = finished(records.read_any(path), plan, asdict(transport.environment())) if resume else {}
-            rows = [
-                *done.values(),
-                *measure(plan, list(there.cores), path, skip=set(done), transport=transport, compared=compared),
-            ]
-        order = [case.id for case in plan.cases]
-        rows.sort(key=lambda row: order.index(row.case_id))
+    with records.writing(path) as note:
+        if note:
+            remark(note)
+        if fleet:
+            rows = _fleet.measure(plan, fleet, path, resume, fleet_wait, tls)
+        else:
+            with closing(transport_to(there)) as transport:
+                kept = records.read_any(path, remark) if resume else []
+                done = finished(kept, plan, asdict(transport.environment())) if resume else {}
+                new = measure(plan, list(there.cores), path, skip=set(done), transport=transport, compared=compared)
+            of = done | {row.case_id: row for row in new}
+            rows = [of[case.id] for case in plan.cases if case.id in of]
     _show(rows, format, path, compared)
     said = {row.limit_verdict for row in rows} if protocol.limits else set()
     if "fail" in said or any(row.status not in MEASURED for row in rows):

@@ -21,7 +21,7 @@ from bench.plan.pace import read as read_pace
 from bench.plan.parameter import Value, show
 from bench.plan.protocol import Protocol
 from bench.plan.shapes import Shapes
-from bench.plan.zoo import ModelRef
+from bench.plan.zoo import ModelRef, spellings
 
 # What the hash of a case held from the first; a field that came later counts where it is not its default, so that the
 # cases of older rows keep their ids.
@@ -225,7 +225,10 @@ def cross(
     `shapes` go to every model; each must be an ONNX file.
     """
     cases: dict[str, Case] = {}
-    axes = itertools.product(models, backends, batches, resolutions, threads, paces)
+    different: dict[str, ModelRef] = {}
+    for model in models:  # the path of a file is written in several ways
+        different.setdefault(spellings(model)[0].canonical, model)
+    axes = itertools.product(different.values(), backends, batches, resolutions, threads, paces)
     for model, backend, batch, side, thread, pace in axes:
         case = Case(Network(model, batch, side, shapes), backend, Settings(thread, pace), target)
         cases.setdefault(case.id, case)

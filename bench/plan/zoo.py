@@ -7,8 +7,9 @@ their defaults and ranges). A card is data so that a device without PyTorch can 
 from __future__ import annotations
 
 import ast
+import os
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -87,7 +88,7 @@ def resolve(text: str) -> ModelRef:
     """
     spec = parse(text)
     if spec.name.endswith(".onnx"):
-        return ModelRef("onnx", _existing(spec.name), spec.name, {}, None)
+        return ModelRef("onnx", os.path.normpath(_existing(spec.name)), spec.name, {}, None)
     library, colon, rest = spec.name.partition(":")
     if colon and library in LIBRARIES:
         if not rest:
@@ -97,8 +98,8 @@ def resolve(text: str) -> ModelRef:
         path, _, factory = spec.name.rpartition(":")
         if not factory.isidentifier():
             raise SpecError(f"{clip(text)!r} names no function", "write file.py:function")
-        _existing(path)
-        return ModelRef("python", str(spec), spec.name, dict(spec.params), None)
+        shown = replace(spec, name=f"{os.path.normpath(_existing(path))}:{factory}")
+        return ModelRef("python", str(shown), spec.name, dict(spec.params), None)
     head, slash, rest = text.strip().partition("/")
     if slash and head in SOURCES:
         return _resolve_block(text.strip(), head, rest)
@@ -164,6 +165,15 @@ def _existing(path: str) -> str:
     if not Path(path).is_file():
         raise ArtifactError(f"there is no file {clip(path)}", "check the path; a zoo name has no ending")
     return path
+
+
+def spellings(ref: ModelRef) -> tuple[ModelRef, ...]:
+    """Return a model under the names that it may have had: a file by its path from the root, and from here."""
+    if ref.kind not in ("onnx", "python"):
+        return (ref,)
+    head, mark, rest = ref.canonical.rpartition(".py:") if ref.kind == "python" else (ref.canonical, "", "")
+    paths = os.path.abspath(head + mark[:-1]), os.path.relpath(head + mark[:-1])
+    return tuple(replace(ref, canonical=path + mark[-1:] + rest) for path in paths)
 
 
 def _read_card(family: str, text: str) -> Card:

@@ -1,6 +1,7 @@
 """Result files: rows as CSV, raw samples beside them; append and read.
 
-A row is appended whole, flushed and fsynced when its case ends. The raw samples go beside it into
+A row is appended whole, flushed and fsynced when its case ends, or not at all: what a full disk took of it is cut off
+again, and half a row that a crash left behind is set aside before the next. The raw samples go beside it into
 ``NAME.samples.jsonl.gz``: one JSON object per line for every launch of every case, one gzip member per append, so that
 a killed run leaves a file that still reads.
 """
@@ -10,21 +11,28 @@ from __future__ import annotations
 import csv
 import fcntl
 import gzip
+import hashlib
 import io
 import json
+import math
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from bench.base.errors import OutputError, clip
+from bench.base import cache
+from bench.base.errors import OutputError
 from bench.base.escape import csv_guard, csv_unguard, line
 from bench.base.wire import Unchecked
-from bench.rows.schema import COLUMNS, SCHEMA_VERSION, Row, canonical, kinds
+from bench.rows import table
+from bench.rows.schema import CASE, COLUMNS, MACHINE, NOTHING, RUN, SCHEMA_VERSION, Row, canonical, kinds
 
 GZIP_MEMBER = b"\x1f\x8b\x08"
+TAIL = 1 << 20  # bytes; no row is longer
+HEADER = 1 << 16  # and no header
 
 
 def samples_path(output: Path) -> Path:
@@ -32,32 +40,65 @@ def samples_path(output: Path) -> Path:
     return output.with_name(output.name.removesuffix(".csv") + ".samples.jsonl.gz")
 
 
-def prepare(output: Path) -> None:
+def torn_path(output: Path) -> Path:
+    """Return where half rows of `output` are set aside."""
+    return output.with_name(output.name.removesuffix(".csv") + ".torn.txt")
+
+
+@contextmanager
+def writing(output: Path) -> Iterator[str]:
+    """Prepare `output` and keep other runs off it; yields what was set aside, as `prepare` says.
+
+    Raises:
+        OutputError: it cannot be written, holds something else, or another run is writing to it.
+    """
+    note = prepare(output)
+    name = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:16]
+    with (cache.folder("outputs") / name).open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputError(
+                f"another run is writing to {output}", "wait for its end, or choose another --output"
+            ) from None
+        yield note
+
+
+def prepare(output: Path) -> str:
     """Make sure, before anything is measured, that rows and samples can be appended to `output`.
+
+    Returns what was set aside, in a line: half a row at its end. Nothing was where that is empty.
 
     Raises:
         OutputError: it cannot be written, or holds something else than rows of this schema.
     """
     prepare_samples(output)
-    if output.exists() and not output.is_file():
-        raise OutputError(f"{output} is no regular file", "choose another --output")
     try:
-        with output.open("a+", encoding="utf-8", newline="") as handle:
+        with output.open("ab+", buffering=0) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
             handle.seek(0)
-            header = handle.readline(1 << 16).strip()
+            first, ended, _ = handle.read(HEADER).partition(b"\n")
+            torn = not ended and ",".join(COLUMNS).encode().startswith(first)
+            names = COLUMNS if torn else _names(first)
+            if names is None:
+                raise OutputError(
+                    f"{output} holds other columns than schema {SCHEMA_VERSION}",
+                    "choose another --output; `bench list columns` lists them",
+                )
+            lacking = [name for name in COLUMNS if name not in names]
+            older = f"{output} was begun by an older version: its rows go without {', '.join(lacking)}"
+            return "; ".join(note for note in (_mend(handle, output), older if lacking else "") if note)
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error.strerror}", "choose another --output") from error
-    if header and header != ",".join(COLUMNS):
-        raise OutputError(
-            f"{output} holds other columns than schema {SCHEMA_VERSION}",
-            "choose another --output; `bench list columns` lists them",
-        )
 
 
 def prepare_samples(output: Path) -> None:
     """Make sure that raw samples can be appended beside `output`, which need not exist; OutputError if not."""
     if output.suffix != ".csv":
         raise OutputError(f"{output} does not end in .csv", "name the result file something.csv")
+    for path in (output, samples_path(output)):  # to open a pipe would wait for somebody to read from it
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path} is no regular file", "choose another --output")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with samples_path(output).open("ab"):
@@ -66,27 +107,91 @@ def prepare_samples(output: Path) -> None:
         raise OutputError(f"{output} cannot be written: {error.strerror}", "choose another --output") from error
 
 
-def append(output: Path, row: Row) -> None:
-    """Append one row, whole and on the disk when this returns; safe beside other processes that append."""
+def append(output: Path, row: Row) -> str:
+    """Append one row, whole and on the disk when this returns; safe beside other processes that append.
+
+    Returns what was set aside before it, as `prepare` does.
+
+    Raises:
+        OSError: it cannot be written; then nothing of it is.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    with output.open("a", encoding="utf-8", newline="") as handle:
+    with output.open("ab+", buffering=0) as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        note = _mend(handle, output)
+        handle.seek(0)
+        names = _names(handle.read(HEADER).partition(b"\n")[0]) or COLUMNS
         if os.fstat(handle.fileno()).st_size == 0:
             writer.writerow(COLUMNS)
-        writer.writerow(cell(getattr(row, name)) for name in COLUMNS)
-        handle.write(text.getvalue())
-        handle.flush()
-        os.fsync(handle.fileno())
+        writer.writerow(cell(getattr(row, name)) for name in names)
+        _write(handle, text.getvalue().encode())
+    return note
 
 
 def append_samples(output: Path, records: Iterable[Mapping[str, object]]) -> None:
-    """Append raw samples as one gzip member."""
+    """Append raw samples as one gzip member, whole or not at all; OSError if they cannot be written."""
     lines = "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
     if lines:
-        with samples_path(output).open("ab") as handle:
+        with samples_path(output).open("ab", buffering=0) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            handle.write(gzip.compress(lines.encode(), 6))
+            _write(handle, gzip.compress(lines.encode(), 6))
+
+
+def _names(header: bytes) -> tuple[str, ...] | None:
+    """Return the columns of a file, in its order; None if a row cannot be appended below them.
+
+    A file of an older version may lack results that are told since, never what says which row it is.
+    """
+    names = next(csv.reader([header.decode("utf-8-sig", "replace").strip()]), [])
+    needed = {f.name for f in fields(Row) if f.metadata["role"] in (CASE, MACHINE, RUN)} | table.REQUIRED
+    return tuple(names) if needed <= set(names) <= set(COLUMNS) and len(set(names)) == len(names) else None
+
+
+def _write(handle: BinaryIO, data: bytes) -> None:
+    """Write all of it at the end and onto the disk; cut back what was written where that fails."""
+    end = os.fstat(handle.fileno()).st_size
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[handle.write(left) :]
+        os.fsync(handle.fileno())
+    except BaseException:
+        os.ftruncate(handle.fileno(), end)
+        raise
+
+
+def _mend(handle: BinaryIO, output: Path) -> str:
+    """End a last line that was not ended; set it aside if it is half a row, and say so."""
+    size = os.fstat(handle.fileno()).st_size
+    start = max(0, size - TAIL)
+    handle.seek(start)
+    rest = handle.read(size - start)
+    if not rest or rest.endswith(b"\n"):
+        return ""
+    begin = rest.rfind(b"\n") + 1
+    last = rest[begin:]
+    if start + begin == 0:
+        header = ",".join(COLUMNS).encode()
+        if last != header and header.startswith(last):
+            os.ftruncate(handle.fileno(), 0)
+            return ""
+    elif _half(last, output):
+        with torn_path(output).open("ab", buffering=0) as aside:
+            _write(aside, last + b"\n")
+        os.ftruncate(handle.fileno(), start + begin)
+        where = torn_path(output).name
+        return f"half a row at the end of {output} was set aside, into {where}: its case counts as not measured"
+    _write(handle, b"\n")
+    return ""
+
+
+def _half(last: bytes, output: Path) -> bool:
+    """Tell whether a line is less than a row under the file's own header."""
+    with output.open("rb") as handle:
+        header = handle.readline(HEADER)
+    found = table.parse(header.rstrip(b"\r\n") + b"\n" + last)
+    return found is not None and not found.rows
 
 
 def read_samples(output: Path) -> Iterator[Unchecked]:
@@ -105,40 +210,38 @@ def read_samples(output: Path) -> Iterator[Unchecked]:
         at = data.find(GZIP_MEMBER, len(data) - len(member.unused_data) if whole else at + 1)
 
 
-def read_any(path: Path) -> list[Row]:
+def read_any(path: Path, told: Callable[[str], None] | None = None) -> list[Row]:
     """Read rows back as `read` does; of a file that is empty or not there, none."""
-    return read(path) if path.exists() and path.stat().st_size else []
+    return read(path, told) if path.exists() and path.stat().st_size else []
 
 
-def read(path: Path) -> list[Row]:
-    """Read rows back, typed.
+def read(path: Path, told: Callable[[str], None] | None = None) -> list[Row]:
+    """Read rows back, typed. What is no row is said to `told`, file and line, and left out.
 
     Raises:
-        OutputError: the file is missing, is no CSV of rows, or a cell does not parse.
+        OutputError: the file is missing or holds no result rows; or, where nobody is told, something is no row.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as handle:
-            reader = csv.DictReader(handle)
-            if not set(reader.fieldnames or ()) >= {"status", "model", "backend", "schema_version"}:
-                raise OutputError(f"{path} holds no result rows", "give a CSV that `bench run` wrote")
-            return [_row(path, number, cells) for number, cells in enumerate(reader, 2)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise OutputError(f"{path} cannot be read: {error}", "give a CSV that `bench run` wrote") from error
+    found = table.parse(table.content(path))
+    if found is None:
+        raise OutputError(f"{path} holds no result rows", table.HINT)
+    if found.left_out and told is None:
+        number, reason = found.left_out[0]
+        raise OutputError(f"{path}, line {number}: {reason}", "repair that row or take it out")
+    for note in table.told([(path, *one) for one in found.left_out]):
+        told(note)  # type: ignore[misc]
+    return [_row(dict(zip(found.names, cells, strict=True))) for _, cells in found.rows]
 
 
-def _row(path: Path, number: int, cells: dict[str, str]) -> Row:
+def _row(cells: dict[str, str]) -> Row:
     values: dict[str, Any] = {}
     for f in fields(Row):
-        text = cells.get(f.name)
-        if text in (None, ""):
+        text, kind = cells.get(f.name, ""), kinds()[f.name]
+        if kind is not float or text in NOTHING:
+            text = canonical(f.name, text)
+        if text:
+            values[f.name] = _READ.get(kind, kind)(text)
+        else:
             values[f.name] = None if f.default is MISSING else f.default
-            continue
-        kind = kinds()[f.name]
-        try:
-            values[f.name] = _READ.get(kind, kind)(canonical(f.name, text) if kind is int else text)
-        except ValueError:
-            said = f"{path}, line {number}: {f.name} is {clip(text)!r}"
-            raise OutputError(said, f"it must be a {kind.__name__}") from None
     return Row(**values)
 
 
@@ -147,7 +250,12 @@ def text_of(cell: str) -> str:
     return line(csv_unguard(cell))
 
 
-_READ: dict[type, Callable[[str], object]] = {bool: lambda cell: cell == "true", str: text_of}
+def _finite(cell: str) -> float | None:
+    """Read a number; what is none, or endless, is not known."""
+    return value if math.isfinite(value := float(cell)) else None
+
+
+_READ: dict[type, Callable[[str], object]] = {bool: lambda cell: cell == "true", float: _finite, str: text_of}
 
 
 def cell(value: object) -> str:

@@ -1,24 +1,27 @@
 """Many result files as one data frame: only the columns that are needed, a million rows in seconds.
 
 Files with the same header are joined as bytes and parsed at once: a parser that starts anew for each of thousands of
-small nightly files takes longer than all their rows. Whatever goes wrong is then looked for file by file, so that the
-message names the file and the line.
+small nightly files takes longer than all their rows. A file that is not as this program writes it, or in which
+something is no row, is read line by line instead (`bench.rows.table`), and what is no row is left out and named.
 """
 
 from __future__ import annotations
 
+import csv
 import glob
 import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.base.errors import OutputError, UsageError, clip
-from bench.rows import file, identity, schema
+from bench.rows import file, identity, schema, spellings, table
+from bench.rows.table import FILE, LINE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,38 +30,57 @@ TEXTS = (*identity.cell_of(), *identity.environment(), "run_id", "started_at", "
 WITHIN = ("within_lo_ms", "within_hi_ms")
 NUMBERS = (*("macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", *WITHIN, "between_sd", "launches", "floor_ms"),)
 Columns = tuple[Sequence[str], Sequence[str]]  # texts, numbers
-REQUIRED = {"status", "model", "backend", "latency_ms", "schema_version"}
-HINT = "give a CSV that `bench run` wrote"
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Rows:
     """Result rows as a frame of `TEXTS` (categories; the empty text where a cell or column is missing) and `NUMBERS`.
 
-    `notes` says in a line each what was passed over or is worth knowing.
+    Its columns `FILE` and `LINE` say where a row stands. `notes` says in a line each what was passed over or left out,
+    and what is worth knowing.
     """
 
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Part:
+    """The rows of one file, a line each; `lines` says on which they stand there, None if below the header in order."""
+
+    path: Path
+    body: bytes
+    lines: NDArray[np.intp] | None = None
+
+    @property
+    def places(self) -> NDArray[np.intp]:
+        """The line of each row."""
+        return np.arange(2, 2 + self.body.count(b"\n")) if self.lines is None else self.lines
+
+
 def find(source: str) -> list[Path]:
-    """Return the CSV files of a file, folder (with all below it) or pattern, in order.
+    """Return the tables of a file, folder (with all below it) or pattern, in order.
 
     Raises:
         UsageError: there is none.
     """
     path = Path(source)
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*.csv") if p.is_file())
+        found = tables(path)
     elif path.exists():
         found = [path]
     else:
         hits = [Path(hit) for hit in sorted(glob.glob(source, recursive=True))]
-        found = [p for hit in hits for p in (sorted(hit.rglob("*.csv")) if hit.is_dir() else [hit])]
+        found = [p for hit in hits for p in (tables(hit) if hit.is_dir() else [hit])]
     if not found:
         raise UsageError(f"there are no result files in {clip(source)!r}", "give a CSV, a folder, or a quoted pattern")
     return found
+
+
+def tables(folder: Path) -> list[Path]:
+    """Return the files below a folder that may hold rows, in order."""
+    return sorted(path for path in folder.rglob("*") if table.is_table(path) and path.is_file())
 
 
 def load(sources: Sequence[str], texts: Sequence[str] = (), numbers: Sequence[str] = (), pool: str = "") -> Rows:
@@ -66,76 +88,133 @@ def load(sources: Sequence[str], texts: Sequence[str] = (), numbers: Sequence[st
 
     With the `pool` ``cpu`` targets of one CPU model are one machine.
 
-    A file that was found in a folder and holds no result rows is passed over, and a note says so; one that was named
-    must hold some.
+    What is no row is left out, and a note names file, line and reason. So is a file that was found in a folder and
+    holds no result rows; one that was named must hold some.
 
     Raises:
         UsageError: a source names nothing.
-        OutputError: a file cannot be read, is broken, or was written by a newer version.
+        OutputError: a named file holds no rows or cannot be read, or there is not one row in all.
     """
-    import pandas as pd
-
     named = {Path(source) for source in sources}
-    groups: dict[bytes, list[tuple[Path, bytes]]] = {}
-    empty, other = [], []
-    for path in dict.fromkeys(p for source in sources for p in find(source)):
-        header, body = _split(path)
-        if not header:
-            empty.append(path)
-        elif not set(header.decode("utf-8", "replace").split(",")) >= REQUIRED:
-            if path in named:
-                raise OutputError(f"{path} holds no result rows", HINT)
-            other.append(path)
-        else:
-            groups.setdefault(header, []).append((path, body))
     columns = tuple(dict.fromkeys((*TEXTS, *texts))), tuple(dict.fromkeys((*NUMBERS, *numbers)))
-    frames = [_parse(header, files, columns) for header, files in groups.items()]
+    groups: dict[bytes, list[_Part]] = {}
+    empty, other, notes = [], [], _overlooked(sources)
+    left_out: list[tuple[Path, int, str]] = []
+    for path in {p.resolve(): p for source in sources for p in find(source)}.values():
+        try:
+            data = table.content(path)
+        except OutputError as error:
+            if path in named:
+                raise
+            notes.append(f"passed over, {error.message}")
+            continue
+        split = _plain(path, data) or _tidy(path, data, columns[1], left_out)
+        if split is not None:
+            groups.setdefault(split[0], []).append(split[1])
+        elif not data.strip():
+            empty.append(path)
+        elif path in named:
+            raise OutputError(f"{path} holds no result rows", table.HINT)
+        else:
+            other.append(path)
+    frames = [_parse(header, parts, columns, left_out) for header, parts in groups.items()]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
-        raise OutputError(f"there are no rows in {clip(', '.join(sources))}", "nothing was measured there yet")
-    frame = frames[0] if len(frames) == 1 else _concat(frames)
-    notes = [f"passed over, no result rows: {_names(other)}"] if other else []
+        where = clip(", ".join(sources))
+        if left_out:
+            path, number, reason = left_out[0]
+            raise OutputError(f"there are no rows in {where} that read: {path}, line {number}: {reason}", table.HINT)
+        raise OutputError(f"there are no rows in {where}", "nothing was measured there yet")
+    (frame,) = spellings.joined(frames[0] if len(frames) == 1 else _concat(frames))
+    notes += [f"passed over, no result rows: {_names(other)}"] if other else []
     notes += [f"empty: {_names(empty)}"] if empty else []
+    notes += table.told(left_out)
     versions = sorted(frame["schema_version"].unique())
     if len(versions) > 1:
         notes.append(
             f"rows of schema versions {', '.join(f'{v:g}' for v in versions)}; a missing column counts as empty"
         )
-    assert isinstance(frame, pd.DataFrame)
     return Rows(identity.pooled(frame) if pool == "cpu" else frame, tuple(notes))
 
 
-def _split(path: Path) -> tuple[bytes, bytes]:
-    """Return the header and the rest, which ends with a newline unless it is empty."""
+def _overlooked(sources: Sequence[str]) -> list[str]:
+    """Name what in the folders is called a CSV and is not read by its ending."""
+    folders = [Path(source) for source in sources if Path(source).is_dir()]
+    found = [p for folder in folders for p in sorted(folder.rglob("*.[cC][sS][vV]?*")) if not table.is_table(p)]
+    return [f"passed over, no {' or '.join(table.ENDINGS[:3])}: {_names(found)}"] if found else []
+
+
+def _plain(path: Path, data: bytes) -> tuple[bytes, _Part] | None:
+    """Return header and rows of a file as this program writes it; None of any other, which takes longer to read."""
+    header, _, body = data.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
+    header = header.strip()
+    ours = header.endswith(b",schema_version,error") and not set(header) & set(b'" ')
+    odd = body[:1] in b"\r\n" or b"\n\n" in body or b"\n\r\n" in body or b"\0" in body or body.count(b'"') % 2
+    if not ours or (body and (odd or not body.endswith(b"\n"))):
+        return None
+    names = header.split(b",")
+    whole = {name.encode() for name in table.REQUIRED} <= set(names) and len(set(names)) == len(names)
+    return (header, _Part(path, body)) if whole else None
+
+
+def _tidy(
+    path: Path, data: bytes, numbers: Sequence[str], left_out: list[tuple[Path, int, str]]
+) -> tuple[bytes, _Part] | None:
+    """Read a file line by line and write its rows as this program would; None if it holds no result rows."""
+    found = table.parse(data, (*numbers, *WHOLE))
+    if found is None:
+        return None
+    left_out += [(path, *one) for one in found.left_out]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(found.names)
+    for _, cells in found.rows:
+        writer.writerow(_written(name, cell, numbers) for name, cell in zip(found.names, cells, strict=True))
+    header, _, body = text.getvalue().encode("utf-8", "replace").partition(b"\n")
+    return header, _Part(path, body, np.array([line for line, _ in found.rows], dtype=np.intp))
+
+
+def _written(name: str, cell: str, numbers: Sequence[str]) -> str:
+    """Write a cell that `table` has read so that the fast parser reads the same."""
+    if name == "schema_version" or name in numbers:
+        return "" if cell in schema.NOTHING else repr(float(cell))
+    return " ".join(cell.splitlines())
+
+
+def _parse(
+    header: bytes, parts: Sequence[_Part], columns: Columns, left_out: list[tuple[Path, int, str]]
+) -> pd.DataFrame:
     try:
-        header, _, body = path.read_bytes().removeprefix(b"\xef\xbb\xbf").partition(b"\n")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be read: {error.strerror}", HINT) from error
-    return header.strip(), body if not body or body.endswith(b"\n") else body + b"\n"
+        frame = _frame(header, parts, columns)
+    except ValueError:  # pandas.errors.ParserError and UnicodeDecodeError are of this kind
+        suspects = set(range(len(parts)))
+    else:
+        suspects = set(np.unique(frame[FILE].cat.codes.to_numpy()[_wrong(frame)]).tolist())
+        if not suspects:
+            return frame
+    mended = []
+    for i, part in enumerate(parts):
+        if i in suspects and part.lines is None:
+            split = _tidy(part.path, header + b"\n" + part.body, columns[1], left_out)
+            assert split is not None
+            header, part = split
+        mended.append(part)
+    return _frame(header, mended, columns)
 
 
-def _parse(header: bytes, files: Sequence[tuple[Path, bytes]], columns: Columns) -> pd.DataFrame:
-    # An odd number of quotes in one file would swallow the beginning of the next.
-    odd = [path for path, body in files if body.count(b'"') % 2]
-    if odd:
-        _explain(odd, "a quote is not closed")
-    try:
-        frame = _frame(header, b"".join(body for _, body in files), columns)
-    except ValueError as error:  # pandas.errors.ParserError and UnicodeDecodeError are of this kind
-        _explain([path for path, _ in files], str(error))
-    rows = [body.count(b"\n") for _, body in files]
-    # A job without a name is its file; lines and rows differ only in files that others wrote.
-    if (frame["run_id"] == "").any() or sum(rows) != len(frame):
-        frame = _concat([_named(_frame(header, body, columns), path) for path, body in files])
-    _check(frame, [path for path, _ in files])
-    return frame
+# Whole numbers among the texts: what a case is.
+WHOLE = tuple(name for name in TEXTS if schema.kinds()[name] is int)
 
 
-def _named(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Give rows without a run the file's name for one."""
-    run = frame["run_id"].astype(object)
-    frame["run_id"] = _categories(run.where(run != "", str(path)).to_numpy(dtype=object))
-    return frame
+def _wrong(frame: pd.DataFrame) -> Mask:
+    """Tell which rows are none, or only of a newer version."""
+    version, latency, status = frame["schema_version"], frame["latency_ms"], frame["status"]
+    found: Mask = np.array(version.isna() | (version > schema.SCHEMA_VERSION) | ~status.isin(schema.STATUSES))
+    found |= np.asarray((status == "ok") & ~((latency > 0) & (latency < math.inf)))
+    for name in WHOLE:
+        column = frame[name].cat
+        found |= np.array([not table.reads(name, text) for text in column.categories], dtype=bool)[column.codes]
+    return found
 
 
 def _clean(name: str, column: pd.Categorical) -> pd.Categorical:
@@ -154,7 +233,8 @@ def _categories(values: np.ndarray[tuple[int], np.dtype[np.object_]]) -> pd.Cate
     return pd.Categorical.from_codes(codes, categories=pd.Index(categories, dtype=object))
 
 
-def _frame(header: bytes, body: bytes, columns: Columns) -> pd.DataFrame:
+def _frame(header: bytes, parts: Sequence[_Part], columns: Columns) -> pd.DataFrame:
+    """Parse files that share a header at once; ValueError if they do not read, or have other lines than rows."""
     import pandas as pd
 
     there = header.decode().split(",")
@@ -162,14 +242,17 @@ def _frame(header: bytes, body: bytes, columns: Columns) -> pd.DataFrame:
     # Not read as categories: pandas would take run 007 and a network named 1e3 for numbers.
     dtype = dict.fromkeys(texts, str) | dict.fromkeys(numbers, "float64")
     frame = pd.read_csv(
-        io.BytesIO(header + b"\n" + body),
+        io.BytesIO(b"".join([header, b"\n", *(part.body for part in parts)])),
         usecols=[*texts, *numbers, "schema_version"],
         dtype=dtype | {"schema_version": "float64"},
         keep_default_na=False,
-        na_values={name: ["", "nan", "NaN", "NAN"] for name in (*numbers, "schema_version")},
+        na_values={name: list(schema.NOTHING) for name in (*numbers, "schema_version")},
         skip_blank_lines=True,
         index_col=False,  # cells beyond the header are left alone, not taken for an index
     )
+    counts = [part.body.count(b"\n") for part in parts]
+    if sum(counts) != len(frame):
+        raise ValueError("lines and rows differ")
     for name in columns[0]:
         values = (
             frame[name].fillna("").to_numpy(dtype=object) if name in there else np.full(len(frame), "", dtype=object)
@@ -178,35 +261,13 @@ def _frame(header: bytes, body: bytes, columns: Columns) -> pd.DataFrame:
     for name in columns[1]:
         if name not in there:
             frame[name] = math.nan
+    paths = pd.Index([str(part.path) for part in parts], dtype=object)
+    frame[FILE] = pd.Categorical.from_codes(np.repeat(np.arange(len(parts)), counts), categories=paths)
+    frame[LINE] = np.concatenate([part.places for part in parts])
+    if "" in frame["run_id"].cat.categories:  # a job without a name is its file
+        run = frame["run_id"].astype(object)
+        frame["run_id"] = _categories(run.where(run != "", frame[FILE].astype(object)).to_numpy(dtype=object))
     return frame
-
-
-def _check(frame: pd.DataFrame, paths: Sequence[Path]) -> None:
-    if frame["schema_version"].isna().any():
-        _explain(paths, "a row ends early")
-    newest = frame["schema_version"].max()
-    if newest > schema.SCHEMA_VERSION:
-        _explain(paths, f"rows of schema {newest:g}; this version knows {schema.SCHEMA_VERSION}: upgrade isoflops")
-    ok = frame["status"] == "ok"
-    latency = frame.loc[ok, "latency_ms"]
-    if not ((latency > 0) & (latency < math.inf)).all():
-        _explain(paths, "a row is ok and has no latency above zero")
-
-
-def _explain(paths: Sequence[Path], reason: str) -> NoReturn:
-    """Find the file and, if it can be told, the line that does not read; slow, and only done when all is lost."""
-    for path in paths:
-        for number, row in enumerate(file.read(path), 2):
-            if row.schema_version > schema.SCHEMA_VERSION:
-                paths = [path]
-                break
-            usable = row.latency_ms is not None and 0 < row.latency_ms < math.inf
-            if row.status not in schema.STATUSES or (row.status == "ok" and not usable):
-                raise OutputError(
-                    f"{path}, line {number}: status {clip(row.status)!r}, latency_ms {row.latency_ms}", HINT
-                )
-    names = f"{paths[0]}" if len(paths) == 1 else f"one of {len(paths)} files in {paths[0].parent}"
-    raise OutputError(f"{names} does not read: {clip(reason, 160)}", "repair the file or move it away")
 
 
 def _concat(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -2,9 +2,10 @@
 
 Latencies of different nights are not comparable: the machine behind a label changes, and its speed does. So a series
 holds one case on one machine, its target and CPU model (or, pooled, on one CPU model behind whatever target), and its
-values are the logarithm of the case's latency over that of a frozen reference case in the same run. What then remains
-of a night's noise is the reference's own, and all cases of the run have it in common: a first pass finds the levels of
-every series, the median over cases of what is left is taken out of the run, and a second pass finds the changes.
+values are the logarithm of the case's latency over that of a frozen reference case in the same run. A night (a date,
+UTC) is one value, the median of its runs: several jobs of one night met the same slow host. What then remains of a
+night's noise is the reference's own, and all cases of the night have it in common: a first pass finds the levels of
+every series, the median over cases of what is left is taken out of the night, and a second pass finds the changes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from bench.base.errors import OutputError, clip
 from bench.plan.grammar import parse
-from bench.rows import identity, reference
+from bench.rows import dates, identity, reference
 from bench.rows.frame import Rows
 from bench.rows.identity import Numbers
 from bench.rows.jobs import SHORT
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
-FEWEST_CASES = 8  # below this the median over cases is no good estimate of what a run's cases have in common
+FEWEST_CASES = 8  # below this the median over cases is no good estimate of what a night's cases have in common
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Moved:
     """A case that moved on a machine between the nights `last_before` and `first_after` (ISO dates).
 
     `ratio` is the latency after over that before, relative to the reference, with its 95% interval; `nights_before` and
-    `nights_after` are the runs on either side up to the next change. `changed` says what differs between the last row
+    `nights_after` are the dates on either side up to the next change. `changed` says what differs between the last row
     before and the first one after, `reference_changed` the same of the reference case.
     """
 
@@ -86,10 +88,14 @@ def history(
 
     Raises:
         UnknownName, UsageError: the reference is not among the rows, or not one case.
-        OutputError: a row has no date.
+        OutputError: no row has a date, or none is ok.
     """
-    frame = rows.frame.reset_index(drop=True)
-    days = _days(frame)
+    days = dates.days(rows.frame)
+    dated = ~np.isnan(days)
+    said = dates.undated(rows.frame, days)
+    if not dated.any():
+        raise OutputError(said[0], "history needs the date of each row")
+    frame, days = rows.frame[dated].reset_index(drop=True), days[dated]
     numbers, cases = identity.numbers(frame, identity.case())
     ok = (frame["status"] == "ok").to_numpy()
     anchor = _anchor(reference_case, cases, numbers[ok], read)
@@ -102,18 +108,18 @@ def history(
         if not len(at):
             continue
         table = _Table(frame, at, numbers, len(cases), days)
-        ratios = table.logs - table.logs[:, [anchor]]
-        lost += int(np.isnan(ratios[:, anchor]).sum())
+        ratios = table.ratios(anchor)
+        lost += table.without(anchor)
         there = [c for c in range(len(cases)) if c != anchor and not np.isnan(ratios[:, c]).all()]
         series += len(there)
         for case, nights, change in _moves(ratios, there, least):
             moved.append(_tell(table, names[case], shown, case, anchor, nights, change))
     moved.sort(key=lambda m: (m.first_after, m.machine, m.case))
-    notes = [*rows.notes]
+    notes = [*rows.notes, *said]
     notes += [f"{int((~ok).sum())} rows are not ok and do not count"] if not ok.all() else []
     notes += [f"{lost} runs have no ok row of the reference and do not count"] if lost else []
     notes += _crowds(moved)
-    first, last = (str(np.datetime64(int(d), "D")) for d in (days.min(), days.max()))
+    first, last = dates.text(days.min()), dates.text(days.max())
     return History(
         tuple(moved),
         names[anchor],
@@ -127,8 +133,8 @@ def history(
 
 
 class _Table:
-    """The ok rows of one machine as a matrix of runs, in order of time, by cases: log latencies, NaN where there is
-    none."""
+    """The ok rows of one machine: log latencies of jobs, in order of time, by cases, NaN where there is none; and the
+    night of each job."""
 
     def __init__(self, frame: pd.DataFrame, at: NDArray[np.intp], numbers: Numbers, cases: int, days: Array) -> None:
         runs = frame["run_id"].cat.codes.to_numpy()[at]
@@ -139,20 +145,37 @@ class _Table:
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         self.frame = frame
-        self.day = day[order]
         self.logs = np.full((len(unique), cases), np.nan)
-        self.source = np.full((len(unique), cases), -1, dtype=np.intp)
-        column = numbers[at]
-        self.logs[rank[row], column] = np.log(frame["latency_ms"].to_numpy()[at])
-        self.source[rank[row], column] = at
+        self.logs[rank[row], numbers[at]] = np.log(frame["latency_ms"].to_numpy()[at])
+        self.dates, self.night = np.unique(np.floor(day[order]), return_inverse=True)
+        # Of each night and case the first and the last row.
+        by_time = np.argsort(rank[row], kind="stable")
+        self.first, self.last = (np.full((len(self.dates), cases), -1, dtype=np.intp) for _ in range(2))
+        for source, transport in ((self.first, by_time[::-1]), (self.last, by_time)):
+            source[self.night[rank[row[transport]]], numbers[at[transport]]] = at[transport]
 
-    def date(self, run: int) -> str:
-        """Return the date of a run."""
-        return str(np.datetime64(int(self.day[run]), "D"))
+    def ratios(self, anchor: int) -> Array:
+        """Return a matrix of nights by cases: the median over the night's jobs of the log ratio to the reference."""
+        by_job: Array = self.logs - self.logs[:, [anchor]]
+        starts = np.searchsorted(self.night, np.arange(len(self.dates) + 1))
+        if len(self.dates) == len(by_job):
+            return by_job
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a case that no job of the night has
+            nights: Array = np.array([np.nanmedian(by_job[lo:hi], axis=0) for lo, hi in pairwise(starts)])
+        return nights
+
+    def without(self, anchor: int) -> int:
+        """Count the jobs that do not have the reference."""
+        return int(np.isnan(self.logs[:, anchor]).sum())
+
+    def date(self, night: int) -> str:
+        """Return the date of a night."""
+        return dates.text(self.dates[night])
 
     def differing(self, case: int, before: int, after: int) -> tuple[str, ...]:
-        """Say what of the environment of a case differs between two runs."""
-        rows = [self.source[run, case] for run in (before, after)]
+        """Say what of the environment of a case differs between two nights."""
+        rows = [self.last[before, case], self.first[after, case]]
         if min(rows) < 0:
             return ()
         said = []
@@ -162,22 +185,6 @@ class _Table:
                 cut = SHORT.get(column, 60)
                 said.append(f"{column}: {clip(old, 60)[:cut] or '?'} -> {clip(new, 60)[:cut] or '?'}")
         return tuple(said)
-
-
-def _days(frame: pd.DataFrame) -> Array:
-    """Return each row's time in days since 1970, UTC."""
-    import pandas as pd
-
-    texts = frame["started_at"].cat.categories
-    times = pd.to_datetime(pd.Series(texts, dtype="object"), format="ISO8601", utc=True, errors="coerce")
-    seconds = times.dt.tz_localize(None).to_numpy().astype("datetime64[s]").astype(float)
-    days = np.where(times.isna(), np.nan, seconds / 86400)[frame["started_at"].cat.codes.to_numpy()]
-    if np.isnan(days).any():
-        wrong = str(frame["started_at"].iloc[int(np.argmax(np.isnan(days)))])
-        raise OutputError(
-            f"a row has started_at {clip(wrong)!r}, which is no date", "history needs the date of each row"
-        )
-    return np.asarray(days, dtype=np.float64)
 
 
 def _anchor(
@@ -196,7 +203,7 @@ def _anchor(
 
 
 def _moves(ratios: Array, cases: Sequence[int], least: float) -> list[tuple[int, NDArray[np.intp], Change]]:
-    """Return case, the runs that have it, and the change, of all changes in a matrix of runs by cases."""
+    """Return case, the nights that have it, and the change, of all changes in a matrix of nights by cases."""
     nights = {case: np.flatnonzero(~np.isnan(ratios[:, case])) for case in cases}
     if len(cases) >= FEWEST_CASES:
         left = np.full_like(ratios, np.nan)
@@ -206,7 +213,7 @@ def _moves(ratios: Array, cases: Sequence[int], least: float) -> list[tuple[int,
             clipped = pull_in(values, sd)
             left[nights[case], case] = values - levels(clipped, breaks(clipped, sd))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a run without the reference is all NaN
+            warnings.simplefilter("ignore", RuntimeWarning)  # a night without the reference is all NaN
             shared = np.nanmedian(left[:, cases], axis=1)
         many = (~np.isnan(left[:, cases])).sum(axis=1) >= FEWEST_CASES
         ratios = ratios - np.where(many, shared, 0)[:, None]

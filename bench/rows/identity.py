@@ -24,11 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.base.errors import UnknownName, UsageError, clip
+from bench.base.escape import shortened
 from bench.plan.case import Plan
 from bench.plan.grammar import CaseText, options
 from bench.plan.limit import asked, written
 from bench.plan.shapes import show as show_shapes
 from bench.plan.target import ANY
+from bench.plan.zoo import spellings
+from bench.rows.dates import days
 from bench.rows.file import cell, text_of
 from bench.rows.schema import CASE, ENVIRONMENT, MACHINE, MEASURED, Row
 
@@ -97,11 +100,9 @@ def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[Numbers, list[
 def newest(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Keep the newest row of every key, in order of time.
 
-    Of rows that began at the same time, or do not say when, the last one counts.
+    Of rows that began at the same time, or say no possible date, the last one counts; one with a date is newer.
     """
-    began = frame["started_at"].cat
-    ranks = np.argsort(np.argsort(began.categories.to_numpy(dtype=str)))
-    ordered = frame.iloc[np.argsort(ranks[began.codes.to_numpy()], kind="stable")]
+    ordered = frame.iloc[np.argsort(np.nan_to_num(days(frame), nan=-np.inf), kind="stable")]
     return ordered[~ordered.duplicated(list(columns), keep="last")]
 
 
@@ -134,9 +135,13 @@ def finished(rows: Iterable[Row], plan: Plan, here: Mapping[str, str] | None = N
     if here is not None:
         cpus = {name: text_of(cell(here[name])) for name in cpu()}  # as a row tells it
         mine = [row for row in mine if all((getattr(row, name) or "") == text for name, text in cpus.items())]
-    ids = {one.id: one.id for one in plan.cases}
-    for target in {row.target for row in mine}:
-        ids |= {replace(one, target=target).id: one.id for one in plan.cases if one.target == ANY}
+    ids: dict[str, str] = {}
+    for one in plan.cases:
+        names = [replace(one, network=replace(one.network, model=model)) for model in spellings(one.model)]
+        targets = {row.target for row in mine} if one.target == ANY else set()
+        ids |= {case.id: one.id for case in names}
+        ids |= {replace(case, target=target).id: one.id for case in names for target in targets}
+    ids |= {one.id: one.id for one in plan.cases}
     latest = {ids[row.case_id]: row for row in mine if row.case_id in ids}
     return {id: row for id, row in latest.items() if row.status in MEASURED}
 
@@ -229,7 +234,8 @@ def named(keys: Collection[Key], columns: Sequence[str], alone: Sequence[str]) -
         if rest and len({tuple(key[i] for i in rest) for key in distinct}) == len(distinct):
             varying = rest
     varying = varying or [columns.index(name) for name in alone]
-    return {key: ", ".join(clip(told(columns[i], key[i]), 40) for i in varying) or "all rows" for key in distinct}
+    short = {i: shortened((told(columns[i], key[i]) for key in distinct), 40) for i in varying}
+    return {key: ", ".join(short[i][told(columns[i], key[i])] for i in varying) or "all rows" for key in distinct}
 
 
 def told(column: str, value: str) -> str:

@@ -6,7 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.base.errors import clip
 from bench.rows import identity
@@ -25,11 +29,11 @@ class Jobs:
     rows: pd.DataFrame
     refused: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def side(self) -> JobSide:
         """What the statistics need."""
-        logs = [math.log(v) for v in self.rows["latency_ms"]]
-        return JobSide(tuple(logs), tuple(within(self.rows)), self.between_sd)
+        logs = np.log(self.rows["latency_ms"].to_numpy())
+        return JobSide(tuple(logs.tolist()), tuple(self.rows["within"].tolist()), self.between_sd)
 
     @property
     def between_sd(self) -> float | None:
@@ -37,39 +41,43 @@ class Jobs:
         known = self.rows["between_sd"].dropna()
         return math.sqrt(float((known**2).mean())) if len(known) else None
 
-    @property
+    @cached_property
     def runs(self) -> tuple[str, ...]:
         """The jobs' names."""
         return tuple(self.rows["job"])
 
     def only(self, runs: Sequence[str]) -> Jobs:
         """Return the rows of these jobs, in this order."""
-        return Jobs(self.rows.set_index("job", drop=False).loc[list(runs)], self.refused)
+        at = {run: i for i, run in enumerate(self.runs)}
+        return Jobs(self.rows.iloc[[at[run] for run in runs]], self.refused)
 
     def of(self, column: str) -> tuple[str, ...]:
-        """Return the distinct values of a column, sorted."""
-        return tuple(sorted(set(self.rows[column].astype(str))))
+        """Return the distinct values of a column of texts, sorted."""
+        values = self.rows[column].cat
+        return tuple(sorted(str(values.categories[code]) for code in np.unique(values.codes)))
 
 
-def within(rows: pd.DataFrame) -> list[float]:
+def within(rows: pd.DataFrame) -> NDArray[np.float64]:
     """Return the variance of each row's log latency that its own launches admit.
 
     Rows that were written before there were two intervals have only the one over launches.
     """
     lo, hi = (rows[f"within_{end}_ms"].fillna(rows[f"latency_{end}_ms"]) for end in ("lo", "hi"))
-    return [within_variance(*values) for values in zip(lo, hi, rows["launches"], strict=True)]
+    return within_variance(*(column.to_numpy(dtype=float) for column in (lo, hi, rows["launches"])))
 
 
 def group(frame: pd.DataFrame, keys: Iterable[str]) -> dict[tuple[str, ...], Jobs]:
     """Group rows by `keys`; of each job the last row of a case counts, and only if it is ok."""
     names = list(dict.fromkeys(keys))
     last = frame.drop_duplicates(list(dict.fromkeys((*names, *identity.job()))), keep="last")
-    last = last.assign(job=_names(last))
+    began = last["started_at"].cat
+    order = np.argsort(np.argsort(began.categories.to_numpy(dtype=str)))[began.codes.to_numpy()]
+    last = last.assign(job=_names(last), within=within(last), order=order)
     result = {}
     for key, rows in last.groupby(names, observed=True, sort=False):
-        ok = rows[rows["status"] == "ok"].sort_values("started_at", kind="stable", key=lambda c: c.astype(str))
-        refused = tuple(sorted(rows.loc[rows["status"] != "ok", "status"].astype(str)))
-        result[tuple(str(part) for part in key)] = Jobs(ok, refused)
+        is_ok = (rows["status"] == "ok").to_numpy()
+        refused = tuple(sorted(rows.loc[~is_ok, "status"].astype(str)))
+        result[tuple(str(part) for part in key)] = Jobs(rows[is_ok].sort_values("order", kind="stable"), refused)
     return result
 
 

@@ -67,7 +67,7 @@ def relative(rows: Rows, text: str, read: Read = parse) -> Rows:
 
 def _widen(result: pd.DataFrame, frame: pd.DataFrame, by_job: pd.DataFrame) -> pd.DataFrame:
     """Give each row the interval of the quotient: variances of the logs add."""
-    half = 1.96 * np.sqrt(np.add(within(frame), within(by_job.fillna(0))))
+    half = 1.96 * np.sqrt(within(frame) + within(by_job.fillna(0)))
     for name in ("latency", "within"):
         result[f"{name}_lo_ms"] = result["latency_ms"] * np.exp(-half)
         result[f"{name}_hi_ms"] = result["latency_ms"] * np.exp(half)

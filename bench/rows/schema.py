@@ -20,6 +20,7 @@ from functools import cache
 
 SCHEMA_VERSION = 2
 STATUSES = ("ok", "noisy", "mismatch", "downgraded", "failed", "crashed", "timeout", "oom", "unsupported")
+NOTHING = ("", "nan", "NaN", "NAN", "NA", "None", "null")  # what programs write where a number is not known
 MEASURED = ("ok", "noisy")  # what `--resume` need not measure again, and what leaves with exit code 0
 
 
@@ -185,8 +186,12 @@ def canonical(name: str, text: str) -> str:
     Other programs write the whole number 224 as ``224.0``, once one cell of the column was empty.
     """
     kind = kinds()[name]
+    if kind is bool:
+        return text.lower()
     if kind not in (int, float) or (kind is int and text.isdecimal() and text.isascii()):
         return text
+    if text in NOTHING:
+        return ""
     try:
         number = float(text)
     except ValueError:

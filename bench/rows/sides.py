@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.rows import identity
+from bench.rows import identity, spellings
 from bench.rows.frame import Rows
 from bench.rows.jobs import Jobs, as_dict, differing, group
 from bench.stats.jobs import (
@@ -21,6 +22,13 @@ from bench.stats.jobs import (
     judge,
     trips_at,
 )
+
+Key = tuple[str, ...]
+Side = dict[Key, Jobs]
+
+
+FEWEST_JOBS = 3  # a side; of fewer nothing is seen of how much jobs differ here, and a verdict would be a guess
+WITHHELD = "withheld"
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,8 @@ class Compared:
     """One case: NEW's latency over BASE's, with its 95% interval and the verdict.
 
     `seen` is the smallest slowdown (as a ratio minus one) that this much evidence would have called slower, `trips_at`
-    the smallest that would have tripped the gate, and `alarm` how likely it trips where the sides are equal.
+    the smallest that would have tripped the gate, and `alarm` how likely it trips where the sides are equal. With less
+    than `FEWEST_JOBS` on a side the verdict is withheld, and a gate open.
     """
 
     case: str
@@ -85,6 +94,7 @@ class Comparison:
     backends: tuple[Compared, ...]
     unmatched: tuple[Unmatched, ...]
     notes: tuple[str, ...]
+    gated: bool
 
     @property
     def alarm(self) -> float:
@@ -95,7 +105,7 @@ class Comparison:
     def exit_code(self) -> int:
         """0 fine, 1 the gate tripped, 3 inconclusive; 0 without a gate."""
         gates = {case.gate for case in self.cases}
-        if gates == {""}:
+        if not self.gated:
             return 0
         if "tripped" in gates:
             return 1
@@ -105,14 +115,15 @@ class Comparison:
 def compare(base: Rows, new: Rows, options: Options) -> Comparison:
     """Match and judge. Rows of another target or CPU are another machine: they are listed and never compared."""
     columns = identity.cell_of()
-    sides = [group(rows.frame, columns) for rows in (base, new)]
+    sides = [group(frame, columns) for frame in spellings.joined(base.frame, new.frame)]
     keys = list(dict.fromkeys([*sides[0], *sides[1]]))
     names = dict(zip(keys, labels_of(keys), strict=True))
     told = identity.machine_names([as_dict(key, columns) for key in keys])
     where = dict(zip(keys, told, strict=True))
+    by_case = [_by_case(side) for side in sides]
     matched, unmatched = [], []
     for key in keys:
-        reason = _reason(key, sides[0], sides[1], where)
+        reason = _reason(key, sides, by_case, where)
         if reason is None:
             matched.append(key)
         else:
@@ -121,7 +132,8 @@ def compare(base: Rows, new: Rows, options: Options) -> Comparison:
     pairs = {key: (sides[0][key], sides[1][key]) for key in matched}
     cases = [_compared(names[key], where[key], key, *pairs[key], options, len(matched)) for key in matched]
     notes = [*(f"BASE: {n}" for n in base.notes), *(f"NEW: {n}" for n in new.notes), *_remarks(cases)]
-    return Comparison(tuple(cases), tuple(_backends(pairs, where, options)), tuple(unmatched), tuple(notes))
+    backends = tuple(_backends(pairs, where, options))
+    return Comparison(tuple(cases), backends, tuple(unmatched), tuple(notes), options.threshold is not None)
 
 
 def labels_of(keys: list[tuple[str, ...]]) -> list[str]:
@@ -132,17 +144,21 @@ def labels_of(keys: list[tuple[str, ...]]) -> list[str]:
     return [names[key[: len(columns)]] for key in keys]
 
 
+def _by_case(side: Side) -> dict[Key, list[Key]]:
+    """Return the cells of a side by their case: on how many machines it is."""
+    found: dict[Key, list[Key]] = {}
+    for key in side:
+        found.setdefault(key[: len(identity.case())], []).append(key)
+    return found
+
+
 def _reason(
-    key: tuple[str, ...],
-    base: dict[tuple[str, ...], Jobs],
-    new: dict[tuple[str, ...], Jobs],
-    where: dict[tuple[str, ...], str],
+    key: Key, sides: Sequence[Side], by_case: Sequence[dict[Key, list[Key]]], where: dict[Key, str]
 ) -> str | None:
     """Say why a case cannot be compared; None where it can."""
-    case = key[: len(identity.case())]
-    for here, side, other in ((base, "BASE", "NEW"), (new, "NEW", "BASE")):
-        if key not in here:
-            others = [k for k in here if k[: len(case)] == case]
+    for i, (side, other) in enumerate((("BASE", "NEW"), ("NEW", "BASE"))):
+        if key not in sides[i]:
+            others = by_case[i].get(key[: len(identity.case())], [])
             if not others:
                 return f"only in {other}"
             mine = _cpu(key)
@@ -151,9 +167,9 @@ def _reason(
                 targets = [as_dict(k, identity.cell_of())["target"] or "unknown" for k in same]
                 return f"another target in {side}: {clip_list(targets)} (--pool cpu joins targets of one CPU)"
             return f"another CPU in {side}: {clip_list([where[k] for k in others])}"
-        if here[key].rows.empty:
-            return f"{'/'.join(dict.fromkeys(here[key].refused))} in {side}"
-    ran = [side[key].of("precision_effective") for side in (base, new)]
+        if sides[i][key].rows.empty:
+            return f"{'/'.join(dict.fromkeys(sides[i][key].refused))} in {side}"
+    ran = [side[key].of("precision_effective") for side in sides]
     if ran[0] != ran[1]:
         return f"ran in {'/'.join(ran[0]) or '?'} in BASE and in {'/'.join(ran[1]) or '?'} in NEW"
     return None
@@ -174,7 +190,8 @@ def _compared(
     name: str, where: str, key: tuple[str, ...], base: Jobs, new: Jobs, options: Options, comparisons: int
 ) -> Compared:
     found = difference(base.side, new.side, options.job_sd)
-    verdict = judge(found, options.margin, comparisons)
+    few = min(len(base.rows), len(new.rows)) < FEWEST_JOBS
+    verdict = WITHHELD if few else judge(found, options.margin, comparisons)
     return Compared(
         case=name,
         backend=as_dict(key, identity.cell_of())["backend"],
@@ -187,24 +204,22 @@ def _compared(
         base_jobs=len(base.rows),
         new_jobs=len(new.rows),
         differs=differing(base, new),
-        **_gated(found, verdict, options, comparisons),
+        **_gated(found, verdict, few, options, comparisons),
     )
 
 
-def _gated(found: Difference, verdict: str, options: Options, comparisons: int) -> dict[str, Any]:
+def _gated(found: Difference, verdict: str, few: bool, options: Options, comparisons: int) -> dict[str, Any]:
     if options.threshold is None:
         return {}
     rule = options.margin, options.threshold, comparisons
     return {
-        "gate": gate(found, verdict, options.threshold),
+        "gate": "open" if few else gate(found, verdict, options.threshold),
         "trips_at": trips_at(found, *rule),
         "alarm": false_alarm(found, *rule),
     }
 
 
-def _backends(
-    pairs: dict[tuple[str, ...], tuple[Jobs, Jobs]], where: dict[tuple[str, ...], str], options: Options
-) -> list[Compared]:
+def _backends(pairs: dict[Key, tuple[Jobs, Jobs]], where: dict[Key, str], options: Options) -> list[Compared]:
     """Judge the geometric mean over a backend's cases on a machine: job by job, so that what jobs share stays in."""
     groups: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for key in pairs:
@@ -217,6 +232,7 @@ def _backends(
             continue
         sides = [combine([pairs[key][i].only(jobs[i]).side for key in keys]) for i in (0, 1)]
         found = difference(sides[0], sides[1], options.job_sd)
+        verdict = WITHHELD if min(map(len, jobs)) < FEWEST_JOBS else judge(found, options.margin, len(groups))
         result.append(
             Compared(
                 case=f"geometric mean of {len(keys)} cases",
@@ -225,7 +241,7 @@ def _backends(
                 base_ms=math.exp(sides[0].mean),
                 new_ms=math.exp(sides[1].mean),
                 found=found,
-                verdict=judge(found, options.margin, len(groups)),
+                verdict=verdict,
                 seen=detectable(found, options.margin, len(groups)),
                 base_jobs=len(jobs[0]),
                 new_jobs=len(jobs[1]),
@@ -237,7 +253,8 @@ def _backends(
 
 def _complete(cases: list[Jobs]) -> list[str]:
     """Return the jobs that have every case."""
-    return [run for run in cases[0].runs if all(run in case.runs for case in cases)]
+    everywhere = set.intersection(*(set(case.runs) for case in cases))
+    return [run for run in cases[0].runs if run in everywhere]
 
 
 def _remarks(cases: list[Compared]) -> list[str]:
@@ -246,8 +263,11 @@ def _remarks(cases: list[Compared]) -> list[str]:
     remarks = [f"{text} ({count} of {len(cases)} cases)" for text, count in counts.most_common(20)]
     if len(counts) > 20:
         remarks.append(f"and {len(counts) - 20} more differences")
-    if cases and any(min(case.base_jobs, case.new_jobs) == 1 for case in cases):
+    few = [case for case in cases if case.verdict == WITHHELD]
+    if few:
+        jobs = f"{min(c.base_jobs for c in few)} and {min(c.new_jobs for c in few)}"
         remarks.append(
-            "a side with one job: how much jobs differ here is assumed, not seen (--job-sd); more jobs a side see less"
+            f"{len(few)} of {len(cases)} verdicts are withheld: BASE and NEW have {jobs} jobs (runs) of these cases at "
+            f"the least, and a verdict needs {FEWEST_JOBS} on each side"
         )
     return remarks

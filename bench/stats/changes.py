@@ -99,7 +99,7 @@ def changes(values: Array, least: float = 0.02) -> list[Change]:
     """
     sd = max(noise(values), QUIETEST)
     clipped = pull_in(values, sd)
-    starts = breaks(clipped, sd)
+    starts = _settled(clipped, breaks(clipped, sd))
     while starts:
         inflation = _inflation(clipped - levels(clipped, starts))
         found = _changes(clipped, starts, inflation)
@@ -113,6 +113,22 @@ def changes(values: Array, least: float = 0.02) -> list[Change]:
             return found
         del starts[weakest]
     return []
+
+
+def _settled(values: Array, starts: list[int]) -> list[int]:
+    """Take back what is younger than it looks: a segment of five may begin before the change that is in it.
+
+    The best place of a change between its neighbours, wherever that is, must be five values from either.
+    """
+    edges = [0, *starts, len(values)]
+    kept = []
+    for lo, at, hi in zip(edges, edges[1:], edges[2:], strict=False):
+        part = values[lo:hi] - values[lo:hi].mean()
+        n = np.arange(1, len(part))
+        best = 1 + int(np.argmax(np.cumsum(part)[:-1] ** 2 / (n * (len(part) - n))))
+        if min(best, len(part) - best) >= MIN_NIGHTS:
+            kept.append(at)
+    return kept
 
 
 def _changes(values: Array, starts: list[int], inflation: float) -> list[Change]:

@@ -13,8 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from bench.stats.verdict import SHOWN, zone
+
+Array = NDArray[np.float64]
 
 # Jobs of ten launches, cut out of ten minutes of one shared machine, differ by a standard deviation of 1.8 to 2.6%
 # (results/xeon-vm-2core/aa.samples.jsonl.gz); three cases of two runs eight minutes apart by 1, 10 and 11%.
@@ -147,14 +150,18 @@ def false_alarm(found: Difference, margin: float, threshold: float, comparisons:
     return float(stdtr(found.df, -math.log1p(trips_at(found, margin, threshold, comparisons)) / found.error))
 
 
-def within_variance(lo_ms: float, hi_ms: float, launches: float) -> float:
-    """Return the variance of a row's log latency that its 95% interval over launches stands for, 0 without one."""
-    if not (0 < lo_ms <= hi_ms) or not math.isfinite(hi_ms):
-        return 0.0
+def within_variance(lo_ms: ArrayLike, hi_ms: ArrayLike, launches: ArrayLike) -> Array:
+    """Return the variance of rows' log latencies that their 95% intervals over launches stand for, 0 without one.
+
+    Arrays of one shape, or numbers.
+    """
     from scipy.special import stdtrit
 
-    quantile = float(stdtrit(launches - 1, 0.975)) if launches > 1 else 1.96
-    return (math.log(hi_ms / lo_ms) / 2 / quantile) ** 2
+    lo, hi, n = (np.asarray(values, dtype=np.float64) for values in (lo_ms, hi_ms, launches))
+    known = (lo > 0) & (lo <= hi) & np.isfinite(hi)
+    quantile = np.where(n > 1, stdtrit(np.where(n > 1, n - 1, 1), 0.975), 1.96)
+    found: Array = np.where(known, np.log(np.where(known, hi, 1) / np.where(known, lo, 1)) / 2 / quantile, 0) ** 2
+    return found
 
 
 def combine(sides: Sequence[JobSide]) -> JobSide:

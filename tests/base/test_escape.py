@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bench.base import escape
 from bench.base.errors import BenchError
+from bench.base.escape import shortened
 from bench.report.text.print import cell
 from bench.rows import file as records
 from bench.rows.schema import Row
@@ -103,7 +104,7 @@ def test_a_markdown_row_keeps_its_cells(cells: list[str]) -> None:
 def test_a_row_reads_back_as_the_line_it_was_told_as(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("r") / "r.csv"
     records.append(path, Row(status="ok", model=text, backend="=b", error=text, latency_ms=1.5))
-    records.append(path, Row(status="ok", model="next", backend="b"))
+    records.append(path, Row(status="ok", model="next", backend="b", latency_ms=1))
     first, second = records.read(path)
     assert first.model == escape.line(text)
     assert (first.error, first.backend, first.latency_ms) == (escape.line(text) or None, "=b", 1.5)
@@ -122,3 +123,13 @@ def test_a_table_shows_markup_and_emoji_codes_as_they_are() -> None:
     Console(file=out, width=2000).print(table)
     assert "[red]a[/] :smile: ?[31m[/b]" in out.getvalue()
     assert len(out.getvalue()) < 6000
+
+
+@pytest.mark.parametrize("form", ["{}" + "x" * 200, "x" * 200 + "{}", "x" * 90 + "{}" + "x" * 90])
+def test_names_that_differ_look_different_when_they_are_short(form: str) -> None:
+    """At the beginning, at the end (two files in long folders), or in the middle."""
+    names = [form.format(i) for i in range(12)]
+    short = shortened(names, 40)
+    assert len(set(short.values())) == 12
+    assert all(len(text) <= 40 for text in short.values())
+    assert shortened(["a", "b", "a"], 40) == {"a": "a", "b": "b"}

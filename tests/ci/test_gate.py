@@ -47,6 +47,7 @@ def gate(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the step of the action, with what a runner would give it."""
     (step,) = [s for s in steps(GITHUB / "actions/gate/action.yml") if s.raw.get("id") == "gate"]
     given = {"MODEL": "net.onnx", "BACKEND": FAST, "THREADS": "1", "MARGIN": "1", "BUDGET": "1", "INCONCLUSIVE": "pass"}
+    given["NEW_MODEL"] = "fail"
     assert set(step.env) == set(given)
     runner = {"GITHUB_ACTION_PATH": str(SCRIPT.parent), "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
     return run(step.script, folder, **given | runner | {"GITHUB_OUTPUT": str(folder / "output.txt")} | env)
@@ -85,7 +86,8 @@ def test_a_faster_head_passes(checkouts: Path) -> None:
 @pytest.mark.parametrize(("policy", "code"), [("pass", 0), ("fail", 3)])
 def test_an_open_question_is_the_owners_choice(checkouts: Path, policy: str, code: int) -> None:
     """The program is stood in for: scripted pairs that are inconclusive would be conclusive once in a while."""
-    checkouts.joinpath("base/net.onnx").touch()
+    for side in ("base", "head"):
+        checkouts.joinpath(side, "net.onnx").touch()
     answer = checkouts / "answer"
     answer.mkdir()
     answer.joinpath("bench").write_text("#!/bin/sh\necho '**B is inconclusive**'\nexit 3\n")
@@ -97,37 +99,135 @@ def test_an_open_question_is_the_owners_choice(checkouts: Path, policy: str, cod
     assert checkouts.joinpath("out").read_text() == "exit-code=3\n"
 
 
-def test_a_new_model_has_nothing_to_be_compared_with(checkouts: Path) -> None:
+@pytest.mark.parametrize(
+    ("sides", "says"),
+    [
+        ((), "neither the base nor the head has such a model; is its name right?"),
+        (("head",), "the base has no such model, so there is nothing to compare with"),
+        (("base",), "the head has no such model any more"),
+    ],
+)
+@pytest.mark.parametrize("inconclusive", ["pass", "fail"])
+def test_without_a_judgement_the_check_is_red_and_says_why(
+    checkouts: Path, sides: tuple[str, ...], says: str, inconclusive: str
+) -> None:
+    for side in sides:
+        convolutions(checkouts / side / "net.onnx", 1)
+    done = gate(checkouts, INCONCLUSIVE=inconclusive)
+    assert done.returncode == 3
+    assert f"**No judgement**: {says}" in checkouts.joinpath("summary.md").read_text()
+    assert f"::error title=gate::no judgement: {says}" in done.stdout
+    assert checkouts.joinpath("output.txt").read_text() == "exit-code=3\n"
+
+
+def test_a_new_model_passes_where_its_owner_said_so(checkouts: Path) -> None:
     convolutions(checkouts / "head/net.onnx", 1)
-    assert gate(checkouts).returncode == 0
-    assert "The base has no such model" in checkouts.joinpath("summary.md").read_text()
+    done = gate(checkouts, NEW_MODEL="pass")
+    assert done.returncode == 0
+    assert "::warning" in done.stdout
+    assert checkouts.joinpath("output.txt").read_text() == "exit-code=3\n"
+    assert gate(checkouts, NEW_MODEL="pass", MODEL="ent.onnx").returncode == 3  # a wrong name is no new model
 
 
 def test_a_model_that_the_head_broke_fails_with_the_reason(checkouts: Path) -> None:
     convolutions(checkouts / "base/net.onnx", 1)
     checkouts.joinpath("head/net.onnx").write_bytes(b"no model")
     done = gate(checkouts)
-    assert done.returncode in (1, 2)
+    assert done.returncode == 3
     summary = checkouts.joinpath("summary.md").read_text()
-    assert "**Nothing was measured.**" in summary
+    assert "**No judgement**: nothing was measured" in summary
     assert "    error: " in summary
     assert "error: " in done.stderr
 
 
+@pytest.fixture
+def merged(tmp_path: Path) -> Path:
+    """A checkout of the commit that merges a stale branch into main."""
+    repository = tmp_path / "head"
+    repository.mkdir()
+
+    def git(*arguments: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.invalid"]
+        done = subprocess.run(["git", *who, *arguments], cwd=repository, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init", "--quiet", "--initial-branch", "main")
+    git("commit", "--quiet", "--allow-empty", "-m", "begin")
+    git("switch", "--quiet", "--create", "change")
+    git("commit", "--quiet", "--allow-empty", "-m", "change")
+    git("switch", "--quiet", "main")
+    git("commit", "--quiet", "--allow-empty", "-m", "landed since")
+    git("merge", "--quiet", "--no-ff", "change", "-m", "merge")
+    return repository
+
+
+def sides(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    (step,) = [s for s in steps(GITHUB / "actions/gate/action.yml") if s.raw.get("id") == "sides"]
+    assert set(step.env) == {"BASE", "EVENT"}
+    given = {"BASE": "", "EVENT": "pull_request", "GITHUB_ACTION_PATH": str(SCRIPT.parent)}
+    out = {"GITHUB_OUTPUT": str(folder / "output.txt"), "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
+    return run(step.script, folder, **given | out | env)
+
+
+def commit(repository: Path, name: str) -> str:
+    return subprocess.run(
+        ["git", "rev-parse", name], cwd=repository, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+@pytest.mark.parametrize("event", ["pull_request", "push", "merge_group", "workflow_dispatch"])
+@pytest.mark.parametrize("base", ["", "0" * 40])
+def test_a_merge_is_compared_with_what_it_is_merged_into(merged: Path, event: str, base: str) -> None:
+    """Not with where the branch began: what landed since is nobody's slowdown here."""
+    done = sides(merged.parent, EVENT=event, BASE=base)
+    assert done.returncode == 0, done.stderr
+    assert merged.with_name("output.txt").read_text() == f"base={commit(merged, 'HEAD^1')}\n"
+    assert commit(merged, "HEAD^1^{/landed}") == commit(merged, "HEAD^1")
+
+
+def test_a_base_that_is_named_is_the_base(merged: Path) -> None:
+    first = commit(merged, "HEAD~2")
+    assert sides(merged.parent, EVENT="push", BASE=first).returncode == 0
+    assert merged.with_name("output.txt").read_text() == f"base={first}\n"
+
+
+def test_without_a_base_there_is_no_judgement(merged: Path) -> None:
+    subprocess.run(["git", "switch", "--quiet", "--detach", commit(merged, "HEAD~2")], cwd=merged, check=True)
+    done = sides(merged.parent)
+    assert done.returncode == 3
+    assert "the commit has no parent" in merged.with_name("summary.md").read_text()
+    done = sides(merged.parent, EVENT="pull_request_target")
+    assert done.returncode == 3
+    assert "::error title=gate::no judgement: on pull_request_target" in done.stdout
+
+
+@pytest.mark.parametrize(("extras", "asked"), [("", ""), ("openvino,zoo", "[openvino,zoo]")])
+def test_extras_may_be_none(tmp_path: Path, extras: str, asked: str) -> None:
+    (step,) = [s for s in steps(GITHUB / "actions/gate/action.yml") if s.raw.get("name") == "install"]
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\nmkdir -p gate/.venv/bin\ncp "$0" gate/.venv/bin/python\necho "$@"\n')
+    python.chmod(0o755)
+    done = run(
+        f'PATH="{tmp_path}:$PATH"\n{step.script}', tmp_path, EXTRAS=extras, REQUIREMENTS="", GITHUB_ACTION_PATH="/a/b/c"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith(f"/a/b/c/../../..{asked}")
+
+
 def test_this_projects_own_gate_exports_and_compares_both_sides(checkouts: Path) -> None:
     """Its steps as they are, after installing; both sides are this program."""
-    wanted = ("export both", "gate")
-    found = [s for s in steps(GITHUB / "workflows/gate.yml") if s.raw.get("name") in wanted]
-    assert [s.raw["name"] for s in found] == list(wanted)
+    found = {s.raw["name"]: s for s in steps(GITHUB / "workflows/gate.yml") if s.raw.get("name") in ("export", "gate")}
     convolutions(checkouts / "net.onnx", 1)
-    run("true", checkouts)  # makes the shim
+    shutil.copytree(GITHUB, checkouts / "program/.github")
     for side in ("base", "head"):
-        shutil.copytree(checkouts / ".bin", checkouts / side / ".venv/bin")
-    shutil.copytree(GITHUB, checkouts / "base/.github")
-    for step in found:
-        own = {k: v for k, v in step.env.items() if "${{" not in v}
-        done = run(step.script, checkouts, **{"NETWORK": "net.onnx", "BACKEND": "fake", "BUDGET": "1"} | own)
+        shutil.copy(checkouts / "net.onnx", checkouts / side)
+        done = run(found["export"].script, checkouts / side, NETWORK="net.onnx")
         assert done.returncode == 0, done.stderr
+        for file in checkouts.joinpath(side, "model").iterdir():  # as it is uploaded and downloaded
+            shutil.move(file, checkouts / side)
+    own = {k: v for k, v in found["gate"].env.items() if "${{" not in v}
+    done = run(found["gate"].script, checkouts, **{"BACKEND": "fake", "BUDGET": "1"} | own)
+    assert done.returncode == 0, done.stderr
     assert "**B is equivalent**" in checkouts.joinpath("gate/verdict.md").read_text()
     assert checkouts.joinpath("base/model.reference.npz").exists()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from bench.plan import suite, target
 from bench.rows import file as records
 from bench.rows.schema import Row
-from tests.ci.steps import GITHUB, PROJECT, run, steps
+from tests.ci.steps import GITHUB, PROJECT, read, run, steps
 
 CASES = ("shufflenetv2", "mobilenetv2")
 RUNNERS = {"ubuntu-24.04": ("x86_64", "a Xeon", 1.0), "ubuntu-24.04-arm": ("aarch64", "a Neoverse", 1.5)}
@@ -25,21 +24,21 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def measured(folder: Path, day: str) -> None:
+def measured(folder: Path, day: str, factor_of_night: float = 1.0) -> None:
     """Lay down what the measuring jobs of a night upload; what is tested is what becomes of it."""
     folder.mkdir(parents=True, exist_ok=True)
     for runner, (arch, cpu, factor) in RUNNERS.items():
-        for job in (1, 2):
+        for job in (1, 2, 3):
             path = folder / f"{runner}-{job}.csv"
             for i, model in enumerate(CASES, 1):
-                ms = factor * i * (1 + job / 1000)
+                ms = factor * factor_of_night * i * (1 + job / 1000)
                 records.append(
                     path,
                     Row(
-                        run_id=f"{day}-{runner}-{job}", started_at=f"{day}T02:30:00+00:00", status="ok", model=model,
-                        backend="onnxruntime", threads=1, batch=1, resolution=224, precision="fp32", target=runner,
-                        precision_effective="fp32", arch=arch, cpu=cpu, macs=1_000_000, latency_ms=ms,
-                        latency_lo_ms=0.99 * ms, latency_hi_ms=1.01 * ms, launches=5,
+                        run_id=f"{day}-{runner}-{job}-{factor_of_night}", started_at=f"{day}T02:30:00+00:00",
+                        status="ok", model=model, backend="onnxruntime", threads=1, batch=1, resolution=224,
+                        precision="fp32", target=runner, precision_effective="fp32", arch=arch, cpu=cpu,
+                        macs=1_000_000, latency_ms=ms, latency_lo_ms=0.99 * ms, latency_hi_ms=1.01 * ms, launches=5,
                     ),
                 )  # fmt: skip
             records.append_samples(path, [{"run_id": f"{day}-{runner}-{job}"}])
@@ -58,52 +57,140 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def night(workspace: Path, day: str) -> Path:
-    """Run the steps of the publishing job that are commands, installing apart; return what they left."""
-    shutil.rmtree(workspace / "kept", ignore_errors=True)
+def job(workspace: Path, name: str, kept: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the steps of a job that are commands, installing apart; the last one that ran."""
+    if kept:
+        shutil.rmtree(workspace / "kept", ignore_errors=True)
+        git(workspace, "clone", "--quiet", "--branch", "main", "origin.git", "kept")
+    for step in steps(GITHUB / "workflows/nightly.yml"):
+        if f": {name} " in step.name and step.script and step.raw["name"] != "install":
+            done = run(step.script, workspace, GITHUB_STEP_SUMMARY=str(workspace / "summary.md"), PAUSE="0", **env)
+            if done.returncode:
+                break
+    return done
+
+
+def night(workspace: Path, day: str, factor: float = 1.0) -> str:
+    """Run a night from measuring to publishing; return the page."""
     shutil.rmtree(workspace / "rows", ignore_errors=True)
-    git(workspace, "clone", "--quiet", "--branch", "main", "origin.git", "kept")
-    measured(workspace / "rows", day)
-    scripts = [s for s in steps(GITHUB / "workflows/nightly.yml") if "publish" in s.name and s.script]
-    assert scripts[0].raw["name"] == "install"
-    for step in scripts[1:]:
-        done = run(step.script, workspace, GITHUB_STEP_SUMMARY=str(workspace / "summary.md"))
-        assert done.returncode == 0, f"{step.name}: {done.stderr}"
-    return workspace / "kept"
+    shutil.rmtree(workspace / "page", ignore_errors=True)
+    measured(workspace / "rows", day, factor)
+    for name in ("render", "publish"):
+        done = job(workspace, name)
+        assert done.returncode == 0, f"{name}: {done.stderr}\n{done.stdout}"
+    return git(workspace / "origin.git", "show", "nights:README.md")
 
 
-def test_two_nights_are_kept_compared_and_pushed(workspace: Path) -> None:
-    today = datetime.now(UTC).date().isoformat()
-    night(workspace, today)
-    origin = workspace / "origin.git"
-    files = git(origin, "ls-tree", "-r", "--name-only", "nights").split()
-    assert f"nights/{today}/ubuntu-24.04-arm-2.csv" in files
-    assert f"nights/{today}/ubuntu-24.04-arm-2.samples.jsonl.gz" in files
-    assert len(files) == 1 + 2 * 2 * 2  # and no file of the project
-    page = git(origin, "show", "nights:README.md")
-    assert "They cannot be compared" not in page
-    assert "Last night against" not in page
+def kept_files(workspace: Path) -> list[str]:
+    return git(workspace / "origin.git", "ls-tree", "-r", "--name-only", "nights").split()
+
+
+def test_nights_are_kept_compared_and_pushed(workspace: Path) -> None:
+    page = night(workspace, "2026-03-01")
+    files = kept_files(workspace)
+    assert "nights/2026-03-01/ubuntu-24.04-arm-2.csv" in files
+    assert "nights/2026-03-01/ubuntu-24.04-arm-2.samples.jsonl.gz" in files
+    assert "report.html" in files
+    assert len(files) == 2 + 2 * 3 * 2  # and no file of the project
+    assert "No verdict yet: it takes 7 earlier nights, and there are 0." in page
     assert "| ubuntu-24.04 | ubuntu-24.04-arm |" in page
-    assert "1.5" in page
-
-    # Make that night an earlier one, then run another: the branch is there now.
-    kept = workspace / "kept"
-    kept.joinpath(f"nights/{today}").rename(kept / "nights/2026-01-01")
-    git(kept, "add", ".")
-    git(kept, "commit", "--quiet", "-m", "earlier")
-    git(kept, "push", "--quiet", "origin", "HEAD:nights")
-    night(workspace, today)
-    page = git(origin, "show", "nights:README.md")
-    assert "2 of them" in page
-    assert "## Last night against the one before" in page
-    assert "They cannot be compared" not in page
-    assert {Path(f).parent.name for f in git(origin, "ls-tree", "-r", "--name-only", "nights").split()} == {
-        "",
-        "2026-01-01",
-        today,
-    }
-    assert git(origin, "show", "main:README.md") == "# the project\n"
+    assert "Not told" not in page
+    assert git(workspace / "origin.git", "show", "main:README.md") == "# the project\n"
     assert workspace.joinpath("summary.md").read_text().endswith(page)
+
+
+def earlier(workspace: Path, days: int) -> None:
+    """Put nights on the branch without rendering each."""
+    for day in range(1, days + 1):
+        measured(workspace / "rows", f"2026-03-{day:02}")
+        done = job(workspace, "publish")
+        assert done.returncode == 0, done.stderr
+        shutil.rmtree(workspace / "rows")
+
+
+def test_the_last_night_is_held_against_a_week_or_two(workspace: Path) -> None:
+    earlier(workspace, 7)
+    page = night(workspace, "2026-03-08", 1.3)
+    assert "## Last night against the 7 nights before it" in page
+    assert "21+3" in page
+    assert page.count("slower") >= len(CASES)
+    assert "withheld" not in page
+
+
+def test_a_re_run_overwrites_nothing_and_with_nothing_new_is_no_failure(workspace: Path) -> None:
+    night(workspace, "2026-03-01")
+    before = git(workspace / "origin.git", "rev-parse", "nights")
+    done = job(workspace, "publish")
+    assert done.returncode == 0, done.stderr
+    assert "nothing is new" in done.stdout
+    assert git(workspace / "origin.git", "rev-parse", "nights") == before
+    files = kept_files(workspace)
+    # A second run on that date, published on a later one: beside the first, under the day of measuring.
+    night(workspace, "2026-03-01", 1.1)
+    assert set(kept_files(workspace)) > set(files)
+    assert "nights/2026-03-01/ubuntu-24.04-2-2.csv" in kept_files(workspace)
+    assert {f.split("/")[1] for f in kept_files(workspace) if f.startswith("nights/")} == {"2026-03-01"}
+
+
+def test_a_file_that_grew_is_replaced_and_an_older_state_of_it_changes_nothing(workspace: Path) -> None:
+    measured(workspace / "rows", "2026-03-01")
+    path = workspace / "rows/ubuntu-24.04-1.csv"
+    whole = path.read_text()
+    path.write_text("".join(whole.splitlines(True)[:2]))
+    assert job(workspace, "publish").returncode == 0
+    path.write_text(whole)
+    assert job(workspace, "publish").returncode == 0
+    place = "nights:nights/2026-03-01/ubuntu-24.04-1.csv"
+    assert git(workspace / "origin.git", "show", place) == whole
+    path.write_text("".join(whole.splitlines(True)[:2]))
+    assert "nothing is new" in job(workspace, "publish").stdout
+
+
+def test_a_lost_race_is_run_again(workspace: Path) -> None:
+    """Somebody pushes between our fetch and our push: rows of both are there, of both under their names."""
+    earlier(workspace, 1)
+    measured(workspace / "rows", "2026-03-02", 1.2)
+    git(workspace, "clone", "--quiet", "--branch", "nights", "origin.git", "other")
+    other = workspace / "other/nights/2026-03-02"
+    other.mkdir(parents=True)
+    other.joinpath("ubuntu-24.04-1.csv").write_text("theirs\n")
+    shutil.rmtree(workspace / "kept", ignore_errors=True)
+    git(workspace, "clone", "--quiet", "--branch", "main", "origin.git", "kept")
+    git(workspace / "other", "add", ".")
+    git(workspace / "other", "commit", "--quiet", "-m", "theirs")
+    git(workspace / "other", "push", "--quiet", "origin", "HEAD:nights")
+    done = job(workspace, "publish", kept=False)
+    assert done.returncode == 0, done.stderr
+    assert "once more on what is there now" in done.stderr
+    assert git(workspace / "origin.git", "show", "nights:nights/2026-03-02/ubuntu-24.04-1.csv") == "theirs\n"
+    assert "nights/2026-03-02/ubuntu-24.04-1-2.csv" in kept_files(workspace)
+
+
+def test_the_page_gives_the_programs_own_reason_and_the_job_is_red(workspace: Path) -> None:
+    """A file without a row that reads: its name and line are on the page."""
+    measured(workspace / "rows", "2026-03-01")
+    for path in workspace.joinpath("rows").glob("*.csv"):
+        header, *_ = path.read_text().splitlines(True)
+        path.write_text(header + "2026-03-01,2026-03-01,2026-03-01T00:00:00\n")
+    done = job(workspace, "render")
+    assert done.returncode == 1
+    page = workspace.joinpath("page/README.md").read_text()
+    assert "Not told, exit code 2:" in page
+    assert "line 2: it ends early" in page
+
+
+def test_rows_are_published_although_the_page_could_not_be_rendered(workspace: Path) -> None:
+    measured(workspace / "rows", "2026-03-01")
+    assert job(workspace, "publish").returncode == 0
+    assert len(kept_files(workspace)) == 2 * 3 * 2
+    jobs = read(GITHUB / "workflows/nightly.yml")["jobs"]
+    assert jobs["publish"]["if"] == jobs["render"]["if"] == "${{ !cancelled() }}"
+
+
+def test_no_rows_at_all(workspace: Path) -> None:
+    workspace.joinpath("rows").mkdir()
+    assert job(workspace, "render").returncode == 1
+    assert "There is none yet" in workspace.joinpath("page/README.md").read_text()
 
 
 def test_the_measuring_step_runs(tmp_path: Path) -> None:

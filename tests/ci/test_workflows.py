@@ -19,7 +19,8 @@ STEPS = [step for path in FILES for step in steps(path)]
 WORKFLOWS = [path for path in FILES if path.parent.name == "workflows"]
 # What the runner would put in for variables that hold expressions.
 VALUES = {"MODEL": "net.onnx", "NETWORK": "shufflenetv2", "BACKEND": "onnxruntime", "THREADS": "1", "MARGIN": "1"}
-VALUES |= {"BUDGET": "100", "RUNNER": "ubuntu-24.04", "JOB": "1", "side": "base", "last": "nights/2026-03-01"}
+VALUES |= {"BUDGET": "100", "RUNNER": "ubuntu-24.04", "JOB": "1", "last": "nights/2026-03-01", "scratch": "/tmp/x"}
+VALUES |= {"page": "page"}
 PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
@@ -76,14 +77,22 @@ COMMAND_LINES += [(path.name, line) for path in SCRIPTS for line in bench_comman
 
 
 def test_command_lines_are_found() -> None:
-    assert {line.split()[0] for _, line in COMMAND_LINES} == {"ab", "compare", "doctor", "export", "history", "run"}
+    assert {line.split()[0] for _, line in COMMAND_LINES} == {
+        "ab",
+        "compare",
+        "doctor",
+        "export",
+        "history",
+        "report",
+        "run",
+    }
 
 
 @pytest.mark.parametrize(
     ("where", "line"), COMMAND_LINES, ids=[f"{where}-{line[:20]}" for where, line in COMMAND_LINES]
 )
 def test_the_program_knows_every_option(where: str, line: str) -> None:
-    name, *words = expand(line.replace("${nights[-2]}", "$last"), VALUES)
+    name, *words = expand(line, VALUES)
     assert name in COMMANDS
     command: click.Command = import_module(f"bench.cli.{name}").command
     command.make_context(name, words)  # parses and checks, and runs nothing
@@ -101,8 +110,27 @@ def test_every_script_that_a_step_names_is_there() -> None:
     named = {m for step in STEPS for m in re.findall(r"\.github/[\w/.-]+\.sh", step.script)}
     assert named == {f".github/{name}" for name in ("actions/gate/gate.sh", "nightly/keep.sh", "nightly/render.sh",
                                                     "nightly/publish.sh")}  # fmt: skip
-    for name in named:
-        assert (PROJECT / name).stat().st_mode & 0o111
+    for path in SCRIPTS:
+        assert path.stat().st_mode & 0o111
+
+
+def test_who_may_write_installs_nothing_and_runs_nothing_of_a_pull_request() -> None:
+    for path in WORKFLOWS:
+        for name, job in read(path)["jobs"].items():
+            if "write" in job["permissions"].values():
+                text = str(job["steps"])
+                assert "pip" not in text, name
+                assert "setup-python" not in text, name
+                assert not bench_commands("\n".join(step.get("run", "") for step in job["steps"])), name
+
+
+def test_the_job_that_judges_runs_the_bases_program_alone() -> None:
+    """The code of a pull request runs in a job of its own, which hands a model on."""
+    jobs = read(GITHUB / "workflows/gate.yml")["jobs"]
+    checkouts = [step["with"] for step in jobs["measure"]["steps"] if "checkout" in step.get("uses", "")]
+    assert [given["ref"] for given in checkouts] == ["${{ needs.sides.outputs.base }}"]
+    assert not any("export" in step.get("run", "") for step in jobs["measure"]["steps"])
+    assert not any("bench" in step.get("run", "") or "head/" in step.get("run", "") for step in jobs["sides"]["steps"])
 
 
 def test_every_make_target_that_a_step_names_is_there() -> None:
@@ -117,8 +145,8 @@ def test_every_extra_that_a_step_installs_is_there() -> None:
 
     extras = tomllib.loads(PROJECT.joinpath("pyproject.toml").read_text())["project"]["optional-dependencies"]
     named = {m for step in STEPS for m in re.findall(r"\[([a-z,]+)\]['\"]", step.script)}
-    assert named <= set(extras)
-    assert {"all", "history"} <= named
+    assert {one for names in named for one in names.split(",")} <= set(extras)
+    assert {"all", "history", "report", "zoo", "openvino"} <= {one for names in named for one in names.split(",")}
 
 
 def test_actionlint_has_nothing_to_say() -> None:
@@ -146,4 +174,4 @@ def test_the_ten_lines_of_the_docs_fit_the_action() -> None:
     assert set(told) == set(inputs)
     for name, default in told.items():
         written = inputs[name].get("default", "")
-        assert default == ("those of the pull request" if "${{" in written else written), name
+        assert default == ("of the event" if "${{" in written else written), name

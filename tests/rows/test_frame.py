@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from bench.base.errors import OutputError, UsageError
+from bench.rows import file
 from bench.rows.frame import find, load
 from bench.rows.schema import SCHEMA_VERSION
 from tests.rows.rows import nights, row, write
@@ -46,8 +48,11 @@ def test_schema_versions(tmp_path: Path) -> None:
     assert len(found.frame) == 2
     assert any("schema versions" in note for note in found.notes)
     (tmp_path / "later.csv").write_text(MINIMAL.replace(",1\n", f",{SCHEMA_VERSION + 1}\n"))
-    with pytest.raises(OutputError, match=r"later\.csv.*upgrade"):
-        load([str(tmp_path)])
+    found = load([str(tmp_path)])
+    assert len(found.frame) == 2
+    assert any("later.csv, line 2: rows of schema" in note and "upgrade isoflops" in note for note in found.notes)
+    with pytest.raises(OutputError, match=r"later\.csv, line 2: rows of schema.*upgrade"):
+        load([str(tmp_path / "later.csv")])
     (tmp_path / "later.csv").unlink()
     nothing = MINIMAL.replace("ok,net,onnxruntime,5", "noisy,net,onnxruntime,NaN")
     (tmp_path / "noisy.csv").write_text(nothing)  # costs no other row anything
@@ -70,31 +75,99 @@ def test_empty_files_and_other_tables(tmp_path: Path) -> None:
     assert "empty.csv" in found.notes[1]
 
 
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ("ok,net,onnxruntime,abc,1", "line 3: latency_ms is 'abc'"),
-        ("ok,net,onnxruntime,,1", "line 3: status 'ok', latency_ms None"),
-        ("ok,net,onnxruntime,-4,1", "line 3: status 'ok', latency_ms -4.0"),
-        ("ok,net,onnxruntime,inf,1", "latency_ms inf"),
-        ("ok,net", "latency_ms None"),
-        ('ok,"net,onnxruntime,5,1', "broken.csv"),
-        ("ok,n\x00et,onnxruntime,5,1\xff", "broken.csv"),
-    ],
-)
-def test_a_broken_file_is_named(tmp_path: Path, line: str, says: str) -> None:
+BROKEN = [
+    ("ok,net,onnxruntime,abc,1", "line 3: latency_ms is 'abc', which is no number"),
+    ("ok,net,onnxruntime,,1", "line 3: status 'ok', latency_ms None"),
+    ("ok,net,onnxruntime,-4,1", "line 3: status 'ok', latency_ms -4"),
+    ("ok,net,onnxruntime,inf,1", "line 3: status 'ok', latency_ms inf"),
+    ("ok,net,onnxruntime,nan,1", "line 3: status 'ok', latency_ms nan"),
+    ("fine,net,onnxruntime,4,1", "line 3: status 'fine' is none"),
+    ("ok,net", "line 3: it ends early, with 2 of 5 cells"),
+    ("ok,net,onnxruntime,5,1,6,7", "line 3: it has 7 cells under 5 names"),
+    ("ok,net,onnxruntime,5,one", "line 3: schema_version is 'one'"),
+    ('ok,"net,onnxruntime,5,1', "line 3: its quotes do not match"),
+    ("ok,net,onnxruntime,5,1\xff", "line 3: it is no UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("line", "says"), BROKEN)
+@pytest.mark.parametrize("plain", [False, True])
+def test_what_is_no_row_costs_itself_alone(tmp_path: Path, line: str, says: str, plain: bool) -> None:
+    """Also where the file is as this program writes them, which are all read at once."""
+    head, good = MINIMAL.splitlines()
+    if plain:
+        head, good, line = f"latency_lo_ms,{head},error", f"3,{good},", f"3,{line}{',' * ('6' not in line)}"
+        says = says.replace("2 of 5", "4 of 7" if line.endswith("net,") else "3 of 7").replace("7 cells under 5", "?")
     for i in range(3):
-        (tmp_path / f"good{i}.csv").write_text(MINIMAL)
-    (tmp_path / "broken.csv").write_bytes((MINIMAL + line + "\n").encode("latin-1"))
-    with pytest.raises(OutputError, match=r"broken\.csv") as caught:
+        (tmp_path / f"good{i}.csv").write_text(f"{head}\n{good}\n")
+    (tmp_path / "broken.csv").write_bytes(f"{head}\n{good}\n{line}\n{good}\n".encode("latin-1"))
+    found = load([str(tmp_path)])
+    if "?" in says:  # more cells than names under an error's text are no harm
+        assert len(found.frame) == 6
+        return
+    assert len(found.frame) == 5
+    (note,) = [note for note in found.notes if "broken.csv" in note]
+    assert says in note
+    assert list(found.frame[found.frame["file"].str.endswith("broken.csv")]["line"]) == [2, 4]
+    told: list[str] = []
+    assert len(file.read(tmp_path / "broken.csv", told.append)) == 2
+    assert told == [note]
+
+
+def test_a_file_without_one_row_that_reads_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "broken.csv").write_text(MINIMAL.replace(",5,", ",abc,"))
+    with pytest.raises(OutputError, match=r"broken\.csv, line 2: latency_ms is 'abc'"):
         load([str(tmp_path)])
-    assert says in caught.value.message
+
+
+def test_a_quote_that_is_never_closed_swallows_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "r.csv", [row(model=f"net{i}") for i in range(5)])
+    lines = (tmp_path / "r.csv").read_text().splitlines(True)
+    half = '0123,"abc'
+    for at in (1, 3, 6):
+        for more in ("", lines[1].rstrip("\n")):
+            (tmp_path / "r.csv").write_text("".join([*lines[:at], half, more, "\n", *lines[at:]]))
+            found = load([str(tmp_path)])
+            assert sorted(found.frame["model"]) == [f"net{i}" for i in range(5)], (at, more)
+            assert any(f"line {at + 1}: " in note for note in found.notes)
+
+
+def test_what_a_folder_holds_besides_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "r.csv", [row()])
+    for name in ("r.csv.zip", "old.CSV~", "r.samples.jsonl.gz", "notes.txt"):
+        (tmp_path / name).write_bytes(b"PK")
+    damaged = gzip.compress((tmp_path / "r.csv").read_bytes() * 40)
+    (tmp_path / "cut.csv.gz").write_bytes(damaged[:-20])
+    (tmp_path / "no.csv.gz").write_bytes(b"\x1f\x8b nothing")
+    (tmp_path / "binary.csv").write_bytes(bytes(range(256)) * 4)
+    notes = "\n".join(load([str(tmp_path)]).notes)
+    assert "passed over, no .csv or .tsv or .csv.gz: " in notes
+    assert "r.csv.zip" in notes
+    assert "old.CSV~" in notes
+    assert "samples" not in notes
+    assert "binary.csv" in notes
+    assert "no.csv.gz" in notes
+
+
+def test_a_file_named_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "r.csv", [row()])
+    (tmp_path / "link.csv").symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    assert len(load(["r.csv", "./r.csv", str(path), str(tmp_path)]).frame) == 1
 
 
 def test_other_line_ends_and_a_missing_last_one(tmp_path: Path) -> None:
     (tmp_path / "dos.csv").write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
     (tmp_path / "cut.csv").write_text(MINIMAL.rstrip())
     assert list(load([str(tmp_path)]).frame["model"]) == ["net", "net"]
+
+
+def test_what_this_program_wrote_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Line by line a million rows would take minutes."""
+    for i in range(3):
+        write(tmp_path / f"{i}.csv", [row(run_id=f"{i}", model='a,"b"'), row(None, status="crashed", error="so, so")])
+    monkeypatch.setattr("bench.rows.table.parse", None)
+    assert len(load([str(tmp_path)]).frame) == 6
 
 
 def test_many_small_files_read_like_one(tmp_path: Path) -> None:

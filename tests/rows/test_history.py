@@ -139,7 +139,7 @@ def test_the_reference_is_found_by_itself(tmp_path: Path) -> None:
 
 def test_rows_without_a_date_or_without_any_ok(tmp_path: Path) -> None:
     rows.write(tmp_path / "a.csv", [row(started_at="yesterday")])
-    with pytest.raises(OutputError, match="'yesterday', which is no date"):
+    with pytest.raises(OutputError, match=r"a\.csv, line 2: started_at 'yesterday' is no possible date"):
         analysed(tmp_path, None)
     (tmp_path / "a.csv").unlink()
     rows.write(tmp_path / "a.csv", [row(status="noisy")])

@@ -49,14 +49,23 @@ def test_swapping_the_sides_mirrors_everything(tmp_path: Path, by: float, verdic
         assert y.verdict == mirror.get(verdict, verdict)
 
 
-def test_one_job_a_side_is_no_verdict_on_ten_percent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", [0.1, 1.0])
+@pytest.mark.parametrize(("base", "new"), [(1, 1), (2, 8), (8, 2), (8, 1)])
+def test_too_few_jobs_have_no_verdict(tmp_path: Path, by: float, base: int, new: int) -> None:
     """Two runs of one machine, minutes apart, were 10% apart with intervals of 2% (results/xeon-vm-2core)."""
-    write(tmp_path / "base.csv", [row(5.0)])
-    write(tmp_path / "new.csv", [row(5.5, run_id="other")])
+    for model in ("x", "y"):
+        nights(tmp_path / "base.csv", STEADY[:base], model=model)
+        nights(tmp_path / "new.csv", [v + by for v in STEADY[:new]], model=model)
     found = judged(tmp_path, Options(threshold=0.05))
-    assert found.cases[0].verdict == "inconclusive"
+    assert {case.verdict for case in (*found.cases, *found.backends)} == {"withheld"}
     assert found.exit_code == 3
-    assert any("one job" in note for note in found.notes)
+    assert any(f"{base} and {new} jobs" in note and "needs 3 on each side" in note for note in found.notes)
+
+
+def test_three_jobs_a_side_may_have_a_verdict(tmp_path: Path) -> None:
+    nights(tmp_path / "base.csv", STEADY[:3])
+    nights(tmp_path / "new.csv", [v + 0.5 for v in STEADY[:3]])
+    assert judged(tmp_path).cases[0].verdict == "slower"
 
 
 def test_another_cpu_is_another_machine(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.base.errors import BenchError, clip
-from bench.rows import identity
+from bench.base.escape import shortened
+from bench.rows import dates, identity
 from bench.rows.fields import family as family_of
 from bench.rows.frame import Rows
 from bench.rows.schema import MEASURED
@@ -95,25 +96,37 @@ def cases(rows: Rows) -> Cases:
     newest = newest.sort_values(["macs", "latency_ms"], kind="stable")
     inputs = newest[["model", "resolution", "shapes"]].astype(str).drop_duplicates()["model"].value_counts()
     several = set(inputs[inputs > 1].index)
-    records = [_case(i, row, several) for i, row in enumerate(newest.to_dict("records"))]
+    found_rows = newest.to_dict("records")
+    names = [_name(row, several) for row in found_rows]
+    labels = shortened(names, WIDTH)
+    records = [_case(i, row, labels[name]) for i, (row, name) in enumerate(zip(found_rows, names, strict=True))]
     return Cases(tuple(records), found, len(frame))
 
 
-def _case(index: int, row: Mapping[Hashable, object], several: set[str]) -> CaseRow:
+def _name(row: Mapping[Hashable, object], several: set[str]) -> str:
+    """Name a network: with its input's shape, where its model is met with several."""
+    model = str(row["model"])
+    return f"{model} {_shape(row)}" if model in several else model
+
+
+def _shape(row: Mapping[Hashable, object]) -> str:
+    return " ".join(
+        part for part in (f"{row['resolution']} px" if row["resolution"] else "", str(row["shapes"])) if part
+    )
+
+
+def _case(index: int, row: Mapping[Hashable, object], label: str) -> CaseRow:
     def text(name: str, width: int = 80) -> str:
         return clip(str(row[name]), width)
 
     latency, share, macs = (_number(row[name]) for name in ("latency_ms", "attainable_share", "macs"))
     model = str(row["model"])
     family, series = group_of(model)
-    shape = " ".join(
-        part for part in (f"{row['resolution']} px" if row["resolution"] else "", str(row["shapes"])) if part
-    )
     precision = text(identity.RAN) or text(identity.ASKED) or "unknown"
     return CaseRow(
         index=index,
         model=clip(model, 120),
-        label=clip(f"{model} {shape}" if model in several else model, WIDTH),
+        label=label,
         family=family,
         series=series,
         backend=text("backend"),
@@ -124,7 +137,7 @@ def _case(index: int, row: Mapping[Hashable, object], several: set[str]) -> Case
         threads=text("threads"),
         batch=text("batch"),
         resolution=text("resolution"),
-        shape=shape,
+        shape=_shape(row),
         precision=precision,
         setting=tuple(precision if name == identity.RAN else text(name) for name in identity.setting()),
         status=text("status"),
@@ -174,10 +187,9 @@ def named(rows: Sequence[CaseRow]) -> dict[tuple[str, ...], str]:
 
 
 def frame_days(frame: pd.DataFrame) -> pd.Series:
-    """Return the date of every row as ISO text, UTC; the empty text where it has none."""
+    """Return the date of every row as ISO text, UTC; the empty text where it has none that can be."""
     import pandas as pd
 
-    categories = pd.Series(frame["started_at"].cat.categories, dtype="object")
-    times = pd.to_datetime(categories, format="ISO8601", utc=True, errors="coerce")
-    texts = times.dt.strftime("%Y-%m-%d").fillna("").to_numpy(dtype=object)
-    return pd.Series(texts[frame["started_at"].cat.codes.to_numpy()], index=frame.index, dtype="object")
+    days = np.floor(dates.days(frame))
+    found = {day: dates.text(day) for day in np.unique(days[~np.isnan(days)])}
+    return pd.Series([found.get(day, "") for day in days], index=frame.index, dtype="object")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.base.errors import BenchError, MissingExtra, clip
+from bench.base.escape import shortened
 from bench.report.html.cases import frame_days
 from bench.rows import identity
 from bench.rows.frame import Rows
@@ -43,7 +44,7 @@ class NightSeries:
     @property
     def name(self) -> str:
         """What a person chooses it by."""
-        return clip(f"{self.case}, {self.machine}", 120)
+        return f"{self.case}, {self.machine}"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def _recurring(rows: Rows) -> Rows:
     """Keep the rows of machines that were met in more than one night: a single run has no history."""
     frame = rows.frame
     machines, _ = identity.numbers(frame, identity.machine())
-    several = (frame_days(frame).groupby(machines).nunique() >= FEWEST_NIGHTS).to_numpy()
+    days = frame_days(frame)
+    several = (days.where(days != "").groupby(machines).nunique() >= FEWEST_NIGHTS).to_numpy()
     return Rows(frame[several[machines]].reset_index(drop=True))
 
 
@@ -100,6 +102,7 @@ def _series(frame: pd.DataFrame, found: History | None) -> list[NightSeries]:
     numbers, cases = identity.numbers(frame, identity.case())
     machines, places = identity.numbers(frame, identity.machine())
     names, shown = identity.labels(cases), identity.machine_names(places)
+    short, where_short = shortened(names, 80), shortened(shown, 60)
     logs = np.log(frame["latency_ms"].to_numpy())
     anchor = names.index(found.reference) if found and found.reference in names else None
     if anchor is not None:
@@ -117,8 +120,8 @@ def _series(frame: pd.DataFrame, found: History | None) -> list[NightSeries]:
         case, where = cases[number], shown[place]
         made.append(
             NightSeries(
-                case=clip(names[number], 80),
-                machine=clip(where, 60),
+                case=short[names[number]],
+                machine=where_short[where],
                 model=case["model"],
                 backend=clip(case["backend"], 80),
                 threads=case["threads"],

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.errors import UsageError, clip
+from bench.rows.frame import tables
+from bench.rows.table import is_table
 
 KINDS = (".csv", ".jsonl", ".json")
 HINT = "give a CSV of `bench run`, a findings.jsonl, a profile's JSON, a folder, or a quoted pattern"
@@ -42,14 +44,13 @@ def find(named: Sequence[str]) -> Sources:
             raise UsageError(f"there is nothing at {clip(text)!r}", HINT)
         for path in hits:
             if path.is_dir():
-                rows += [str(path)] if any(path.rglob("*.csv")) else []
+                rows += [str(path)] if tables(path) else []
                 evidence += [p for p in sorted(path.rglob("*.jsonl")) if _first(p, '"kind"', '"header"')]
                 profiles += [p for p in sorted(path.rglob("*.json")) if _is_profile(p)]
+            elif is_table(path):
+                rows.append(str(path))
             elif path.suffix in KINDS:
-                if path.suffix == ".csv":
-                    rows.append(str(path))
-                else:
-                    (evidence if path.suffix == ".jsonl" else profiles).append(path)
+                (evidence if path.suffix == ".jsonl" else profiles).append(path)
             elif len(hits) == 1:
                 raise UsageError(f"{clip(str(path))} is none of {', '.join(KINDS)}", HINT)
     if not (rows or evidence or profiles):

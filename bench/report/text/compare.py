@@ -10,7 +10,7 @@ import click
 
 from bench.base.escape import markdown
 from bench.report.text.print import emit, markdown_table
-from bench.rows.sides import Compared, Comparison
+from bench.rows.sides import FEWEST_JOBS, WITHHELD, Compared, Comparison
 
 MARKS = {"slower": "🔴 ", "faster": "🟢 "}  # a help for the eye; the word stands beside it
 
@@ -86,8 +86,14 @@ def _cells(case: Compared, many: bool) -> dict[str, str]:
         "change": percent(case.found.log_ratio),
         "95%": f"{percent(lo)} to {percent(hi)}",
         "jobs": f"{case.base_jobs}+{case.new_jobs}",
-        "verdict": case.verdict + (f" (would see {case.seen:.0%})" if case.verdict == "inconclusive" else ""),
+        "verdict": case.verdict + _beside(case),
     }
+
+
+def _beside(case: Compared) -> str:
+    """Say what would have been enough for a verdict, where there is none."""
+    needs = {"inconclusive": f" (would see {case.seen:.0%})", WITHHELD: f" (needs {FEWEST_JOBS} jobs a side)"}
+    return needs.get(case.verdict, "")
 
 
 def _unmatched(result: Comparison) -> list[str]:

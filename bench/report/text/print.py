@@ -119,6 +119,8 @@ def prepare(path: Path) -> None:
     """Fail before an hour of measuring, not after."""
     from bench.base.errors import OutputError
 
+    if path.is_fifo():  # to open one waits for somebody to read from it
+        raise OutputError(f"{path} is a pipe", "give --output a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()

@@ -176,14 +176,19 @@ def _row(
 
 
 def _folded(name: str, width: int) -> list[str]:
-    """Break a name into lines of `width`, between settings if it can; a very long one ends with an ellipsis."""
+    """Break a name into lines of `width`, between settings if it can; of a very long one both ends are shown."""
     parts: list[str] = []
     while cell_len(name) > width and len(parts) < NAME_LINES - 1:
         first = chop_cells(name[: width + 1], width)[0]
         cut = max(first.rfind(sign) for sign in ",:/ @") + 1
         parts.append(first[:cut] if cut > len(first) // 2 else first)
         name = name[len(parts[-1]) :]
-    return [*parts, name if cell_len(name) <= width else set_cell_size(name[:width], width - 1) + "…"]
+    if cell_len(name) > width:
+        name = name[-width:]
+        while cell_len(name) >= width:
+            name = name[1:]
+        name = f"…{name}"
+    return [*parts, name]
 
 
 def _style(text: str, colour: bool, fg: int | None = None, bold: bool = False) -> str:
