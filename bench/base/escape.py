@@ -35,6 +35,15 @@ def clip(text: str, width: int = 80) -> str:
     return clean if len(clean) <= width else clean[: width - 3] + "..."
 
 
+def clip_middle(text: str, width: int) -> str:
+    """Shorten text to `width` printable characters in its middle: names of networks differ at their ends."""
+    clean = plain(text)
+    if len(clean) <= width:
+        return clean
+    left = (width - 3) // 2
+    return f"{clean[:left]}...{clean[len(clean) - (width - 3 - left) :]}"
+
+
 def html(text: str) -> str:
     """Escape text for the text of an HTML element, or for an attribute in quotes."""
     return _html.escape(plain(text), quote=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.base.errors import BenchError, clip
+from bench.base.escape import clip_middle
 from bench.rows import identity
 from bench.rows.fields import family as family_of
 from bench.rows.frame import Rows
@@ -113,7 +114,7 @@ def _case(index: int, row: Mapping[Any, Any], several: set[str]) -> CaseRow:
     return CaseRow(
         index=index,
         model=clip(model, 120),
-        label=clip(f"{model} {shape}" if model in several else model, WIDTH),
+        label=clip_middle(f"{model} {shape}" if model in several else model, WIDTH),
         family=family,
         series=series,
         backend=text("backend"),
