@@ -111,5 +111,5 @@ def _record(
         parts = [asdict(part) | {"difference_ms": part.difference_ms} for part in split(*found)]
         record["difference"] = {"total_ms": found[0].latency_ms - found[1].latency_ms, "parts": parts}
         if checked is not None:
-            record["difference"]["measured_apart"] = asdict(checked)
+            record["difference"] |= {"measured_apart": asdict(checked), "fault": checked.fault(*found)}
     return record
