@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -9,6 +10,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import click
+
+# What a full disk, a closed terminal or a limit answers: no bug of ours.
+REFUSED = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+           errno.EAGAIN, errno.EBADF, errno.ENXIO}  # fmt: skip
 
 
 def main() -> None:
@@ -26,7 +31,7 @@ def run(command: click.Command, name: str) -> None:
     import click
 
     from bench.base.errors import BenchError
-    from bench.base.escape import line, plain
+    from bench.base.escape import plain
 
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
@@ -53,11 +58,35 @@ def run(command: click.Command, name: str) -> None:
     except KeyboardInterrupt:
         _tell("interrupted", "")
         code = 130
-    except Exception as error:  # a mistake of ours: still one line
-        _tell(f"internal error: {type(error).__name__}: {line(str(error))}", "this is a bug; `--debug` shows where")
-        _story(debug)
-        code = 1
+    except Exception as error:
+        code = _refused(error, debug) or _mistake(error, debug)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refused(error: Exception, debug: bool) -> int:
+    """Tell what the system refuses; 0 where it refuses nothing."""
+    from bench.base.escape import line
+
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        said = f"{error.strerror}: {error.filename or 'the output'}"
+    elif isinstance(error, MemoryError):
+        said = "no memory is left"
+    else:
+        return 0
+    # What could not be written must not be tried again when the interpreter ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    _tell(f"the system refuses: {line(said)}", "make room, or lift the limit")
+    _story(debug)
+    return 1
+
+
+def _mistake(error: Exception, debug: bool) -> int:
+    """Tell a mistake of ours: still one line."""
+    from bench.base.escape import line
+
+    _tell(f"internal error: {type(error).__name__}: {line(str(error))}", "this is a bug; `--debug` shows where")
+    _story(debug)
+    return 1
 
 
 def _tell(message: str, hint: str) -> None:

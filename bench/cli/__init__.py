@@ -57,6 +57,14 @@ class LazyGroup(click.Group):
         """Find the command, under an old name too."""
         return super().resolve_command(ctx, translate(args))
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Call the command; an interrupt is a word and its exit code, where click would print an empty line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("error: interrupted", err=True)
+            raise click.exceptions.Exit(130) from None
+
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import the command."""
         if name not in COMMANDS:

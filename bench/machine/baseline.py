@@ -8,7 +8,6 @@ that many machines share.
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 
 from bench.base import cache
 from bench.base.errors import OutputError
+from bench.base.files import write_whole
 from bench.machine.environment import Environment
 from bench.machine.identity import machine_of
 
@@ -60,9 +60,7 @@ def remember(environment: Environment, backend: str, workload: str, blocks: Sequ
             known = _read(file)
             key = f"{backend} {workload}"
             known[key] = [*known.get(key, []), found][-KEPT:]
-            draft = file.with_suffix(".draft")
-            draft.write_text(json.dumps(known))
-            os.replace(draft, file)
+            write_whole(file, json.dumps(known).encode())
     except (OSError, OutputError):
         return
 
@@ -102,5 +100,5 @@ def _read(file: Path) -> dict[str, list[list[float]]]:
             str(key): [[float(gemm), float(copy)] for gemm, copy in rows if gemm > 0 and copy > 0]
             for key, rows in known.items()
         }
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}

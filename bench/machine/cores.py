@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +13,8 @@ from bench.base.errors import Unsupported
 from bench.machine.environment import pick_cores
 
 WATCH_S = 0.05
+# What a sandbox answers that forbids the call; EINVAL says that the cores are not there.
+FORBIDDEN = (errno.EPERM, errno.EACCES, errno.ENOSYS)
 # Less than this share busy is as good as idle: one tick of the kernel's clock is already a fifth of the watch.
 IDLE = 0.25
 ROOT = Path("/")
@@ -47,17 +51,43 @@ def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: f
 
 
 def pin(cores: list[int]) -> list[int]:
-    """Pin this process, and so the threads that it will start, to `cores`; return those it may really use."""
+    """Pin this process, and so the threads that it will start, to `cores`; return those it may really use.
+
+    Where a sandbox forbids to pin (`pinning`) it runs wherever the system likes, and what is returned says so.
+
+    Raises:
+        Unsupported: there are no such cores for this process.
+    """
     if not hasattr(os, "sched_setaffinity"):
         return []
     if cores:
         try:
             os.sched_setaffinity(0, cores)
         except OSError as error:
-            raise Unsupported(
-                f"cannot run on cores {cores}: {error.strerror}", "check `cores` of the target"
-            ) from error
-    return sorted(os.sched_getaffinity(0))
+            if error.errno not in FORBIDDEN:
+                raise Unsupported(
+                    f"cannot run on cores {cores}: {error.strerror}", "check `cores` of the target"
+                ) from error
+    try:
+        return sorted(os.sched_getaffinity(0))
+    except OSError:
+        return []
+
+
+def pinning() -> bool:
+    """Tell whether this process may pin itself, by pinning a thread to the cores that it has."""
+    forbidden: list[Exception] = []
+
+    def try_it() -> None:
+        try:
+            os.sched_setaffinity(0, os.sched_getaffinity(0))  # of this thread alone
+        except (OSError, AttributeError) as error:
+            forbidden.append(error)
+
+    thread = threading.Thread(target=try_it)
+    thread.start()
+    thread.join()
+    return not forbidden
 
 
 def _busy(root: Path) -> dict[int, float]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.machine import cgroup
+from bench.machine.cores import pinning
 from bench.machine.environment import emulated
 
 ROOT = Path("/")
@@ -154,6 +155,9 @@ def cores(root: Path, threads: int) -> list[Symptom]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if usable < threads:
         return [Symptom("cores", "bad", f"{usable} for {threads} threads", f"measure with at most {usable} threads")]
+    if not pinning():
+        hint = "this sandbox forbids sched_setaffinity: threads wander, expect noisy rows; allow it, or measure outside"
+        return [Symptom("cores", "warning", f"{usable} usable, none to be pinned to", hint)]
     if usable == threads:
         hint = "leave one core for the rest of the system"
         return [Symptom("cores", "warning", f"{usable} for {threads} threads", hint)]
