@@ -11,13 +11,19 @@ VENV := .venv
 READY := $(VENV)/.ready
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test test-slow test-arm lint format docs docs-check charts clean
+.PHONY: run test test-fuzz test-slow test-arm lint format docs docs-check charts clean
 
 run: $(READY)
 	$(VENV)/bin/bench run --model shufflenetv2 --backend openvino
 
 test: $(READY)
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+# Mutated inputs for SECONDS, of which each follows from SEED and its number.
+SEED ?= 1
+SECONDS ?= 600
+test-fuzz: $(READY)
+	$(VENV)/bin/python -m tests.fuzz --seed $(SEED) --seconds $(SECONDS)
 
 test-slow: $(READY)
 	$(VENV)/bin/python -m pytest --slow

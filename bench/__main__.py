@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import click
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# What a full disk, a closed terminal or a limit answers: no bug of ours.
+REFUSED = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+           errno.EAGAIN, errno.EBADF, errno.ENXIO}  # fmt: skip
 
 
 def main() -> None:
@@ -29,7 +31,7 @@ def run(command: click.Command, name: str) -> None:
     import click
 
     from bench.base.errors import BenchError
-    from bench.base.escape import line, plain
+    from bench.base.escape import plain
 
     if sys.stdout is None:  # a file that is opened next would get its number, and what a runtime prints
         _tell("standard output is closed", "redirect it, e.g. > /dev/null")
@@ -60,13 +62,7 @@ def run(command: click.Command, name: str) -> None:
         _tell("interrupted", "")
         code = 130
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:
-            _tell(f"cannot write {error.filename or 'the output'}: {error.strerror}", "make room")
-            _forget_output()
-        else:  # a mistake of ours: still one line
-            _tell(f"internal error: {type(error).__name__}: {line(str(error))}", "this is a bug; `--debug` shows where")
-        _story(debug)
-        code = 1
+        code = _refused(error, debug) or _mistake(error, debug)
     try:
         sys.stdout.flush()  # what stands before an error
     except OSError:
@@ -76,7 +72,32 @@ def run(command: click.Command, name: str) -> None:
 
 def _forget_output() -> None:
     """Let go of what could not be printed: the interpreter would try again at its end, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _refused(error: Exception, debug: bool) -> int:
+    """Tell what the system refuses; 0 where it refuses nothing."""
+    from bench.base.escape import line
+
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        said = f"{error.strerror}: {error.filename or 'the output'}"
+    elif isinstance(error, MemoryError):
+        said = "no memory is left"
+    else:
+        return 0
+    _forget_output()
+    _tell(f"the system refuses: {line(said)}", "make room, or lift the limit")
+    _story(debug)
+    return 1
+
+
+def _mistake(error: Exception, debug: bool) -> int:
+    """Tell a mistake of ours: still one line."""
+    from bench.base.escape import line
+
+    _tell(f"internal error: {type(error).__name__}: {line(str(error))}", "this is a bug; `--debug` shows where")
+    _story(debug)
+    return 1
 
 
 def _tell(message: str, hint: str) -> None:

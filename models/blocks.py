@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+TENSORFLOW_EPS = 1e-3  # of batch normalisation in slim, in Keras, and in the authors' code that is written with them
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def with_eps(model: M, eps: float) -> M:
+    """Give every batch normalisation of `model` that epsilon (PyTorch's default is 1e-5) and return `model`."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = eps
+    return model
 
 
 def make_divisible(channels: float, divisor: int = 8, floor: int | None = None) -> int:

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from .blocks import ConvBN, global_pool, make_divisible
+from .blocks import TENSORFLOW_EPS, ConvBN, global_pool, make_divisible, with_eps
 from .mnasnet import MBConv, Stage
 
 # Table 1: B0. The squeeze of SE is a quarter of the block's input channels.
@@ -67,4 +67,4 @@ class EfficientNet(nn.Module):
 
 def build(variant: str) -> EfficientNet:
     """Build EfficientNet-B0 to -B7."""
-    return EfficientNet(*SCALES[variant])
+    return with_eps(EfficientNet(*SCALES[variant]), TENSORFLOW_EPS)

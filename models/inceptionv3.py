@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .blocks import global_pool, relu
+from .blocks import TENSORFLOW_EPS, global_pool, relu, with_eps
 
 Size = int | tuple[int, int]
 
@@ -121,4 +121,4 @@ class InceptionV3(nn.Module):
 
 def build() -> InceptionV3:
     """Build Inception V3."""
-    return InceptionV3()
+    return with_eps(InceptionV3(), TENSORFLOW_EPS)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from .blocks import ConvBN, SqueezeExcite, global_pool, make_divisible, relu
+from .blocks import TENSORFLOW_EPS, ConvBN, SqueezeExcite, global_pool, make_divisible, relu, with_eps
 
 
 class Stage(NamedTuple):
@@ -97,4 +97,4 @@ class MnasNet(nn.Module):
 
 def build(variant: str, width: float) -> MnasNet:
     """Build MnasNet-A1 or -B1 with a width multiplier."""
-    return MnasNet(VARIANTS[variant], width)
+    return with_eps(MnasNet(VARIANTS[variant], width), TENSORFLOW_EPS)

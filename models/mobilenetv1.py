@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .blocks import ConvBN, global_pool, relu
+from .blocks import TENSORFLOW_EPS, ConvBN, global_pool, relu, with_eps
 
 # Table 1: output channels and stride of each depthwise separable convolution. The paper prints stride 2 for the
 # last one, which its own output size (7x7) rules out.
@@ -50,4 +50,4 @@ class MobileNetV1(nn.Module):
 
 def build(width: float, full: bool, shallow: bool) -> MobileNetV1:
     """Build MobileNet V1 with the width multiplier alpha of section 3.3; `full` is Table 4's, `shallow` Table 5's."""
-    return MobileNetV1(width, full, shallow)
+    return with_eps(MobileNetV1(width, full, shallow), TENSORFLOW_EPS)

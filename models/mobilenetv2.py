@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .blocks import ConvBN, global_pool, make_divisible, relu6
+from .blocks import TENSORFLOW_EPS, ConvBN, global_pool, make_divisible, relu6, with_eps
 
 # Table 2: expansion t, output channels c, repeats n, stride s of the first.
 BODY = (
@@ -70,4 +70,4 @@ class MobileNetV2(nn.Module):
 
 def build(width: float) -> MobileNetV2:
     """Build MobileNet V2 with a width multiplier."""
-    return MobileNetV2(width)
+    return with_eps(MobileNetV2(width), TENSORFLOW_EPS)

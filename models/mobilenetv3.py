@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bench.base.errors import ParameterError
 
-from .blocks import ConvBN, SqueezeExcite, global_pool, hswish, make_divisible, relu
+from .blocks import TENSORFLOW_EPS, ConvBN, SqueezeExcite, global_pool, hswish, make_divisible, relu, with_eps
 
 
 @dataclass(frozen=True)
@@ -144,4 +144,4 @@ def build(size: str, width: float, minimalistic: bool, hswish: str) -> MobileNet
         starts = [row.out >= first for row in rows]
         rows = tuple(replace(row, hswish=any(starts[: i + 1])) for i, row in enumerate(rows))
         stem, head = first <= STEM, hswish != "none"
-    return MobileNetV3(rows, width, (tail[0], tail[1]), stem, head)
+    return with_eps(MobileNetV3(rows, width, (tail[0], tail[1]), stem, head), TENSORFLOW_EPS)

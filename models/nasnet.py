@@ -1,8 +1,4 @@
-"""NASNet-A (Zoph, Vasudevan, Shlens, Le: CVPR 2018, arXiv 1707.07012), Figure 4 and appendix A.
-
-Strided layers are padded evenly on all sides, where the authors' TensorFlow code pads below and to the right: the sizes
-and the cost are the same.
-"""
+"""NASNet-A (Zoph, Vasudevan, Shlens, Le: CVPR 2018, arXiv 1707.07012), Figure 4 and appendix A."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .blocks import global_pool
+from .blocks import TENSORFLOW_EPS, global_pool, with_eps
 
 
 class Plan(NamedTuple):
@@ -180,4 +176,4 @@ def build(variant: str) -> CellNet:
             steps.append(Step(REDUCTION, filters, 2))
         first = Step(NORMAL, filters, 1, back if stage > 0 else 1)
         steps += [first, *(Step(NORMAL, filters, 1) for _ in range(repeats - 1))]
-    return CellNet(stem, steps, dropout)
+    return with_eps(CellNet(stem, steps, dropout), TENSORFLOW_EPS)

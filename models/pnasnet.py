@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .blocks import TENSORFLOW_EPS, with_eps
 from .nasnet import CellNet, Plan, Step
 
 # Figure 1, left. The same cell, with stride 2, also reduces: there is no reduction cell.
@@ -30,4 +31,4 @@ def build(variant: str) -> CellNet:
         width = filters * 2**stage
         steps.append(Step(CELL, width, 2 if stage > 0 else 1))
         steps += [Step(CELL, width, 1) for _ in range(repeats - 1)]
-    return CellNet(stem, steps, dropout)
+    return with_eps(CellNet(stem, steps, dropout), TENSORFLOW_EPS)

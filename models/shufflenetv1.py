@@ -1,4 +1,7 @@
-"""ShuffleNet (Zhang, Zhou, Lin, Sun: CVPR 2018, arXiv 1707.01083), Figure 2 (b, c) and Table 1."""
+"""ShuffleNet (Zhang, Zhou, Lin, Sun: CVPR 2018, arXiv 1707.01083), Figure 2 (b, c) and Table 1.
+
+Where the channels are shuffled, and in which order, is taken from the authors' code (see the notes on the card).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,8 @@ class Unit(nn.Module):
     """The unit of Figure 2 (b) at stride 1 (a sum), of Figure 2 (c) at stride 2 (a concatenation).
 
     Input ``[N, inp, H, W]``, output ``[N, out, H / stride, W / stride]``. With `dense_first` the first pointwise
-    convolution has no groups (section 3.3: in stage 2, where the input channels are few).
+    convolution has no groups (section 3.3: in stage 2, where the input channels are few). The shuffle stands after the
+    depthwise convolution: channel a * groups + g of C becomes channel g * C / groups + a.
     """
 
     def __init__(
@@ -52,10 +56,10 @@ class Unit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[N, inp, H, W]`` to ``[N, out, H / stride, W / stride]``."""
-        y = self.reduce(x)
+        y = self.depthwise(self.reduce(x))
         if self.shuffle:
-            y = channel_shuffle(y, self.groups)
-        y = self.se(self.expand(self.depthwise(y)))
+            y = channel_shuffle(y, y.shape[1] // self.groups)
+        y = self.se(self.expand(y))
         if self.stride == 1:
             return self.relu(x + y)
         # The average of values that a ReLU has passed needs no second one.

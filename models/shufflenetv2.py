@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.base.errors import ParameterError
 
-from .blocks import ConvBN, SqueezeExcite, channel_shuffle, global_pool, relu
+from .blocks import ConvBN, SqueezeExcite, channel_shuffle, global_pool, relu, with_eps
 
 # Table 5: output channels of stage 2, 3, 4 and of conv5, by width.
 CHANNELS = {
@@ -26,7 +26,14 @@ REPEATS = (4, 8, 4)  # units of stage 2, 3, 4; the first of each has stride 2
 # Output channels and units of conv2_x to conv5_x (appendix, Table 2). Only conv3_1, conv4_1 and conv5_1 have stride 2.
 LARGE = {50: ((244, 488, 976, 1952), (3, 4, 6, 3)), 164: ((256, 512, 1024, 2048), (10, 10, 23, 10))}
 LAST = {50: 2048, 164: 1280}  # output channels of the last convolution
+LARGE_EPS = 1e-9  # of batch normalisation in the authors' code of the 164-layer network
 STEM = {0: (24,), 50: (64,), 164: (64, 64, 128)}  # output channels of the 3x3 convolutions of the stem
+
+
+def even_and_odd(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Split ``[N, C, H, W]`` into its even and its odd channels, ``[N, C / 2, H, W]`` each."""
+    left, right = channel_shuffle(x, x.shape[1] // 2).chunk(2, dim=1)
+    return left, right
 
 
 class Unit(nn.Module):
@@ -34,11 +41,13 @@ class Unit(nn.Module):
 
     Input ``[N, inp, H, W]``, output ``[N, out, H / stride, W / stride]``. At stride 1 half of the channels pass
     untouched (guideline G4: fewer element-wise operations). Where the shape changes, both parts are computed from all
-    channels; the shortcut keeps their number and the branch adds the rest, as in the authors' code
-    (ShuffleNet-Series): only so do the complexities of Table 5 come out. With `half_shortcut` each part gives half, as
-    in torchvision. Appendix, Figure 2: (a) `residual` adds the branch's input before its last ReLU, where it has the
-    shape; (b, c) `se` weighs the branch before that sum, or without one after the ReLU, as in the authors' code. SE has
-    half as many neurons as the unit has channels (appendix, Table 2).
+    channels; the shortcut keeps their number and the branch adds the rest, as in the authors' code (ShuffleNet-Series):
+    only so do the complexities of Table 5 come out. Their code shuffles where channels are split, even ones to the
+    left; so a unit that is followed by stride 2 shuffles nothing. With `half_shortcut` each part gives half, and every
+    unit shuffles what it has joined, as in Figure 3 and in torchvision. Appendix, Figure 2: (a) `residual` adds the
+    branch's input before its last ReLU, where it has the shape; (b, c) `se` weighs the branch before that sum, or
+    without one after the ReLU, as in the authors' code. SE has half as many neurons as the unit has channels (appendix,
+    Table 2).
     """
 
     def __init__(self, inp: int, out: int, stride: int, residual: bool, se: bool, half_shortcut: bool = False) -> None:
@@ -46,6 +55,7 @@ class Unit(nn.Module):
         half = out // 2
         self.splits = stride == 1 and inp == out
         kept = half if self.splits or half_shortcut else inp
+        self.shuffle_last = half_shortcut
         self.residual = residual and self.splits
         if not self.splits:
             self.shortcut = nn.Sequential(
@@ -64,12 +74,13 @@ class Unit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[N, inp, H, W]`` to ``[N, out, H / stride, W / stride]``."""
         if self.splits:
-            left, right = x.chunk(2, dim=1)
+            left, right = x.chunk(2, dim=1) if self.shuffle_last else even_and_odd(x)
             y = self.branch(right)
             right = self.relu(right + y) if self.residual else y
         else:
             left, right = self.shortcut(x), self.branch(x)
-        return channel_shuffle(torch.cat((left, right), dim=1), 2)
+        joined = torch.cat((left, right), dim=1)
+        return channel_shuffle(joined, 2) if self.shuffle_last else joined
 
 
 class Unit164(nn.Module):
@@ -99,11 +110,11 @@ class Unit164(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[N, inp, H, W]`` to ``[N, out, H / stride, W / stride]``."""
-        left, right = x.chunk(2, dim=1)
+        left, right = even_and_odd(x)
         y = self.branch(right)
         if self.residual:
             y = right + y
-        return channel_shuffle(self.mix(self.relu(torch.cat((self.shortcut(left), y), dim=1))), 2)
+        return self.mix(self.relu(torch.cat((self.shortcut(left), y), dim=1)))
 
 
 class ShuffleNetV2(nn.Module):
@@ -136,7 +147,8 @@ class ShuffleNetV2(nn.Module):
             inp = out
         self.stages = nn.Sequential(*stages)
         self.conv5 = ConvBN(inp, last, 3 if depth == 164 else 1, activation=relu)
-        self.classifier = nn.Linear(last, classes)
+        # The authors' networks of Table 5 have no bias here; torchvision's and the authors' large one do.
+        self.classifier = nn.Linear(last, classes, bias=half_shortcut or depth > 0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images ``[N, 3, H, W]`` to logits ``[N, classes]``."""
@@ -147,4 +159,5 @@ def build(width: float, depth: int, residual: bool, se: bool, half_shortcut: boo
     """Build ShuffleNet V2 at a width of Table 5 (depth 0), or one of the large networks of Table 6."""
     if depth and width != 1.0:
         raise ParameterError(f"shufflenetv2: depth={depth} comes in one width", "leave width out")
-    return ShuffleNetV2(width, depth, residual, se, half_shortcut)
+    model = ShuffleNetV2(width, depth, residual, se, half_shortcut)
+    return with_eps(model, LARGE_EPS) if depth == 164 else model

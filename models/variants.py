@@ -10,7 +10,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from . import mobilenetv3, pplcnet
-from .blocks import ConvBN, hswish
+from .blocks import TENSORFLOW_EPS, ConvBN, hswish, with_eps
 
 
 class NaiveHSwish(nn.Module):
@@ -59,7 +59,7 @@ def v3(stem: int = 16, last: str = "efficient", se: bool = True, naive: bool = F
         model.activation = nn.Identity()
     if naive:
         _replace(model, nn.Hardswish, NaiveHSwish)
-    return model
+    return with_eps(model, TENSORFLOW_EPS)
 
 
 def lcnet(width: float = 0.5) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .blocks import global_pool
+from .blocks import TENSORFLOW_EPS, global_pool, with_eps
 
 MIDDLE = 8  # repeats of the middle flow
 
@@ -89,4 +89,4 @@ class Xception(nn.Module):
 
 def build() -> Xception:
     """Build Xception."""
-    return Xception()
+    return with_eps(Xception(), TENSORFLOW_EPS)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.api.comparison import Comparison
 from bench.api.progress import Listener, Progress
+from bench.base.files import Unwritable
 
 if TYPE_CHECKING:
     from bench.backends.answers import Launched
@@ -103,6 +104,19 @@ def _given(**values: float | None) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+@contextmanager
+def kept() -> Iterator[None]:
+    """Tell what goes wrong with writing rows from all else that the system may refuse.
+
+    Raises:
+        Unwritable: the rows' file cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Unwritable(error.errno, error.strerror) from error
+
+
 def already(measured: int, total: int) -> str:
     """Say how many cases need not be measured again."""
     return f"{measured} of {total} cases are measured already"
@@ -123,7 +137,7 @@ def measure(
     turns compare, when all of them have ended.
 
     Raises:
-        OSError: the output cannot be written any more.
+        Unwritable: the output cannot be written any more.
     """
     from bench.measure.runner import Observer, Runner
     from bench.rows import file as records
@@ -138,7 +152,8 @@ def measure(
 
     def keep(samples: list[dict[str, object]]) -> None:
         if output is not None:
-            records.append_samples(output, samples)
+            with kept():
+                records.append_samples(output, samples)
 
     observer = Observer(
         exporting=lambda case: step(f"exporting {case.model.canonical}"),
@@ -150,7 +165,8 @@ def measure(
     )
     for row in Runner(todo, list(cores), observer, transport=transport).run():
         if output is not None:
-            note = records.append(output, row)
+            with kept():
+                note = records.append(output, row)
             if note:
                 told(Progress(done, total, note, remark=True))
         done += 1

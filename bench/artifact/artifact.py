@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.artifact.digest import sha256_of, sha256_with_data
 from bench.base import cache
 from bench.base.errors import ArtifactError
 
@@ -77,7 +78,7 @@ class Artifact:
     (`bench.export.activations`). `macs` are multiply-accumulates of one inference at `batch`; where operators are
     `uncounted` they are a lower bound. `complaint` says why it must not be measured, only counted; `remarks` are what
     may make two runtimes disagree on it. With `converted` files the folder holds those and the reference, and neither
-    ONNX file nor weights.
+    ONNX file nor weights. `digests` are the SHA-256 of the folder's other files, by name, as they were saved.
     """
 
     folder: str
@@ -105,6 +106,7 @@ class Artifact:
     complaint: str = ""
     remarks: tuple[str, ...] = ()
     computes: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
     @cached_property
@@ -128,10 +130,38 @@ class Artifact:
             return inputs, [data[f"output_{i}"] for i in range(len(self.outputs))]
 
     def save(self, folder: Path) -> None:
-        """Write ``artifact.json`` into `folder`."""
+        """Write ``artifact.json`` into `folder`, with the hashes of what lies there already."""
         data = asdict(self)
         del data["folder"]
+        names = ("reference.npz", "weights.pt", *(file.name for file in self.converted))
+        data["digests"] = {name: sha256_of(folder / name) for name in names if (folder / name).exists()}
         folder.joinpath("artifact.json").write_text(json.dumps(data, indent=1), "utf-8")
+
+
+_checked: dict[str, list[tuple[int, ...]]] = {}  # artifacts whose contents this process has read, as files were then
+
+
+def _check_contents(artifact: Artifact, model: list[Path]) -> None:
+    """Hold the files of an artifact against their hashes; `model` are the ONNX file and its data.
+
+    Raises:
+        ValueError: one has other content.
+        OSError: one is not there.
+    """
+    found = [(Path(artifact.folder, name), digest) for name, digest in artifact.digests.items()]
+    seen = [_times(path) for path in (*(path for path, _ in found), *model)]
+    if _checked.get(artifact.folder) == seen:
+        return
+    if any(sha256_of(path) != digest for path, digest in found):
+        raise ValueError("content")
+    if model and sha256_with_data(artifact.path, artifact.path.parent, artifact.data) != artifact.sha256:
+        raise ValueError("content")
+    _checked[artifact.folder] = seen
+
+
+def _times(path: Path) -> tuple[int, ...]:
+    found = os.stat(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def made(final: Path, make: Callable[[Path], None], told: Callable[[], None] = lambda: None) -> Artifact:
@@ -162,7 +192,9 @@ def _whole(final: Path) -> Artifact | None:
 
 
 def load(folder: Path) -> Artifact:
-    """Read an artifact and check that its files are those it was made with (by size, a person's also by time).
+    """Read an artifact and check that its files are those it was made with.
+
+    Sizes and times are looked at every time, contents once per process and whenever a file's times have changed.
 
     Raises:
         ArtifactError: it is not there, not whole, or of another format.
@@ -175,13 +207,13 @@ def load(folder: Path) -> Artifact:
         if any(artifact.converted_path(file.name).stat().st_size != file.bytes for file in artifact.converted):
             raise ValueError("size")
         if artifact.converted:
+            _check_contents(artifact, [])
             return artifact
         if artifact.path.stat().st_size != artifact.bytes:
             raise ValueError("size")
         if any(Stamp.of(Path(stamp.path)) != stamp for stamp in artifact.stamps):
             raise ValueError("external data")
-        for location in artifact.data:
-            artifact.path.parent.joinpath(location).stat()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _check_contents(artifact, [artifact.path, *(artifact.path.parent / location for location in artifact.data)])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"the artifact in {folder} is not whole", "`bench cache clear` removes it") from error
     return artifact

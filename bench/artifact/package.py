@@ -93,7 +93,7 @@ def pack(artifact: Artifact, form: str) -> Package:
         named = clip(str(error.filename))
         raise ArtifactError(f"{named} cannot be read: {error.strerror}", "export the model again") from error
     source = "" if artifact.kind in ("python", "onnx") else artifact.source
-    described = replace(artifact, folder="", onnx="model.onnx", stamps=(), source=source)
+    described = replace(artifact, folder="", onnx="model.onnx", stamps=(), source=source, digests={})
     return Package(msgspec.json.encode(Manifest(described, tuple(files)), order="sorted"), paths)
 
 

@@ -17,7 +17,7 @@ def root() -> Path:
     """Return the cache folder: ``$ISOFLOPS_CACHE``, else ``isoflops`` in the user's cache folder."""
     override = os.environ.get("ISOFLOPS_CACHE")
     if override:
-        return Path(override).expanduser()
+        return Path(override).expanduser().absolute()  # a worker may begin in another folder
     import platformdirs
 
     return Path(platformdirs.user_cache_path("isoflops"))
@@ -26,20 +26,34 @@ def root() -> Path:
 def folder(*parts: str) -> Path:
     """Return a folder of the cache, made if missing; OutputError if it cannot be made."""
     path = root().joinpath(*parts)
-    try:
+    with _told(path, "made"):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the cache folder {path} cannot be made: {error.strerror}", "set ISOFLOPS_CACHE to a folder you can write"
-        ) from error
     return path
 
 
 @contextlib.contextmanager
+def _told(path: Path, what: str = "written") -> Iterator[None]:
+    """Say in a line what cannot be done with the cache."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"the cache folder {path} cannot be {what}: {error.strerror}",
+            "make room, or set ISOFLOPS_CACHE to a folder you can write",
+        ) from error
+
+
+@contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path` among processes; the kernel lets go of it when a holder dies."""
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    """Hold an exclusive lock on `path` among processes; the kernel lets go of it when a holder dies.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        with _told(path.parent):
+            handle = stack.enter_context(path.open("w"))
+            fcntl.flock(handle, fcntl.LOCK_EX)
         try:
             yield
         finally:
@@ -51,18 +65,23 @@ def whole_folder(final: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `final` by one rename when the block ends well, and vanishes otherwise.
 
     A reader sees all of `final` or none of it. If another process was faster, its folder stays.
+
+    Raises:
+        OutputError: it cannot be written.
     """
-    draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+    with _told(final.parent):
+        draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
     try:
         yield draft
-        for file in draft.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as handle:
-                    os.fsync(handle.fileno())
-        try:
-            draft.rename(final)
-        except OSError:
-            if not final.exists():
-                raise
+        with _told(final.parent):
+            for file in draft.rglob("*"):
+                if file.is_file():
+                    with file.open("rb") as handle:
+                        os.fsync(handle.fileno())
+            try:
+                draft.rename(final)
+            except OSError:
+                if not final.exists():
+                    raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)

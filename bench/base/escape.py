@@ -55,6 +55,11 @@ def _ends(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 3 - tail]}...{text[-tail:]}"
 
 
+def clip_middle(text: str, width: int) -> str:
+    """Shorten text to `width` printable characters in its middle: names of networks differ at their ends."""
+    return _ends(plain(text), width)
+
+
 def html(text: str) -> str:
     """Escape text for the text of an HTML element, or for an attribute in quotes."""
     return _html.escape(plain(text), quote=True)

@@ -59,7 +59,7 @@ def targets(names: tuple[str, ...]) -> list[Target]:
 
 def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: float, tls: Tls | None) -> list[Row]:
     """Run the plan on a fleet, append each row and its samples as they come; return the plan's rows from the file."""
-    from bench.api.measuring import already
+    from bench.api.measuring import already, kept
     from bench.base.errors import UsageError
     from bench.measure.fleet import Coordinator
     from bench.rows import file as records
@@ -83,8 +83,10 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
             job = Coordinator(connection, todo, address_of(scheduler, tls), tls, patience_s, shown.tell, run_id)
             with closing(job.run()) as ended:
                 for row, samples in ended:
-                    records.append_samples(path, samples)
-                    if note := records.append(path, row):
+                    with kept():
+                        records.append_samples(path, samples)
+                        note = records.append(path, row)
+                    if note:
                         remark(note)
                     shown.advance()
                     count += 1

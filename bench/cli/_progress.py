@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.base.files import Unwritable
 from bench.report.text.print import fleeting, say
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def resumable(path: Path, total: int, finished: Callable[[], int]) -> Iterator[N
             err=True,
         )
         raise click.exceptions.Exit(130) from None
-    except OSError as error:
+    except Unwritable as error:
         from bench.base.errors import OutputError
 
         raise OutputError(

@@ -107,5 +107,6 @@ def _record(
     if len(found) == 2:
         parts = [asdict(part) | {"difference_ms": part.difference_ms} for part in split(*found)]
         difference = {"total_ms": found[0].latency_ms - found[1].latency_ms, "parts": parts}
-        record["difference"] = difference | ({} if checked is None else {"measured_apart": asdict(checked)})
+        apart = {} if checked is None else {"measured_apart": asdict(checked), "fault": checked.fault(*found)}
+        record["difference"] = difference | apart
     return record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +24,9 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @options.backend("For a side that names none.")
 @options.threads("For a side that says nothing else.")
 @click.option("--pace", metavar="33ms|none", help="For a side that says nothing else.")
+@options.BATCH
+@options.RESOLUTION
+@options.SHAPES
 @options.TARGET
 @options.margin()
 @click.option("--gate", is_flag=True, help="Confirm `slower` on fresh pairs alone before failing.")
@@ -38,6 +41,9 @@ def command(
     backend: str,
     threads: int,
     pace: str | None,
+    batch: int,
+    resolution: int | None,
+    shapes: tuple[str, ...],
     target: str,
     margin: float,
     gate: bool,
@@ -56,10 +62,12 @@ def command(
     """
     from bench.api import measuring
     from bench.measure.cases import case
+    from bench.plan import shapes as shape_texts
     from bench.plan.pace import read as read_pace
 
     protocol = measuring.pair_protocol(pairs, budget, seed)
-    usual = {"threads": threads, "pace_ms": None if pace is None else read_pace(pace)}
+    usual: dict[str, Any] = {"threads": threads, "pace_ms": None if pace is None else read_pace(pace)}
+    usual |= {"batch": batch, "resolution": resolution, "shapes": shape_texts.parse(shapes)}
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "ab.csv")
     with measuring.reached(target) as (there, transport):
         cases = case(a, backend, there, **usual), case(b, backend, there, **usual)

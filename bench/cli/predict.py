@@ -22,6 +22,8 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 @options.backend("Runtime and precision.")
 @options.threads()
 @options.BATCH
+@options.RESOLUTION
+@options.SHAPES
 @options.TARGET
 @click.option("--train", is_flag=True, help="Measure what predictions need first; goes on where it stopped.")
 @click.option("--anchor", "anchors", multiple=True, metavar="SPEC", help="Network to train on; repeatable.")
@@ -33,6 +35,8 @@ def command(
     backend: str,
     threads: int,
     batch: int,
+    resolution: int | None,
+    shapes: tuple[str, ...],
     target: str,
     train: bool,
     anchors: tuple[str, ...],
@@ -49,6 +53,7 @@ def command(
     from bench.api import measuring
     from bench.base.errors import UsageError
     from bench.measure.cases import backend_of, case
+    from bench.plan import shapes as shape_texts
     from bench.plan import zoo
     from bench.plan.case import Plan, Settings
     from bench.plan.protocol import TRAINING
@@ -63,7 +68,8 @@ def command(
         forest(0)  # say at once that scikit-learn is missing
         if not models and not train:
             raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
-        cases = [case(text, backend, there, threads=threads, batch=batch) for text in models]
+        given = {"batch": batch, "resolution": resolution, "shapes": shape_texts.parse(shapes)}
+        cases = [case(text, backend, there, threads=threads, **given) for text in models]
         for one in cases:
             if (one.backend.canonical, one.settings) != (ref.canonical, Settings(threads)):
                 told = f"{one}: predictions are for {ref.canonical} with --threads {threads}"

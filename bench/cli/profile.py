@@ -103,6 +103,7 @@ def command(
     parts and the residual add up to the difference. What each says: docs/profile.md.
     """
     from bench.api import measuring
+    from bench.base.files import write_whole
     from bench.cli import _why
 
     in_words = why or vs is not None or bool(files) or reasons is not None
@@ -129,7 +130,7 @@ def command(
         else:
             kept = {"profiles": [profile.record() for profile in profiles], "launches": raw}
             kept |= {"apart_ns": [pair.latency_ns for pair in apart], "pairs": [pair.raw for pair in apart]}
-        output.write_text(json.dumps(kept | {"protocol": asdict(protocol)}), "utf-8")
+        write_whole(output, json.dumps(kept | {"protocol": asdict(protocol)}).encode())
     if in_words:
         from bench.profiling import network as networks
         from bench.profiling.difference import check

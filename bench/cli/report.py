@@ -27,14 +27,16 @@ def command(results: tuple[str, ...], chart: str | None, output: Path | None, po
     `bench profile --output`. The page is one file that opens from the disk, asks nothing of the network, and can be
     filtered: latency over MACs, inversions, Pareto front, where the time goes, history. Needs the extra `report`.
     """
+    from bench.base.files import write_whole
     from bench.report.html.page import need_charts
-    from bench.report.text.print import prepare
+    from bench.report.text.print import prepare, say
 
     need_charts()
     from bench.report.html.data import gather
 
     if chart is not None:
         from bench.report.html.plot import check, draw
+        from bench.report.html.views import without_top1
 
         path = output or Path(f"{chart}.svg")
         check(path)
@@ -42,6 +44,8 @@ def command(results: tuple[str, ...], chart: str | None, output: Path | None, po
         prepare(path)
         draw(data, chart, path)
         click.echo(f"wrote {path}")
+        if chart == "pareto" and (told := without_top1(data)):
+            say(told)
         return
     from bench.report.html.page import page
 
@@ -49,5 +53,5 @@ def command(results: tuple[str, ...], chart: str | None, output: Path | None, po
     data = gather(results, pool or "")
     prepare(path)
     text = page(data)
-    path.write_text(text, "utf-8")
+    write_whole(path, text.encode())
     click.echo(f"wrote {path}: {len(data.cases.rows)} cases, {len(text.encode()) / 1e6:.1f} MB")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,14 +103,18 @@ class Analysis:
     notes: tuple[str, ...] = field(default=())
 
 
-def analyse(rows: Rows, predictions: Mapping[Key, float] | None = None) -> Analysis:
+def analyse(
+    rows: Rows, predictions: Mapping[Key, float] | None = None, told: Callable[[str], None] = lambda doing: None
+) -> Analysis:
     """Analyse rows; of several of one case, the newest counts. `predictions` are latencies in ms.
+
+    Every network's graph is counted, which exports those that are not in the cache: `told` hears of each.
 
     Raises:
         OutputError: no setting has three measured networks.
     """
     notes = list(rows.notes)
-    settings = _settings(rows, notes, predictions or {})
+    settings = _settings(rows, notes, predictions or {}, told)
     if not settings:
         raise OutputError("no setting has three measured networks", "give the rows of more networks")
     proxies: list[Proxy] = []
@@ -188,7 +192,9 @@ def _half(network: RankedNetwork) -> float:
     return math.log(network.hi_ms / network.lo_ms) / 2
 
 
-def _settings(rows: Rows, notes: list[str], predictions: Mapping[Key, float]) -> dict[str, list[RankedNetwork]]:
+def _settings(
+    rows: Rows, notes: list[str], predictions: Mapping[Key, float], told: Callable[[str], None]
+) -> dict[str, list[RankedNetwork]]:
     frame = rows.frame
     known = frame["latency_ms"].gt(0) & frame["latency_lo_ms"].gt(0) & frame["latency_hi_ms"].gt(0)
     valid = frame[frame["status"].isin(MEASURED) & known & frame["macs"].gt(0)]
@@ -202,9 +208,11 @@ def _settings(rows: Rows, notes: list[str], predictions: Mapping[Key, float]) ->
     found: dict[str, dict[str, RankedNetwork]] = {}
     counted: dict[str, tuple[float | None, float | None]] = {}
     labels = _labels(records)
+    networks = {network_name(row["model"], row["resolution"], row["batch"], row["shapes"]) for row in records}
     for row, key in zip(records, keys, strict=True):
         name = network_name(row["model"], row["resolution"], row["batch"], row["shapes"])
         if name not in counted:
+            told(f"counting {name}, {len(counted) + 1} of {len(networks)}")
             counted[name] = _counts(row)
         params, access = counted[name]
         network = RankedNetwork(
@@ -268,14 +276,14 @@ def _between(settings: dict[str, list[RankedNetwork]]) -> Iterable[Reordering]:
 def _published(settings: dict[str, list[RankedNetwork]]) -> Iterable[Reordering]:
     """Compare every setting with every published device that has three of its networks."""
     from bench.papers.published import latencies
+    from bench.plan.zoo import canonical, resolve
 
     devices: dict[str, dict[tuple[str, int], float]] = {}
     for row in latencies():
         if row.model and row.resolution[0] == row.resolution[1] and row.precision in ("", "fp32"):
             runtime = f", {row.runtime}" if row.runtime else ""
             name = f"{row.device}{runtime}, batch {row.batch} (published)"
-            devices.setdefault(name, {}).setdefault((row.model, row.resolution[0]), row.images_per_s)
-    from bench.plan.zoo import resolve
+            devices.setdefault(name, {}).setdefault((canonical(row.model), row.resolution[0]), row.images_per_s)
 
     for setting, networks in settings.items():
         here = {}
@@ -284,7 +292,7 @@ def _published(settings: dict[str, list[RankedNetwork]]) -> Iterable[Reordering]
                 side = n.resolution or resolve(n.model).resolution
             except BenchError:  # a file that is not here; no paper has it
                 continue
-            here[n.model, int(float(side or 0))] = n.latency_ms
+            here[canonical(n.model), int(float(side or 0))] = n.latency_ms
         for device, speeds in devices.items():
             x = {f"{model} {side}": ms for (model, side), ms in here.items() if (model, side) in speeds}
             y = {f"{model} {side}": 1 / speed for (model, side), speed in speeds.items()}

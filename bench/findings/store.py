@@ -83,13 +83,14 @@ def read(path: Path) -> Evidence:
     """
     try:
         lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise OutputError(f"{path} cannot be read: {error.strerror}", "`bench findings run` writes one") from error
+    except (OSError, UnicodeDecodeError) as error:
+        said = getattr(error, "strerror", None) or "it is no text"
+        raise OutputError(f"{path} cannot be read: {said}", "`bench findings run` writes one") from error
     evidence = Evidence()
     for number, line in enumerate(lines, 1):
         try:
             evidence.add(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if number == len(lines) and not line.endswith("}"):
                 continue
             raise OutputError(f"{path}, line {number} is no evidence of findings", "give another file") from error

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.backends import resolve
-from bench.base.errors import BenchError, OutputError
+from bench.base.errors import BenchError, OutputError, first_line
 from bench.base.escape import csv_value
 from bench.findings.evaluate import Result, evaluate
 from bench.findings.finding import Finding
@@ -32,12 +32,17 @@ def judged(findings: Iterable[Finding], evidence: Evidence) -> list[Result]:
     Their runtimes need not be installed here.
 
     Raises:
-        OutputError: a backend of the evidence is unknown here, so that its cases cannot be named.
+        OutputError: a backend of the evidence is unknown here, so that its cases cannot be named; or a figure in it is
+            none.
     """
-    lines = [*evidence.replicates, *(line for lines in evidence.shares.values() for line in lines)]
-    specs = list(dict.fromkeys(line["backend"] for line in lines)) or ["onnxruntime"]
     try:
+        lines = [*evidence.replicates, *(line for lines in evidence.shares.values() for line in lines)]
+        specs = list(dict.fromkeys(line["backend"] for line in lines)) or ["onnxruntime"]
         refs = [resolve(spec, here=False) for spec in specs]
+        found = evaluate(findings, refs, evidence)
     except BenchError as error:
         raise OutputError(f"the evidence cannot be read: {error.message}", error.hint) from error
-    return [r for r in evaluate(findings, refs, evidence) if not r.reason.startswith("not ") or not r.finding.runnable]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        hint = "`bench findings run` measures it anew"
+        raise OutputError(f"the evidence is damaged: {first_line(error)}", hint) from error
+    return [r for r in found if not r.reason.startswith("not ") or not r.finding.runnable]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import statistics
 import time
@@ -24,6 +23,7 @@ import numpy as np
 
 from bench.base import cache
 from bench.base.errors import OutputError
+from bench.base.files import write_whole
 from bench.machine import runs
 from bench.machine.environment import Environment
 from bench.machine.identity import machine_of
@@ -91,9 +91,7 @@ def remember(environment: Environment, backend: str, workload: str, blocks: Sequ
             known = _read(file)
             readings = [*known.get(key := f"{backend} {workload}", []), found]
             known[key] = readings[:LEARN] + readings[LEARN:][-(KEPT - LEARN) :]
-            draft = file.with_suffix(".draft")
-            draft.write_text(json.dumps(known))
-            os.replace(draft, file)
+            write_whole(file, json.dumps(known).encode())
     except (OSError, OutputError):
         return
 
@@ -167,5 +165,5 @@ def _read(file: Path) -> dict[str, list[list[float]]]:
             str(key): [[float(gemm), float(copy), float(at)] for gemm, copy, at in rows if gemm > 0 and copy > 0]
             for key, rows in known.items()
         }
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from bench.base.errors import Unsupported
 from bench.machine.environment import pick_cores, usable_cores
 
 WATCH_S = 0.05
+# What a sandbox answers that forbids the call; EINVAL says that the cores are not there.
+FORBIDDEN = (errno.EPERM, errno.EACCES, errno.ENOSYS)
 # Less than this share busy is as good as idle: one tick of the kernel's clock is already a fifth of the watch.
 IDLE = 0.25
 # Cores of one kind: their top clocks differ by less. Favoured cores of a chip are a few percent faster than the rest,
@@ -116,6 +119,22 @@ def pin(cores: list[int]) -> Pinned:
                 ) from error
             why_not = f"sched_setaffinity: {error.strerror}"
     return Pinned(usable_cores(), why_not)
+
+
+def pinning() -> bool:
+    """Tell whether this process may pin itself, by pinning a thread to the cores that it has."""
+    forbidden: list[Exception] = []
+
+    def try_it() -> None:
+        try:
+            os.sched_setaffinity(0, os.sched_getaffinity(0))  # of this thread alone
+        except (OSError, AttributeError) as error:
+            forbidden.append(error)
+
+    thread = threading.Thread(target=try_it)
+    thread.start()
+    thread.join()
+    return not forbidden
 
 
 def _busy(root: Path) -> dict[int, float]:

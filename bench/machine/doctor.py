@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.base.process import hidden_settings
 from bench.machine import cgroup
 from bench.machine.baseline import SHIFT, Known
+from bench.machine.cores import pinning
 from bench.machine.environment import emulated, usable_cores
 
 ROOT = Path("/")
@@ -167,6 +168,9 @@ def cores(root: Path, threads: int) -> list[Symptom]:
     usable = len(usable_cores())
     if usable < threads:
         return [Symptom("cores", "bad", f"{usable} for {threads} threads", f"measure with at most {usable} threads")]
+    if not pinning():
+        hint = "this sandbox forbids sched_setaffinity: threads wander, expect noisy rows; allow it, or measure outside"
+        return [Symptom("cores", "warning", f"{usable} usable, none to be pinned to", hint)]
     if usable == threads:
         hint = "leave one core for the rest of the system"
         return [Symptom("cores", "warning", f"{usable} for {threads} threads", hint)]

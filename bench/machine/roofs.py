@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from bench.base import cache
+from bench.base.files import write_whole
 from bench.machine.environment import Environment
 from bench.machine.identity import machine_of
 from bench.machine.roof import Roofline
@@ -37,9 +37,7 @@ def remember(environment: Environment, roof: Roofline) -> None:
     file = path(machine_of(environment))
     with cache.locked(file.with_suffix(".lock")):
         known = _read(file) | {_key(roof): roof}
-        draft = file.with_suffix(".draft")
-        draft.write_text(json.dumps({key: one.record() for key, one in known.items()}))
-        os.replace(draft, file)
+        write_whole(file, json.dumps({key: one.record() for key, one in known.items()}).encode())
 
 
 def _key(roof: Roofline) -> str:
@@ -50,5 +48,5 @@ def _read(file: Path) -> dict[str, Roofline]:
     """Read what is known; what does not parse is as good as none."""
     try:
         return {str(key): Roofline.read(data) for key, data in json.loads(file.read_text()).items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 
 from bench.base.errors import clip
@@ -9,6 +11,12 @@ from bench.papers.tables import NUMBER
 
 COUNTED = ("conv", "fc", "bn2")  # convolutions, matrix products, two operations per element out of a BatchNorm
 MILLION = 1e6
+PARAMS, MACS = "parameters", "multiply-adds"
+OPEN = "open:"  # how a reason begins that is none
+# The figure is not meant of this very network.
+ELSEWHERE = ("nominal", "network of the early arXiv version", "parameters of the early arXiv version")
+FACTORS = {"M": 1.0, "million": 1.0, "G": 1000.0}  # to millions; a bare whole number of many digits is a count
+_FIGURE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?= (?:M|G|million))|\d{5,})(?: (M|G|million))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +82,47 @@ class Printed:
         """Tell whether a count rounds to this figure."""
         return abs(counted_m - self.value) <= self.half_unit * (1 + 1e-9)
 
+    def cut(self, counted_m: float) -> bool:
+        """Tell whether a count that is cut to the printed place, instead of rounded, is this figure."""
+        unit = 2 * self.half_unit
+        return math.isclose(math.floor(counted_m / unit + 1e-9) * unit, self.value, rel_tol=1e-9)
+
     def off(self, counted_m: float) -> float:
         """How far a count lies above this figure, as a fraction of it."""
         return counted_m / self.value - 1
+
+
+def explains(reason: str, what: str, printed: Printed, counted_m: float) -> bool:
+    """Tell whether a reason leads to the printed figure, or only says again that the count is another.
+
+    It leads there when a figure in it (alone, or added to the count) gives what is printed, rounded or, if it says so,
+    cut; or when it says that what is printed is not meant of this network.
+
+    Args:
+        reason: sentences, of which those about the other of `PARAMS` and `MACS` do not matter.
+        what: `PARAMS` or `MACS`.
+        printed: what the source prints.
+        counted_m: what is counted here, in millions.
+    """
+    if reason.startswith(OPEN):
+        return False
+    mine, other = (re.compile(words) for words in (("parameters", "multiply-adds|MACs") if what == PARAMS else
+                                                   ("multiply-adds|MACs", "parameters")))  # fmt: skip
+    unit = 2 * printed.half_unit
+    for clause in re.split(r";|(?<=[a-z])[.:] ", reason):
+        if other.search(clause) and not mine.search(clause):
+            continue
+        if any(words in clause for words in ELSEWHERE):
+            return True
+        figures = [float(text) * FACTORS.get(mark, 1e-6) for text, mark in _FIGURE.findall(clause)]
+        added = [counted_m + n for n in figures] if re.search("adds|also counts|includ", clause.lower()) else []
+        if any(printed.holds(value) for value in (*figures, *added)):
+            return True
+        if "cut" in reason and any(printed.cut(n) for n in figures):
+            return True
+        if "rounded up" in clause and any(printed.cut(n + unit) for n in figures):
+            return True
+    return False
 
 
 def parse_counting(text: str) -> Counting:

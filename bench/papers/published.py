@@ -13,10 +13,10 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from bench.papers.figures import MACS, PARAMS, explains, half_unit, parse_counting
 from bench.papers.figures import Counting as Counting
 from bench.papers.figures import Counts as Counts
 from bench.papers.figures import Printed as Printed
-from bench.papers.figures import half_unit, parse_counting
 from bench.papers.figures import rounding as rounding
 from bench.papers.tables import PrintedRow
 from bench.papers.tables import read as read_rows
@@ -99,6 +99,16 @@ def params_within(row: PublishedNetwork, counts: Counts) -> bool | None:
 def macs_within(row: PublishedNetwork, counts: Counts) -> bool | None:
     """Tell whether the counted multiply-adds round to the printed figure; None: none is printed."""
     return None if row.macs is None else row.macs.holds(row.counting.macs_m(counts))
+
+
+def open_cells(row: PublishedNetwork, counts: Counts) -> tuple[str, ...]:
+    """Name the figures of a row, `PARAMS` or `MACS`, that a count does not give and its reason does not explain."""
+    cells = ((PARAMS, row.params, row.counting.params_m(counts)), (MACS, row.macs, row.counting.macs_m(counts)))
+    return tuple(
+        what
+        for what, printed, counted_m in cells
+        if printed and not printed.holds(counted_m) and not explains(row.deviation, what, printed, counted_m)
+    )
 
 
 @cache

@@ -7,6 +7,7 @@ A model and a backend are named in the same way::
     net.py:factory:depth=3          a function in a Python file that returns an nn.Module
     timm:convnext_tiny              a network of another library
     openvino:precision=bf16         a backend
+    openvino:python=/a,b/python     a path may hold a comma and an equals sign
 
 Nothing is looked up here; who knows the names (`bench.plan.zoo`, `bench.backends`) checks them.
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from bench.base.errors import SpecError, clip
 
 LIBRARIES = ("timm", "torchvision")
+PATHS = ("python", "identity_file", "config", "folder")  # keys whose value is a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def parse(text: str) -> Spec:
     if not name:
         raise SpecError(f"{clip(text)!r} names nothing", "write NAME or NAME:key=value,key=value")
     params: dict[str, str] = {}
-    for part in rest.split(",") if rest else ():
+    for part in parts(rest):
         key, equals, value = (s.strip() for s in part.partition("="))
         if not (key and equals and value):
             raise SpecError(f"{clip(part)!r} in {clip(text)!r} is not key=value", "write NAME:key=value,key=value")
@@ -54,6 +56,23 @@ def parse(text: str) -> Spec:
             raise SpecError(f"{clip(text)!r} gives {clip(key)!r} twice", "keep one of the two")
         params[key] = value
     return Spec(name, params)
+
+
+def parts(text: str) -> list[str]:
+    """Split ``key=value,key=value`` at its commas; after a key of `PATHS` only where another key begins.
+
+    There ``,key=`` begins one if it is of `PATHS`, too, or its value is no piece of a path: python=/a,b=c/python.
+    """
+    found: list[str] = []
+    for part in text.split(",") if text else ():
+        in_path = found and found[-1].partition("=")[0].strip() in PATHS
+        key, equals, value = part.partition("=")
+        begins = equals and (key.strip() in PATHS or (key.strip().isidentifier() and "/" not in value))
+        if in_path and not begins:
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return found
 
 
 def _split_name(text: str) -> tuple[str, str]:

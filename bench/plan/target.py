@@ -10,6 +10,7 @@ from importlib.resources import files
 from bench.base.errors import UnknownName, UsageError, clip
 from bench.base.wire import Unchecked
 from bench.plan import toml_files
+from bench.plan.spec import parts
 
 EXAMPLE = "targets/local.toml is an example, docs/targets.md tells every key"
 # Which keys belong to which way of reaching a target, besides those that every target has.
@@ -123,10 +124,10 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     """Split ``NAME:key=value,...`` or ``PATH.toml:key=value,...``."""
     head, dot, rest = text.partition(".toml:") if ".toml:" in text else (text, "", "")
     head, rest = (head + ".toml", rest) if dot else (text, "") if text.endswith(".toml") else text.partition(":")[::2]
-    parts = [part.partition("=") for part in rest.split(",")] if rest else []
-    if any(not (key and equals) for key, equals, _ in parts) or (text.endswith(":") and not rest):
+    given = [part.partition("=") for part in parts(rest)]
+    if any(not (key and equals) for key, equals, _ in given) or (text.endswith(":") and not rest):
         raise UsageError(f"{clip(text)!r} is not NAME:key=value,...", "e.g. arm64:host=board.local,user=me")
-    return head, {key.strip(): value.strip() for key, _, value in parts}
+    return head, {key.strip(): value.strip() for key, _, value in given}
 
 
 def _value(key: str, text: str, where: str) -> str | int | tuple[str, ...] | tuple[int, ...]:

@@ -45,7 +45,7 @@ def parse(kind: str, where: str, text: str, keys: Collection[str], example: str)
     """
     try:
         data: Unchecked = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{clip(where)} is not valid TOML: {error}", example) from error
     for key in data:
         if key not in keys:

@@ -12,9 +12,8 @@ import tomllib
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 
-from bench.base.errors import ArtifactError, ParameterError, SpecError, UnknownName, clip
+from bench.base.errors import ArtifactError, BenchError, ParameterError, SpecError, UnknownName, clip
 from bench.plan.parameter import Parameter, Value, show
 from bench.plan.spec import LIBRARIES, Spec, parse
 
@@ -100,6 +99,10 @@ def resolve(text: str) -> ModelRef:
             raise SpecError(f"{clip(text)!r} names no function", "write file.py:function")
         shown = replace(spec, name=f"{os.path.normpath(_existing(path))}:{factory}")
         return ModelRef("python", str(shown), spec.name, dict(spec.params), None)
+    if spec.name.endswith(".py"):
+        raise SpecError(
+            f"{clip(text)!r} names no function", f"write {clip(spec.name)}:FUNCTION, which returns the network"
+        )
     head, slash, rest = text.strip().partition("/")
     if slash and head in SOURCES:
         return _resolve_block(text.strip(), head, rest)
@@ -137,6 +140,16 @@ def _resolve_zoo(spec: Spec) -> ModelRef:
     return ModelRef("zoo", canonical, card.family, params, resolution)
 
 
+@cache
+def canonical(text: str) -> str:
+    """Return the one name of a network of the zoo, whatever alias `text` has for it; any other text as it is."""
+    try:
+        spec = parse(text)
+        return _resolve_zoo(spec).canonical if spec.name in names() else text
+    except BenchError:
+        return text
+
+
 def canonical_name(card: Card, params: dict[str, Value]) -> str:
     """Name a variant: the alias that says it whole, or the family and what differs from its defaults."""
     for alias, preset in card.aliases.items():
@@ -160,9 +173,9 @@ def _resolution(text: str, family: str, default: int) -> int:
 
 
 def _existing(path: str) -> str:
-    if Path(path).is_dir():
+    if os.path.isdir(path):  # unlike Path's, also of a text that no path can be
         raise ArtifactError(f"{clip(path)} is a folder, not a file", "name the model file that is in it")
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise ArtifactError(f"there is no file {clip(path)}", "check the path; a zoo name has no ending")
     return path
 

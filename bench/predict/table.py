@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import json
 import math
-import os
 import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import NotRequired, TypedDict
 from bench.backends.kernel import Kernel
 from bench.base import cache
 from bench.base.errors import OutputError
+from bench.base.files import write_whole
 from bench.machine.environment import Environment
 from bench.machine.identity import machine_of
 from bench.plan.case import same_name
@@ -142,9 +142,7 @@ class KernelTable:
             "calibration": self.calibration,
         }
         file = self.file or self.context.path
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        draft.write_bytes(gzip.compress(json.dumps(data, separators=(",", ":")).encode(), 6, mtime=0))
-        os.replace(draft, file)
+        write_whole(file, gzip.compress(json.dumps(data, separators=(",", ":")).encode(), 6, mtime=0))
 
 
 def recall(context: Context) -> KernelTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from bench.graph.classes import OpClass
 from bench.profiling.network import ProfiledNetwork, total_ms
 
 RESIDUAL = "residual"
+# How far the sum of the parts may lie from the difference measured apart: this share of it, or this many standard
+# errors where they are larger. A difference of fewer errors than that is none.
+AGREES, ERRORS = 0.25, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,17 @@ class Check:
     difference_ms: float
     error_ms: float
     pairs: int
+
+    def fault(self, a: ProfiledNetwork, b: ProfiledNetwork) -> str:
+        """Say why the parts do not explain the difference that was measured apart; empty: they do."""
+        summed = a.latency_ms - b.latency_ms
+        # A profile tells half its 95% interval, about two standard errors.
+        error = math.hypot(self.error_ms, (a.error_ms or 0.0) / 2, (b.error_ms or 0.0) / 2)
+        if abs(self.difference_ms) <= ERRORS * self.error_ms:
+            return "measured apart the two hardly differ"
+        if abs(summed - self.difference_ms) > max(AGREES * abs(self.difference_ms), ERRORS * error):
+            return "the sum of the parts is not the difference that was measured apart"
+        return ""
 
 
 def split(a: ProfiledNetwork, b: ProfiledNetwork) -> list[Part]:

@@ -119,7 +119,7 @@ def load(path: Path) -> tuple[list[ProfiledNetwork], list[tuple[float, float]]]:
         data = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}", hint) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OutputError(f"{path} is no JSON", hint) from error
     try:
         if not isinstance(data, dict):

@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import subprocess
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from bench.base.errors import BenchError, LinkLost, Unreachable, WorkerCrashed
+from bench.base.files import scratch
 from bench.base.wire import broken
 from bench.transport import messages
 
@@ -43,7 +43,7 @@ class Connection:
 
     def __init__(self, command: list[str], name: str, environment: Mapping[str, str] | None = None) -> None:
         self._name = name
-        self._log = tempfile.TemporaryFile(prefix="bench-connection-")  # noqa: SIM115 (closed in close)
+        self._log = scratch("bench-line-")
         self._workers: dict[int, Far] = {}
         self._answers: deque[messages.Answer] = deque()
         self._decoder = messages.Decoder(messages.MESSAGES, marked=True)

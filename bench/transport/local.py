@@ -8,12 +8,12 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from bench.artifact.artifact import Artifact
 from bench.base.errors import Unsupported
+from bench.base.files import scratch
 from bench.base.process import hidden_settings
 from bench.machine import environment
 from bench.machine.doctor import Symptom, examine
@@ -29,7 +29,7 @@ class LocalProcess:
 
     def __init__(self, python: str, module: str, settings: Mapping[str, str]) -> None:
         self._oom_kills = oom_kills()
-        self._log = tempfile.TemporaryFile(prefix="bench-worker-")  # noqa: SIM115 (closed in close)
+        self._log = scratch("bench-worker-")
         python = python or sys.executable
         hidden = hidden_settings(os.environ)
         environment = {k: v for k, v in os.environ.items() if k not in hidden}

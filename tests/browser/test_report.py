@@ -136,6 +136,25 @@ def test_dark_is_a_choice_and_the_page_fits_a_phone(report) -> None:
     assert report.is_visible("#chart-pareto svg")
 
 
+def test_the_scatter_is_whole_on_a_phone(written, whole: str) -> None:
+    page = written(whole)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    page.wait_for_selector("html[data-ready=true]")
+    for chart in ("latency-flops", "pareto"):
+        box = page.locator(f"#chart-{chart} svg").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390, chart
+        right = page.evaluate(
+            f"Math.max(...[...document.querySelectorAll('#chart-{chart} svg .mark-symbol path, #chart-{chart} svg "
+            f".role-legend')].map((one) => one.getBoundingClientRect().right))"
+        )
+        assert right <= 390, chart
+        names = page.locator(f"#chart-{chart} svg [class*='names_']")
+        assert not any(name.is_visible() for name in names.all())
+
+
 def test_hostile_names_run_nowhere(written, tmp_path: Path) -> None:
     import csv
 

@@ -123,3 +123,22 @@ def test_the_margin_and_the_pace_are_written_as_elsewhere(bench: Bench, tiny: Pa
         assert record["verdict"] == "equivalent"
         assert record["a"].endswith("pace=20ms")
         assert "pace=" not in record["b"]
+
+
+def test_a_file_with_dynamic_axes_gets_its_shape_by_an_option(bench: Bench, tmp_path: Path) -> None:
+    """What a message asks for must be there: `--shape`, in all commands that measure a file."""
+    import onnx
+
+    from tests.conftest import tiny_model
+
+    model = tiny_model(batch="n")
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "h"
+    onnx.save(model, tmp_path / "free.onnx")
+    asked = one_line_error(bench("ab", "free.onnx@fake", "free.onnx@fake:latency_ms=1.05", *FEW))
+    assert "--shape x=" in asked
+    sides = ("free.onnx@fake", "free.onnx@fake:latency_ms=1.05")
+    done = bench("ab", *sides, "--shape", "x=1x3x16x16", *FEW, "--output", "r.csv")
+    assert done.returncode == 1, done.stderr
+    assert "slower" in done.stdout
+    for command_ in ("predict", "profile", "inspect", "export", "run"):
+        assert "--shape" in bench(command_, "--help").stdout, command_

@@ -98,3 +98,21 @@ def workers_of(parent: int) -> list[int]:
         if "bench.measure.worker" in command and int(stat[1]) in (1, parent) and stat[0] != "Z":
             found.append(int(process.name))
     return found
+
+
+def test_an_interrupted_comparison_says_so_in_a_line(tiny: Path, tmp_path: Path) -> None:
+    side = f"{tiny}@fake:sleep_ms=5"
+    command = [sys.executable, "-m", "bench", "ab", side, side, "--output", "ab.csv"]
+    restore = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, stderr=pipe, stdout=pipe, text=True, preexec_fn=restore) as process:
+        samples, end = tmp_path / "ab.samples.jsonl.gz", time.monotonic() + PATIENCE_S
+        while not samples.exists() or not samples.stat().st_size:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1] == "error: interrupted"
+    assert "" not in said.rstrip("\n").splitlines()

@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 from bench import export
+from bench.artifact.artifact import load
 from bench.base.errors import ArtifactError, BenchError, UnknownName
 from bench.export.key import key_of, reachable, recipe
 from bench.plan import zoo
@@ -141,6 +142,27 @@ def test_a_damaged_artifact_is_made_anew(tiny: Path, fresh_cache: Path, damage: 
         data = json.loads((folder / "artifact.json").read_text())
         (folder / "artifact.json").write_text(json.dumps(data | {"bytes": 1}))
     assert export.ensure(case(str(tiny))).macs == TINY_MACS
+
+
+@pytest.mark.parametrize("name", ["reference.npz", "static/tiny.onnx"])
+@pytest.mark.parametrize("hidden", [False, True], ids=["", "of the same times"])
+def test_a_file_whose_bytes_changed_is_made_anew(tmp_path: Path, fresh_cache: Path, name: str, hidden: bool) -> None:
+    """Of the same size: the backend would be blamed for it, or the row would name a hash that did not run."""
+    onnx.save(tiny_model(batch="n"), tmp_path / "tiny.onnx")
+    network = case(str(tmp_path / "tiny.onnx"), shapes=(("x", (1, 3, 16, 16)),))
+    made: list[int] = []
+    file = Path(export.ensure(network).folder, name)
+    whole, times = file.read_bytes(), file.stat()
+    file.write_bytes(whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:])
+    if hidden:
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(ArtifactError, match="not whole"):
+        load(file.parent if name == "reference.npz" else file.parent.parent)
+    again = export.ensure(network, 0, lambda: made.append(1))
+    assert made == [1]
+    assert file.read_bytes() == whole
+    assert export.ensure(network, 0, lambda: made.append(2)) == again
+    assert made == [1]
 
 
 def test_an_export_that_dies_leaves_nothing(tiny: Path, fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

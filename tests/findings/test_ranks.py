@@ -43,6 +43,14 @@ def csv(tmp_path: Path) -> Path:
     return write(tmp_path / "rows.csv", [*rows, row(1.0, status="failed", model="broken")])
 
 
+def test_what_takes_long_is_told(tmp_path: Path) -> None:
+    rows = [row(3.0 + i, model=f"stack/conv:c={8 * (i + 1)}", resolution=8, macs=(i + 1) * 10**6) for i in range(3)]
+    told: list[str] = []
+    analyse(load([str(write(tmp_path / "r.csv", [*rows, *rows]))]), None, told.append)
+    assert [line.split()[0] for line in told] == ["counting"] * 3
+    assert told[-1].endswith("3 of 3")
+
+
 def test_an_inversion_is_fewer_macs_and_slower_within_ten_percent() -> None:
     found, pairs = inversions_of("s", [net("a", 100, 5), net("b", 105, 4), net("c", 111, 3), net("d", 200, 1)])
     assert pairs == 3  # a and c are 9.9% apart

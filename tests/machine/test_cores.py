@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.base.errors import Unsupported
-from bench.machine import cores
+from bench.machine import cores, doctor
 from bench.machine.cores import pin, quietest
 from bench.machine.environment import usable_cores
 
@@ -107,3 +107,23 @@ def test_where_nothing_can_be_watched(tmp_path: Path) -> None:
     assert quietest(3, [4, 5, 6], tmp_path) == [4, 5, 6]
     with pytest.raises(Unsupported, match="4 threads on 3 cores"):
         quietest(4, [4, 5, 6], tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS])
+def test_where_pinning_is_forbidden_it_runs_and_says_so(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, cores: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    assert cores.pin([0]) == sorted(os.sched_getaffinity(0))
+    assert not cores.pinning()
+    (symptom,) = doctor.cores(Path("/"), 1)[:1]
+    if len(os.sched_getaffinity(0)) >= 1:
+        assert symptom.state == "warning"
+        assert "none to be pinned to" in symptom.found
+
+
+def test_cores_that_are_not_there_are_a_mistake() -> None:
+    with pytest.raises(Unsupported, match="cannot run on cores"):
+        cores.pin([4095])
+    assert cores.pinning()

@@ -234,3 +234,18 @@ def certify(folder: Path) -> None:
         check=True, capture_output=True,
     )  # fmt: skip
     shutil.copy(folder / "cert.pem", folder / "ca.pem")
+
+
+def test_a_device_waits_for_a_scheduler_that_has_gone(bench: Bench, tmp_path: Path) -> None:
+    with Cluster(tmp_path, {"a": "one"}) as cluster:
+        port = cluster.address.rpartition(":")[2]
+        cluster.kill("scheduler")
+        until(lambda: "has gone; it is waited for" in cluster.log("a"), "the device's word")
+        assert cluster.processes["a"].poll() is None
+        cluster._start("scheduler", "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard",
+                       "--dashboard-address", "127.0.0.1:0")  # fmt: skip
+        until(lambda: cluster.log("a").count("measures for") == 2, f"the device again: {cluster.log('a')}")
+        listed = until(lambda: json.loads(bench("targets", "status", cluster.address, "--format", "json").stdout), "it")
+        assert [device["name"] for device in listed] == ["a"]
+        cluster.processes["a"].send_signal(signal.SIGTERM)
+        assert cluster.processes["a"].wait(60) == 0

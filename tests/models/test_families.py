@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from bench.models import build
+from bench.models import build, shufflenetv1
 from bench.models.shufflenetv1 import channels
 from torch import nn
 
@@ -184,6 +184,37 @@ def test_a_ghost_module_without_surplus_makes_one_map_in_ratio_by_a_dense_convol
     assert module.cheap[0].kernel_size == (5, 5)
     assert module(torch.zeros(1, 16, 4, 4)).shape == (1, 40, 4, 4)
     assert GhostModule(16, 41, ratio=4, kernel=5)(torch.zeros(1, 16, 4, 4)).shape == (1, 41, 4, 4)
+
+
+def test_shufflenetv1_shuffles_as_its_authors_code_does():
+    """After the depthwise convolution, from interleaved channels to grouped ones."""
+    unit = shufflenetv1.Unit(48, 48, 1, 3, dense_first=False, shuffle=True, se=False).eval()
+    x = torch.randn(2, 48, 5, 5, generator=torch.Generator().manual_seed(0))
+    y = unit.depthwise(unit.reduce(x))
+    assert y.shape[1] == 12
+    grouped = y[:, [a * 3 + g for g in range(3) for a in range(4)]]
+    assert torch.equal(unit(x), torch.relu(x + unit.expand(grouped)))
+
+
+@pytest.mark.parametrize("spec", ["shufflenetv2:width=0.5", "shufflenetv2:depth=50", "se-shufflenetv2-164"])
+def test_shufflenetv2_splits_even_and_odd_channels_as_its_authors_code_does(spec):
+    model = build(spec).eval()
+    unit = model.stages[1][1]
+    x = torch.randn(1, 96 if "0.5" in spec else 488 if "50" in spec else 512, 4, 4)
+    even, odd = x[:, 0::2], x[:, 1::2]
+    y = unit.branch(odd)
+    expected = torch.relu(torch.cat((even, odd + y), dim=1)) if "164" in spec else torch.cat((even, y), dim=1)
+    assert torch.equal(unit(x), expected)
+
+
+def test_only_the_networks_of_the_authors_table_have_no_bias_in_the_classifier():
+    with torch.device("meta"):
+        biased = {
+            s: build(f"shufflenetv2{s}").classifier.bias is not None
+            for s in ("", ":width=2", ":half_shortcut=true", ":depth=50", ":depth=164,residual=true,se=true")
+        }
+    assert list(biased.values()) == [False, False, True, True, True]
+    assert build("shufflenetv1").classifier.bias is None
 
 
 @pytest.mark.parametrize(

@@ -90,12 +90,12 @@ def test_doubts_are_complete() -> None:
 
 def test_counting_knows_operators_and_resolutions() -> None:
     plain = count("shufflenetv2", 224)
-    # Table 5 of the paper by hand: 1024 x 1000 in the classifier; bias 1000.
+    # Table 5 of the paper by hand: 1024 x 1000 in the classifier, which has no bias.
     assert plain.macs_fc == 1024 * 1000
-    assert plain.params == 2_279_760
+    assert plain.params == 2_278_760
     # Everything but the stem's rounding scales with the area; the classifier does not.
     assert count("shufflenetv2", 448).macs_conv == 4 * plain.macs_conv
     assert count("shufflenetv2", 448).macs_fc == plain.macs_fc
-    # The classifier's weights and biases are no convolution; a stem of 24 filters 3x3x3 at 112x112 is.
+    # The classifier's weights are no convolution; a stem of 24 filters 3x3x3 at 112x112 is.
     assert plain.macs_conv > 24 * 27 * 112 * 112
     assert count("mobilenetv1", 224).bn_params == 21_888

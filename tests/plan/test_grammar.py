@@ -28,6 +28,7 @@ KNOWN = ("fake", "onnxruntime")
         ("job@2/net.py:make:depth=3@fake", CaseText("job@2/net.py:make:depth=3", "fake")),
         ("net@onnxruntime:python=/old@2/python@threads=2",
          CaseText("net", "onnxruntime:python=/old@2/python", {"threads": 2})),
+        ("job@2/net.onnx@onnxruntime:python=/a,b@1/p", CaseText("job@2/net.onnx", "onnxruntime:python=/a,b@1/p")),
         ("net.onnx@shape=ids=1x8@shape=a=2x3", CaseText("net.onnx", "", {"shapes": (("a", (2, 3)), ("ids", (1, 8)))})),
         ("stack/g1:c1=64,c2=64@batch=8", CaseText("stack/g1:c1=64,c2=64", "", {"batch": 8})),
     ],

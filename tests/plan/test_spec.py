@@ -19,6 +19,9 @@ from bench.plan.spec import Spec, parse
         ("net.py:make", "net.py:make", {}),
         ("net.py:make:depth=3", "net.py:make", {"depth": "3"}),
         ("timm:convnext_tiny", "timm:convnext_tiny", {}),
+        ("onnxruntime:python=/a,b/python", "onnxruntime", {"python": "/a,b/python"}),
+        ("onnxruntime:python=/a,b=c/python,x=1", "onnxruntime", {"python": "/a,b=c/python", "x": "1"}),
+        ("openvino:precision=bf16,python=/a=b/p", "openvino", {"precision": "bf16", "python": "/a=b/p"}),
         ("torchvision:resnet18:num_classes=10", "torchvision:resnet18", {"num_classes": "10"}),
     ],
 )

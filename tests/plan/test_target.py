@@ -47,6 +47,8 @@ def test_a_wrong_file_is_said(text: str, says: str) -> None:
 def test_keys_are_changed_where_a_target_is_named(tmp_path: Path) -> None:
     found = target.resolve("arm64:host=board.local,port=2222,cores=4+5")
     assert (found.name, found.host, found.port, found.cores) == ("arm64", "board.local", 2222, (4, 5))
+    found = target.resolve("arm64:host=b,python=/opt/a,b=c/python,folder=/x,y,port=2222")
+    assert (found.python, found.folder, found.port) == ("/opt/a,b=c/python", "/x,y", 2222)
     path = tmp_path / "box.toml"
     path.write_text('name = "box"\nreach = "container"\nimage = "isoflops"\n')
     assert target.resolve(f"{path}:engine=podman,memory=2g").memory == "2g"

@@ -16,6 +16,14 @@ def test_equal_models_have_equal_names() -> None:
     assert zoo.resolve("shufflenetv2:width=0.50").canonical == "shufflenetv2:width=0.5"
 
 
+def test_a_network_has_one_name_whatever_it_is_called() -> None:
+    names = {zoo.canonical(text) for text in ("resnet50", "resnet:depth=50", "resnet")}
+    assert len(names) == 1
+    assert zoo.canonical("mobilenetv3:size=small") == zoo.canonical("mobilenetv3-small")
+    for text in ("net.onnx", "nobody", "shufflenetv2:widht=1", "", "timm:x", "net.py:make"):
+        assert zoo.canonical(text) == text
+
+
 def test_resolution_is_no_part_of_the_name() -> None:
     small = zoo.resolve("mobilenetv1:resolution=128,width=0.5")
     assert (small.canonical, small.resolution) == ("mobilenetv1:width=0.5", 128)
@@ -32,6 +40,7 @@ def test_resolution_is_no_part_of_the_name() -> None:
         ("mobilenetv1:resolution=0", ParameterError, "224"),
         ("nowhere.onnx", ArtifactError, "check the path"),
         ("nowhere.py:make", ArtifactError, "check the path"),
+        ("two.py", SpecError, "two.py:FUNCTION"),
         ("timm:", SpecError, "timm:NAME"),
     ],
 )

@@ -14,7 +14,7 @@ from bench.graph.classes import OpClass
 from bench.machine.environment import local
 from bench.machine.identity import machine_of
 from bench.profiling import layout
-from bench.profiling.difference import check, split
+from bench.profiling.difference import Check, check, split
 from bench.profiling.network import ProfiledNetwork, ProfiledOperator, load, moved_elements
 from bench.profiling.reasons import reasons
 from bench.profiling.roofs import Roof, find, of_profiles
@@ -223,6 +223,36 @@ def test_the_check_is_told_beside_the_parts() -> None:
     assert check([(2.2e6, 1.2e6)] * 4 + [(9e6, 1.0e6)]).difference_ms == pytest.approx(1.0)  # one disturbed pair
     assert "the sum of the parts is +5.0% off" in text.told_check(measured, 1.05)
     assert "the sum of the parts is -2.0% off" in text.told_check(measured, 0.98)
+
+
+@pytest.mark.parametrize(
+    ("apart_ms", "error_ms", "fault"),
+    [
+        (0.0466, 0.001, ""),
+        (0.0123, 0.001, "the sum of the parts is not"),  # +279% off
+        (-0.0466, 0.001, "the sum of the parts is not"),  # the other one is faster
+        (0.0466, 0.030, "hardly differ"),
+    ],
+)
+def test_reasons_are_given_only_where_the_parts_explain_what_was_measured_apart(
+    apart_ms: float, error_ms: float, fault: str
+) -> None:
+    checked = Check(A.latency_ms, A.latency_ms - apart_ms, apart_ms, error_ms, 8)
+    said = [reasons(A, ROOF), reasons(B, ROOF)]
+    assert fault in checked.fault(A, B)
+    assert bool(checked.fault(A, B)) == bool(fault)
+    sections = text.explain_two(A, B, ROOF, said, checked, 6)
+    assert any(section.statements for section in sections) == (not fault)
+    if fault:
+        assert fault in sections[-1].lines[0]
+        assert "profile again with more --launches" in sections[-1].lines[0]
+
+
+def test_reasons_that_nothing_was_held_against_say_so() -> None:
+    said = [reasons(A, ROOF), reasons(B, ROOF)]
+    unchecked = text.explain_two(A, B, ROOF, said, None, 6)[-1]
+    assert unchecked.statements
+    assert "unchecked" in unchecked.lines[0]
 
 
 def test_the_text_is_short_and_says_which_is_faster() -> None:

@@ -66,7 +66,7 @@ def test_the_shuffle_is_seen_as_one(backend: str) -> None:
         if classes.classify(operator.kind, operator.weight, operator.group, origin.shuffles) == OpClass.SHUFFLE
     ]
     count = len(source.read(artifact).shuffles) // 3
-    assert count == 16
+    assert count == 13  # of 16 units, those that split channels
     assert len(shuffled) in (count, 3 * count, 4 * count)  # one operator, three, or three and a copy
 
 

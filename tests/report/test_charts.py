@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,11 +17,15 @@ pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
 from bench.base.errors import UsageError
+from bench.base.escape import clip_middle
+from bench.findings.finding import TIME
 from bench.report.html.charts import latency_flops
-from bench.report.html.data import Data, gather
+from bench.report.html.charts.theme import COLORS, Drawn, colors
+from bench.report.html.data import Data, apart, gather
 from bench.report.html.kinds import KINDS
 from bench.report.html.page import compiled
 from bench.report.html.plot import draw, picture
+from bench.report.text.print import plus_minus
 from tests.report.results import everything, profile, two_targets
 from tests.rows.rows import row, write
 
@@ -41,15 +49,80 @@ def test_a_chart_draws_without_a_warning(kind: str, data: Data, capfd: pytest.Ca
     assert drawn.skeleton()["description"]
 
 
-def test_of_many_effects_the_first_of_each_finding_is_drawn(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_effects_those_farthest_from_the_published_are_drawn(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = MODULES["findings"]
+    drawn = module.chart(data)
+    assert len(drawn.records["findings"]) == module.MOST
+    assert picture_height(drawn) < 2500
     monkeypatch.setattr(module, "MOST", 10_000)
     every = module.chart(data).records["findings"]
-    monkeypatch.setattr(module, "MOST", len(every) - 1)
-    firsts = module.chart(data).records["findings"]
-    ids = [record["name"].split()[0] for record in every]
-    assert len(set(ids)) <= len(firsts) <= 2 * len(set(ids)) < len(every)
-    assert firsts[0]["name"] == every[0]["name"]
+    monkeypatch.setattr(module, "MOST", 5)
+    few = module.chart(data).records["findings"]
+
+    def far(record: dict[str, Any]) -> float:
+        return abs(math.log(record["effect"] / (record["published"] or 1)))
+
+    assert sorted(map(far, few)) == pytest.approx(sorted(map(far, every))[-5:])
+    names = [record["name"] for record in every]
+    assert [names.index(record["name"]) for record in few] == sorted(names.index(record["name"]) for record in few)
+
+
+def picture_height(drawn: Drawn) -> float:
+    found = re.search(r'height="([0-9.]+)"', picture(drawn, ".svg").decode())
+    assert found is not None
+    return float(found[1])
+
+
+def test_effects_whose_names_are_cut_alike_keep_rows_of_their_own(data: Data) -> None:
+    """The name of the experiment is shortened in its middle, never the backend that tells two of them apart."""
+    base = next(r for r in data.findings if r.found and r.backend and r.experiment and r.experiment.quantity == TIME)
+    long = replace(base.experiment, name="of a network whose name is very long: " + "x" * 60)
+    two = [replace(base, experiment=long, backend=backend) for backend in ("onnxruntime", "openvino")]
+    records = MODULES["findings"].records_of(two)
+    assert records[0]["name"] != records[1]["name"]
+    assert all(len(record["name"]) <= 64 for record in records)
+    same = MODULES["findings"].chart(replace(data, findings=(two[0], two[1], base)))
+    svg = picture(same, ".svg").decode()
+    assert len(set(re.findall(r"onnxruntime|openvino", svg))) == 2
+    assert picture_height(same) > 3 * 32
+
+
+def test_an_interval_that_is_wider_than_the_plot_ends_at_its_edge(data: Data, tmp_path: Path) -> None:
+    rows = [row(5.0, model="a", macs=10**8), row(6.0, 0.9, model="b", macs=2 * 10**8, latency_hi_ms=5000.0)]
+    wide = gather([str(write(tmp_path / "r.csv", rows))])
+    whiskers = [layer for layer in latency_flops.chart(wide).skeleton()["layer"] if layer["mark"]["type"] == "rule"]
+    assert any(layer["mark"].get("clip") for layer in whiskers)
+    base = next(r for r in data.findings if r.found and r.experiment and r.experiment.quantity == TIME)
+    found = replace(base.found, lo=-20.0, hi=20.0)
+    spec = MODULES["findings"].chart(replace(data, findings=(replace(base, found=found),))).skeleton()
+    ends = spec["layer"][0]["encoding"]["x"]["scale"]["domain"]
+    assert ends[1] / ends[0] < 1e4
+
+
+def test_no_two_settings_share_a_colour() -> None:
+    for count in (1, 7, 8, 30):
+        assert len(set(colors(count))) == count
+    assert colors(7) == list(COLORS)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0123, "±1.2%"), (9.5, "±950.0%"), (1798.9, "over ±999%"), (None, ""), (math.nan, "")]
+)
+def test_an_interval_is_told_in_percent_that_a_person_reads(share: float | None, text: str) -> None:
+    assert plus_minus(share) == text
+
+
+def test_bars_of_the_same_name_stay_apart() -> None:
+    assert apart(["a", "b", "a", "a"]) == ["a", "b", "a (2)", "a (3)"]
+
+
+def test_long_labels_differ_at_their_ends() -> None:
+    one, two = (clip_middle("network-" * 12 + end, 48) for end in ("a", "b"))
+    assert one != two
+    assert len(one) == 48
+    assert clip_middle("short", 48) == "short"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.base.errors import OutputError, UsageError
+from bench.plan.zoo import canonical
 from bench.report.html.cases import MOST, cases, group_of
 from bench.report.html.charts.place import sides
 from bench.report.html.data import gather
 from bench.report.html.headline import headline, lead
+from bench.report.html.page import page
 from bench.report.html.pairs import top1
 from tests.report.results import NETWORKS, everything, nights, profile, two_targets
 from tests.rows.rows import row, write
@@ -71,6 +74,28 @@ def test_accuracy_is_published_with_its_source(tmp_path: Path) -> None:
     failed = next(r for r in data.cases.rows if r.status == "failed")
     assert not failed.measured
     assert "vgg16" not in found
+
+
+def test_accuracy_is_found_under_every_name_of_a_network(tmp_path: Path) -> None:
+    """Rows name a network canonically, papers by any alias; who has no accuracy is listed."""
+    models = {"resnet50": True, "mobilenetv3-small": True, "nasnet-mobile": True, "efficientnet-b0": True, "net": False}
+    rows = [row(3.0 + i, model=canonical(name), macs=(100 + i) * 10**6) for i, name in enumerate(models)]
+    rows.append(row(9.0, model="shufflenetv2", resolution=64, macs=10**7))
+    rows = [replace(one, resolution=None if one.model == "net" else one.resolution) for one in rows]
+    data = gather([str(write(tmp_path / "r.csv", rows))])
+    assert {r["model"] for r in data.pareto} == {canonical(name) for name, known in models.items() if known}
+    assert set(data.without_top1) == {"net", "shufflenetv2"}
+    html = page(data)
+    assert "for want of a published accuracy at their resolution: shufflenetv2, net" in html
+
+
+def test_every_measured_network_is_on_the_front_or_listed() -> None:
+    """Of the zoo's rows that are kept."""
+    kept = Path(__file__).parents[2] / "results" / "xeon-vm-2core" / "zoo.csv"
+    data = gather([str(kept)])
+    measured = {r.label for r in data.cases.rows if r.measured}
+    assert {r["model"] for r in data.pareto} | set(data.without_top1) == measured
+    assert len(data.pareto) > len(data.without_top1)
 
 
 def test_history_has_the_nights_and_what_moved(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from bench.report.html.nights import Nights, nights
 from bench.report.html.pairs import Inverted, Order, digits, inverted, orders, top1
 from bench.report.html.profiles import Profiled, read
 from bench.report.html.runs import Runs, runs
+from bench.report.text.print import plus_minus
 from bench.rows.frame import Rows, load
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Data:
     points: tuple[Record, ...]
     inverted: Inverted
     pareto: tuple[Record, ...]
+    without_top1: tuple[str, ...]  # networks with a latency that no source has an accuracy of
     orders: tuple[Order, ...]
     profiles: tuple[Profiled, ...]
     breakdown: tuple[Record, ...]
@@ -70,9 +73,14 @@ def gather(named_sources: Sequence[str], pool: str = "") -> Data:
         points=points,
         inverted=inverted(shown.rows),
         pareto=tuple(_pareto(shown.rows, points)),
+        without_top1=tuple(dict.fromkeys(row.label for row in shown.rows if row.measured and top1(row) is None)),
         orders=orders(shown.rows),
         profiles=profiles,
-        breakdown=tuple(record for profile in profiles for record in _parts(profile, facets)),
+        breakdown=tuple(
+            record
+            for profile, name in zip(profiles, apart([p.name for p in profiles]), strict=True)
+            for record in _parts(profile, name, facets)
+        ),
         nights=over_nights,
         night_subjects=tuple(
             facets.add(
@@ -97,7 +105,7 @@ def _rows(found: files.Sources, notes: list[str], pool: str) -> Rows | None:
     try:
         rows = load(found.rows, TEXTS, NUMBERS, pool)
     except OutputError as error:
-        if not (found.evidence or found.profiles) or any(Path(source).is_file() for source in found.rows):
+        if not (found.evidence or found.profiles) or any(os.path.isfile(source) for source in found.rows):
             raise
         notes.append(error.message)
         return None
@@ -127,7 +135,7 @@ def _with_setting(rows: Sequence[CaseRow]) -> list[tuple[CaseRow, str]]:
 def _point(row: CaseRow, setting: str) -> Record:
     """Return a case as the record of a chart; times in ms, MACs in millions."""
     half = (row.hi_ms - row.lo_ms) / 2 if row.hi_ms and row.lo_ms else None
-    percent = f" ±{half / row.latency_ms:.1%}" if half and row.latency_ms else ""
+    percent = f" {plus_minus(half / row.latency_ms)}" if half and row.latency_ms else ""
     return {
         "on": [row.index],
         "model": row.label,
@@ -160,7 +168,19 @@ def _pareto(rows: Sequence[CaseRow], points: Sequence[Record]) -> list[Record]:
     return found
 
 
-def _parts(profile: Profiled, facets: Facets) -> list[Record]:
+def apart(names: Sequence[str]) -> list[str]:
+    """Number the names that are there several times: a chart would lay what is called alike into one row."""
+    found: list[str] = []
+    for name in names:
+        known, number = name, 1
+        while name in found:
+            number += 1
+            name = f"{known} ({number})"
+        found.append(name)
+    return found
+
+
+def _parts(profile: Profiled, name: str, facets: Facets) -> list[Record]:
     on = facets.add(
         backend=profile.backend,
         threads=str(profile.threads),
@@ -170,13 +190,13 @@ def _parts(profile: Profiled, facets: Facets) -> list[Record]:
     return [
         {
             "on": [on],
-            "network": profile.name,
-            "class": name,
+            "network": name,
+            "class": kind,
             "operators": operators,
             "ms": round(ms, 4),
             "share": round(ms / profile.latency_ms, 4),
             "m_macs": round(macs / 1e6, 2),
             "total": round(profile.latency_ms, 4),
         }
-        for name, _, operators, ms, macs in profile.parts
+        for kind, _, operators, ms, macs in profile.parts
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 from bench.base.errors import BenchError, clip
 from bench.findings.ranks import LEAST_CASES, Inversion, RankedNetwork, inversions_of, moved
@@ -12,6 +14,9 @@ from bench.report.html.cases import CaseRow, named
 from bench.report.html.facets import Record
 from bench.rows import identity
 from bench.stats.ranks import Correlation, correlations
+
+if TYPE_CHECKING:
+    from bench.papers.published import PublishedNetwork
 
 MOST_INVERSIONS = 1000
 MOST_DRAWN = 25  # at once
@@ -61,15 +66,18 @@ def inverted(rows: Sequence[CaseRow]) -> Inverted:
     near = 0
     for setting, mine in groups.items():
         networks = [_network(row) for row in mine[:MOST_PER_SETTING]]
-        place = {id(network): row.index for network, row in zip(networks, mine, strict=False)}
+        index = {id(network): row.index for network, row in zip(networks, mine, strict=False)}
         here, pairs = inversions_of(names[setting], networks)
         near += pairs
-        found += [(one, place[id(one.slow)], place[id(one.fast)]) for one in here]
+        found += [(one, index[id(one.slow)], index[id(one.fast)]) for one in here]
     found.sort(key=lambda item: -item[0].ratio)
     every = [one for one, _, _ in found]
     certain = [one for one in every if one.certain]
     several = len(groups) > 1
-    records = tuple(_record(one, [slow, fast], several) for one, slow, fast in found[:MOST_INVERSIONS])
+    records = tuple(
+        _record(one, [slow, fast], several) | {"place": place}
+        for place, (one, slow, fast) in enumerate(found[:MOST_INVERSIONS])
+    )
     return Inverted(records, near, len(every), len(certain), next(iter(certain or every), None))
 
 
@@ -151,9 +159,11 @@ def _published(
     levels: dict[tuple[str, ...], dict[tuple[str, str], CaseRow]], names: dict[tuple[str, ...], str]
 ) -> list[Order]:
     """Hold each setting against the published devices that have three of its networks; most in common first."""
+    from bench.plan.zoo import canonical
+
     found = []
     for setting, here in levels.items():
-        mine = {(row.model, _side(row)): row for row in here.values()}
+        mine = {(canonical(row.model), _side(row)): row for row in here.values()}
         for (device, source), there in devices().items():
             both = [key for key in mine if key in there]
             if len(both) < LEAST_CASES:
@@ -168,8 +178,9 @@ def _published(
 
 
 def devices() -> dict[tuple[str, str], dict[tuple[str, int], float]]:
-    """Return ms per image of published devices, fp32 or not told, by model and side of the input."""
+    """Return ms per image of published devices, fp32 or not told, by canonical model and side of the input."""
     from bench.papers.published import latencies
+    from bench.plan.zoo import canonical
 
     found: dict[tuple[str, str], dict[tuple[str, int], float]] = {}
     for row in latencies():
@@ -178,7 +189,7 @@ def devices() -> dict[tuple[str, str], dict[tuple[str, int], float]]:
             threads = f", {row.threads} threads" if row.threads and row.threads > 1 else ""
             batch = f", batch {row.batch}" if row.batch > 1 else ""
             key = (clip(f"{row.device}{runtime}{threads}{batch}", 60), row.source)
-            found.setdefault(key, {}).setdefault((row.model, row.resolution[0]), 1e3 / row.images_per_s)
+            found.setdefault(key, {}).setdefault((canonical(row.model), row.resolution[0]), 1e3 / row.images_per_s)
     return found
 
 
@@ -199,16 +210,28 @@ def top1(row: CaseRow) -> tuple[float, str, str] | None:
 
     That of the network's own table comes first: papers quote each other, and retrain.
     """
-    from bench.papers.published import networks
+    from bench.plan.zoo import canonical
 
-    side = _side(row)
-    hits = [n for n in networks() if n.top1 is not None and n.model == row.model and n.resolution == side]
+    hits = list(_accuracies().get((canonical(row.model), _side(row)), ()))
     if not hits:
         return None
     hits.sort(key=lambda n: (n.table != row.family, n.verified != "text"))
     others = [f"{n.top1:g} ({n.source})" for n in hits[1:] if n.top1 != hits[0].top1]
     assert hits[0].top1 is not None
     return hits[0].top1, hits[0].source, clip("; ".join(dict.fromkeys(others)), 200)
+
+
+@cache
+def _accuracies() -> dict[tuple[str, int], list[PublishedNetwork]]:
+    """Return the published rows with a top-1 by canonical model and resolution: papers and people use any alias."""
+    from bench.papers.published import networks
+    from bench.plan.zoo import canonical
+
+    found: dict[tuple[str, int], list[PublishedNetwork]] = {}
+    for network in networks():
+        if network.top1 is not None and network.model:
+            found.setdefault((canonical(network.model), network.resolution), []).append(network)
+    return found
 
 
 def digits(value: float | None) -> float | None:

@@ -6,9 +6,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.base.errors import OutputError, UsageError
+from bench.base.errors import UsageError
+from bench.base.files import write_whole
 from bench.report.html.data import Data
 from bench.report.html.page import single
+from bench.report.text.print import prepare
 
 if TYPE_CHECKING:
     from bench.report.html.charts.theme import Drawn
@@ -30,11 +32,8 @@ def draw(data: Data, kind: str, output: Path) -> None:
     if chart is None:
         raise UsageError(f"no data for {kind}", module.MISSING)
     content = single(data, kind).encode() if output.suffix == ".html" else picture(chart, output.suffix)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_bytes(content)
-    except OSError as error:
-        raise OutputError(f"cannot write {output}: {error.strerror}", "choose another --output") from error
+    prepare(output)
+    write_whole(output, content)
 
 
 def check(output: Path) -> None:

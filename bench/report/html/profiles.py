@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.errors import BenchError, OutputError, clip
+from bench.base.escape import clip_middle
 from bench.profiling.network import ProfiledNetwork, load, total_ms
 
 MOST = 60  # networks
+NAME = 60  # characters of a bar's name
 MOST_SENTENCES = 5
 RESIDUAL = "residual"
 LEAST_SHARE = 0.005  # a class below this share everywhere is put among the others
@@ -38,7 +40,8 @@ class Profiled:
     def name(self) -> str:
         """What its bar is called."""
         threads = f", {self.threads} threads" if self.threads != 1 else ""
-        return clip(f"{self.model}{self.which} on {self.backend}{threads}", 60)
+        rest = clip(f" on {self.backend}{threads}", NAME // 2)
+        return clip_middle(f"{self.model}{self.which}", NAME - len(rest)) + rest
 
 
 def read(paths: Sequence[Path], strict: Sequence[str] = ()) -> tuple[tuple[Profiled, ...], tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ def find(named: Sequence[str]) -> Sources:
     evidence: list[Path] = []
     profiles: list[Path] = []
     for text in named:
-        hits = [Path(text)] if Path(text).exists() else [Path(hit) for hit in sorted(glob.glob(text, recursive=True))]
+        hits = [Path(text)] if os.path.exists(text) else [Path(hit) for hit in sorted(glob.glob(text, recursive=True))]
         if not hits:
             raise UsageError(f"there is nothing at {clip(text)!r}", HINT)
         for path in hits:
@@ -71,6 +72,6 @@ def _first(path: Path, *words: str) -> bool:
 def _is_profile(path: Path) -> bool:
     try:
         data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(data, dict) and bool({"profile", "profiles", "operators"} & set(data))

@@ -32,7 +32,7 @@ def section(view: View, data: Data, drawn: bool) -> str:
     head = f'<section class="view" id="{view.id}" aria-labelledby="{view.id}-title"><h2 id="{view.id}-title">'
     head += f"{markup.text(view.chart.TITLE)}</h2>"
     if not drawn and not view.table(data).rows:
-        return f'{head}<p class="none">{markup.code(view.chart.MISSING)}</p></section>'
+        return f'{head}<p class="none">{markup.code(view.chart.MISSING)}</p>{view.after(data)}</section>'
     chart = (
         f'<div class="box" tabindex="0" role="region" aria-label="{markup.text(view.chart.TITLE)}, chart">'
         f'<div class="chart" style="--least:{view.least_px}px" id="chart-{view.id}" role="img" '
@@ -162,13 +162,25 @@ def _explanations(data: Data) -> str:
     return markup.details("Why, in words", words + "".join(parts), open_=len(parts) <= 4) if parts else ""
 
 
+def _without_top1(data: Data) -> str:
+    """List what the chart cannot place."""
+    told = without_top1(data)
+    return f'<p class="said">{markup.text(told)}</p>' if told else ""
+
+
+def without_top1(data: Data) -> str:
+    """Say which measured networks no source prints an accuracy of at their resolution; empty where none lacks it."""
+    names = ", ".join(data.without_top1)
+    return f"Not shown, for want of a published accuracy at their resolution: {names}." if names else ""
+
+
 VIEWS = (
     View(
         "latency-flops", latency_flops,
         "One mark per case, with the whisker of its 95% interval; lines join the widths of a family, dashed diagonals "
         "are equal efficiency, grey ticks the roofline's floor where it is known. If FLOPs told the speed, all marks "
         "would lie on one diagonal.",
-        _latency_table,
+        _latency_table, least_px=320,
     ),
     View(
         "inversions", inversions,
@@ -180,7 +192,7 @@ VIEWS = (
         "pareto", pareto,
         "The accuracy is published, not measured: nothing is trained here. The hover and the table name its source. "
         "The step line joins the networks that no faster one beats.",
-        _pareto_table,
+        _pareto_table, after=_without_top1, least_px=320,
     ),
     View(
         "breakdown", breakdown,
@@ -197,7 +209,8 @@ VIEWS = (
     View(
         "findings", findings,
         "Effects measured here with their 95% intervals; hollow diamonds are what the papers print. Counted effects "
-        "are exact, and stand in the table only; of more than 200 effects the chart has the first of each finding.",
+        "are exact, and stand in the table only; of more than 60 effects the chart has those that lie farthest from "
+        "what is printed.",
         _findings_table, least_px=480,
     ),
     View(

@@ -13,11 +13,15 @@ from bench.profiling.difference import Check, Part, split
 from bench.profiling.network import ProfiledNetwork, ProfiledOperator, total_ms
 from bench.profiling.reasons import Statement, told
 from bench.profiling.roofs import Roof
+from bench.report.text.print import plus_minus
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 LEAST_ROW = 0.01  # classes below this share of the latency stand together in one row
+# Where the parts and the measurement apart do not agree there is no difference to give reasons for.
+NO_REASONS = "no reasons: {}; free the machine (`bench doctor`) and profile again with more --launches and --pairs"
+UNCHECKED = "the difference was not measured apart, so its reasons are unchecked: `bench profile A --vs B` does"
 LEAST_PART = 0.015  # of two networks: those whose difference is below this share of the slower one's latency
 
 
@@ -79,11 +83,16 @@ def explain_two(
         f"A - B = {difference:+.3f} ms: {names[faster is b]} is {_ratio(a, b):.2f} times as fast, "
         f"with {faster.macs / (a if faster is b else b).macs:.2f} times the MACs",
     ]
+    fault = ""
     if checked is not None:
         lines.append(told_check(checked, difference))
+        fault = checked.fault(a, b)
     lines += roof_lines([*a.operators, *b.operators], roof)
-    why = _against(a, b, reasons, most)
-    return [Section(tuple(lines)), Section(table=_parts(parts, a, b)), *([why] if why.statements else [])]
+    why = Section((NO_REASONS.format(fault),)) if fault else _against(a, b, reasons, most)
+    if why.statements and checked is None:
+        why = Section((UNCHECKED, *why.lines), statements=why.statements)
+    shown = [why] if most and (why.statements or fault) else []
+    return [Section(tuple(lines)), Section(table=_parts(parts, a, b)), *shown]
 
 
 def told_check(checked: Check, difference_ms: float) -> str:
@@ -229,7 +238,7 @@ def _names(a: ProfiledNetwork, b: ProfiledNetwork) -> tuple[str, str]:
 
 def _latency(network: ProfiledNetwork) -> str:
     """Write the latency with half its 95% interval."""
-    error = f" ±{network.error_ms / network.latency_ms:.1%}" if network.error_ms is not None else ""
+    error = f" {plus_minus(network.error_ms / network.latency_ms)}" if network.error_ms is not None else ""
     return f"{network.latency_ms:.3f} ms{error}"
 
 

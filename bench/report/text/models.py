@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
+from types import MappingProxyType
 
 from bench.base.escape import markdown_cell
+from bench.papers.figures import OPEN
 from bench.papers.published import (
     Counts,
     Doubt,
@@ -20,20 +22,21 @@ from bench.papers.published import (
     doubts,
     macs_within,
     networks,
+    open_cells,
     params_within,
 )
 
 Key = tuple[str, int]  # model spec as the row has it, resolution
 
-OPEN = "open:"
 INTRO = """\
 # The zoo beside its papers
 
 Every published row of a network that the zoo builds: what the source prints, and what the network built here has.
 Counts are taken from the network itself, under the source's own convention of what counts (column *counts*: `conv`
 convolutions, `fc` matrix products, `bn2` two operations per element out of a BatchNorm; `nobn` parameters without
-BatchNorm). A count is *within rounding* when it lies at most half a unit of the last printed place away. Parameters
-and multiply-adds (MACs) are in millions; top-1 is the source's accuracy in percent, which is not measured here.
+BatchNorm). A count is *within rounding* when it lies at most half a unit of the last printed place away; a difference
+is *explained* when what is said of it leads to the printed figure, and *open* when it does not. Parameters and
+multiply-adds (MACs) are in millions; top-1 is the source's accuracy in percent, which is not measured here.
 
 This page is generated: `python -m bench.report.text.models > docs/models.md`.
 """
@@ -57,7 +60,8 @@ COLUMNS = (
 class Tally:
     """How the printed cells fare: `cells` of them were checked, and each is one of the other four.
 
-    `open` are those whose row says, after ``open:``, that no source tells where the difference comes from.
+    `open` are those of which no source tells where the difference comes from: their row says so, after ``open:``, or
+    what it says does not lead to the printed figure (`bench.papers.figures.explains`).
     """
 
     cells: int
@@ -74,12 +78,12 @@ def tally(rows: Iterable[PublishedNetwork], counts: Mapping[Key, Counts]) -> Tal
         counted = counts.get((row.model, row.resolution))
         if counted is None:
             continue
-        for verdict in (params_within(row, counted), macs_within(row, counted)):
-            within += verdict is True
-            is_open = row.deviation.startswith(OPEN)
-            explained += verdict is False and bool(row.deviation) and not is_open
-            unknown += verdict is False and is_open
-            unexplained += verdict is False and not row.deviation
+        verdicts = (params_within(row, counted), macs_within(row, counted))
+        within += verdicts.count(True)
+        off, unsolved = verdicts.count(False), len(open_cells(row, counted))
+        explained += off - unsolved
+        unknown += unsolved if row.deviation else 0
+        unexplained += 0 if row.deviation else unsolved
     return Tally(within + explained + unknown + unexplained, within, explained, unknown, unexplained)
 
 
@@ -88,6 +92,7 @@ def markdown(
     counts: Mapping[Key, Counts],
     titles: Mapping[str, str],
     doubtful: Sequence[Doubt] = (),
+    notes: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Write the page.
 
@@ -96,6 +101,7 @@ def markdown(
         counts: the counts of every row's network, by model spec and resolution.
         titles: the heading of each table; its file name where there is none.
         doubtful: printed cells not to be relied on.
+        notes: what the card of a family says, by the name of its table.
     """
     sums = tally(rows, counts)
     text = [
@@ -109,6 +115,7 @@ def markdown(
         text += [
             f"## {markdown_cell(titles.get(table, table))}",
             "",
+            *([markdown_cell(" ".join(notes[table].split())), ""] if notes.get(table) else []),
             _join(name for name, _ in COLUMNS),
             _join(rule for _, rule in COLUMNS),
         ]
@@ -133,9 +140,19 @@ def _line(row: PublishedNetwork, counts: Counts) -> str:
             str(counting),
             "" if row.top1 is None else f"{row.top1:g}",
             row.source if row.label == row.model else f"{row.source}: {row.label}",
-            row.deviation,
+            _reason(row, counts),
         )
     )
+
+
+def _reason(row: PublishedNetwork, counts: Counts) -> str:
+    """Return why a row is off; of what it does not explain it says that this is open."""
+    unsolved = open_cells(row, counts)
+    if not row.deviation or not unsolved or row.deviation.startswith(OPEN):
+        return row.deviation
+    off = (params_within(row, counts), macs_within(row, counts)).count(False)
+    which = f" ({unsolved[0]})" if len(unsolved) < off else ""
+    return f"{OPEN.removesuffix(':')}{which}: {row.deviation}"
 
 
 def _compared(printed: Printed | None, counted_m: float) -> tuple[str, str, str]:
@@ -159,7 +176,9 @@ def page() -> str:
     rows = networks()
     keys = {(row.model, row.resolution) for row in rows if row.model}
     counts = {key: count(*key) for key in sorted(keys)}
-    return markdown(rows, counts, {name: card.title for name, card in cards().items()}, doubts())
+    titles = {name: card.title for name, card in cards().items()}
+    notes = {name: card.notes for name, card in cards().items()}
+    return markdown(rows, counts, titles, doubts(), notes)
 
 
 def main() -> None:

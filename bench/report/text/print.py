@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -101,6 +102,13 @@ def grid(left: Sequence[str] = (), right: Sequence[str] = (), last: Sequence[str
     return table
 
 
+def plus_minus(share: float | None) -> str:
+    """Write half an interval as a share of its value: ``±1.2%``; empty where it is not known."""
+    if share is None or not math.isfinite(share):
+        return ""
+    return f"±{share:.1%}" if share < 10 else "over ±999%"
+
+
 def say(text: str, err: bool = False) -> None:
     """Print a line in which names from models and files may stand."""
     click.echo(plain(text), err=err)
@@ -116,14 +124,17 @@ def fleeting(text: str) -> None:
 
 
 def prepare(path: Path) -> None:
-    """Fail before an hour of measuring, not after."""
+    """Fail before an hour of measuring, not after. What was not there is not there now: it may never be written."""
     from bench.base.errors import OutputError
 
     if path.is_fifo():  # to open one waits for somebody to read from it
         raise OutputError(f"{path} is a pipe", "give --output a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.exists()
         path.open("a").close()
+        if not there:
+            path.unlink()
     except OSError as error:
         raise OutputError(
             f"cannot write {path}: {error.strerror}", "give --output a path that can be written"

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from bench.profiling.classes import GROUP_OF
 from bench.profiling.combine import OperatorTime, Profile, Total
-from bench.report.text.print import cell, grid
+from bench.report.text.print import cell, grid, plus_minus
 
 
 def header(profile: Profile) -> list[str]:
@@ -14,7 +14,7 @@ def header(profile: Profile) -> list[str]:
     latency, effective, overhead = profile.latency_ms, profile.effective, profile.overhead
     interval = ""
     if profile.latency_lo_ms is not None and profile.latency_hi_ms is not None:
-        interval = f" ±{(profile.latency_hi_ms - profile.latency_lo_ms) / 2 / latency:.1%}"
+        interval = f" {plus_minus((profile.latency_hi_ms - profile.latency_lo_ms) / 2 / latency)}"
     ran = f"{effective['precision']}, {effective['threads']} thread{'s' if effective['threads'] != 1 else ''}"
     sign = "-" if profile.residual_ms < 0 else "+"
     launches = f"{profile.launches} launch{'es' if profile.launches != 1 else ''}"

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import backends
-from bench.report.text.print import cell, grid
+from bench.report.text.print import cell, grid, plus_minus
 from bench.rows import identity
 from bench.rows.file import cell as written
 from bench.rows.schema import MEASURED, Row
@@ -64,7 +64,7 @@ def table(rows: Sequence[Row]) -> Table:
             _number(row.latency_ms, 1, 3),
             interval(row),
             _number(row.gmacs_per_s, 1, 1),
-            *((_number(row.attainable_share, 100, 0) + "%",) if show_peak else ()),
+            *(("-" if row.attainable_share is None else f"{row.attainable_share:.0%}",) if show_peak else ()),
             cell(row.precision_effective or "-"),
             "-" if row.parity_rel_l2 is None else f"{row.parity_rel_l2:.0e}",
             cell(row.status, STYLES.get(row.status, "bold red")),
@@ -77,7 +77,7 @@ def interval(row: Row) -> str:
     """Write half the 95% interval in percent of the latency."""
     if row.latency_ms is None or row.latency_lo_ms is None or row.latency_hi_ms is None:
         return "-"
-    return f"±{(row.latency_hi_ms - row.latency_lo_ms) / 2 / row.latency_ms:.1%}"
+    return plus_minus((row.latency_hi_ms - row.latency_lo_ms) / 2 / row.latency_ms)
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:

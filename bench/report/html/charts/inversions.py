@@ -29,7 +29,7 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
     domain = [0.98, top**1.1 * 1.03]  # the figure stands right of the whisker
     base = (
         alt.Chart(named("inversions"))
-        .encode(y=alt.Y("pair:N", sort=alt.SortField("ratio", "descending"), axis=None))
+        .encode(y=alt.Y("place:O", axis=None))
         .properties(width=width, height=alt.Step(ROW))
     )
     axis = log_axis("times the latency, at fewer MACs or the same", domain)

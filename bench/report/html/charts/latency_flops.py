@@ -55,7 +55,8 @@ def chart(data: Data, width: Width = NOMINAL_WIDTH) -> Drawn | None:
         strokeWidth=alt.condition(hover, alt.value(2.5), alt.value(1)),
         opacity=alt.condition(hover, alt.value(1), alt.value(0.45)),
     )
-    whiskers = base.mark_rule(strokeWidth=1.4).encode(y="lo:Q", y2="hi:Q", color=color)
+    # The axes are those of the latencies: an interval that is wider than the plot ends at its edge.
+    whiskers = base.mark_rule(strokeWidth=1.4, clip=True).encode(y="lo:Q", y2="hi:Q", color=color)
     marks = (
         base.mark_point(filled=True, size=75, opacity=0.95)
         .encode(

@@ -11,6 +11,8 @@ from altair.typing import ChartType
 
 from bench.report.html.facets import Record
 
+# Of a legend: a phone has room for one beside the other names.
+COLUMNS = alt.ExprRef(expr="width < 500 ? 1 : 3")
 Width = int | str  # pixels, or "container"
 
 # Okabe and Ito's palette, which the common kinds of colour blindness keep apart; yellow is left out, because it
@@ -75,6 +77,18 @@ def finish(chart: ChartType, about: str, records: dict[str, list[Record]]) -> Dr
     return Drawn(styled, records)
 
 
+def colors(count: int) -> list[str]:
+    """Return that many different colours: the palette, then darker and darker turns of it."""
+    turns = -(-count // len(COLORS))
+    found = []
+    for i in range(count):
+        turn, place = divmod(i, len(COLORS))
+        light = 1 - 0.7 * turn / turns
+        parts = (round(int(COLORS[place][k : k + 2], 16) * light) for k in (1, 3, 5))
+        found.append("#" + "".join(f"{part:02x}" for part in parts))
+    return found
+
+
 def tips(**titles: str) -> list[alt.Tooltip]:
     """Return the lines of a hover: field=title; a field that ends in ``:Q`` is written as a number."""
     return [alt.Tooltip(field=name, title=title, type="nominal") for name, title in titles.items()]
@@ -91,8 +105,8 @@ def status_shape(found: Sequence[str]) -> alt.Shape:
 def setting_color(settings: Sequence[str], title: str | None = None) -> alt.Color:
     """Give the settings colours; one alone needs no legend."""
     unique = list(dict.fromkeys(settings))
-    scale = alt.Scale(domain=unique, range=[COLORS[i % len(COLORS)] for i in range(len(unique))])
-    legend = alt.Legend(title=title, columns=3) if len(unique) > 1 else None
+    scale = alt.Scale(domain=unique, range=colors(len(unique)))
+    legend = alt.Legend(title=title, columns=COLUMNS) if len(unique) > 1 else None
     return alt.Color("setting:N", scale=scale, legend=legend)
 
 
@@ -121,7 +135,8 @@ def names(base: alt.Chart, rise: float = 0) -> list[alt.Chart]:
     places: dict[str, Record] = {"right": {"align": "left", "dx": 8}, "left": {"align": "right", "dx": -8}}
     found = []
     for side, look in places.items():
-        there: alt.Chart = base.transform_filter(f"datum.side == '{side}'")
+        # Their name is for the page's style, which leaves them out where there is no room for them.
+        there: alt.Chart = base.transform_filter(f"datum.side == '{side}'").properties(name=f"names_{side}")
         found.append(there.mark_text(fontSize=11, dy=-rise, **look).encode(text="model:N"))
     return found
 

@@ -1,0 +1,55 @@
+"""A file that appears whole or not at all, where a person asked for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from bench.base.errors import OutputError, clip
+
+# A folder that takes no new file, or a single file that is mounted: the file itself may still be written.
+NO_RENAME = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV)
+
+
+class Unwritable(OSError):
+    """What is measured cannot be kept any more: its file cannot be written."""
+
+
+def scratch(prefix: str) -> IO[bytes]:
+    """Open a temporary file without a name; OutputError where no folder takes one."""
+    try:
+        return tempfile.TemporaryFile(prefix=prefix)
+    except OSError as error:
+        raise OutputError(
+            f"no temporary file can be written: {error.strerror}", "set TMPDIR to a folder that can be written"
+        ) from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file by one rename, so that a full disk leaves what was there before; a device or pipe as it is.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        final = path.resolve()  # a link stays one
+        draft = final.with_name(f".{final.name}.{os.getpid()}.part")
+        try:
+            draft.write_bytes(content)
+            os.replace(draft, final)
+        except OSError as error:
+            if error.errno not in NO_RENAME:
+                raise
+            final.write_bytes(content)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{clip(str(path))} cannot be written: {error.strerror}", "make room there, or choose another --output"
+        ) from error
