@@ -10,27 +10,21 @@ or ``python -m bench.backends.testing mine``.
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bench import backends
-from bench.artifact.artifact import Artifact, load
-from bench.backends import prepare
-from bench.backends.base import PARITY_TOLERANCE, Effective, Options, Session, relative_l2
+from bench.artifact.artifact import Artifact
+from bench.artifact.reference import relative_l2
+from bench.backends import corrupt, prepare
+from bench.backends.base import PARITY_TOLERANCE, Effective, Options, Session
 from bench.backends.loop import time_block
 from bench.backends.sample import sample
-from bench.base.child import ChildFailed, ask
 from bench.base.errors import BenchError, UsageError, first_line
 from bench.plan.case import BackendRef, Settings
-
-CORRUPT_S = 120.0
 
 
 class Nonconforming(AssertionError):
@@ -240,61 +234,14 @@ class _Kit:
         return f"{tried} choices" + (f", refused here: {', '.join(refused)}" if refused else "")
 
     def corrupt(self) -> str:
-        ready = prepare.ensure(self.artifact, self.ref)
-        with tempfile.TemporaryDirectory(prefix="bench-corrupt-") as folder:
-            damaged = _damaged(ready, Path(folder, "artifact"), self.backend.capabilities.form)
-            request = {"artifact": damaged.folder, "backend": self.ref.name, "options": self.ref.options}
-            try:
-                ask("bench.backends.testing:load_corrupt", request, CORRUPT_S)
-            except ChildFailed as error:
-                _must(error.told, f"the process {error.message}")
-                _must(error.message.startswith(REFUSED), error.message)
-                return error.message.removeprefix(REFUSED)
-        raise Nonconforming("half a file was loaded without a word")
+        refused, said = corrupt.attempt(prepare.ensure(self.artifact, self.ref), self.ref)
+        _must(refused, said)
+        return said
 
 
 def _must(true: object, otherwise: str) -> None:
     if not true:
         raise Nonconforming(otherwise)
-
-
-REFUSED = "refused: "
-
-
-def load_corrupt(request: dict[str, Any]) -> None:
-    """Load a damaged artifact, in a child: it may take the process down."""
-    backend = backends.get(request["backend"])
-    backend.import_runtime()
-    try:
-        session = backends.session(backend, load(Path(request["artifact"])), Settings(), request["options"])
-        session.infer()
-    except Exception as error:
-        said = first_line(error)
-        raise BenchError(f"{REFUSED}{said}") from error
-
-
-def _damaged(artifact: Artifact, folder: Path, form: str) -> Artifact:
-    """Copy an artifact with half of the file that is loaded."""
-    shutil.copytree(artifact.folder, folder)
-    if form == "converted":
-        name = max(artifact.converted, key=lambda file: file.bytes).name
-    else:
-        name = "weights.pt" if form == "module" else "model.onnx"
-        shutil.copyfile(artifact.weights if form == "module" else artifact.path, folder / name)
-    path = folder / name
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2])
-    size = len(data) // 2
-    damaged = replace(
-        artifact,
-        folder=str(folder),
-        onnx="model.onnx",
-        stamps=(),
-        bytes=size if form == "onnx" else artifact.bytes,
-        converted=tuple(replace(f, bytes=size) if f.name == name else f for f in artifact.converted),
-    )
-    damaged.save(folder)
-    return damaged
 
 
 def main(arguments: Sequence[str]) -> int:

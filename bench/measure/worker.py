@@ -34,7 +34,7 @@ from typing import Any
 
 from bench import backends
 from bench.artifact import artifact as artifacts
-from bench.backends.base import relative_l2, top1_agrees
+from bench.artifact.reference import relative_l2, top1_agrees
 from bench.backends.loop import time_block, time_paced
 from bench.base import wire
 from bench.base.errors import BenchError, Unsupported
