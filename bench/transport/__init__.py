@@ -22,7 +22,7 @@ def transport_to(target: Target) -> Transport:
     from bench.transport.ssh import SshTransport
 
     if target.reach == "dask":
-        raise UsageError(f"{target.name} is a fleet, not a device", f"bench targets status {target.scheduler}")
+        raise UsageError(f"{target.name} is a fleet, not a device", "`bench run` and `bench findings run` take fleets")
     if target.reach == "ssh":
         return SshTransport(target)
     if target.reach == "container":
