@@ -28,8 +28,8 @@ COLUMNS = ("id", "experiment", "channels", "backend", "effect", "interval", "pub
 def command() -> None:
     """Test on this device what papers claim of speed and FLOPs: experiments, effects, verdicts.
 
-    A verdict is reproduced, not reproduced, opposite, inconclusive, or not testable here; docs/findings-method.md has
-    the rule. Accuracy is quoted, never tested: nothing is trained here.
+    A verdict is reproduced, not reproduced, opposite, inconclusive, or not testable here; docs/method.md has the rule.
+    Accuracy is quoted, never tested: nothing is trained here.
     """
 
 
