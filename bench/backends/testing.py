@@ -24,6 +24,7 @@ from bench.backends.base import PARITY_TOLERANCE, Effective, Options, Session
 from bench.backends.loop import time_block
 from bench.backends.sample import sample
 from bench.base.errors import BenchError, UsageError, first_line
+from bench.machine.environment import usable_cores
 from bench.plan.case import BackendRef, Settings
 
 
@@ -201,7 +202,8 @@ class _Kit:
 
     def several_threads(self) -> str:
         told: dict[int, int | None] = {}
-        for asked in self.threads:
+        cores = len(usable_cores())  # a runtime may start no more threads than that, whatever is asked
+        for asked in (threads for threads in self.threads if threads <= cores):
             session = self.load(asked)
             effective = session.effective()
             session.close()
@@ -209,8 +211,10 @@ class _Kit:
                 told[asked] = effective.threads
         wrong = {asked: ran for asked, ran in told.items() if ran not in (asked, None)}
         _must(not wrong, "; ".join(f"asked for {asked} threads, {ran} computed" for asked, ran in wrong.items()))
-        silent = any(ran is None for ran in told.values())
-        return "not told" if silent else f"{' and '.join(map(str, told)) or 'no CPU'}, as asked"
+        if any(ran is None for ran in told.values()):
+            return "not told"
+        few = f"; no more were tried on {cores} core{'s' * (cores > 1)}" if max(self.threads) > cores else ""
+        return f"{' and '.join(map(str, told)) or 'no CPU'}, as asked{few}"
 
     def anew(self) -> str:
         session = self.load()

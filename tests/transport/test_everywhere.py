@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -46,17 +46,43 @@ COMMANDS: list[tuple[tuple[Any, ...], str, int]] = [
     (("predict", "{tiny}", "--train", "--again", "--anchor", "{tiny}", "--anchor", "{other}"), "kernel", 4),
 ]
 NAMES = [words[0] for words, _, _ in COMMANDS]
+Said = tuple[int, Any]
+
+
+@dataclass
+class Here:
+    """What each command said on this machine, measured once, and the cache that it shares with its twins on devices."""
+
+    factory: pytest.TempPathFactory
+    answers: dict[tuple[Any, ...], Said] = field(default_factory=dict)
+    caches: dict[tuple[Any, ...], Path] = field(default_factory=dict)
+
+    def cache(self, asked: tuple[Any, ...]) -> Path:
+        if asked not in self.caches:
+            self.caches[asked] = self.factory.mktemp("cache")
+        return self.caches[asked]
+
+    def __call__(self, asked: tuple[Any, ...], words: dict[str, Path]) -> Said:
+        if asked not in self.answers:
+            self.answers[asked] = said(asked, words)
+        return self.answers[asked]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Here:
+    return Here(tmp_path_factory)
 
 
 @pytest.fixture
 def words(
     tiny: Path,
     tmp_path: Path,
+    here: Here,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> dict[str, Path]:
-    """Two networks; a finding, probes and kernels that take a second; a cache and a folder of this test's own."""
+    """Two networks; a finding, probes and kernels of a second; a folder of its own, and the cache of its command."""
     import onnx
 
     other = tmp_path / "other.onnx"
@@ -71,12 +97,14 @@ def words(
     monkeypatch.setattr("bench.predict.train.undisturbed", lambda row: True)
     monkeypatch.setattr(remote, "FIRST_PAUSE_S", 0.05)
     if not {"findings", "replicate"} & set(re.findall("[a-z]+", request.node.name)):  # those export with PyTorch: once
-        monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        asked = request.node.callspec.params["asked"] if hasattr(request.node, "callspec") else None
+        cache = here.cache(asked) if asked else tmp_path_factory.mktemp("cache")
+        monkeypatch.setenv("ISOFLOPS_CACHE", str(cache))
     monkeypatch.chdir(tmp_path)
-    return {"tiny": tiny, "other": other}
+    return {"tiny": Path(tiny.name), "other": Path(other.name)}  # as every test calls them
 
 
-def said(arguments: tuple[Any, ...], words: dict[str, Path], target: object = "local") -> tuple[int, Any]:
+def said(arguments: tuple[Any, ...], words: dict[str, Path], target: object = "local") -> Said:
     """Run a command, and return its exit code and what it says as JSON."""
     name, *rest = (str(word).format(**words) for word in arguments)
     for left in Path().glob("*.jsonl*"):
@@ -101,25 +129,26 @@ def over(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("asked", "do", "n"), COMMANDS, ids=NAMES)
 def test_a_cut_connection_loses_nothing(
-    words: dict[str, Path], monkeypatch: pytest.MonkeyPatch, asked: tuple[Any, ...], do: str, n: int
+    words: dict[str, Path], here: Here, monkeypatch: pytest.MonkeyPatch, asked: tuple[Any, ...], do: str, n: int
 ) -> None:
-    here = said(asked, words)
+    local = here(asked, words)
     cut = Cut(do, n)
     over(cut, monkeypatch)
     there = said(asked, words)
     assert cut.cuts == 1
-    assert there[0] == here[0]
-    if asked[0] == "predict":  # real kernels on a real clock: which fields there are, and which network
-        assert [(row["model"], sorted(row)) for row in there[1]] == [(row["model"], sorted(row)) for row in here[1]]
-    else:
-        assert shape(there[1]) == shape(here[1])
+    assert_alike(asked, there, local)
 
 
 @pytest.mark.parametrize(("asked", "do", "n"), COMMANDS, ids=NAMES)
-def test_over_ssh_it_is_as_here(words: dict[str, Path], server: Sshd, asked: tuple[Any, ...], do: str, n: int) -> None:
-    here, there = said(asked, words), said(asked, words, server.target())
+def test_over_ssh_it_is_as_here(
+    words: dict[str, Path], here: Here, server: Sshd, asked: tuple[Any, ...], do: str, n: int
+) -> None:
+    assert_alike(asked, said(asked, words, server.target()), here(asked, words))
+
+
+def assert_alike(asked: tuple[Any, ...], there: Said, here: Said) -> None:
     assert there[0] == here[0]
-    if asked[0] == "predict":
+    if asked[0] == "predict":  # real kernels on a real clock: which fields there are, and which network
         assert [(row["model"], sorted(row)) for row in there[1]] == [(row["model"], sorted(row)) for row in here[1]]
     else:
         assert shape(there[1]) == shape(here[1])
