@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
 
+from tests.forked import Forks
+
+PYTHONPATH = os.environ.get("PYTHONPATH", "")
 # The first example pays for imports, and the machine may be busy: time is no criterion.
 hypothesis.settings.register_profile("bench", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("bench")
@@ -95,19 +98,23 @@ def tiny(tmp_path: Path) -> Path:
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    found = Forks()
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    """Run the command as a process, in a folder of its own."""
+def bench(tmp_path: Path, forks: Forks) -> Bench:
+    """Run the command as a process, in a folder of its own: forked, or started where it is to import other things."""
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "bench", *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        words, env = list(map(str, arguments)), os.environ | environment
+        if env.get("PYTHONPATH", "") == PYTHONPATH:
+            return forks.run(words, tmp_path, env)
+        command = [sys.executable, "-m", "bench", *words]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
 
     return run
 

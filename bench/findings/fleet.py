@@ -10,9 +10,10 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,9 +100,9 @@ class Fleet:
             UnknownName: no device of a target is there, nor comes within the patience.
             FleetError: the scheduler is gone.
         """
-        if not self.resume:
-            for path in sorted(self.output.parent.glob(f"{_glob(self.output.stem)}-*{self.output.suffix}")):
-                raise OutputError(f"{path} is there already", "--resume goes on with it; --output writes another")
+        before = sorted(self.output.parent.glob(f"{escape(self.output.stem)}-*{self.output.suffix}"))
+        if before and not self.resume:
+            raise OutputError(f"{before[0]} is there already", "--resume goes on with it; --output writes another")
         self._begin = time.monotonic()
         self._crews.muster(self.targets, self.patience_s, self.told)
         if not self._prepare():
@@ -114,7 +115,16 @@ class Fleet:
             self._crews.recall()
         if not self._parts and not self._over():
             raise FleetError("the devices have left before they measured", "bench targets status")
-        return sorted(self._parts.values(), key=lambda part: (part.target, part.device))
+        parts = [*self._parts.values(), *self._absent(before)]
+        return sorted(parts, key=lambda part: (part.target, part.device))
+
+    def _absent(self, before: Sequence[Path]) -> Iterator[Part]:
+        """Give the evidence of devices that were there in an earlier run, and not in this one."""
+        for path in set(before) - {part.path for part in self._parts.values()}:
+            evidence, name = store.read(path), path.stem.removeprefix(f"{self.output.stem}-")
+            target = str(evidence.header["target"])
+            if {target, ANY} & set(self.targets):
+                yield Part(name, target, path, evidence, "done", "the device is not there; its evidence is of before")
 
     def _hear(self, timeout_s: float) -> None:
         """Pass on what the devices' threads tell; raise what they raised."""
@@ -213,7 +223,3 @@ class Fleet:
         for line in self._counts:
             if COUNTS[-1] not in part.evidence.counts.get(line["model"], {}):
                 store.append(path, part.evidence, line)
-
-
-def _glob(text: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", text)

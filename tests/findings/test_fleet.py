@@ -117,10 +117,18 @@ def test_a_device_that_stays_away_costs_its_own_part(fleet: Cluster, tmp_path: P
         "reproduced",
     }
     kept = good_waves(tmp_path / "f-b.jsonl")
+    assert kept < 6
+    without = run(output, *slow, "--resume", replicates=6)
+    assert without.exit_code == 1  # nothing of what is missing is passed over
+    assert "b: the device is not there; its evidence is of before" in without.stderr
+    told = {(row["device"], row["id"]): row["verdict"] for row in json.loads(without.stdout)}
+    assert told["a", "G1"] == "not reproduced"
+    assert told["b", "G1"] == "not testable here"
     fleet.start("b")
-    again = run(output, *slow, "--resume", "--fleet-wait", 300, replicates=6)
+    until(lambda: "measures for" in fleet.log("b"), "device b")
+    again = run(output, *slow, "--resume", replicates=6)
     assert again.exit_code == 0, again.stderr
-    assert kept < good_waves(tmp_path / "f-b.jsonl") == 6
+    assert good_waves(tmp_path / "f-b.jsonl") == 6
 
 
 def test_a_device_without_a_name_is_called_by_its_machine(
