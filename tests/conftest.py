@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
 
+from bench.papers.figures import Counts
 from tests.forked import Forks
 
 PYTHONPATH = os.environ.get("PYTHONPATH", "")
@@ -56,6 +61,31 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir(exist_ok=True)
     os.environ["ISOFLOPS_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def counted(cache_folder: Path) -> Iterator[None]:
+    """Networks of the zoo are counted once for the session: hundreds of them, and two modules want them all."""
+    if find_spec("torch") is None:
+        yield
+        return
+    from bench.models import counting
+
+    count, folder = counting._count, cache_folder / "counts"
+    folder.mkdir(exist_ok=True)
+
+    def remembered(canonical: str, resolution: object) -> Counts:
+        file = folder / sha256(f"{canonical} {resolution}".encode()).hexdigest()
+        if not file.exists():
+            found = count(canonical, resolution)
+            draft = file.with_suffix(f".{os.getpid()}")
+            draft.write_text(json.dumps(asdict(found)))
+            draft.rename(file)
+        return Counts(**json.loads(file.read_text()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counting, "_count", remembered)
+        yield
 
 
 def tiny_model(weights_seed: int = 0, *, batch: object = 1, inputs: int = 1):

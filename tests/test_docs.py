@@ -12,6 +12,7 @@ from docs.generate import PAGES
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.usefixtures("counted")
 @pytest.mark.parametrize("name", PAGES)
 def test_generated_pages_are_current(name: str) -> None:
     assert (ROOT / "docs" / name).read_text("utf-8") == PAGES[name](), "make docs"

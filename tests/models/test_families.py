@@ -186,6 +186,7 @@ def test_a_ghost_module_without_surplus_makes_one_map_in_ratio_by_a_dense_convol
     assert GhostModule(16, 41, ratio=4, kernel=5)(torch.zeros(1, 16, 4, 4)).shape == (1, 41, 4, 4)
 
 
+@pytest.mark.usefixtures("unfilled")
 @pytest.mark.parametrize(
     ("spec", "name"),
     [
@@ -204,6 +205,7 @@ def test_the_network_is_torchvisions(spec, name):
     assert_same_network(build(spec), torchvision_model(name), 96)
 
 
+@pytest.mark.usefixtures("unfilled")
 @pytest.mark.parametrize(
     ("spec", "name", "options"),
     [
@@ -228,6 +230,7 @@ def test_the_network_is_timms(spec, name, options):
     assert_same_network(build(spec), timm_model(name, **options), 96)
 
 
+@pytest.mark.usefixtures("unfilled")
 @pytest.mark.parametrize(
     ("spec", "name"),
     [

@@ -23,7 +23,7 @@ from bench.machine import roofs
 from bench.machine.environment import Environment, local
 from bench.machine.identity import machine_of
 from bench.measure import probe_graphs
-from bench.plan.protocol import KernelProtocol
+from bench.plan.protocol import KernelProtocol, Protocol
 from bench.predict import train
 from bench.predict.table import KernelTable
 from bench.rows import file as records
@@ -39,7 +39,11 @@ FEW = ("--launches", 2, "--loads", 2, "--inferences", 3)
 # What each is asked, the request of its worker that the cut falls into, and which one of them.
 COMMANDS: list[tuple[tuple[Any, ...], str, int]] = [
     (("ab", "{tiny}@fake", "{tiny}@fake:latency_ms=1.1", "--pairs", 5, "--output", "ab.csv"), "block", 40),
-    (("findings", "run", "G1", "--quick", "--backend", "fake:ps_per_mac=1000", "--output", "f.jsonl"), "block", 17),
+    (
+        ("findings", "run", "G1", "--quick", "--backend", "fake:ps_per_mac=1000", "--waves", 3, "--output", "f.jsonl"),
+        "block",
+        17,
+    ),
     (("profile", "{tiny}", "--backend", "fake:latency_ms=2", *FEW), "profile", 3),
     (("profile", "{tiny}", "--vs", "{other}", "--backend", "fake", *FEW, "--pairs", 5), "profile", 6),
     (("roofline", "--backend", "fake", "--again"), "time", 30),
@@ -93,6 +97,7 @@ def words(
     monkeypatch.setattr(probe_graphs, "ARRAY_BYTES", (1024, 4096))
     quickly = KernelProtocol(passes=1, spare=0, sampled=0, block_ms=0.1, least=3, cold=3)
     monkeypatch.setattr(train, "Place", partial(train.Place, protocol=quickly))
+    monkeypatch.setattr(train, "TRAINING", Protocol(launches=1, max_launches=1, rounds=1))
     monkeypatch.setattr("bench.predict.predictor.LEAST", 1)
     monkeypatch.setattr("bench.predict.train.undisturbed", lambda row: True)
     monkeypatch.setattr(remote, "FIRST_PAUSE_S", 0.05)
