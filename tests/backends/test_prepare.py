@@ -188,7 +188,7 @@ def test_a_run_converts_outside_of_the_load_and_a_failure_costs_its_case(
     add(plugins, "before", say % "converts", load_body=say % "loads")
     add(plugins, "never", "raise Unsupported('no kernel for Gelu', 'leave it')")
     specs = [text for name in ("never", "before", "fake") for text in ("--backend", name)]
-    ran = bench("run", "--model", tiny, *specs, "--launches", "1", "--format", "json")
+    ran = bench("run", "--model", tiny, *specs, "--launches", "1", "--budget", "0.5", "--format", "json")
     never, before, fake = json.loads(ran.stdout)
     assert (never["status"], never["error"]) == ("unsupported", "no kernel for Gelu (leave it)")
     told = [line.split() for line in note.read_text().splitlines()]
