@@ -1,6 +1,17 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Beside another process of tests, threads that wait for each other cost more than they bring."""
+    if find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(1)
 
 
 @pytest.fixture
