@@ -17,7 +17,7 @@ run: $(READY)
 	$(VENV)/bin/bench run --model shufflenetv2 --backend openvino
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(VENV)/bin/python -m pytest -n 2 --dist worksteal
 
 # Mutated inputs for SECONDS, of which each follows from SEED and its number.
 SEED ?= 1

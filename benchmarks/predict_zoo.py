@@ -24,8 +24,10 @@ from bench.plan import zoo
 from bench.plan.protocol import KernelProtocol
 from bench.plan.suite import shipped
 from bench.predict import train
+from bench.predict.calibration import calibrate, hidden_keys
 from bench.predict.features import macs, moved_bytes, simple
-from bench.predict.predictor import Predictor, calibrate, half_width, hidden_keys
+from bench.predict.law import half_width
+from bench.predict.predictor import Predictor
 from bench.predict.regressor import Roof
 from bench.predict.table import KernelList, KernelTable, read
 from bench.report.text.print import print_records

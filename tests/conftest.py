@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
 
+from bench.papers.figures import Counts
+from tests.forked import Forks
+
+PYTHONPATH = os.environ.get("PYTHONPATH", "")
 # The first example pays for imports, and the machine may be busy: time is no criterion.
 hypothesis.settings.register_profile("bench", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("bench")
@@ -55,6 +63,31 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def counted(cache_folder: Path) -> Iterator[None]:
+    """Networks of the zoo are counted once for the session: hundreds of them, and two modules want them all."""
+    if find_spec("torch") is None:
+        yield
+        return
+    from bench.models import counting
+
+    count, folder = counting._count, cache_folder / "counts"
+    folder.mkdir(exist_ok=True)
+
+    def remembered(canonical: str, resolution: object) -> Counts:
+        file = folder / sha256(f"{canonical} {resolution}".encode()).hexdigest()
+        if not file.exists():
+            found = count(canonical, resolution)
+            draft = file.with_suffix(f".{os.getpid()}")
+            draft.write_text(json.dumps(asdict(found)))
+            draft.rename(file)
+        return Counts(**json.loads(file.read_text()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counting, "_count", remembered)
+        yield
+
+
 def tiny_model(weights_seed: int = 0, *, batch: object = 1, inputs: int = 1):
     """A network of four matrix operators on ``[batch, 3, 16, 16]``: 3x3, depthwise, 1x1 with 18 channels, product."""
     from onnx import TensorProto, helper, numpy_helper
@@ -95,19 +128,23 @@ def tiny(tmp_path: Path) -> Path:
 Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    found = Forks()
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    """Run the command as a process, in a folder of its own."""
+def bench(tmp_path: Path, forks: Forks) -> Bench:
+    """Run the command as a process, in a folder of its own: forked, or started where it is to import other things."""
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "bench", *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        words, env = list(map(str, arguments)), os.environ | environment
+        if env.get("PYTHONPATH", "") == PYTHONPATH:
+            return forks.run(words, tmp_path, env)
+        command = [sys.executable, "-m", "bench", *words]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
 
     return run
 

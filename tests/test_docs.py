@@ -12,16 +12,25 @@ from docs.generate import PAGES
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.usefixtures("counted")
 @pytest.mark.parametrize("name", PAGES)
 def test_generated_pages_are_current(name: str) -> None:
     assert (ROOT / "docs" / name).read_text("utf-8") == PAGES[name](), "make docs"
 
 
+def anchors(page: Path) -> set[str]:
+    """The names that a page's headings have, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def test_links_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("results/*.md")]:
         text = page.read_text("utf-8")
-        for link in re.findall(r"\]\(([^)#:]+)\)", text):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"
+        for link, anchor in re.findall(r"\]\(([^)#: ]*)(?:#([^)]+))?\)", text):
+            there = page.parent / link if link else page
+            assert there.exists(), f"{page.name}: {link}"
+            assert not anchor or anchor in anchors(there), f"{page.name}: {link}#{anchor}"
         for path in re.findall(r"`((?:docs|benchmarks|tests|models|targets|bench)/[\w./]+\.\w+)`", text):
             assert (ROOT / path).exists() or "NAME" in path, f"{page.name}: {path}"
 

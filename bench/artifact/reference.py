@@ -2,7 +2,8 @@
 
 ``net.reference.npz`` belongs to ``net.onnx``: it holds ``input_0``, ..., ``output_0``, ... and, as JSON text in
 ``meta``, the SHA-256 of the ONNX file, who computed the outputs, the names of the outputs, the model's name and its
-number of parameters. So PyTorch's own outputs are at hand on a device without PyTorch.
+number of parameters. So PyTorch's own outputs are at hand on a device without PyTorch. How far other outputs are from
+them, two functions at the end tell.
 """
 
 from __future__ import annotations
@@ -88,3 +89,24 @@ def _read(path: Path) -> tuple[Reference, dict[str, str]]:
         raise ValueError("not numbers")
     by = f"{clip(str(meta['reference_by']))}, carried in {clip(path.name)}"
     return Reference(inputs, outputs, names, by, int(meta["params"])), {"sha256": str(meta["sha256"])}
+
+
+def relative_l2(outputs: list[Array], reference: list[Array]) -> float:
+    """Return ``||y - r|| / ||r||`` over all outputs together; NaN counts as infinitely wrong."""
+    if [y.shape for y in outputs] != [r.shape for r in reference]:
+        return float("inf")
+    difference = sum(
+        float(np.sum(np.square(y.astype(np.float64) - r))) for y, r in zip(outputs, reference, strict=True)
+    )
+    norm = sum(float(np.sum(np.square(r.astype(np.float64)))) for r in reference)
+    if not np.isfinite(difference):
+        return float("inf")
+    return float(np.sqrt(difference / norm)) if norm else float(np.sqrt(difference))
+
+
+def top1_agrees(outputs: list[Array], reference: list[Array]) -> bool:
+    """Tell whether the first output picks the same class as the reference for every element of the batch."""
+    y, r = outputs[0], reference[0]
+    if not (y.size and r.size):
+        return y.shape == r.shape
+    return y.shape == r.shape and bool(np.array_equal(y.argmax(axis=-1), r.argmax(axis=-1)))

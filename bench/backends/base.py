@@ -19,8 +19,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
-
 from bench.artifact.artifact import Array as Array
 from bench.artifact.artifact import Artifact
 from bench.base.errors import Unsupported
@@ -310,24 +308,3 @@ def running_threads() -> int | None:
         return len(os.listdir("/proc/self/task"))
     except OSError:
         return None
-
-
-def relative_l2(outputs: list[Array], reference: list[Array]) -> float:
-    """Return ``||y - r|| / ||r||`` over all outputs together; NaN counts as infinitely wrong."""
-    if [y.shape for y in outputs] != [r.shape for r in reference]:
-        return float("inf")
-    difference = sum(
-        float(np.sum(np.square(y.astype(np.float64) - r))) for y, r in zip(outputs, reference, strict=True)
-    )
-    norm = sum(float(np.sum(np.square(r.astype(np.float64)))) for r in reference)
-    if not np.isfinite(difference):
-        return float("inf")
-    return float(np.sqrt(difference / norm)) if norm else float(np.sqrt(difference))
-
-
-def top1_agrees(outputs: list[Array], reference: list[Array]) -> bool:
-    """Tell whether the first output picks the same class as the reference for every element of the batch."""
-    y, r = outputs[0], reference[0]
-    if not (y.size and r.size):
-        return y.shape == r.shape
-    return y.shape == r.shape and bool(np.array_equal(y.argmax(axis=-1), r.argmax(axis=-1)))

@@ -10,27 +10,22 @@ or ``python -m bench.backends.testing mine``.
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
 from bench import backends
-from bench.artifact.artifact import Artifact, load
-from bench.backends import prepare
-from bench.backends.base import PARITY_TOLERANCE, Effective, Options, Session, relative_l2
+from bench.artifact.artifact import Artifact
+from bench.artifact.reference import relative_l2
+from bench.backends import corrupt, prepare
+from bench.backends.base import PARITY_TOLERANCE, Effective, Options, Session
 from bench.backends.loop import time_block
 from bench.backends.sample import sample
-from bench.base.child import ChildFailed, ask
 from bench.base.errors import BenchError, UsageError, first_line
-from bench.base.wire import Unchecked
+from bench.machine.environment import usable_cores
 from bench.plan.case import BackendRef, Settings
-
-CORRUPT_S = 120.0
 
 
 class Nonconforming(AssertionError):
@@ -207,7 +202,8 @@ class _Kit:
 
     def several_threads(self) -> str:
         told: dict[int, int | None] = {}
-        for asked in self.threads:
+        cores = len(usable_cores())  # a runtime may start no more threads than that, whatever is asked
+        for asked in (threads for threads in self.threads if threads <= cores):
             session = self.load(asked)
             effective = session.effective()
             session.close()
@@ -215,8 +211,10 @@ class _Kit:
                 told[asked] = effective.threads
         wrong = {asked: ran for asked, ran in told.items() if ran not in (asked, None)}
         _must(not wrong, "; ".join(f"asked for {asked} threads, {ran} computed" for asked, ran in wrong.items()))
-        silent = any(ran is None for ran in told.values())
-        return "not told" if silent else f"{' and '.join(map(str, told)) or 'no CPU'}, as asked"
+        if any(ran is None for ran in told.values()):
+            return "not told"
+        few = f"; no more were tried on {cores} core{'s' * (cores > 1)}" if max(self.threads) > cores else ""
+        return f"{' and '.join(map(str, told)) or 'no CPU'}, as asked{few}"
 
     def anew(self) -> str:
         session = self.load()
@@ -240,61 +238,14 @@ class _Kit:
         return f"{tried} choices" + (f", refused here: {', '.join(refused)}" if refused else "")
 
     def corrupt(self) -> str:
-        ready = prepare.ensure(self.artifact, self.ref)
-        with tempfile.TemporaryDirectory(prefix="bench-corrupt-") as folder:
-            damaged = _damaged(ready, Path(folder, "artifact"), self.backend.capabilities.form)
-            request = {"artifact": damaged.folder, "backend": self.ref.name, "options": self.ref.options}
-            try:
-                ask("bench.backends.testing:load_corrupt", request, CORRUPT_S)
-            except ChildFailed as error:
-                _must(error.told, f"the process {error.message}")
-                _must(error.message.startswith(REFUSED), error.message)
-                return error.message.removeprefix(REFUSED)
-        raise Nonconforming("half a file was loaded without a word")
+        refused, said = corrupt.attempt(prepare.ensure(self.artifact, self.ref), self.ref)
+        _must(refused, said)
+        return said
 
 
 def _must(true: object, otherwise: str) -> None:
     if not true:
         raise Nonconforming(otherwise)
-
-
-REFUSED = "refused: "
-
-
-def load_corrupt(request: Unchecked) -> None:
-    """Load a damaged artifact, in a child: it may take the process down."""
-    backend = backends.get(request["backend"])
-    backend.import_runtime()
-    try:
-        session = backends.session(backend, load(Path(request["artifact"])), Settings(), request["options"])
-        session.infer()
-    except Exception as error:
-        said = first_line(error)
-        raise BenchError(f"{REFUSED}{said}") from error
-
-
-def _damaged(artifact: Artifact, folder: Path, form: str) -> Artifact:
-    """Copy an artifact with half of the file that is loaded."""
-    shutil.copytree(artifact.folder, folder)
-    if form == "converted":
-        name = max(artifact.converted, key=lambda file: file.bytes).name
-    else:
-        name = "weights.pt" if form == "module" else "model.onnx"
-        shutil.copyfile(artifact.weights if form == "module" else artifact.path, folder / name)
-    path = folder / name
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2])
-    size = len(data) // 2
-    damaged = replace(
-        artifact,
-        folder=str(folder),
-        onnx="model.onnx",
-        stamps=(),
-        bytes=size if form == "onnx" else artifact.bytes,
-        converted=tuple(replace(f, bytes=size) if f.name == name else f for f in artifact.converted),
-    )
-    damaged.save(folder)
-    return damaged
 
 
 def main(arguments: Sequence[str]) -> int:

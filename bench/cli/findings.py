@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.base.wire import Unchecked
 from bench.cli import options
+from bench.cli._fleet import place_options
 from bench.plan.protocol import QUICK, ReplicateProtocol
 from bench.report.text.print import print_records, say
 
 if TYPE_CHECKING:
-    from bench.findings.evaluate import Result
+    from collections.abc import Sequence
+
+    from bench.findings.finding import Finding
+    from bench.findings.fleet import Part
+    from bench.plan.case import BackendRef
 
 # What fits a terminal; CSV and JSON have everything.
 COLUMNS = ("id", "experiment", "channels", "backend", "effect", "interval", "published", "verdict")
@@ -24,8 +30,8 @@ COLUMNS = ("id", "experiment", "channels", "backend", "effect", "interval", "pub
 def command() -> None:
     """Test on this device what papers claim of speed and FLOPs: experiments, effects, verdicts.
 
-    A verdict is reproduced, not reproduced, opposite, inconclusive, or not testable here; docs/findings-method.md has
-    the rule. Accuracy is quoted, never tested: nothing is trained here.
+    A verdict is reproduced, not reproduced, opposite, inconclusive, or not testable here; docs/method.md has the rule.
+    Accuracy is quoted, never tested: nothing is trained here.
     """
 
 
@@ -53,7 +59,7 @@ def list_findings(ids: tuple[str, ...], format: str) -> None:
 @command.command("run")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @options.BACKENDS
-@options.TARGET
+@place_options
 @click.option("--quick", is_flag=True, help="One experiment or two of each of G1 to G4, and fewer turns.")
 @options.output("Evidence; default: results/DATE/findings.jsonl.")
 @click.option("--resume", is_flag=True, help="Go on with --output; what it has is not measured again.")
@@ -70,7 +76,12 @@ def list_findings(ids: tuple[str, ...], format: str) -> None:
 def run_findings(
     ids: tuple[str, ...],
     backends: tuple[str, ...],
-    target: str,
+    places: tuple[str, ...],
+    fleet: str | None,
+    fleet_wait: float,
+    tls_ca: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     quick: bool,
     output: Path | None,
     resume: bool,
@@ -82,19 +93,21 @@ def run_findings(
     """Run findings (all of them where none is named) and print effects and verdicts.
 
     The evidence goes to a file as it comes, so that --resume can go on; beside it, the same as a table (CSV) and every
-    raw sample (NAME.samples.jsonl.gz).
+    raw sample (NAME.samples.jsonl.gz). On a fleet every device measures all of it, into NAME-DEVICE.jsonl.
     The exit code is 0 when everything was measured, 1 when something could not be, 3 when the budget ended it.
     """
+    from contextlib import closing
     from dataclasses import replace
     from functools import partial
 
-    from bench.api import measuring
     from bench.base.errors import UsageError
+    from bench.cli import _fleet
     from bench.findings import store
     from bench.findings.catalog import select
-    from bench.findings.evaluate import evaluate
+    from bench.findings.fleet import Part
     from bench.findings.run import Campaign
     from bench.measure.cases import backend_of
+    from bench.transport import transport_to
 
     findings = select(ids or ("G1", "G2", "G3", "G4") if quick else ids)
     if quick and not any(e.quick for finding in findings for e in finding.experiments):
@@ -103,21 +116,48 @@ def run_findings(
     if replicates is not None:
         protocol = replace(protocol, replicates=replicates, most=max(replicates, protocol.most))
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "findings.jsonl")
-    with measuring.reached(target) as (there, transport):
-        refs = [backend_of(text, there) for text in dict.fromkeys(backends or (options.RUNTIME,))]
-        evidence = store.open_file(path, resume, seed, transport.environment(), there.name)
+    tls = _fleet.tls(tls_ca, tls_cert, tls_key)
+    theres, scheduler = _fleet.resolve(places, fleet)
+    refs = [backend_of(text, theres[0]) for text in dict.fromkeys(backends or (options.RUNTIME,))]
+    if scheduler:
+        parts = _fleet.find(
+            findings, refs, theres, scheduler, path, protocol, quick, resume, budget, fleet_wait, tls
+        )  # fmt: skip
+        return _end(findings, refs, quick, parts, format)
+    with closing(transport_to(theres[0])) as transport:
+        evidence = store.open_file(path, resume, seed, transport.environment(), theres[0].name)
         told = partial(say, err=True)
-        done = Campaign(findings, refs, path, evidence, protocol, quick, budget, told, transport, there.cores).run()
-    results = evaluate(findings, refs, evidence, quick)
+        done = Campaign(findings, refs, path, evidence, protocol, quick, budget, told, transport, theres[0].cores).run()
+    _end(findings, refs, quick, [Part("", theres[0].name, path, evidence, "done" if done else "over")], format)
+
+
+def _end(
+    findings: Sequence[Finding], refs: Sequence[BackendRef], quick: bool, parts: Sequence[Part], format: str
+) -> None:
+    """Print what every device has found, and where the evidence is; leave with the exit code that says how it ended."""
+    from bench.findings.evaluate import evaluate
     from bench.findings.table import write_csv
 
-    write_csv(path.with_suffix(".csv"), results)
-    _print(results, format)
-    click.echo(f"evidence: {path}; table: {path.with_suffix('.csv')}", err=True)
-    if not done:
-        click.echo("the budget ended it; --resume goes on", err=True)
+    records, missing = [], False
+    for part in parts:
+        if part.path is None:
+            continue
+        results = evaluate(findings, refs, part.evidence, quick)
+        write_csv(part.path.with_suffix(".csv"), results)
+        device = {"device": part.device, "target": part.target} if part.device else {}
+        records += [device | result.record() for result in results]
+        missing = missing or any(result.reason and result.finding.runnable for result in results)
+    _print(records, format)
+    for part in parts:
+        who = f"{part.device}: " if part.device else ""
+        if part.path is not None:
+            say(f"{who}evidence: {part.path}; table: {part.path.with_suffix('.csv')}", err=True)
+        if part.reason:
+            say(f"{who}{part.reason}", err=True)
+    if not parts or any(part.state == "over" for part in parts):
+        say("the budget ended it; --resume goes on", err=True)
         raise click.exceptions.Exit(3)
-    if any(result.reason and result.finding.runnable for result in results):
+    if missing or any(part.state != "done" for part in parts):
         raise click.exceptions.Exit(1)
 
 
@@ -142,20 +182,19 @@ def show_findings(ids: tuple[str, ...], results: Path | None, page: bool, format
 
         click.echo(write(found, evidence), nl=False)
     else:
-        _print(found, format)
+        _print([result.record() for result in found], format)
 
 
 def _newest() -> Path:
     from bench.base.errors import UsageError
 
-    found = sorted(Path("results").glob("*/findings.jsonl"), key=lambda path: path.stat().st_mtime)
+    found = sorted(Path("results").glob("*/findings*.jsonl"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise UsageError("there is no results/*/findings.jsonl", "`bench findings run` writes one; or give --results")
     return found[-1]
 
 
-def _print(results: list[Result], format: str) -> None:
-    records = [result.record() for result in results]
+def _print(records: list[Unchecked], format: str) -> None:
     if format == "table":
         for row in records:
             low, high = row["effect_lo"], row["effect_hi"]
@@ -163,7 +202,7 @@ def _print(results: list[Result], format: str) -> None:
             row["verdict"] = f"{row['verdict']}: {row['reason']}" if row["reason"] else row["verdict"]
             for name in ("effect", "published"):
                 row[name] = None if row[name] is None else f"{row[name]:.3f}"
-        records = [{name: row[name] for name in COLUMNS} for row in records]
+        records = [{name: row[name] for name in ("device", *COLUMNS) if name in row} for row in records]
     print_records(records, format)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import options
-from bench.cli._fleet import tls_options
+from bench.cli._fleet import place_options
 from bench.cli._progress import remark
 from bench.report.text.print import print_records, say, terminal
 
@@ -36,23 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--pace", "paces", multiple=True, metavar="33ms|none", help="Start an inference on a schedule; repeatable."
 )
-@click.option(
-    "--target",
-    "places",
-    multiple=True,
-    metavar="TEXT",
-    help="A name (bench targets list) or a TOML file; with --fleet repeatable.  [default: local; with --fleet: any]",
-)
-@click.option("--fleet", metavar="ADDRESS", help="Measure on the devices of the Dask scheduler at tcp://HOST:8786.")
-@click.option(
-    "--fleet-wait",
-    type=options.Seconds(0),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="For a device of the target.",
-)
-@tls_options
+@place_options
 @click.option("--max-latency", metavar="10ms", help="Hold each case's median against this limit.")
 @click.option(
     "--max",
@@ -104,12 +88,10 @@ def command(
     noisy, or fails a limit of --max-latency or --max; 3 if all that is left is whether one is kept.
     """
     from bench.api.measuring import run_protocol
-    from bench.base.errors import UsageError
     from bench.cli import _fleet
     from bench.cli._local import measure
     from bench.measure.cases import backend_of
     from bench.plan import shapes as shape_texts
-    from bench.plan import target as targets
     from bench.plan import zoo
     from bench.plan.case import Plan, cross
     from bench.plan.pace import read as pace
@@ -119,12 +101,8 @@ def command(
     from bench.rows.schema import MEASURED
     from bench.transport import transport_to
 
-    if len(places) > 1 and fleet is None:
-        raise UsageError("--target is given twice", "several targets make a --fleet")
     tls = _fleet.tls(tls_ca, tls_cert, tls_key)
-    theres = _fleet.targets(places) if fleet else [targets.resolve(place) for place in places or ("local",)]
-    if theres[0].reach == "dask" and fleet is None:
-        fleet, theres = theres[0].scheduler, _fleet.targets(())
+    theres, scheduler = _fleet.resolve(places, fleet)
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
     protocol = run_protocol(
@@ -145,13 +123,15 @@ def command(
         )
         plans.append(_with_reference(plan, base.reference, there))
     plan, there = Plan(tuple(case for plan in plans for case in plan.cases), plans[0].protocol), theres[0]
-    path = output or Path("results", datetime.now(UTC).date().isoformat(), f"{'fleet' if fleet else there.name}.csv")
+    path = output or Path(
+        "results", datetime.now(UTC).date().isoformat(), f"{'fleet' if scheduler else there.name}.csv"
+    )
     compared: list[Ratio] = []
     with records.writing(path) as note:
         if note:
             remark(note)
-        if fleet:
-            rows = _fleet.measure(plan, fleet, path, resume, fleet_wait, tls)
+        if scheduler:
+            rows = _fleet.measure(plan, scheduler, path, resume, fleet_wait, tls)
         else:
             with closing(transport_to(there)) as transport:
                 kept = records.read_any(path, remark) if resume else []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,8 +33,9 @@ LASTING = ("unsupported", "mismatch", "downgraded")
 class Campaign:
     """Findings on backends, measured into one file. `told` hears a line of progress now and then.
 
-    With `budget_s` it stops when that much time has gone by; what is missing is measured when it is run again on the
-    same file.
+    It stops when `budget_s` have gone by, or when it is `ended`; what is missing is measured when it is run again on
+    the same file. `exported` are artifacts that are there already, by their networks' names. Each turn on the device is
+    in the context that `alone` gives.
     """
 
     findings: Sequence[Finding]
@@ -46,11 +48,18 @@ class Campaign:
     told: Callable[[str], None] = lambda line: None
     transport: Transport = field(default_factory=LocalTransport)
     cores: Sequence[int] = ()
+    exported: Mapping[str, Artifact | BenchError] | None = None
+    alone: Callable[[], AbstractContextManager[None]] = nullcontext
+    ended: Callable[[], bool] = lambda: False
     _artifacts: dict[str, Artifact | BenchError] = field(default_factory=dict)
     _begin: float = 0.0
 
     def run(self) -> bool:
-        """Measure what is missing; False if the budget ended it."""
+        """Measure what is missing; False if something ended it.
+
+        Raises:
+            LinkLost: the device was lost between two turns.
+        """
         self._begin = time.monotonic()
         # What crashed or took too long in an earlier run may have been an accident; what cannot run, cannot.
         lasting = {name: error for name, error in self.evidence.errors.items() if error["status"] in LASTING}
@@ -61,7 +70,8 @@ class Campaign:
         return self._replicates() and self._shares()
 
     def _over(self) -> bool:
-        return self.budget_s is not None and time.monotonic() - self._begin >= self.budget_s
+        over = self.budget_s is not None and time.monotonic() - self._begin >= self.budget_s
+        return over or self.ended()
 
     def _cases(self, *quantities: str) -> list[Case]:
         found: dict[str, Case] = {}
@@ -71,7 +81,8 @@ class Campaign:
 
     def _export(self) -> bool:
         cases = self._cases(TIME, SHARE, *COUNTS)
-        found = export_all([case.network for case in cases], self.protocol.seed, self._over, self.told)
+        networks = [case.network for case in cases]
+        found = self.exported or export_all(networks, self.protocol.seed, self._over, self.told)
         self._artifacts = {name: artifact for name, artifact in found.items() if artifact is not None}
         for case in cases:
             failed = found[str(case.network)]
@@ -143,7 +154,8 @@ class Campaign:
         found = [self._artifacts[str(case.network)] for case in cases]
         artifacts = [artifact for artifact in found if not isinstance(artifact, BenchError)]
         check = any(self.evidence.inspected(case.id) is None for case in cases)
-        sides = measure(cases, artifacts, self.protocol, number, check, self.transport, self.cores)
+        with self.alone():
+            sides = measure(cases, artifacts, self.protocol, number, check, self.transport, self.cores)
         brought = [{"wave": number, "case_id": case.id, **s.raw} for case, s in zip(cases, sides, strict=True) if s.raw]
         append_samples(self.path.with_suffix(".csv"), brought)
         line: dict[str, object] = {"kind": "wave", "backend": cases[0].backend.canonical}
@@ -160,7 +172,8 @@ class Campaign:
                     return False
                 self.told(f"profiling {case}")
                 try:
-                    share, launches = profiled_share(case, self.protocol.seed, self.transport, self.cores)
+                    with self.alone():
+                        share, launches = profiled_share(case, self.protocol.seed, self.transport, self.cores)
                     profiled = [{"share": case.id, **case.identity(), **launch} for launch in launches]
                     append_samples(self.path.with_suffix(".csv"), profiled)
                     append(self.path, self.evidence, share)

@@ -1,4 +1,4 @@
-"""From the samples of an effect to a verdict: one rule for every finding (``docs/findings-method.md`` gives reasons).
+"""From the samples of an effect to a verdict: one rule for every finding (``docs/method.md`` gives reasons).
 
 With e the log of the effect here, [lo, hi] its 95% interval, p the log of the published effect (turned round where
 p < 0, so that p > 0), m = log 1.02 what does not matter:

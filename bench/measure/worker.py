@@ -33,8 +33,9 @@ from pathlib import Path
 
 from bench import backends
 from bench.artifact import artifact as artifacts
+from bench.artifact.reference import relative_l2, top1_agrees
 from bench.backends.answers import Block, Inspected, Load
-from bench.backends.base import Options, relative_l2, top1_agrees
+from bench.backends.base import Options
 from bench.backends.loop import time_block, time_paced
 from bench.base import wire
 from bench.base.errors import BenchError, Unsupported

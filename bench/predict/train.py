@@ -17,7 +17,7 @@ from bench.measure.runner import Runner
 from bench.plan.case import BackendRef, Plan, cross
 from bench.plan.protocol import TRAINING, KernelProtocol
 from bench.plan.zoo import ModelRef
-from bench.predict.predictor import calibrate
+from bench.predict.calibration import calibrate
 from bench.predict.sampler import samples
 from bench.predict.table import Context, KernelList, KernelTable, Timing
 from bench.rows.schema import Row

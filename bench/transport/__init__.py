@@ -22,7 +22,10 @@ def transport_to(target: Target) -> Transport:
     from bench.transport.ssh import SshTransport
 
     if target.reach == "dask":
-        raise UsageError(f"{target.name} is a fleet, not a device", f"bench targets status {target.scheduler}")
+        raise UsageError(
+            f"{target.name} is a fleet, not a device",
+            f"run and findings run take one; `bench targets status {target.scheduler}` lists its devices",
+        )
     if target.reach == "ssh":
         return SshTransport(target)
     if target.reach == "container":

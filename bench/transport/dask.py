@@ -179,7 +179,9 @@ class DaskTransport(Remote):
         self._alive = alive
 
     def dial(self) -> Connection:
-        """Start the bridge."""
+        """Start the bridge, unless there is nobody to lead it to any more."""
+        if not self._alive():
+            raise Unreachable(f"{self.name} has left the fleet", "bench targets status")
         assignment = msgspec.json.encode(self._assignment).decode()
         return Connection([sys.executable, "-P", "-m", "bench.transport.dask_bridge", assignment], self.name)
 
@@ -192,7 +194,7 @@ class DaskTransport(Remote):
     @property
     def remedy(self) -> str:
         """What to do where another program, or none, is there."""
-        return "install this very program on the device, and start `bench fleet worker` anew there"
+        return "install this very program on the device, and start `bench targets serve` anew there"
 
     def there(self) -> bool:
         """Tell whether the device still belongs to the fleet."""

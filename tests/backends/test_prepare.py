@@ -43,12 +43,16 @@ class P(Backend):
         assert not artifact.path.exists() or artifact.path.is_absolute()
         text = artifact.converted_path("deep/net.bin").read_text()
         assert f"level {options['level']}" in text, text
+        LOAD
         return S(artifact)
 """
 
 
-def add(plugins: Plugins, name: str, prepare_body: str = "pass", timeout_s: float = 60) -> None:
-    plugins.add(name, CONVERTS.replace("PREPARE", prepare_body).replace("TIMEOUT", str(timeout_s)))
+def add(
+    plugins: Plugins, name: str, prepare_body: str = "pass", timeout_s: float = 60, load_body: str = "pass"
+) -> None:
+    source = CONVERTS.replace("PREPARE", prepare_body).replace("TIMEOUT", str(timeout_s))
+    plugins.add(name, source.replace("LOAD", load_body))
 
 
 def converted(spec: str, artifact: Artifact | None = None) -> tuple[Artifact, int]:
@@ -179,14 +183,20 @@ def test_an_interpreter_that_is_not_there_is_one_line() -> None:
 def test_a_run_converts_outside_of_the_load_and_a_failure_costs_its_case(
     plugins: Plugins, bench: Bench, tiny: Path
 ) -> None:
-    add(plugins, "slowly", "time.sleep(3)")
+    note = tiny.with_name("note")
+    say = f"open({str(note)!r}, 'a').write(f'{{os.getpid()}} %s{{chr(10)}}')"
+    add(plugins, "before", say % "converts", load_body=say % "loads")
     add(plugins, "never", "raise Unsupported('no kernel for Gelu', 'leave it')")
-    specs = [text for name in ("never", "slowly", "fake") for text in ("--backend", name)]
-    ran = bench("run", "--model", tiny, *specs, "--launches", "1", "--format", "json")
-    never, slowly, fake = json.loads(ran.stdout)
+    specs = [text for name in ("never", "before", "fake") for text in ("--backend", name)]
+    ran = bench("run", "--model", tiny, *specs, "--launches", "1", "--budget", "0.5", "--format", "json")
+    never, before, fake = json.loads(ran.stdout)
     assert (never["status"], never["error"]) == ("unsupported", "no kernel for Gelu (leave it)")
-    assert slowly["load_ms"] < 3000
-    assert slowly["status"] in ("ok", "noisy")
+    told = [line.split() for line in note.read_text().splitlines()]
+    (converter, first), *rest = told
+    assert first == "converts"  # once, before any launch loads, and in no launch's process
+    assert {what for _, what in rest} == {"loads"}
+    assert converter not in {pid for pid, _ in rest}
+    assert before["status"] in ("ok", "noisy")
     assert fake["status"] in ("ok", "noisy")
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bench import backends, export
-from bench.backends.base import PARITY_TOLERANCE, Placement, relative_l2, top1_agrees
+from bench.artifact.reference import relative_l2, top1_agrees
+from bench.backends.base import PARITY_TOLERANCE, Placement
 from bench.base.errors import Unsupported
 from bench.machine.environment import usable_cores
 from bench.plan import zoo

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from bench import backends, export
-from bench.backends.base import relative_l2
+from bench.artifact.reference import relative_l2
 from bench.base.errors import ArtifactError, BenchError, UnknownName
 from bench.plan import zoo
 from bench.plan.case import Case, Network

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bench import backends, export
 from bench.artifact import digest
-from bench.backends.base import relative_l2
+from bench.artifact.reference import relative_l2
 from bench.base.errors import ArtifactError, ParameterError, UnknownName
 from bench.plan import shapes, zoo
 from bench.plan.case import Case, Network, Settings, cross

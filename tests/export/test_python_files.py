@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import backends, export
-from bench.backends.base import relative_l2
+from bench.artifact.reference import relative_l2
 from bench.base.errors import ArtifactError
 from bench.export.key import key_of, reachable, recipe
 from bench.plan import zoo

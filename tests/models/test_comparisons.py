@@ -37,6 +37,7 @@ LIBRARY_TWINS = [
 ]
 
 
+@pytest.mark.usefixtures("unfilled")
 @pytest.mark.parametrize(("spec", "twin", "resolution", "options"), LIBRARY_TWINS)
 def test_it_computes_what_the_library_computes(spec: str, twin: str, resolution: int, options: dict[str, Any]) -> None:
     library, _, name = twin.partition(":")
@@ -118,6 +119,7 @@ def in_order_of_use(state: dict[str, Any]) -> list[str]:
     return sorted(state, key=keys.__getitem__)
 
 
+@pytest.mark.usefixtures("unfilled")
 @pytest.mark.parametrize(("spec", "twin"), [("nasnet-large", "NASNetALarge"), ("pnasnet-large", "PNASNet5Large")])
 def test_weights_carry_over_to_the_searched_networks(spec: str, twin: str) -> None:
     """The large networks are made of the cells of the mobile ones, which the libraries do not build.

@@ -217,6 +217,7 @@ def test_only_the_networks_of_the_authors_table_have_no_bias_in_the_classifier()
     assert build("shufflenetv1").classifier.bias is None
 
 
+@pytest.mark.usefixtures("unfilled")
 @pytest.mark.parametrize(
     ("spec", "name"),
     [
@@ -235,6 +236,7 @@ def test_the_network_is_torchvisions(spec, name):
     assert_same_network(build(spec), torchvision_model(name), 96)
 
 
+@pytest.mark.usefixtures("unfilled")
 @pytest.mark.parametrize(
     ("spec", "name", "options"),
     [
@@ -259,6 +261,7 @@ def test_the_network_is_timms(spec, name, options):
     assert_same_network(build(spec), timm_model(name, **options), 96)
 
 
+@pytest.mark.usefixtures("unfilled")
 @pytest.mark.parametrize(
     ("spec", "name"),
     [

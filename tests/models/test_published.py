@@ -12,6 +12,7 @@ from bench.papers.published import Counts, PublishedNetwork, doubts, latencies, 
 from bench.plan.spec import parse
 from bench.plan.zoo import names, resolve
 
+pytestmark = pytest.mark.usefixtures("counted")
 ROWS = [row for row in networks() if row.model]
 # Models that somebody timed: each once.
 TIMED = sorted({row.model for row in latencies() if row.model})

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from bench.backends.kernel import Kernel, cut
 from bench.predict.features import macs, moved_bytes, weight_bytes
-from bench.predict.predictor import CROWD_BYTES, crowded
+from bench.predict.law import CROWD_BYTES, crowded
 from bench.predict.table import Context, KernelList, KernelTable
 
 CONTEXT = Context("scripted", "1", 1, "none", "nowhere")

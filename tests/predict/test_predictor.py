@@ -14,18 +14,9 @@ from onnx import helper
 
 from bench.backends.kernel import Kernel, cut
 from bench.base.errors import ArtifactError, OutputError
-from bench.predict.predictor import (
-    COVERAGE,
-    PRIOR,
-    Predictor,
-    calibrate,
-    conformal,
-    crowded,
-    fit_law,
-    half_width,
-    hidden_keys,
-    ready,
-)
+from bench.predict.calibration import calibrate, hidden_keys
+from bench.predict.law import COVERAGE, PRIOR, conformal, crowded, fit_law, half_width
+from bench.predict.predictor import Predictor, ready
 from bench.predict.table import KernelList, KernelTable, read
 from tests.predict.synthetic import CONTEXT, LAW, add, cold_ns, conv, draw, hot_ns, machine, view
 

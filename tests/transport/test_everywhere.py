@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +23,7 @@ from bench.machine import roofs
 from bench.machine.environment import Environment, local
 from bench.machine.identity import machine_of
 from bench.measure import probe_graphs
-from bench.plan.protocol import KernelProtocol
+from bench.plan.protocol import KernelProtocol, Protocol
 from bench.predict import train
 from bench.predict.table import KernelTable
 from bench.rows import file as records
@@ -39,24 +39,54 @@ FEW = ("--launches", 2, "--loads", 2, "--inferences", 3)
 # What each is asked, the request of its worker that the cut falls into, and which one of them.
 COMMANDS: list[tuple[tuple[Any, ...], str, int]] = [
     (("ab", "{tiny}@fake", "{tiny}@fake:latency_ms=1.1", "--pairs", 5, "--output", "ab.csv"), "block", 40),
-    (("findings", "run", "G1", "--quick", "--backend", "fake:ps_per_mac=1000", "--output", "f.jsonl"), "block", 17),
+    (
+        ("findings", "run", "G1", "--quick", "--backend", "fake:ps_per_mac=1000", "--waves", 3, "--output", "f.jsonl"),
+        "block",
+        17,
+    ),
     (("profile", "{tiny}", "--backend", "fake:latency_ms=2", *FEW), "profile", 3),
     (("profile", "{tiny}", "--vs", "{other}", "--backend", "fake", *FEW, "--pairs", 5), "profile", 6),
     (("roofline", "--backend", "fake", "--again"), "time", 30),
     (("predict", "{tiny}", "--train", "--again", "--anchor", "{tiny}", "--anchor", "{other}"), "kernel", 4),
 ]
 NAMES = [words[0] for words, _, _ in COMMANDS]
+Said = tuple[int, Any]
+
+
+@dataclass
+class Here:
+    """What each command said on this machine, measured once, and the cache that it shares with its twins on devices."""
+
+    factory: pytest.TempPathFactory
+    answers: dict[tuple[Any, ...], Said] = field(default_factory=dict)
+    caches: dict[tuple[Any, ...], Path] = field(default_factory=dict)
+
+    def cache(self, asked: tuple[Any, ...]) -> Path:
+        if asked not in self.caches:
+            self.caches[asked] = self.factory.mktemp("cache")
+        return self.caches[asked]
+
+    def __call__(self, asked: tuple[Any, ...], words: dict[str, Path]) -> Said:
+        if asked not in self.answers:
+            self.answers[asked] = said(asked, words)
+        return self.answers[asked]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Here:
+    return Here(tmp_path_factory)
 
 
 @pytest.fixture
 def words(
     tiny: Path,
     tmp_path: Path,
+    here: Here,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> dict[str, Path]:
-    """Two networks; a finding, probes and kernels that take a second; a cache and a folder of this test's own."""
+    """Two networks; a finding, probes and kernels of a second; a folder of its own, and the cache of its command."""
     import onnx
 
     other = tmp_path / "other.onnx"
@@ -67,16 +97,19 @@ def words(
     monkeypatch.setattr(probe_graphs, "ARRAY_BYTES", (1024, 4096))
     quickly = KernelProtocol(passes=1, spare=0, sampled=0, block_ms=0.1, least=3, cold=3)
     monkeypatch.setattr(train, "Place", partial(train.Place, protocol=quickly))
+    monkeypatch.setattr(train, "TRAINING", Protocol(launches=1, max_launches=1, rounds=1))
     monkeypatch.setattr("bench.predict.predictor.LEAST", 1)
     monkeypatch.setattr("bench.predict.train.undisturbed", lambda row: True)
     monkeypatch.setattr(remote, "FIRST_PAUSE_S", 0.05)
     if not {"findings", "replicate"} & set(re.findall("[a-z]+", request.node.name)):  # those export with PyTorch: once
-        monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        asked = request.node.callspec.params["asked"] if hasattr(request.node, "callspec") else None
+        cache = here.cache(asked) if asked else tmp_path_factory.mktemp("cache")
+        monkeypatch.setenv("ISOFLOPS_CACHE", str(cache))
     monkeypatch.chdir(tmp_path)
-    return {"tiny": tiny, "other": other}
+    return {"tiny": Path(tiny.name), "other": Path(other.name)}  # as every test calls them
 
 
-def said(arguments: tuple[Any, ...], words: dict[str, Path], target: object = "local") -> tuple[int, Any]:
+def said(arguments: tuple[Any, ...], words: dict[str, Path], target: object = "local") -> Said:
     """Run a command, and return its exit code and what it says as JSON."""
     name, *rest = (str(word).format(**words) for word in arguments)
     for left in Path().glob("*.jsonl*"):
@@ -101,25 +134,26 @@ def over(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("asked", "do", "n"), COMMANDS, ids=NAMES)
 def test_a_cut_connection_loses_nothing(
-    words: dict[str, Path], monkeypatch: pytest.MonkeyPatch, asked: tuple[Any, ...], do: str, n: int
+    words: dict[str, Path], here: Here, monkeypatch: pytest.MonkeyPatch, asked: tuple[Any, ...], do: str, n: int
 ) -> None:
-    here = said(asked, words)
+    local = here(asked, words)
     cut = Cut(do, n)
     over(cut, monkeypatch)
     there = said(asked, words)
     assert cut.cuts == 1
-    assert there[0] == here[0]
-    if asked[0] == "predict":  # real kernels on a real clock: which fields there are, and which network
-        assert [(row["model"], sorted(row)) for row in there[1]] == [(row["model"], sorted(row)) for row in here[1]]
-    else:
-        assert shape(there[1]) == shape(here[1])
+    assert_alike(asked, there, local)
 
 
 @pytest.mark.parametrize(("asked", "do", "n"), COMMANDS, ids=NAMES)
-def test_over_ssh_it_is_as_here(words: dict[str, Path], server: Sshd, asked: tuple[Any, ...], do: str, n: int) -> None:
-    here, there = said(asked, words), said(asked, words, server.target())
+def test_over_ssh_it_is_as_here(
+    words: dict[str, Path], here: Here, server: Sshd, asked: tuple[Any, ...], do: str, n: int
+) -> None:
+    assert_alike(asked, said(asked, words, server.target()), here(asked, words))
+
+
+def assert_alike(asked: tuple[Any, ...], there: Said, here: Said) -> None:
     assert there[0] == here[0]
-    if asked[0] == "predict":
+    if asked[0] == "predict":  # real kernels on a real clock: which fields there are, and which network
         assert [(row["model"], sorted(row)) for row in there[1]] == [(row["model"], sorted(row)) for row in here[1]]
     else:
         assert shape(there[1]) == shape(here[1])

@@ -15,8 +15,8 @@ CHANNELS = {"paper": "the paper's", "both": "the paper's, aligned"}
 HEAD = """# Findings
 
 What papers claim of speed and FLOPs, tested on one machine. Written by `bench findings show --page` from the evidence
-below; how a verdict follows from an interval: [findings-method.md](findings-method.md). Accuracy is quoted, never
-tested: nothing is trained here.
+below; how a verdict follows from an interval: [method.md](method.md#findings). Accuracy is quoted, never tested:
+nothing is trained here.
 """
 
 
