@@ -18,7 +18,7 @@ import typing
 from dataclasses import dataclass, field, fields
 from functools import cache
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 STATUSES = ("ok", "noisy", "mismatch", "downgraded", "failed", "crashed", "timeout", "oom", "unsupported")
 NOTHING = ("", "nan", "NaN", "NAN", "NA", "None", "null")  # what programs write where a number is not known
 MEASURED = ("ok", "noisy")  # what `--resume` need not measure again, and what leaves with exit code 0

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bench import backends
 from bench.export import ensure
-from bench.measure.rows import fault_of
+from bench.measure.readback import fault_of
 from bench.plan import zoo
 from bench.plan.case import Case, Network
 from tests.conftest import Bench, one_line_error

@@ -11,8 +11,8 @@ import pytest
 
 from bench import backends
 from bench.measure.ratios import Ratio, differences, ratios
-from bench.measure.rows import CaseState, LaunchRecord
 from bench.measure.runner import Observer, Runner
+from bench.measure.state import CaseState, LaunchRecord
 from bench.plan import zoo
 from bench.plan.case import cross
 from bench.plan.protocol import Protocol

@@ -11,8 +11,9 @@ import pytest
 from bench import backends
 from bench.measure.launch import Launch
 from bench.measure.rounds import groups, shuffled
-from bench.measure.rows import CaseState, LaunchRecord, _cores
+from bench.measure.rows import _cores
 from bench.measure.runner import Observer, Runner
+from bench.measure.state import CaseState, LaunchRecord
 from bench.plan import zoo
 from bench.plan.case import Case, Plan, cross
 from bench.plan.protocol import Protocol

@@ -15,8 +15,9 @@ from bench.backends.answers import Block, Inspected
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.base.wire import MARK, Marked, take
 from bench.measure.launch import Launch
-from bench.measure.rows import CaseState, LaunchRecord, _remarks
+from bench.measure.rows import _remarks
 from bench.measure.runner import Runner
+from bench.measure.state import CaseState, LaunchRecord
 from bench.measure.worker import Worker, peak_rss_bytes
 from bench.plan import zoo
 from bench.plan.case import Case, Network, Plan
