@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench import backends
 from bench.artifact.artifact import Artifact, load
+from bench.artifact.digest import sha256_of
 from bench.base.child import ChildFailed, ask
 from bench.base.errors import BenchError, first_line
 from bench.base.wire import Unchecked
@@ -62,6 +63,7 @@ def _damaged(artifact: Artifact, folder: Path, form: str) -> Artifact:
         onnx="model.onnx",
         stamps=(),
         bytes=size if form == "onnx" else artifact.bytes,
+        sha256=sha256_of(path) if form == "onnx" else artifact.sha256,
         converted=tuple(replace(f, bytes=size) if f.name == name else f for f in artifact.converted),
     )
     damaged.save(folder)

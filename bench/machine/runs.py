@@ -26,11 +26,12 @@ LEAST_RUNS = 3  # before a spread is told
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One run of a case: per launch the median latency, the product and the copy, in ns; and how long it took."""
+    """One run of a case: median latency, product and copy of each launch in ns; how long it took and when, in s."""
 
     run_id: str
     launches: tuple[tuple[float, float, float], ...]
     over_s: float
+    at_s: float = 0.0
 
 
 def folder(environment: Environment) -> Path:
@@ -52,7 +53,7 @@ def remember(environment: Environment, case: str, run: Past, spread: tuple[float
         cache.folder("machines", folder(environment).name)
         file = _file(environment, case)
         with cache.locked(folder(environment) / "lock"):
-            rows = [[past.run_id, past.over_s, past.launches] for past in [*_read(file), run][-KEPT:]]
+            rows = [[past.run_id, past.at_s, past.over_s, past.launches] for past in [*_read(file), run][-KEPT:]]
             _write(file, {"case": case, "runs": rows})
             known = _spreads(environment)
             known.pop(file.stem, None)
@@ -99,7 +100,11 @@ def _read(file: Path) -> list[Past]:
     """Read what is known; a file that does not parse is as good as none."""
     try:
         rows = json.loads(file.read_text())["runs"]
-        return [Past(str(name), _positive(launches), float(over_s)) for name, over_s, launches in rows if launches]
+        return [
+            Past(str(name), _positive(launches), float(over_s), float(at_s))
+            for name, at_s, over_s, launches in rows
+            if launches
+        ]
     except (OSError, ValueError, TypeError, KeyError):
         return []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -86,7 +87,7 @@ class CaseState:
                 (math.log(product / reference.gemm_ns), math.log(copy / reference.copy_ns))
                 for _, product, copy in run.launches
             )
-            told.append(Run(logs, beside, run.over_s))
+            told.append(Run(logs, beside, run.over_s, run.at_s))
         return learn(told, latency_ns, self.restless)
 
     def wants_more(self, protocol: Protocol, elapsed_s: float = math.inf) -> bool:
@@ -138,7 +139,7 @@ class CaseState:
         if self.error is not None or self.scripted or not found.sound or self.inspected is None:
             return
         workload = self.launches[0].loaded["canary"]
-        run = runs.Past(run_id, self.kept(), found.over_s)
+        run = runs.Past(run_id, self.kept(), found.over_s, time.time())
         runs.remember(environment, self._name(workload), run, self.spread([*self.past, run]))
 
     def spread(self, past: Sequence[runs.Past]) -> tuple[float, float]:

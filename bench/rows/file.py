@@ -18,7 +18,7 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -143,7 +143,10 @@ def _names(header: bytes) -> tuple[str, ...] | None:
 
     A file of an older version may lack results that are told since, never what says which row it is.
     """
-    names = next(csv.reader([header.decode("utf-8-sig", "replace").strip()]), [])
+    try:
+        names = next(csv.reader([header.decode("utf-8-sig", "replace").strip()]), [])
+    except csv.Error:  # bytes that are no line of a table
+        names = []
     needed = {f.name for f in fields(Row) if f.metadata["role"] in (CASE, MACHINE, RUN)} | table.REQUIRED
     return tuple(names) if needed <= set(names) <= set(COLUMNS) and len(set(names)) == len(names) else None
 
@@ -206,7 +209,9 @@ def read_samples(output: Path) -> Iterator[Unchecked]:
         except zlib.error:
             whole = False
         if whole:
-            yield from (json.loads(line) for line in lines.splitlines())
+            for line in lines.splitlines():
+                with suppress(ValueError):  # a line that another program damaged
+                    yield json.loads(line)
         at = data.find(GZIP_MEMBER, len(data) - len(member.unused_data) if whole else at + 1)
 
 

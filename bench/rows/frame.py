@@ -11,6 +11,7 @@ import csv
 import glob
 import io
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +67,9 @@ def find(source: str) -> list[Path]:
         UsageError: there is none.
     """
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(source):  # a name may be too long for pathlib, which raises
         found = tables(path)
-    elif path.exists():
+    elif os.path.exists(source):
         found = [path]
     else:
         hits = [Path(hit) for hit in sorted(glob.glob(source, recursive=True))]
@@ -139,7 +140,7 @@ def load(sources: Sequence[str], texts: Sequence[str] = (), numbers: Sequence[st
 
 def _overlooked(sources: Sequence[str]) -> list[str]:
     """Name what in the folders is called a CSV and is not read by its ending."""
-    folders = [Path(source) for source in sources if Path(source).is_dir()]
+    folders = [Path(source) for source in sources if os.path.isdir(source)]
     found = [p for folder in folders for p in sorted(folder.rglob("*.[cC][sS][vV]?*")) if not table.is_table(p)]
     return [f"passed over, no {' or '.join(table.ENDINGS[:3])}: {_names(found)}"] if found else []
 

@@ -12,6 +12,7 @@ Genetics and Molecular Biology 3, equation 4): before a machine has shown its ow
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,10 @@ LAUNCH_SD, LAUNCH_DF, LEAST_SD = 0.012, 2.0, 0.005
 LASTS_S = 15.0
 # That share of the variance lasts longer than any run does.
 STAYS = 0.1
+# By how much runs differ from one hour to another, beyond what runs of one hour show: shared machines get other
+# neighbours. Runs of several hours show it themselves, so that each further hour takes its part of this away.
+HOURS_SD = 0.03
+APART_S = 1800.0  # runs closer together than this met the same hour
 ROUNDS = 6  # slopes and variances depend on each other; a few rounds settle them
 
 
@@ -48,12 +53,13 @@ class Run:
     """One run of a case: log latency of each launch, and how far the reference workloads were from their baseline.
 
     `offsets` are logs of product and copy over the baseline speed, shape (launches, 2); `over_s` is how long it took
-    from the first launch to the last.
+    from the first launch to the last, `at_s` when that was.
     """
 
     logs: tuple[float, ...]
     offsets: tuple[tuple[float, float], ...]
     over_s: float = 0.0
+    at_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,8 @@ class Repeats:
     """How a case repeats on a machine: slopes with their covariance, and the spread between runs and launches.
 
     `tau` is the standard deviation between runs of no duration, with `df` degrees of freedom; `runs` says how many
-    were behind it. `seen` is what the case's own runs say, as a multiple of the variance that was assumed at first, and
+    were behind it, in how many different `hours`. `seen` is what the case's
+    own runs say, as a multiple of the variance that was assumed at first, and
     `own` its degrees of freedom: other cases of the machine learn from that.
     """
 
@@ -73,10 +80,25 @@ class Repeats:
     runs: int = 0
     seen: float = 1.0
     own: float = 0.0
+    hours: int = 1
 
     def between(self, over_s: float) -> float:
         """Return the standard deviation between runs whose launches are spread over so many seconds."""
+        return math.hypot(self._within_hours(over_s), self._between_hours)
+
+    def half(self, over_s: float, upper: float) -> float:
+        """Return half an interval for what runs differ by (a log), up to this quantile (0.975 of a 95% interval)."""
+        from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to import
+
+        known = float(stdtrit(self.df, upper)) * self._within_hours(over_s)
+        return math.hypot(known, float(ndtri(upper)) * self._between_hours)
+
+    def _within_hours(self, over_s: float) -> float:
         return self.tau * math.sqrt(share_left(over_s))
+
+    @property
+    def _between_hours(self) -> float:
+        return HOURS_SD / math.sqrt(self.hours)
 
 
 def share_left(over_s: float) -> float:
@@ -131,6 +153,8 @@ def learn(runs: Sequence[Run], latency_ns: float, restless: float = 1.0) -> Repe
     precision = np.linalg.inv(prior.covariance)
     slopes, covariance, df = prior.slopes, prior.covariance, prior.df
     ratio, own = 1.0, 0.0
+    times = sorted(run.at_s for run in runs)
+    hours = 1 + sum(later - earlier > APART_S for earlier, later in itertools.pairwise(times))
     for _ in range(ROUNDS):
         weights = 1 / (tau * left + launch / counts)
         apart = means - (weights[:, None] * means).sum(axis=0) / weights.sum()
@@ -151,4 +175,4 @@ def learn(runs: Sequence[Run], latency_ns: float, restless: float = 1.0) -> Repe
             ratio = max(0.0, seen / own - shared) / left.mean() / expected(latency_ns).tau ** 2
             tau = max((all_of_it - shared) / left.mean(), (0.3 * prior.tau) ** 2)
             df = PRIOR_DF + own
-    return Repeats(slopes, covariance, math.sqrt(tau), df, math.sqrt(launch), len(runs), float(ratio), own)
+    return Repeats(slopes, covariance, math.sqrt(tau), df, math.sqrt(launch), len(runs), float(ratio), own, hours)

@@ -113,7 +113,7 @@ def estimate(
     of_slopes = float(stdtrit(df + LEAST_RUN * known.runs, upper))  # every earlier run tells of them, too
     within = math.hypot(float(stdtrit(df, upper)) * math.sqrt(residual / n), of_slopes * bridged)
     spread = repeats.between(over_s) if repeats else 0.0
-    between = float(stdtrit(repeats.df, upper)) * spread if repeats else 0.0
+    between = repeats.half(over_s, upper) if repeats else 0.0
     below, above = math.hypot(within, between, unsure), math.hypot(within, between)
     latency, inner_lo, inner_hi, lo, hi = (math.exp(centre + x) for x in (0.0, -within, within, -below, above))
     return Estimate(latency, inner_lo, inner_hi, lo, hi, speed, spread)

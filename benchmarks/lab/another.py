@@ -70,7 +70,7 @@ def judge(
         if estimate is None or not evidence.sound or len(evidence.launches) < 2:
             continue
         told[name].append((estimate, len(evidence.launches)))
-        past[name].append(runs.Past("", state.kept(), evidence.over_s))
+        past[name].append(runs.Past("", state.kept(), evidence.over_s, _start(cases[name][i]) / 1e9))
         if learn is None or len(past[name]) <= learn:
             spreads[name] = state.spread(past[name])
     return [one for name in sorted(told) for one in _held(name, told[name], learn or 0)]

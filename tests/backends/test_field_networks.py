@@ -38,9 +38,9 @@ def measure(tmp_path: Path) -> Callable[..., Seen]:
         artifact = export.ensure(case.network)
         worker = Worker()
         request = {"artifact": artifact.folder, "backend": case.backend.name, "options": case.backend.options}
-        loaded = worker.load({**request, "settings": {"threads": 1}, "cores": []})
-        inspected = worker.inspect({})
-        worker.close({})
+        loaded = worker.load(**request, settings={"threads": 1}, cores=[], given=[])
+        inspected = worker.inspect()
+        worker.close()
         return case, artifact, loaded, inspected
 
     return run

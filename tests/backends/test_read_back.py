@@ -13,6 +13,7 @@ import pytest
 
 from bench import backends, export
 from bench.artifact.artifact import Artifact, TensorInfo
+from bench.backends.answers import Inspected
 from bench.backends.base import Operator
 from bench.backends.buffers import unwritten
 from bench.backends.ov_graph import attention_macs, precision_of, product_macs
@@ -43,7 +44,7 @@ def inspected(backend: str, threads: int = 1) -> tuple[tuple[str, str] | None, d
     artifact = export.ensure(case.network)
     with Launch(case, 300.0) as launch:
         loaded = launch.load(artifact.folder, [])
-        found = launch.ask("inspect")
+        found = launch.ask("inspect", Inspected)
     return fault_of(case, artifact, loaded["parity_rel_l2"], found), found
 
 
@@ -114,7 +115,7 @@ def test_onnxruntime_sends_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest
     case = Case(Network(zoo.resolve(str(tmp_path / "net.onnx"))), backends.resolve("onnxruntime"))
     with Launch(case, 300.0) as launch:
         launch.load(export.ensure(case.network).folder, [])
-        launch.ask("close")
+        launch.ask("close", dict[str, int])
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "net.onnx"]
 
 

@@ -19,6 +19,8 @@ from bench.plan.protocol import Protocol
 from bench.rows.schema import Row
 from tests.measure.test_evidence import block
 
+CASE = cross([zoo.resolve("squeezenet")], [backends.resolve("fake")]).cases[0]
+
 
 def launches(logs: list[list[float]], **more: Any) -> list[LaunchRecord]:
     """Launches of rounds with these log medians."""
@@ -57,7 +59,7 @@ def test_the_interval_covers() -> None:
     row, hits = Row(status="ok"), 0
     for _ in range(400):
         replicate = rng.normal(0, 0.01, (2, 5, 1)) + rng.normal(0, 0.005, (2, 5, 4)) + rng.normal(0, 0.1, (5, 1))
-        sides = [CaseState(None, launches=launches(w.tolist())) for w in replicate]  # type: ignore[arg-type]
+        sides = [CaseState(CASE, launches=launches(w.tolist())) for w in replicate]
         (one,) = ratios([(sides[0], row), (sides[1], row)])
         hits += one.found.lo <= 0 <= one.found.hi
     assert 0.92 <= hits / 400 <= 0.98
@@ -81,7 +83,7 @@ def test_the_runner_tells_them_by_group(tiny: Path) -> None:
 
 @pytest.mark.parametrize("status", ["failed", "downgraded", "mismatch"])
 def test_what_was_not_measured_as_asked_is_left_out(status: str) -> None:
-    sides = [CaseState(None, launches=launches([[0.0]] * 4)) for _ in range(2)]  # type: ignore[arg-type]
+    sides = [CaseState(CASE, launches=launches([[0.0]] * 4)) for _ in range(2)]
     assert len(ratios([(sides[0], Row(status="ok")), (sides[1], Row(status="noisy"))])) == 1
     assert ratios([(sides[0], Row(status="ok")), (sides[1], Row(status=status))]) == []
     assert ratios([(sides[0], Row(status="ok")), (sides[1], Row(status="noisy", emulated=True))]) == []

@@ -132,9 +132,9 @@ def test_a_worker_that_may_not_be_pinned_measures_and_says_so(tiny: Path, monkey
     case = Case(Network(zoo.resolve(str(tiny))), backends.resolve("fake"))
     made, worker = export.ensure(case.network), Worker()
     request = {"artifact": made.folder, "backend": "fake", "options": case.backend.options}
-    loaded = worker.load({**request, "settings": {"threads": 1}, "cores": [0], "given": list(os.environ)})
+    loaded = worker.load(**request, settings={"threads": 1}, cores=[0], given=list(os.environ))
     assert loaded["unpinned"] == "sched_setaffinity: Operation not permitted"
-    state = CaseState(case, artifact=made, launches=[LaunchRecord(loaded)], inspected=worker.inspect({}))
+    state = CaseState(case, artifact=made, launches=[LaunchRecord(loaded)], inspected=worker.inspect())
     assert _remarks(state) == ["not pinned to cores: sched_setaffinity: Operation not permitted"]
 
 

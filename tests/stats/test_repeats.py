@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.stats.repeats import PRIOR_DF, Run, expected, learn, share_left
+from bench.stats.repeats import HOURS_SD, PRIOR_DF, Run, expected, learn, share_left
 from bench.stats.summary import estimate
 
 MS = 1e6
@@ -16,12 +16,13 @@ MS = 1e6
 def runs(rng: np.random.Generator, n: int, tau: float, copy_slope: float = 0.2, launches: int = 5) -> list[Run]:
     """Runs of a 2 ms network on a machine whose shared cache is full at times, in bouts that outlast a run."""
     found = []
-    for _ in range(n):
+    for number in range(n):
         crowd = 0.6 * (rng.random() < 0.4) + rng.normal(0, 0.02, launches)
         slow = rng.normal(0.02, 0.02) + rng.normal(0, 0.005, launches)
         level = math.log(2 * MS) + rng.normal(0, tau)
         logs = level + 0.7 * slow + copy_slope * crowd + rng.normal(0, 0.012, launches)
-        found.append(Run(tuple(logs), tuple(zip(slow.tolist(), crowd.tolist(), strict=True))))
+        beside = tuple(zip(slow.tolist(), crowd.tolist(), strict=True))
+        found.append(Run(tuple(logs), beside, at_s=3600.0 * number))
     return found
 
 
@@ -59,7 +60,7 @@ def test_the_interval_holds_the_mean_of_other_runs(tau: float, known: int) -> No
     # A machine that is worse than what is assumed can be told only from its own runs.
     assert hits / trials >= (0.85 if tau == 0.03 and known < 12 else 0.92)
     if known == 12:
-        assert np.median(widths) < 3.0 * max(math.hypot(tau, 0.012 / math.sqrt(5)), 0.012)
+        assert np.median(widths) < 3.2 * max(math.hypot(tau, 0.012 / math.sqrt(5)), 0.012)
 
 
 def test_time_narrows_and_not_without_end() -> None:
@@ -73,6 +74,13 @@ def test_runs_spread_over_time_tell_of_runs_that_are_not() -> None:
     """A spread seen between long runs stands for more between short ones."""
     rng = np.random.default_rng(3)
     short = runs(rng, 30, 0.02)
-    long = [Run(run.logs, run.offsets, 120.0) for run in short]
+    long = [Run(run.logs, run.offsets, 120.0, run.at_s) for run in short]
     assert learn(long, 2 * MS).tau > 1.5 * learn(short, 2 * MS).tau
-    assert learn(long, 2 * MS).between(120.0) == pytest.approx(learn(short, 2 * MS).between(0.0), rel=0.1)
+    assert learn(long, 2 * MS).between(120.0) == pytest.approx(learn(short, 2 * MS).between(0.0), rel=0.2)
+
+
+def test_runs_of_one_hour_do_not_speak_for_another() -> None:
+    apart = runs(np.random.default_rng(3), 9, 0.01)
+    together = [Run(run.logs, run.offsets, run.over_s, 60.0 * i) for i, run in enumerate(apart)]
+    assert (learn(together, 2 * MS).hours, learn(apart, 2 * MS).hours) == (1, 9)
+    assert learn(together, 2 * MS).between(0.0) > HOURS_SD > learn(apart, 2 * MS).between(0.0)
