@@ -141,7 +141,8 @@ def bench(tmp_path: Path, forks: Forks) -> Bench:
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         words, env = list(map(str, arguments)), os.environ | environment
-        if env.get("PYTHONPATH", "") == PYTHONPATH:
+        own = {key: value for key, value in env.items() if key.startswith("PYTHON")}
+        if own == {key: value for key, value in os.environ.items() if key.startswith("PYTHON")}:
             return forks.run(words, tmp_path, env)
         command = [sys.executable, "-m", "bench", *words]
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)

@@ -82,7 +82,7 @@ def answer(request: Unchecked) -> None:
 
     from bench.artifact import reference
     from bench.export.onnx_file import SMALLER, make_static, open_file
-    from bench.graph.onnx_read import lighten
+    from bench.graph.onnx_read import fetch_small, lighten
     from bench.graph.reading import infer, read_graph
     from bench.graph.weights import parameters_of
 
@@ -90,6 +90,7 @@ def answer(request: Unchecked) -> None:
     path = Path(request["path"])
     try:
         opened = open_file(path, given, request["batch"], request["resolution"])
+        fetch_small(opened.model, opened.path.parent)
         lighten(opened.model)
         make_static(opened.model, opened.settled, opened.symbols)
         inferred = infer(opened.model)

@@ -22,7 +22,7 @@ from bench.export.key import Recipe
 from bench.export.remarks import remarks_on
 from bench.graph.complexity import Complexity, count
 from bench.graph.memory import Lifetimes
-from bench.graph.onnx_read import check_sizes, lighten, read
+from bench.graph.onnx_read import check_sizes, fetch_small, lighten, read
 from bench.graph.reading import OnnxModel, infer, read_graph
 from bench.graph.weights import parameters_of, precision_of
 from bench.plan.shapes import Shapes
@@ -102,6 +102,7 @@ def _examine(recipe: Recipe, draft: Path) -> None:
         place = _static_copy(model, settled, opened.symbols, path, opened.locations, draft)
     own = opened.digest()
     digest = own if place == path else sha256_with_data(place, folder, opened.locations)
+    fetch_small(model, folder)  # after the copy, which shares its data as the file does
     lighten(model)
     complexity, inferred = _count(model, name)
     reading = read_graph(inferred)

@@ -28,8 +28,8 @@ DENSEST = 4  # elements that one entry of `STORED` holds at most (of 2 bits)
 def read(path: Path, name: str) -> tuple[OnnxModel, tuple[str, ...], Path]:
     """Return the model without its external data, where in the model's folder that data is, and the model's path.
 
-    That is `path`, or, where it is a link and the data lies beside the file it leads to, the path of that file. Small
-    external tensors are read, because shapes are computed from them. `name` is what messages call the model.
+    That is `path`, or, where it is a link and the data lies beside the file it leads to, the path of that file. `name`
+    is what messages call the model.
 
     Raises:
         ArtifactError: it is no valid ONNX model, or claims what it does not have.
@@ -54,7 +54,6 @@ def read(path: Path, name: str) -> tuple[OnnxModel, tuple[str, ...], Path]:
         onnx.checker.check_model(_without_data(model))
     except Exception as error:  # its errors share no base class
         raise ArtifactError(f"{name} is not a valid ONNX model: {whole_line(error)}", AGAIN) from error
-    fetch_small(model, path.parent)
     return model, tuple(sorted(locations)), path
 
 

@@ -46,7 +46,7 @@ def _check(part: Network | Settings) -> None:
     for one in fields(part):
         value, bounds = getattr(part, one.name), one.metadata.get("range")
         if bounds and value is not None and not bounds[0] <= value <= bounds[1]:
-            name = one.metadata["key"] or one.name
+            name = one.metadata.get("key") or one.name
             raise ParameterError(
                 f"{name} {value} is not a number from {bounds[0]:g} to {bounds[1]:g}", one.metadata["hint"]
             )
@@ -187,7 +187,7 @@ class Case:
         for part in (self.settings, self.network):
             for one in fields(part):
                 if one.name != "model":
-                    found[one.name] = getattr(part, one.name), one.default, one.metadata["show"]
+                    found[one.name] = getattr(part, one.name), one.default, one.metadata.get("show")
         return found
 
     def __str__(self) -> str:

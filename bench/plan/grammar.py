@@ -62,8 +62,8 @@ def options() -> dict[str, Option]:
                 continue
             hint = hints[one.name]
             kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-            key = one.metadata["key"] or one.name
-            found[key] = Option(key, one.name, kinds[0], one.default, part is Network, one.metadata["read"])
+            key = one.metadata.get("key") or one.name
+            found[key] = Option(key, one.name, kinds[0], one.default, part is Network, one.metadata.get("read"))
     return found
 
 

@@ -149,7 +149,7 @@ def _plain(path: Path, data: bytes) -> tuple[bytes, _Part] | None:
     """Return header and rows of a file as this program writes it; None of any other, which takes longer to read."""
     header, _, body = data.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
     header = header.strip()
-    ours = header.endswith(b",schema_version,error") and not set(header) & set(b'" ')
+    ours = header.endswith(b",error") and b",schema_version," in header and not set(header) & set(b'" ')
     odd = body[:1] in b"\r\n" or b"\n\n" in body or b"\n\r\n" in body or b"\0" in body or body.count(b'"') % 2
     if not ours or (body and (odd or not body.endswith(b"\n"))):
         return None

@@ -20,7 +20,7 @@ from bench.cli.rank import command as rank
 from bench.cli.report import command as report
 from bench.cli.show import command as show
 from bench.rows import file as records
-from bench.rows.schema import COLUMNS
+from bench.rows.schema import COLUMNS, SCHEMA_VERSION
 from tests.rows.field import Cells, job, put, slower, text
 
 COMMANDS = (
@@ -70,7 +70,7 @@ def mutations(rng: random.Random) -> list[Callable[[Cells], str]]:
         changed("latency_ms", rng.choice(["abc", "1,5", "--3", "0x10", "", "nan", "inf", "-1", "0", "1e999", "٣x"])),
         changed(whole, rng.choice(["1.5", "many", "1e400", "0x1", "9" * 5000 + "x"])),
         changed("status", rng.choice(["", "OK!", "ok ok", "\x00"])),
-        changed("schema_version", rng.choice(["3", "99", "1e9", "two", "-"])),
+        changed("schema_version", rng.choice([str(SCHEMA_VERSION + 1), "99", "1e9", "two", "-"])),
         lambda one: text([one]).partition("\n")[2].rstrip("\n")[: -rng.randrange(2, 150)] + "\n",
         lambda one: '"' + text([one]).partition("\n")[2],
         lambda one: text([one]).partition("\n")[2].replace(",", ",,", 1),
