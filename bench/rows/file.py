@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from bench.base import cache
-from bench.base.errors import OutputError, UsageError
+from bench.base.errors import OutputError
 from bench.base.escape import csv_guard, csv_unguard, line
 from bench.base.wire import Unchecked
 from bench.rows import table
@@ -50,27 +50,25 @@ def writing(output: Path) -> Iterator[str]:
     """Prepare `output` and keep other runs off it; yields what was set aside, as `prepare` says.
 
     Raises:
-        OutputError: it cannot be written, or holds something else.
-        UsageError: another run is writing to it.
+        OutputError: it cannot be written, holds something else, or another run is writing to it.
     """
     note = prepare(output)
     name = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:16]
     with ExitStack() as held:
+        lock = None
         with suppress(OutputError, OSError):  # no cache, no lock: nobody else has one there either
-            held.enter_context(_alone(cache.folder("outputs") / name, output))
+            lock = held.enter_context((cache.folder("outputs") / name).open("w"))
+        if lock is not None:
+            _alone(lock, output)
         yield note
 
 
-@contextmanager
-def _alone(lock: Path, output: Path) -> Iterator[None]:
-    with lock.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(
-                f"another run is writing to {output}", "wait for its end, or choose another --output"
-            ) from None
-        yield
+def _alone(lock: IO[str], output: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        hint = "wait for its end, or choose another --output"
+        raise OutputError(f"another run is writing to {output}", hint) from None
 
 
 def prepare(output: Path) -> str:
