@@ -52,3 +52,23 @@ def test_the_scaffolding_is_whole() -> None:
     assert "make test" in ci
     assert "make lint" in ci
     assert (ROOT / "LICENSE").read_text().lstrip().startswith("Apache License")
+
+
+def test_the_front_page_shows_ok_rows_of_this_schema() -> None:
+    """Every line of README's table is a row that is kept, is ok, and was written under the rules of today."""
+    from bench.rows import file
+    from bench.rows.schema import SCHEMA_VERSION
+
+    rows = {(r.model, r.backend, r.threads): r for r in file.read(ROOT / "results/epyc-vm-2core/nine.csv")}
+    table = (ROOT / "README.md").read_text("utf-8").partition("model         backend")[2].partition("```")[0]
+    shown = [line.split() for line in table.splitlines() if re.match(r"\S+ +(onnxruntime|openvino|torch) +\d", line)]
+    assert len(shown) == 9
+    for model, backend, macs, latency, width, *_, status in shown:
+        row = rows[model, backend, 1]
+        assert (row.status, status, row.schema_version) == ("ok", "ok", SCHEMA_VERSION)
+        assert row.latency_ms is not None
+        assert row.latency_lo_ms is not None
+        assert row.latency_hi_ms is not None
+        half = (row.latency_hi_ms - row.latency_lo_ms) / 2 / row.latency_ms
+        assert (float(latency), width) == (pytest.approx(row.latency_ms, abs=6e-4), f"±{half:.1%}")
+        assert float(macs) == pytest.approx((row.macs or 0) / 1e6, abs=0.06)
