@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
-from bench.graph.reading import read_graph
+from bench.graph.reading import OnnxModel, read_graph
 
 NAMES = {1: "fp32", 10: "fp16", 16: "bf16", 11: "fp64", 2: "int8", 3: "int8", 21: "int4", 22: "int4"}  # of ONNX
 
 
-def computes(inferred: Any, macs: Mapping[str, int]) -> str:
+def computes(inferred: OnnxModel, macs: Mapping[str, int]) -> str:
     """Return the precision that most MACs have; empty where nothing tells. `macs` are those of nodes, by name.
 
     Weights of 8 bits through ``DequantizeLinear`` make a file small, not its arithmetic: that is of 8 bits where the

@@ -13,13 +13,14 @@ from bench.base.errors import clip
 from bench.graph.inference import constant_of
 from bench.graph.nodes import STANDARD, everywhere, is_random, subgraphs
 from bench.graph.onnx_read import tensors
+from bench.graph.reading import OnnxModel, OnnxNode, OnnxTensor
 
 SUBNORMAL_SHARE = 1e-3  # of a weight's elements: from here on a complaint about our own networks
 TINY = float(np.finfo(np.float32).tiny)
 CHUNK = 1 << 22
 
 
-def remarks_on(model: Any, folder: Path) -> tuple[str, ...]:
+def remarks_on(model: OnnxModel, folder: Path) -> tuple[str, ...]:
     """Name random operators, a Dropout that trains, and subnormal weights; external data is read in pieces."""
     found = []
     nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
@@ -46,17 +47,17 @@ def subnormal_share(values: NDArray[Any]) -> float:
     return float(np.mean((magnitude > 0) & (magnitude < TINY))) if magnitude.size else 0.0
 
 
-def _called(nodes: list[Any]) -> str:
+def _called(nodes: list[OnnxNode]) -> str:
     first = nodes[0]
     more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
     return f"{first.op_type} ({clip(first.name or first.output[0], 40)}){more}"
 
 
-def _verb(nodes: list[Any], one: str, many: str) -> str:
+def _verb(nodes: list[OnnxNode], one: str, many: str) -> str:
     return many if len(nodes) > 1 else one
 
 
-def _trains(node: Any, model: Any) -> bool:
+def _trains(node: OnnxNode, model: OnnxModel) -> bool:
     """Tell whether a node is a Dropout in training mode: by its third input, before opset 7 by an attribute."""
     if node.op_type != "Dropout" or node.domain not in STANDARD:
         return False
@@ -73,7 +74,7 @@ def _trains(node: Any, model: Any) -> bool:
     return tensor is not None and bool(np.any(numpy_helper.to_array(tensor)))
 
 
-def _share(tensor: Any, folder: Path) -> float:
+def _share(tensor: OnnxTensor, folder: Path) -> float:
     """Return the share of a tensor's elements that are subnormal; 0 for other types than fp32."""
     from onnx import TensorProto
 
@@ -86,7 +87,7 @@ def _share(tensor: Any, folder: Path) -> float:
     return found / total if total else 0.0
 
 
-def _pieces(tensor: Any, folder: Path) -> Iterator[NDArray[Any]]:
+def _pieces(tensor: OnnxTensor, folder: Path) -> Iterator[NDArray[Any]]:
     from onnx import TensorProto
 
     if tensor.data_location == TensorProto.EXTERNAL:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.graph.nodes import STANDARD, attributes_of, is_random, renamed, subgraphs, uses
+from bench.graph.reading import OnnxTensor
 from bench.graph.runtime_shapes import of_form, of_runtime
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class _Pass:
             return True
         return kind is not None and kind.WhichOneof("value") not in (None, "tensor_type")  # a sequence has no shape
 
-    def _remember(self, name: str, tensor: Any) -> None:
+    def _remember(self, name: str, tensor: OnnxTensor) -> None:
         from onnx import TensorProto, numpy_helper
 
         if tensor.data_location == TensorProto.EXTERNAL or prod(tensor.dims) > SMALL:

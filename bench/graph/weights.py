@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 from bench.graph.access import parameter_inputs, parameters, stored_as
 from bench.graph.nodes import attributes_of
-from bench.graph.reading import Reading
+from bench.graph.reading import OnnxModel, OnnxNode, Reading
 
 # ONNX element types by their number, for the precisions that a row tells.
 PRECISIONS = {1: "fp32", 10: "fp16", 16: "bf16", 11: "fp64", 2: "int8", 3: "int8", 21: "int4", 22: "int4", 23: "fp4"}
@@ -20,7 +19,7 @@ def parameters_of(reading: Reading) -> int:
     return sum(parameters(node, reading, seen) for node in reading.nodes)
 
 
-def precision_of(reading: Reading, model: Any) -> str:
+def precision_of(reading: Reading, model: OnnxModel) -> str:
     """Name the precision of the weights by the type that holds most of them, as stored before they are dequantised.
 
     Of a graph whose nodes have none (those of a loop's body) what is stored anywhere in `model` decides.
@@ -44,7 +43,7 @@ def precision_of(reading: Reading, model: Any) -> str:
     return max(held, key=lambda kind: held[kind]) if held else "fp32"
 
 
-def _kind(node: Any, name: str, reading: Reading) -> str:
+def _kind(node: OnnxNode, name: str, reading: Reading) -> str:
     if node.op_type == "MatMulNBits" and name == node.input[1]:
         return f"int{attributes_of(node).get('bits', 4)}"
     if node.op_type == "MatMulBnb4" and name == node.input[1]:
