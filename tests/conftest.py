@@ -19,7 +19,8 @@ import pytest
 from bench.papers.figures import Counts
 from tests.forked import Forks
 
-PYTHONPATH = os.environ.get("PYTHONPATH", "")
+# What an interpreter reads when it starts: a fork has it from its parent.
+PYTHON = {key: value for key, value in os.environ.items() if key.startswith("PYTHON")}
 # The first example pays for imports, and the machine may be busy: time is no criterion.
 hypothesis.settings.register_profile("bench", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("bench")
@@ -141,8 +142,7 @@ def bench(tmp_path: Path, forks: Forks) -> Bench:
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         words, env = list(map(str, arguments)), os.environ | environment
-        own = {key: value for key, value in env.items() if key.startswith("PYTHON")}
-        if own == {key: value for key, value in os.environ.items() if key.startswith("PYTHON")}:
+        if {key: value for key, value in env.items() if key.startswith("PYTHON")} == PYTHON:
             return forks.run(words, tmp_path, env)
         command = [sys.executable, "-m", "bench", *words]
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)

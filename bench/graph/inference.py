@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.graph.nodes import STANDARD, attributes_of, is_random, renamed, subgraphs, uses
-from bench.graph.reading import OnnxTensor
 from bench.graph.runtime_shapes import of_form, of_runtime
 
 if TYPE_CHECKING:
     import onnx
+
+    from bench.graph.reading import OnnxTensor
 
 SMALL = 4096  # elements; what shapes, indices and sizes are computed from is smaller by far
 # Operators that are computed here: what exporters compute shapes, indices and conditions with.
