@@ -6,7 +6,6 @@ shown, and where, is the caller's matter.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -172,37 +171,6 @@ def measure(
         done += 1
         step(f"{row.status}: {row.model} on {row.backend}")
         yield row
-
-
-# What a machine is learnt with: short, so that it feels what disturbs, and known to every runtime.
-LEARNT_WITH, LEARNING_RUNS, LEARNING_S = "shufflenetv2", 4, 60.0
-
-
-def learn(there: Target, transport: Transport, threads: int, told: Listener) -> None:
-    """Measure one small network on the runtimes there, a few times within a minute, and keep what that says.
-
-    Raises:
-        Unsupported: no runtime is installed there.
-    """
-    from bench.base.errors import Unsupported
-    from bench.measure.cases import backend_of
-    from bench.measure.launch import runtimes
-    from bench.measure.runner import Runner
-    from bench.plan import zoo
-    from bench.plan.case import cross
-    from bench.plan.protocol import LEARNING
-
-    names = [name for name, installed in runtimes(transport).items() if installed and name != "fake"]
-    if not names:
-        raise Unsupported(f"no runtime is installed on {there.name}", "pip install 'isoflops[onnxruntime]' there")
-    begin = time.monotonic()
-    for number in range(LEARNING_RUNS):
-        time.sleep(max(0.0, begin + number * LEARNING_S / LEARNING_RUNS - time.monotonic()))
-        told(Progress(number, LEARNING_RUNS, f"run {number + 1}: {LEARNT_WITH} on {', '.join(names)}"))
-        plan = cross([zoo.resolve(LEARNT_WITH)], [backend_of(name, there) for name in names], (threads,), (1,),
-                     (None,), there.name, LEARNING)  # fmt: skip
-        for _ in Runner(plan, list(there.cores), transport=transport).run():
-            pass
 
 
 def compare(

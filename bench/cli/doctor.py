@@ -22,7 +22,7 @@ def command(threads: int, target: str, as_json: bool, forget: bool, learn: bool,
     """
     from dataclasses import asdict
 
-    from bench.api import measuring
+    from bench.api import learning, measuring
     from bench.cli._progress import bar
     from bench.machine import baseline, runs
     from bench.machine.doctor import baseline_speed, repeatability
@@ -33,8 +33,8 @@ def command(threads: int, target: str, as_json: bool, forget: bool, learn: bool,
         if forget:
             baseline.forget(machine)
         if learn:
-            with bar(measuring.LEARNING_RUNS) as shown:
-                measuring.learn(there, transport, threads, shown.hear)
+            with bar(learning.RUNS) as shown:
+                learning.learn(there, transport, threads, shown.hear)
         limit = repeatability(runs.repeat_sd(machine), Protocol().widest)
         symptoms = [*transport.doctor(threads), baseline_speed(baseline.known(machine)), limit]
     print_records([asdict(symptom) for symptom in symptoms], "json" if as_json else format)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.base import cache
 from bench.base.errors import OutputError
+from bench.base.files import write_whole
 from bench.machine.environment import Environment
 from bench.machine.identity import machine_of
 
@@ -43,9 +43,7 @@ def remember(environment: Environment, key: str, log_ratios: Sequence[float]) ->
         with cache.locked(file.with_suffix(".lock")):
             known = _read(file)
             known[key] = [*known.get(key, []), *log_ratios][-KEPT:]
-            draft = file.with_suffix(".draft")
-            draft.write_text(json.dumps(known))
-            os.replace(draft, file)
+            write_whole(file, json.dumps(known).encode())
     except (OSError, OutputError):
         return
 

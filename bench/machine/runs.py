@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from bench.base import cache
 from bench.base.errors import OutputError
+from bench.base.files import write_whole
 from bench.machine.environment import Environment
 from bench.machine.identity import machine_of
 
@@ -54,10 +54,11 @@ def remember(environment: Environment, case: str, run: Past, spread: tuple[float
         file = _file(environment, case)
         with cache.locked(folder(environment) / "lock"):
             rows = [[past.run_id, past.at_s, past.over_s, past.launches] for past in [*_read(file), run][-KEPT:]]
-            _write(file, {"case": case, "runs": rows})
+            write_whole(file, json.dumps({"case": case, "runs": rows}).encode())
             known = _spreads(environment)
             known.pop(file.stem, None)
-            _write(folder(environment) / SPREADS, dict([*known.items(), (file.stem, spread)][-MOST_CASES:]))
+            latest = dict([*known.items(), (file.stem, spread)][-MOST_CASES:])
+            write_whole(folder(environment) / SPREADS, json.dumps(latest).encode())
     except (OSError, OutputError):
         return
 
@@ -84,12 +85,6 @@ def repeat_sd(environment: Environment) -> tuple[float, int] | None:
             medians = [statistics.geometric_mean(row[0] for row in run.launches) for run in past]
             found.append(statistics.stdev(medians) / statistics.fmean(medians))
     return (statistics.median(found), len(found)) if found else None
-
-
-def _write(file: Path, content: object) -> None:
-    draft = file.with_suffix(".draft")
-    draft.write_text(json.dumps(content))
-    os.replace(draft, file)
 
 
 def _file(environment: Environment, case: str) -> Path:

@@ -39,8 +39,8 @@ class Weighing:
     """What counts of a case: per launch its latencies in ns and how far the machine was from its baseline speed.
 
     An offset is the pair of logs of product and copy over their usual times. `crowded` is the share of the blocks that
-    count in which somebody else filled the shared cache; `over_s` the seconds from the first launch to the last. Where
-    no launch was undisturbed, all of them stand here as they are, and `sound` is false.
+    count in which somebody else filled the shared cache; `over_s` the seconds from the first launch to the last, and
+    `counting` their numbers. Where no launch was undisturbed, all of them stand here as they are, and `sound` is false.
     """
 
     launches: list[list[int]]
@@ -50,6 +50,7 @@ class Weighing:
     sound: bool = True
     crowded: float = 0.0
     over_s: float = 0.0
+    counting: tuple[int, ...] = ()
 
     @property
     def share_aside(self) -> float:
@@ -126,8 +127,8 @@ def weigh(launches: Sequence[Sequence[Block]], baseline: BaselineSpeed | None, t
     baseline = baseline or baseline_of([reading(block) for block in blocks])
     full = full_share(blocks, threads)
     aside: dict[str, int] = {}
-    kept: list[list[Block]] = []
-    for launch in launches:
+    kept: dict[int, list[Block]] = {}
+    for number, launch in enumerate(launches):
         left = []
         for block in launch:
             reason = fault(block, baseline, full, threads)
@@ -138,12 +139,12 @@ def weigh(launches: Sequence[Sequence[Block]], baseline: BaselineSpeed | None, t
         if left and len(left) < min(LEAST_BLOCKS, len(launch)):
             aside["alone"] = aside.get("alone", 0) + len(left)
         elif left:
-            kept.append(left)
+            kept[number] = left
     sound = bool(kept)
-    kept = kept or [list(launch) for launch in launches if launch]
-    latencies = [[ns for block in launch for ns in block["latency_ns"]] for launch in kept]
-    starts = [launch[0].get("start_ns", 0) for launch in kept]
-    beside = [[offset(block, baseline) for block in launch] for launch in kept]
+    kept = kept or {number: list(launch) for number, launch in enumerate(launches) if launch}
+    latencies = [[ns for block in launch for ns in block["latency_ns"]] for launch in kept.values()]
+    starts = [launch[0].get("start_ns", 0) for launch in kept.values()]
+    beside = [[offset(block, baseline) for block in launch] for launch in kept.values()]
     means = [(statistics.fmean(p for p, _ in pairs), statistics.fmean(c for _, c in pairs)) for pairs in beside]
     return Weighing(
         latencies,
@@ -153,4 +154,5 @@ def weigh(launches: Sequence[Sequence[Block]], baseline: BaselineSpeed | None, t
         sound,
         statistics.fmean(copy > REGIME for pairs in beside for _, copy in pairs),
         max(0.0, (starts[-1] - starts[0]) / 1e9),
+        tuple(kept),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -155,14 +156,9 @@ def _remarks(state: CaseState) -> list[str]:
     return [*told, f"set in the worker's environment: {', '.join(hidden)}"] if hidden else told
 
 
-def _cores(state: CaseState, counted: list[list[int]]) -> str:
-    """Name the cores of the launches whose samples count, in the order of the launches."""
-    names, left = [], list(counted)
-    for launch in state.launches:
-        brought = iter([ns for block in launch.blocks for ns in block["latency_ns"]])
-        if left and all(ns in brought for ns in left[0]):  # blocks that count, in order of time
-            left.pop(0)
-            names.append(" ".join(map(str, launch.loaded["cores"])))
+def _cores(state: CaseState, counting: Sequence[int]) -> str:
+    """Name the cores of the launches that count, in the order of the launches."""
+    names = [" ".join(map(str, state.launches[number].loaded["cores"])) for number in counting]
     return ", ".join(dict.fromkeys(names))
 
 
@@ -206,7 +202,7 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         "emulated": any(row.get("emulated") for row in loaded),
         "blocks": len(blocks),
         "samples": len(samples),
-        "cores": _cores(state, weighing.launches),
+        "cores": _cores(state, weighing.counting),
         "parity_rel_l2": max(row["parity_rel_l2"] for row in loaded),
         "parity_top1": all(row["parity_top1"] for row in loaded),
         "peak_rss_mb": max(rss) / 2**20 if rss else None,

@@ -13,7 +13,7 @@ SAME = {"pads": [1, 1, 1, 1]}
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 
 
-def value(name: str, *shape: int, kind: int = FLOAT) -> Any:
+def value(name: str, *shape: object, kind: int = FLOAT) -> Any:
     return helper.make_tensor_value_info(name, kind, list(shape))
 
 
@@ -35,10 +35,12 @@ def model(
     outputs: Sequence[Any],
     weights: Sequence[Any] = (),
     opset: int = 17,
+    inside: Sequence[Any] = (),
 ) -> ModelProto:
+    """Make a model; `inside` are shapes of inner tensors that the file keeps."""
     domains = sorted({n.domain for n in nodes if n.domain})
     opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(d, 1) for d in domains)]
-    graph = helper.make_graph(list(nodes), "g", list(inputs), list(outputs), list(weights))
+    graph = helper.make_graph(list(nodes), "g", list(inputs), list(outputs), list(weights), value_info=list(inside))
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
@@ -202,13 +204,22 @@ def weight_only_conv() -> ModelProto:
     return model(nodes, [value("x", 1, 32, 16, 16)], [value("c1", 1, 32, 16, 16)], weights)
 
 
+def held(dtype: Any, kind: int) -> ModelProto:
+    """Weights in Constant nodes, none in the initializer list."""
+    tensors = [weight("w", 8, 3, 3, 3, dtype=dtype), weight("b", 8, dtype=dtype)]
+    nodes = [*(node("Constant", [], [t.name], value=t) for t in tensors)]
+    nodes += [node("Conv", ["x", "w", "b"], ["y"], "conv", **SAME)]
+    return model(nodes, [value("x", 1, 3, 16, 16, kind=kind)], [value("y", 1, 8, 16, 16, kind=kind)])
+
+
+def constant_weights() -> ModelProto:
+    """In fp32."""
+    return held(np.float32, FLOAT)
+
+
 def constant_weights_fp16() -> ModelProto:
-    """fp16 weights in Constant nodes, none in the initializer list."""
-    held = [weight("w", 8, 3, 3, 3, dtype=np.float16), weight("b", 8, dtype=np.float16)]
-    nodes = [node("Constant", [], [t.name], value=t) for t in held] + [
-        node("Conv", ["x", "w", "b"], ["y"], "conv", **SAME)
-    ]
-    return model(nodes, [value("x", 1, 3, 16, 16, kind=HALF)], [value("y", 1, 8, 16, 16, kind=HALF)])
+    """In fp16."""
+    return held(np.float16, HALF)
 
 
 def pass_through(through: str = "") -> ModelProto:

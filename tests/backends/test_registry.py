@@ -52,6 +52,13 @@ def test_a_broken_one_says_why(name: str, plugins: Plugins) -> None:
     assert backends.get("fake").name == "fake"
 
 
+def only_row(bench: Bench, tiny: Path, spec: str) -> dict[str, object]:
+    """Run the tiny network once on a backend; return its row."""
+    ran = bench("run", "--model", tiny, "--backend", spec, "--launches", "1", "--budget", "0.5", "--format", "json")
+    (row,) = json.loads(ran.stdout)
+    return dict(row)
+
+
 def test_the_others_are_listed_and_run(plugins: Plugins, bench: Bench, tiny: Path) -> None:
     plugins.add("halfway", BROKEN["import"][0])
     plugins.add("missing", f'{WORKS}    modules, packages = ("no_such.runtime",), ("no-such-runtime",)\n')
@@ -65,15 +72,13 @@ def test_the_others_are_listed_and_run(plugins: Plugins, bench: Bench, tiny: Pat
     assert rows["works"]["installed"] == rows["onnxruntime"]["installed"] == "yes"
     assert rows["onnxruntime"]["version"]
     assert "No module named" in one_line_error(bench("run", "--model", tiny, "--backend", "halfway"))
-    ran = bench("run", "--model", tiny, "--backend", "works", "--launches", "1", "--budget", "0.5", "--format", "json")
-    (row,) = json.loads(ran.stdout)
+    row = only_row(bench, tiny, "works")
     assert row["status"] in ("ok", "noisy"), row["error"]
 
 
 def test_what_cannot_tell_its_graph_has_no_macs_executed(plugins: Plugins, bench: Bench, tiny: Path) -> None:
     plugins.add("blind", WORKS)
-    ran = bench("run", "--model", tiny, "--backend", "blind", "--launches", "1", "--budget", "0.5", "--format", "json")
-    (row,) = json.loads(ran.stdout)
+    row = only_row(bench, tiny, "blind")
     assert row["macs"] > 0
     assert row["macs_executed"] is None
     assert row["threads_effective"] is None
@@ -86,20 +91,7 @@ def test_what_cannot_tell_its_graph_has_no_macs_executed(plugins: Plugins, bench
 
 
 def test_what_ran_elsewhere_is_downgraded(bench: Bench, tiny: Path) -> None:
-    ran = bench(
-        "run",
-        "--model",
-        tiny,
-        "--backend",
-        "fake:placed=0.75",
-        "--launches",
-        "1",
-        "--budget",
-        "0.5",
-        "--format",
-        "json",
-    )
-    (row,) = json.loads(ran.stdout)
+    row = only_row(bench, tiny, "fake:placed=0.75")
     assert row["status"] == "downgraded"
     assert row["error"].startswith("only 75.0% of the operators and 75.0% of the MACs ran on fake (elsewhere: ")
 
@@ -110,35 +102,20 @@ def test_a_real_fallback_is_downgraded(bench: Bench, tiny: Path) -> None:
     if "AzureExecutionProvider" not in ort.get_available_providers():
         pytest.skip("this build of onnxruntime has no second provider")
     spec = "onnxruntime:provider=azure"
-    ran = bench("run", "--model", tiny, "--backend", spec, "--launches", "1", "--budget", "0.5", "--format", "json")
-    (row,) = json.loads(ran.stdout)
+    row = only_row(bench, tiny, spec)
     assert row["status"] == "downgraded"
     assert "ran on AzureExecutionProvider (elsewhere: Conv on CPUExecutionProvider" in row["error"]
 
 
 def test_a_provider_that_the_build_lacks_is_one_line(bench: Bench, tiny: Path) -> None:
-    ran = bench(
-        "run",
-        "--model",
-        tiny,
-        "--backend",
-        "onnxruntime:provider=qnnx",
-        "--launches",
-        "1",
-        "--budget",
-        "0.5",
-        "--format",
-        "json",
-    )
-    (row,) = json.loads(ran.stdout)
+    row = only_row(bench, tiny, "onnxruntime:provider=qnnx")
     assert row["status"] == "unsupported"
     assert "no execution provider 'qnnx'" in row["error"]
 
 
 def test_load_must_return_a_session(plugins: Plugins, bench: Bench, tiny: Path) -> None:
     plugins.add("odd", WORKS.replace("return S(artifact)", "return 7"))
-    ran = bench("run", "--model", tiny, "--backend", "odd", "--launches", "1", "--budget", "0.5", "--format", "json")
-    (row,) = json.loads(ran.stdout)
+    row = only_row(bench, tiny, "odd")
     assert row["status"] == "unsupported"
     assert "load() returned a int, no Session" in row["error"]
 

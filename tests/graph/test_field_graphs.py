@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from bench import export
 from bench.api import inspect
@@ -17,36 +17,25 @@ from bench.api.graphs import Inspection
 from bench.base.errors import BenchError
 from bench.plan import shapes, zoo
 from bench.plan.case import Network
-
-node = helper.make_node
-FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
-SAME = {"pads": [1, 1, 1, 1]}
-
-
-def value(name: str, *shape: object, kind: int = FLOAT) -> Any:
-    return helper.make_tensor_value_info(name, kind, list(shape))
-
-
-def given(name: str, numbers: object, dtype: Any = np.float32) -> Any:
-    return numpy_helper.from_array(np.array(numbers, dtype), name)
-
-
-def weight(name: str, *shape: int, dtype: Any = np.float32) -> Any:
-    generator = np.random.default_rng([*name.encode(), *shape])
-    return given(name, generator.standard_normal(shape) * 0.1, dtype)
-
-
-def whole(name: str, *shape: int) -> Any:
-    generator = np.random.default_rng([*name.encode(), *shape])
-    return given(name, generator.integers(-127, 128, shape), np.int8)
-
-
-def model(
-    nodes: Sequence[Any], inputs: Any, outputs: Any, weights: Any = (), inside: Any = (), domains: Any = ()
-) -> Any:
-    graph = helper.make_graph(nodes, "g", inputs, outputs, list(weights), value_info=list(inside))
-    opsets = [helper.make_opsetid("", 17), *(helper.make_opsetid(d, 1) for d in domains)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+from tests.backends.networks import (
+    FLOAT,
+    SAME,
+    constant_weights,
+    constant_weights_fp16,
+    dead_conv,
+    dynamic_int8_mlp,
+    given,
+    mnist_mlp,
+    model,
+    node,
+    pass_through,
+    static_qgemm,
+    strided_1x1,
+    value,
+    weight,
+    weight_only_int8,
+    whole,
+)  # fmt: skip
 
 
 def two_convs(inputs: Any, outputs: Any, inside: Any) -> Any:
@@ -55,7 +44,7 @@ def two_convs(inputs: Any, outputs: Any, inside: Any) -> Any:
         node("Relu", ["a"], ["b"], "relu"),
         node("Conv", ["b", "w2"], ["y"], "second", **SAME),
     ]
-    return model(nodes, inputs, outputs, [weight("w1", 4, 3, 3, 3), weight("w2", 4, 4, 3, 3)], inside)
+    return model(nodes, inputs, outputs, [weight("w1", 4, 3, 3, 3), weight("w2", 4, 4, 3, 3)], inside=inside)
 
 
 def stale_batch() -> Any:
@@ -85,35 +74,6 @@ def stale_in_a_branch() -> Any:
     return model(nodes, [value("x", "N", 3, 8, 8)], [value("y", 1, 4, 8, 8)], weights)
 
 
-def dead_conv() -> Any:
-    """A convolution whose result no output needs."""
-    nodes = [
-        node("Conv", ["x", "w1"], ["a"], "needed", **SAME),
-        node("Conv", ["a", "w2"], ["left"], "dead", **SAME),
-        node("Relu", ["a"], ["y"], "relu"),
-    ]
-    weights = [weight("w1", 8, 3, 3, 3), weight("w2", 32, 8, 3, 3)]
-    return model(nodes, [value("x", 1, 3, 16, 16)], [value("y", 1, 8, 16, 16)], weights)
-
-
-def held(dtype: Any, kind: int) -> Any:
-    """Weights in Constant nodes."""
-    tensors = [weight("w", 8, 3, 3, 3, dtype=dtype), weight("b", 8, dtype=dtype)]
-    nodes = [*(node("Constant", [], [t.name], value=t) for t in tensors)]
-    nodes += [node("Conv", ["x", "w", "b"], ["y"], "conv", **SAME)]
-    return model(nodes, [value("x", 1, 3, 16, 16, kind=kind)], [value("y", 1, 8, 16, 16, kind=kind)])
-
-
-def constant_weights() -> Any:
-    """In fp32."""
-    return held(np.float32, FLOAT)
-
-
-def constant_weights_fp16() -> Any:
-    """In fp16."""
-    return held(np.float16, HALF)
-
-
 def value_floats() -> Any:
     """A Constant with a list of numbers as its attribute, made a matrix."""
     nodes = [
@@ -129,77 +89,9 @@ def in_a_function() -> Any:
     """The weight is a Constant inside a function of the file."""
     inside = [node("Constant", [], ["w"], value=weight("w", 8, 3)), node("MatMul", ["a", "w"], ["b"], "fc")]
     function = helper.make_function("mine", "Layer", ["a"], ["b"], inside, [helper.make_opsetid("", 17)])
-    made = model(
-        [node("Layer", ["x"], ["y"], "layer", domain="mine")], [value("x", 2, 8)], [value("y", 2, 3)], domains=["mine"]
-    )
+    made = model([node("Layer", ["x"], ["y"], "layer", domain="mine")], [value("x", 2, 8)], [value("y", 2, 3)])
     made.functions.append(function)
     return made
-
-
-def mnist_mlp() -> Any:
-    """784-128-64-10."""
-    nodes, weights, last = [], [], "x"
-    for i, (a, b) in enumerate(((784, 128), (128, 64), (64, 10))):
-        weights += [weight(f"w{i}", a, b), weight(f"b{i}", b)]
-        nodes += [node("MatMul", [last, f"w{i}"], [f"m{i}"], f"fc{i}"), node("Add", [f"m{i}", f"b{i}"], [f"s{i}"])]
-        nodes += [node("Relu", [f"s{i}"], [f"r{i}"])]
-        last = f"r{i}"
-    return model(nodes[:-1], [value("x", 1, 784)], [value("s2", 1, 10)], weights)
-
-
-def strided_1x1() -> Any:
-    """A 1x1 convolution of stride 2 after a 3x3."""
-    nodes = [
-        node("Conv", ["x", "w1"], ["a"], "full", **SAME),
-        node("Relu", ["a"], ["r"], "relu"),
-        node("Conv", ["r", "w2"], ["y"], "down", strides=[2, 2]),
-    ]
-    weights = [weight("w1", 16, 16, 3, 3), weight("w2", 32, 16, 1, 1)]
-    return model(nodes, [value("x", 1, 16, 32, 32)], [value("y", 1, 32, 16, 16)], weights)
-
-
-def dynamic_int8_mlp() -> Any:
-    """Activations quantised while it runs, 64-64-32 at batch 4."""
-    nodes, weights, last = [], [], "x"
-    for i, (a, b) in enumerate(((64, 64), (64, 32))):
-        weights += [whole(f"w{i}", a, b), given(f"ws{i}", 0.001), given(f"wz{i}", 0, np.int8), weight(f"b{i}", b)]
-        nodes += [
-            node("DynamicQuantizeLinear", [last], [f"q{i}", f"s{i}", f"z{i}"]),
-            node("MatMulInteger", [f"q{i}", f"w{i}", f"z{i}", f"wz{i}"], [f"i{i}"], f"fc{i}"),
-            node("Cast", [f"i{i}"], [f"f{i}"], to=FLOAT),
-            node("Mul", [f"s{i}", f"ws{i}"], [f"t{i}"]),
-            node("Mul", [f"f{i}", f"t{i}"], [f"d{i}"]),
-            node("Add", [f"d{i}", f"b{i}"], [f"a{i}"]),
-            node("Relu", [f"a{i}"], [f"r{i}"]),
-        ]
-        last = f"r{i}"
-    return model(nodes, [value("x", 4, 64)], [value("r1", 4, 32)], weights)
-
-
-def static_qgemm() -> Any:
-    """Two QGemm of the com.microsoft domain, 64-64-32 at batch 4."""
-    nodes, weights = [node("QuantizeLinear", ["x", "s0", "z0"], ["q0"])], []
-    for i, (scale, zero) in enumerate(((0.03, 128), (0.02, 0), (0.05, 128))):
-        weights += [given(f"s{i}", scale), given(f"z{i}", zero, np.uint8)]
-    for i, (a, b) in enumerate(((64, 64), (64, 32))):
-        weights += [whole(f"w{i}", b, a), given(f"ws{i}", 0.001), given(f"wz{i}", 0, np.int8)]
-        weights += [given(f"b{i}", range(b), np.int32)]
-        names = [f"q{i}", f"s{i}", f"z{i}", f"w{i}", f"ws{i}", f"wz{i}", f"b{i}", f"s{i + 1}", f"z{i + 1}"]
-        nodes.append(node("QGemm", names, [f"q{i + 1}"], f"fc{i}", domain="com.microsoft", transB=1))
-    nodes.append(node("DequantizeLinear", ["q2", "s2", "z2"], ["y"]))
-    return model(nodes, [value("x", 4, 64)], [value("y", 4, 32)], weights, domains=["com.microsoft"])
-
-
-def weight_only_int8() -> Any:
-    """Three 1024 x 1024 int8 weights, each through DequantizeLinear before its MatMul."""
-    nodes, weights, last = [], [], "x"
-    for i in range(3):
-        weights += [whole(f"w{i}", 1024, 1024), given(f"s{i}", [4e-4] * 1024), given(f"z{i}", [0] * 1024, np.int8)]
-        end = f"m{i}" if i < 2 else "y"
-        nodes += [node("DequantizeLinear", [f"w{i}", f"s{i}", f"z{i}"], [f"d{i}"], axis=1)]
-        nodes += [node("MatMul", [last, f"d{i}"], [end], f"fc{i}")]
-        last = end
-    return model(nodes, [value("x", 1, 1024)], [value("y", 1, 1024)], weights)
 
 
 def qdq_conv() -> Any:
@@ -229,12 +121,6 @@ def empty_cache() -> Any:
     ]
     ins, outs = [value("q", 1, "S", 16), value("past", 1, "P", 16)], [value("y", 1, "S", "L")]
     return model(nodes, ins, [*outs, value("present", 1, "L", 16)], [weight("wq", 16, 16), weight("wk", 16, 16)])
-
-
-def pass_through() -> Any:
-    """The input `state` is an output too, untouched."""
-    ins, outs = [value("x", 2, 16), value("state", 2, 4)], [value("y", 2, 8), value("state", 2, 4)]
-    return model([node("MatMul", ["x", "w"], ["y"], "fc")], ins, outs, [weight("w", 16, 8)])
 
 
 def unsorted_nodes() -> Any:

@@ -73,6 +73,7 @@ def test_what_is_normal_for_several_threads_is_told_by_the_case() -> None:
     assert found.aside == {"shared": 1, "alone": 1}  # a launch with one block left does not count
     assert len(found.launches) == 1
     assert found.share_aside == 0.5
+    assert found.counting == (0,)
 
 
 def test_where_cpu_time_says_nothing_it_is_not_asked() -> None:
@@ -94,6 +95,7 @@ def test_a_case_that_was_disturbed_throughout_keeps_everything_and_says_so() -> 
     assert not found.sound
     assert [sum(launch) for launch in found.launches] == [70, 90]
     assert (found.share_aside, found.aside) == (1.0, {"slow": 4})
+    assert found.counting == (0, 1)
 
 
 def test_nothing_measured_is_no_evidence() -> None:

@@ -139,9 +139,9 @@ def test_the_cores_of_a_row_are_those_of_the_launches_that_count(tiny: Path) -> 
         LaunchRecord({"cores": cores}, blocks=[{"latency_ns": ns}]) for cores, ns in (([0], [5, 6]), ([1], [7, 8]))
     ]
     case = CaseState(None, launches=[*states, states[0]])  # type: ignore[arg-type]
-    assert _cores(case, [[7, 8]]) == "1"
-    assert _cores(case, [[5, 6], [5, 6]]) == "0"
-    assert _cores(case, [[5, 6], [7, 8]]) == "0, 1"
+    assert _cores(case, [1]) == "1"
+    assert _cores(case, [0, 2]) == "0"
+    assert _cores(case, [0, 1]) == "0, 1"
 
 
 def test_one_launch_is_no_evidence(tiny: Path) -> None:
