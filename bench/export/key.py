@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 import os
+import threading
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +22,9 @@ from bench.plan.case import Network
 from bench.plan.shapes import Shapes
 
 OPSET = 20
+
+# CPython 3.11 counts the depth of a tree for all threads at once: two that build theirs end in a SystemError.
+_PARSING = threading.Lock()
 
 
 class Recipe(TypedDict):
@@ -109,7 +113,8 @@ def reachable(start: Path) -> tuple[Path, ...]:
             continue
         found.add(path)
         try:
-            tree = ast.parse(path.read_bytes())
+            with _PARSING:
+                tree = ast.parse(path.read_bytes())
         except (SyntaxError, ValueError):
             continue  # the export says what is wrong with it
         for name in _imported(tree):
