@@ -8,6 +8,7 @@ padding leaves equal: kernel, stride of groups, and channel numbers rounded up t
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -77,17 +78,22 @@ def operators(model: OnnxModel, artifact: Artifact, events: Events) -> list[Oper
     stored = {t.name: STORED.get(t.data_type, "") for t in model.graph.initializer}
     source: dict[Key, list[MacOp]] = defaultdict(list)
     for op in artifact.mac_ops:
-        source[_key(op.op, op.weight, op.group)].append(op)
+        source[_key(op)].append(op)
     found: list[Operator] = []
     suspects = set()
     needed = _needed(model)
-    for i, (node, event) in enumerate(ran):
-        layout = "nchwc" if node.domain.endswith("nchwc") else ""
-        name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        counted, hides = _count(node, name, reading)
+    read = [(node, event, *_count(node, reading)) for node, event in ran]
+    for node, _, counted, _ in read:
+        if counted is not None and not _in_blocks(node):  # its own in the source is none that became blocks
+            same = source[_key(counted)]
+            if own := next((op for op in same if (op.weight, op.macs) == (counted.weight, counted.macs)), None):
+                same.remove(own)
+    for i, (node, event, counted, hides) in enumerate(read):
+        layout = "nchwc" if _in_blocks(node) else ""
+        name = _name(node)
         macs = padded = counted.macs if counted else None
         if counted is not None and layout:
-            match = source[_key(KINDS.get(node.op_type, node.op_type), counted.weight, counted.group)]
+            match = source[_key(counted)]
             hides = not match and not _is_normalisation(counted.weight)
             macs = match.pop(0).macs if match else None
             padded = padded if macs is not None else None
@@ -134,13 +140,21 @@ def _reading(model: OnnxModel, ran: list[tuple[OnnxNode, Event | None]]) -> Read
     return read_graph(model)
 
 
-def _count(node: OnnxNode, name: str, reading: Reading) -> tuple[MacNode | None, bool]:
+def _in_blocks(node: OnnxNode) -> bool:
+    return node.domain.endswith("nchwc")
+
+
+def _name(node: OnnxNode) -> str:
+    return f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+
+
+def _count(node: OnnxNode, reading: Reading) -> tuple[MacNode | None, bool]:
     """Count a node, and tell whether it may have MACs that could not be counted."""
     try:
         counted = count_node(node, reading)
     except Unknown:
         return None, True
-    return counted, counted is None and classify(name).family in HEAVY and node.op_type != "Einsum"
+    return counted, counted is None and classify(_name(node)).family in HEAVY and node.op_type != "Einsum"
 
 
 def _precision(node: OnnxNode, event: Event | None, stored: dict[str, str], heavy: bool) -> str:
@@ -164,16 +178,21 @@ def _tensors(told: Iterable[Mapping[str, Sequence[int]]] | None) -> list[tuple[s
     return [(str(kind), tuple(shape)) for entry in told or () for kind, shape in entry.items()]
 
 
-def _key(kind: str, weight: Shape, group: int) -> Key:
-    """Return what is equal for a convolution of the source and the one in blocks that it became."""
+def _key(op: MacOp | MacNode) -> Key:
+    """Return what is equal for a convolution of the source and the one in blocks that it became.
+
+    Channels are rounded up; how often the kernel is applied stays.
+    """
+    kind, weight = KINDS.get(op.op, op.op), op.weight
     if not weight:
         return (kind,)
     if len(weight) < 3:
         return (kind, weight)
     out, inp = weight[0], weight[1]
-    if group > 1 and inp == 1 and out == group:
-        return (kind, "depthwise", padded(out), weight[2:])
-    return (kind, group, padded(out), padded(inp), weight[2:])
+    applied = op.macs // math.prod(weight) if math.prod(weight) else 0
+    if op.group > 1 and inp == 1 and out == op.group:
+        return (kind, "depthwise", padded(out), weight[2:], applied)
+    return (kind, op.group, padded(out), padded(inp), weight[2:], applied)
 
 
 def _is_normalisation(weight: Shape) -> bool:

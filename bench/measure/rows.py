@@ -25,6 +25,8 @@ from bench.plan.protocol import Protocol
 from bench.rows.schema import STATUSES, Row
 from bench.stats.summary import percentile
 
+LONG_S = 90.0  # launches spread over more than this have had what time within an hour can give
+
 
 def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
     """Return status and, where it is not ``ok``, the reason in one line. The worst finding wins."""
@@ -62,7 +64,8 @@ def _why_wide(state: CaseState) -> str:
         return ": the launches of this run differ; a larger --budget narrows it"
     if reference is None or reference.visits < 2:
         return ": this machine was hardly met before; `bench doctor --learn` makes it known in a minute"
-    return f": runs of such cases on this machine differ by {found.between_sd:.1%}; --over 2m narrows it"
+    remedy = "--over 2m narrows it" if state.weighing().over_s < LONG_S else "more runs of it, an hour apart, narrow it"
+    return f": runs of such cases on this machine differ by {found.between_sd:.1%}; {remedy}"
 
 
 def build_row(state: CaseState, protocol: Protocol, environment: Environment, run_id: str) -> Row:

@@ -5,6 +5,7 @@ How a replicate goes, and what becomes of it when the link to the device is lost
 
 from __future__ import annotations
 
+import heapq
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -66,30 +67,52 @@ class Runner:
         self.environment = self.transport.environment()
 
     def run(self) -> Iterator[Row]:
-        """Measure every case and yield its row, whatever becomes of it."""
+        """Measure every case and yield its row, whatever becomes of it.
+
+        Groups follow one another; where launches are spread over some time, a group that waits for its turn lets the
+        others go on, so that a long plan takes no longer for it.
+        """
+        size = self.plan.protocol.live
+        fresh = [self._group(group) for group in groups(len(self.plan.cases), size)][::-1]
+        paused: list[tuple[float, int, Iterator[Row | float]]] = []
+        while fresh or paused:
+            if fresh and not (paused and paused[0][0] <= self.now()):
+                turn, group = len(fresh), fresh.pop()
+            else:
+                due, turn, group = heapq.heappop(paused)
+                self.sleep(max(0.0, due - self.now()))
+            for told in group:
+                if not isinstance(told, Row):
+                    heapq.heappush(paused, (told, turn, group))
+                    break
+                yield told
+
+    def _group(self, group: range) -> Iterator[Row | float]:
+        """Measure the cases of a group side by side: yield their rows, and when the next launches are due."""
         protocol = self.plan.protocol
-        for group in groups(len(self.plan.cases), protocol.live):
-            states = [CaseState(self.plan.cases[i], first=protocol.launches) for i in group]
-            waiting = list(range(len(states)))
-            for state in states:
-                self._prepare(state)
-            ended: list[tuple[CaseState, Row]] = []
-            replicate, begin = 0, self.now()
-            while waiting:
-                live = [i for i in waiting if states[i].wants_more(protocol, self.now() - begin)]
-                for i in sorted(set(waiting) - set(live)):
-                    ended.append((states[i], build_row(states[i], protocol, self.environment, self.run_id)))
-                    yield ended[-1][1]
-                    states[i].remember(self.environment, self.run_id)
-                waiting = live
-                if live:
-                    self._spread(begin, replicate)
-                    order = [states[i] for i in shuffled(live, protocol.seed, group.start, replicate)]
-                    told = partial(self.observer.step, order[0].case, replicate, "connecting anew for")
-                    steady(self.transport, order, partial(self._replicate, replicate=replicate), _lost, told)
-                    replicate += 1
-                    self._wait([states[i] for i in live])
-            self.observer.compared(ratios(ended))
+        states = [CaseState(self.plan.cases[i], first=protocol.launches) for i in group]
+        waiting = list(range(len(states)))
+        for state in states:
+            self._prepare(state)
+        ended: list[tuple[CaseState, Row]] = []
+        replicate, begin = 0, self.now()
+        while waiting:
+            live = [i for i in waiting if states[i].wants_more(protocol, self.now() - begin)]
+            for i in sorted(set(waiting) - set(live)):
+                ended.append((states[i], build_row(states[i], protocol, self.environment, self.run_id)))
+                yield ended[-1][1]
+                states[i].remember(self.environment, self.run_id)
+            waiting = live
+            if live:
+                if replicate and protocol.over_s:
+                    due = begin + replicate * protocol.over_s / max(1, protocol.spread - 1)
+                    yield min(due, begin + protocol.over_s)
+                order = [states[i] for i in shuffled(live, protocol.seed, group.start, replicate)]
+                told = partial(self.observer.step, order[0].case, replicate, "connecting anew for")
+                steady(self.transport, order, partial(self._replicate, replicate=replicate), _lost, told)
+                replicate += 1
+                self._wait([states[i] for i in live])
+        self.observer.compared(ratios(ended))
 
     def _prepare(self, state: CaseState) -> None:
         state.started_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -155,13 +178,6 @@ class Runner:
         place = {"run_id": self.run_id, "launch": replicate, "seed": self.plan.protocol.seed}
         brought = [session for session in group.sessions if session.record.loaded]
         self.observer.samples([{**place, "case_id": s.case.id, **s.raw()} for s in brought])
-
-    def _spread(self, begin: float, replicate: int) -> None:
-        """Wait until this replicate's turn has come, where a run is spread over some time."""
-        protocol = self.plan.protocol
-        due = begin + replicate * protocol.over_s / max(1, protocol.spread - 1)
-        if replicate and protocol.over_s:
-            self.sleep(max(0.0, min(due, begin + protocol.over_s) - self.now()))
 
     def _wait(self, states: list[CaseState]) -> None:
         """Give a neighbour time to leave, when the last launches of all cases were disturbed from end to end."""

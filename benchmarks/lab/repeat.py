@@ -1,4 +1,4 @@
-"""Repeatability: the same question asked again and again, of `bench run` and of two other tools, in turns.
+"""Repeatability: the same question asked again and again, of `bench run` and of three other tools, in turns.
 
 Every turn asks each tool once, in random order; the others get as much wall time as `bench run` took. Some turns are
 quiet, before and after, and tell the quiet value of each tool; the turns between have a neighbour that comes and goes.
@@ -13,10 +13,12 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ APP_FLAGS = (
     "f32",
 )
 TORCH = """
-import sys, torch
+import json, sys, torch
 from torch.utils.benchmark import Timer
 from bench.plan import zoo
 from bench.artifact.build import build_module
@@ -52,13 +54,48 @@ x = torch.randn(1, 3, int(sys.argv[3]), int(sys.argv[3]))
 with torch.inference_mode():
     found = Timer("module(x)", globals={"module": module, "x": x}, num_threads=1).blocked_autorange(
         min_run_time=float(sys.argv[2]))
-print("median_s", found.median)
+times = torch.tensor(found.times, dtype=torch.float64)
+quarters = torch.quantile(times, torch.tensor([0.25, 0.75], dtype=torch.float64))
+print(json.dumps([found.median * 1e3, *(1e3 * quarters).tolist()]))
 """
+
+# In OpenVINO, as `bench run` and benchmark_app. Each of pyperf's processes finds the model's path in its environment.
+PYPERF = """
+import os, pyperf
+
+def infer(loops):
+    request = state()
+    begin = pyperf.perf_counter()
+    for _ in range(loops):
+        request.infer()
+    return pyperf.perf_counter() - begin
+
+made = []
+def state():
+    if not made:
+        import numpy, openvino
+        how = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+        request = openvino.Core().compile_model(os.environ["LAB_ONNX"], "CPU", how).create_infer_request()
+        shape = tuple(request.get_input_tensor().shape)
+        request.set_input_tensor(openvino.Tensor(numpy.random.default_rng(0).standard_normal(shape, numpy.float32)))
+        made.append(request)
+    return made[0]
+
+pyperf.Runner().bench_time_func("model", infer)
+"""
+PYPERF_PROCESS_S = 1.1  # what one of its processes takes: start, load, a warm-up and three values of 0.1 s
+
+
+TOOLS = ("bench run", "benchmark_app", "pyperf", "torch.utils.benchmark")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one tool said once; `status` is empty for tools that have none."""
+    """What one tool said once; `status` is empty for tools that have none.
+
+    `lo_ms` to `hi_ms` is the range that it prints: the 95% interval of `bench run`, mean and standard deviation of
+    pyperf, the quartiles of torch. benchmark_app prints none but all its inferences'.
+    """
 
     turn: int
     quiet: bool
@@ -86,9 +123,11 @@ def turns(
     Half of the quiet turns come first, the others last.
 
     Raises:
-        Unsupported: benchmark_app is not installed.
+        Unsupported: benchmark_app or pyperf is not installed.
     """
     tool = _tool(Path(sys.executable))
+    if find_spec("pyperf") is None:
+        raise Unsupported("pyperf is not installed", "pip install pyperf")
     done = read(output) if output.exists() else []
     asked = {(answer.turn, answer.tool) for answer in done}
     case = Case(Network(zoo.resolve(model)), backends.resolve("openvino"))
@@ -96,7 +135,7 @@ def turns(
     before = quiet_runs // 2
     for turn in range(runs + quiet_runs):
         quiet = not before <= turn < before + runs
-        order = random.Random(f"{seed}/{turn}").sample(["bench run", "benchmark_app", "torch.utils.benchmark"], 3)
+        order = random.Random(f"{seed}/{turn}").sample(TOOLS, len(TOOLS))
         with _neighbour(not quiet, seed + turn, wander):
             for name in order:
                 if (turn, name) in asked:
@@ -108,8 +147,10 @@ def turns(
                     found = _ours(model, output)
                 elif name == "benchmark_app":
                     found = {"latency_ms": _benchmark_app([str(tool), "-m", str(onnx), *APP_FLAGS], seconds)}
+                elif name == "pyperf":
+                    found = _pyperf(onnx, seconds)
                 else:
-                    found = {"latency_ms": _torch(model, seconds, case.resolution or 224)}
+                    found = _torch(model, seconds, case.resolution or 224)
                 answer = Answer(turn, quiet, name, wall_s=time.monotonic() - begin, **found)
                 with output.open("a") as handle:
                     handle.write(json.dumps({k: getattr(answer, k) for k in answer.__slots__}) + "\n")
@@ -139,6 +180,7 @@ def summary(answers: Sequence[Answer]) -> list[dict[str, Any]]:
 
 def _line(name: str, mine: Sequence[Answer], counted: Sequence[Answer]) -> dict[str, Any]:
     calm = [a.latency_ms for a in mine if a.quiet]
+    ranged = [a for a in counted if a.lo_ms is not None and a.hi_ms is not None]
     quiet = statistics.median(calm) if calm else None
     busy = [a.latency_ms for a in counted if not a.quiet]
     spread = (max(busy) - min(busy)) / statistics.median(busy) if busy else None
@@ -151,8 +193,21 @@ def _line(name: str, mine: Sequence[Answer], counted: Sequence[Answer]) -> dict[
         "median_ms": statistics.median(busy) if busy else None,
         "spread": spread,
         "worst_off": worst,
+        "quiet_spread": (max(calm) - min(calm)) / quiet if quiet else None,
+        "holds_others": _holds(counted),
+        "half_width": statistics.median((a.hi_ms - a.lo_ms) / 2 / a.latency_ms for a in ranged) if ranged else None,
         "wall_s": wall,
     }
+
+
+def _holds(answers: Sequence[Answer]) -> str | None:
+    """Return how many of the printed ranges hold the mean of the tool's quiet answers, itself left out."""
+    held = []
+    for answer in answers:
+        others = [a.latency_ms for a in answers if a.quiet and a is not answer]
+        if answer.lo_ms is not None and answer.hi_ms is not None and others:
+            held.append(answer.lo_ms <= statistics.geometric_mean(others) <= answer.hi_ms)
+    return f"{sum(held)} of {len(held)}" if held else None
 
 
 @contextmanager
@@ -195,13 +250,29 @@ def _benchmark_app(command: list[str], seconds: int) -> float:
     return float(match[1])
 
 
-def _torch(model: str, seconds: int, resolution: int) -> float:
+def _torch(model: str, seconds: int, resolution: int) -> dict[str, Any]:
     said = _said([sys.executable, "-c", TORCH, model, str(seconds), str(resolution)])
-    return float(said.split("median_s")[1]) * 1e3
+    median, lo, hi = json.loads(said.splitlines()[-1])
+    return {"latency_ms": median, "lo_ms": lo, "hi_ms": hi}
 
 
-def _said(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONWARNINGS": "ignore"})
+def _pyperf(onnx: Path, seconds: int) -> dict[str, Any]:
+    """Ask pyperf with as many of its processes as fit."""
+    with tempfile.TemporaryDirectory() as folder:
+        program, told = Path(folder, "program.py"), Path(folder, "told.json")
+        program.write_text(PYPERF)
+        how = ["--processes", str(max(2, round(seconds / PYPERF_PROCESS_S))), "--inherit-environ", "LAB_ONNX"]
+        _said([sys.executable, str(program), "--quiet", "--output", str(told), *how], {"LAB_ONNX": str(onnx)})
+        (benchmark,) = json.loads(told.read_text())["benchmarks"]
+    values = [1e3 * value for run in benchmark["runs"] for value in run.get("values", ())]
+    mean, sd = statistics.fmean(values), statistics.stdev(values)
+    return {"latency_ms": mean, "lo_ms": mean - sd, "hi_ms": mean + sd}
+
+
+def _said(command: list[str], more: dict[str, str] | None = None) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"PYTHONWARNINGS": "ignore"} | (more or {})
+    )
     if done.returncode:
         raise MeasureError(f"{command[0]} left with code {done.returncode}", (done.stderr or "").strip()[-200:])
     return done.stdout

@@ -84,6 +84,20 @@ def strided_1x1() -> ModelProto:
     return model(nodes, [value("x", 1, 16, 32, 32)], [value("y", 1, 32, 16, 16)], weights)
 
 
+def blocks_and_none() -> ModelProto:
+    """Two depthwise convolutions of as many blocks of channels: 6 stay as they are in ONNX Runtime, 8 become a block."""
+    nodes = [
+        node("Conv", ["x", "a_w"], ["a"]),
+        node("Conv", ["a", "b_w"], ["b"], group=6, **SAME),
+        node("Conv", ["b", "c_w"], ["c"], strides=[2, 2]),
+        node("Conv", ["c", "d_w"], ["d"], group=8, **SAME),
+        node("Conv", ["d", "e_w"], ["y"]),
+    ]
+    weights = [weight("a_w", 6, 3, 1, 1), weight("b_w", 6, 1, 3, 3), weight("c_w", 8, 6, 1, 1)]
+    weights += [weight("d_w", 8, 1, 3, 3), weight("e_w", 16, 8, 1, 1)]
+    return model(nodes, [value("x", 1, 3, 32, 32)], [value("y", 1, 16, 16, 16)], weights)
+
+
 def dead_conv() -> ModelProto:
     """A convolution that no output needs."""
     nodes = [

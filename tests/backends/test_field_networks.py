@@ -99,6 +99,13 @@ def test_what_no_output_needs_is_no_fault(measure: Callable[..., Seen], backend:
     assert seen[3]["macs_executed"] in (55296, 645120)
 
 
+def test_what_stays_out_of_blocks_is_no_match_for_what_became_one(measure: Callable[..., Seen]) -> None:
+    """Else the larger of the two is counted twice, and more ran than the source has."""
+    seen = measure(networks.blocks_and_none(), "onnxruntime")
+    assert verdict(seen) is None
+    assert seen[3]["macs_executed"] == seen[1].macs == 1024 * 6 * (3 + 9) + 256 * 8 * (6 + 9 + 16)
+
+
 @pytest.mark.parametrize("make", [networks.mnist_mlp, networks.gemm_mlp, networks.strided_1x1, networks.transformer])
 def test_openvinos_subgraphs_tell_what_they_hold(measure: Callable[..., Seen], make: Callable[[], Any]) -> None:
     _, _, _, inspected = measure(make(), "openvino")

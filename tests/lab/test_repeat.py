@@ -35,20 +35,34 @@ def test_the_summary() -> None:
     assert ok["spread"] == pytest.approx(0.04 / 2.02)
     assert ok["worst_off"] == pytest.approx(0.02)
     assert theirs["spread"] == pytest.approx(2.0 / 2.5)
+    assert (theirs["holds_others"], theirs["half_width"]) == (None, None)  # it prints no range
+
+
+def test_a_printed_range_is_held_against_the_quiet_answers_of_its_own_tool() -> None:
+    """The mean of the quiet ones is 2.0; each quiet one is held against the others."""
+    quiet = [Answer(t, True, "pyperf", 2.0, 5.0, lo_ms=1.9, hi_ms=2.1) for t in (0, 9)]
+    near, far = (Answer(t, False, "pyperf", m, 5.0, lo_ms=m - 0.1, hi_ms=m + 0.1) for t, m in ((1, 2.05), (2, 2.5)))
+    (line,) = repeat.summary([*quiet, near, far])
+    assert line["holds_others"] == "3 of 4"
+    assert line["half_width"] == pytest.approx(0.05, rel=0.03)
+    assert line["quiet_spread"] == 0.0
 
 
 def test_turns_are_kept_and_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Path) -> None:
     asked: list[str] = []
     monkeypatch.setattr(repeat, "_ours", lambda *_: asked.append("ours") or {"latency_ms": 1.0, "status": "ok"})
     monkeypatch.setattr(repeat, "_benchmark_app", lambda *_: asked.append("app") or 1.1)
-    monkeypatch.setattr(repeat, "_torch", lambda *_: asked.append("torch") or 1.2)
+    ranged = {"latency_ms": 1.2, "lo_ms": 1.1, "hi_ms": 1.3}
+    monkeypatch.setattr(repeat, "_torch", lambda *_: asked.append("torch") or ranged)
+    monkeypatch.setattr(repeat, "_pyperf", lambda *_: asked.append("pyperf") or ranged)
     monkeypatch.setattr(repeat, "_tool", lambda python: python.with_name("benchmark_app"))  # there or not
+    monkeypatch.setattr(repeat, "find_spec", lambda name: name)
     output = tmp_path / "r.jsonl"
     first = repeat.turns(str(tiny), output, 2, 2, lambda answer: None)
-    assert [(a.turn, a.quiet) for a in first][::3] == [(0, True), (1, False), (2, False), (3, True)]
-    assert sorted(asked) == ["app"] * 4 + ["ours"] * 4 + ["torch"] * 4
+    assert [(a.turn, a.quiet) for a in first][::4] == [(0, True), (1, False), (2, False), (3, True)]
+    assert sorted(asked) == ["app"] * 4 + ["ours"] * 4 + ["pyperf"] * 4 + ["torch"] * 4
     assert repeat.turns(str(tiny), output, 2, 2, lambda answer: None) == first
-    assert len(asked) == 12
+    assert len(asked) == 16
     assert repeat.read(output) == first
 
 

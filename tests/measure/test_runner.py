@@ -62,6 +62,32 @@ def test_cases_take_turns_in_an_order_that_changes(tiny: Path) -> None:
     assert run(tiny, specs, Protocol(launches=3, max_launches=3, rounds=3))[2] == events
 
 
+def test_groups_that_wait_for_their_turn_let_the_others_go_on(tiny: Path) -> None:
+    """Two groups over a minute: their launches interleave, and all is asleep only while nobody is due."""
+    specs = [f"fake:latency_ms={i + 1}" for i in range(4)]
+    protocol = Protocol(launches=8, max_launches=8, rounds=2, live=2, over_s=60.0)
+    clock, slept = [0.0], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds
+
+    plan = cross([zoo.resolve(str(tiny))], [backends.resolve(s) for s in specs], protocol=protocol)
+    order: list[tuple[int, int]] = []
+
+    def step(case: Case, replicate: int, doing: str) -> None:
+        if doing == "loading":
+            clock[0] += 1.0
+            order.append((plan.cases.index(case) // 2, replicate))
+
+    rows = list(Runner(plan, observer=Observer(step=step), now=lambda: clock[0], sleep=sleep).run())
+    assert {row.status for row in rows} == {"ok"}
+    assert len(rows) == 4
+    assert list(dict.fromkeys(order)) == [(group, launch) for launch in range(8) for group in (0, 1)]
+    assert 62.0 <= clock[0] <= 75.0  # a minute each, in one minute
+    assert sum(slept) >= 30.0
+
+
 @pytest.mark.parametrize(
     ("how", "status"),
     [("crash", "crashed"), ("kill", "crashed"), ("hang", "timeout"), ("memory", "oom"), ("raise", "unsupported")],
