@@ -141,7 +141,7 @@ def _reading(model: OnnxModel, ran: list[tuple[OnnxNode, Event | None]]) -> Read
 
 
 def _in_blocks(node: OnnxNode) -> bool:
-    return node.domain.endswith("nchwc")
+    return bool(node.domain.endswith("nchwc"))
 
 
 def _name(node: OnnxNode) -> str:

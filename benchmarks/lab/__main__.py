@@ -132,7 +132,8 @@ def _shares(line: dict[str, Any]) -> dict[str, Any]:
 def repeat(model: str, runs: int, quiet_runs: int, seed: int, wander: bool, output: Path, format: str) -> None:
     """Ask `bench run`, benchmark_app, pyperf and torch.utils.benchmark the same again and again, in turns.
 
-    Most turns have a busy neighbour, which burns one core for 3 s and rests for 3 s. Answers already in --output are not asked again.
+    Most turns have a busy neighbour, which burns one core for 3 s and rests for 3 s. Answers already in --output are
+    not asked again.
     """
     from benchmarks.lab import repeat as lab
 

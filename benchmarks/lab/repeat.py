@@ -180,7 +180,9 @@ def summary(answers: Sequence[Answer]) -> list[dict[str, Any]]:
 
 def _line(name: str, mine: Sequence[Answer], counted: Sequence[Answer]) -> dict[str, Any]:
     calm = [a.latency_ms for a in mine if a.quiet]
-    ranged = [a for a in counted if a.lo_ms is not None and a.hi_ms is not None]
+    halves = [
+        (hi - lo) / 2 / a.latency_ms for a in counted if (lo := a.lo_ms) is not None and (hi := a.hi_ms) is not None
+    ]
     quiet = statistics.median(calm) if calm else None
     busy = [a.latency_ms for a in counted if not a.quiet]
     spread = (max(busy) - min(busy)) / statistics.median(busy) if busy else None
@@ -195,7 +197,7 @@ def _line(name: str, mine: Sequence[Answer], counted: Sequence[Answer]) -> dict[
         "worst_off": worst,
         "quiet_spread": (max(calm) - min(calm)) / quiet if quiet else None,
         "holds_others": _holds(counted),
-        "half_width": statistics.median((a.hi_ms - a.lo_ms) / 2 / a.latency_ms for a in ranged) if ranged else None,
+        "half_width": statistics.median(halves) if halves else None,
         "wall_s": wall,
     }
 
