@@ -85,7 +85,7 @@ def strided_1x1() -> ModelProto:
 
 
 def blocks_and_none() -> ModelProto:
-    """Two depthwise convolutions: of 6 channels, which stay as they are in ONNX Runtime, and of 8, which become a block."""
+    """Depthwise convolutions of 6 channels, which ONNX Runtime leaves as they are, and of 8, which become a block."""
     nodes = [
         node("Conv", ["x", "a_w"], ["a"]),
         node("Conv", ["a", "b_w"], ["b"], group=6, **SAME),
