@@ -64,7 +64,9 @@ class Bridge:
         except Exception as error:  # whatever Dask and a stranger's worker raise
             self._lose(error)
         finally:
-            self.kill()
+            self.terminate()
+            self._there.close()
+            self._ended.set()
 
     def _hear(self) -> None:
         try:
