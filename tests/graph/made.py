@@ -7,18 +7,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-node = helper.make_node
+from tests.backends import networks
+from tests.backends.networks import node, value
+
 MICROSOFT = "com.microsoft"
 
 
-def value(name: str, *shape: object, kind: int = TensorProto.FLOAT) -> Any:
-    return helper.make_tensor_value_info(name, kind, list(shape))
-
-
 def given(name: str, numbers: object, dtype: Any = np.int64) -> Any:
-    return numpy_helper.from_array(np.array(numbers, dtype), name)
+    return networks.given(name, numbers, dtype)
 
 
 def weight(name: str, *shape: int, dtype: Any = np.float32) -> Any:
@@ -26,9 +24,8 @@ def weight(name: str, *shape: int, dtype: Any = np.float32) -> Any:
 
 
 def model(nodes: list[Any], inputs: list[Any], outputs: list[str], weights: list[Any] = (), opset: int = 17) -> Any:
-    ends = [helper.make_empty_tensor_value_info(name) for name in outputs]
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(MICROSOFT, 1), helper.make_opsetid("mine", 1)]
-    return helper.make_model(helper.make_graph(nodes, "g", inputs, ends, list(weights)), opset_imports=opsets)
+    """Make a model whose outputs have no types."""
+    return networks.model(nodes, inputs, [helper.make_empty_tensor_value_info(n) for n in outputs], weights, opset)
 
 
 def write(made: Any, path: Path, rank: int = 1, **how: Any) -> Path:
