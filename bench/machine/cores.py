@@ -14,7 +14,7 @@ from bench.base.errors import Unsupported
 from bench.machine.environment import pick_cores, usable_cores
 
 WATCH_S = 0.05
-# What a sandbox answers that forbids the call, or a kernel without it: no fault of the cores asked for, as EINVAL is.
+# What a sandbox answers that forbids the call; EINVAL says that the cores are not there.
 FORBIDDEN = (errno.EPERM, errno.EACCES, errno.ENOSYS)
 # Less than this share busy is as good as idle: one tick of the kernel's clock is already a fifth of the watch.
 IDLE = 0.25
@@ -22,6 +22,8 @@ IDLE = 0.25
 # small ones slower by half.
 ALIKE = 0.85
 ROOT = Path("/")
+# What a container's filter of system calls answers, or a kernel without the call: no fault of the cores asked for.
+FORBIDDEN = (errno.EPERM, errno.EACCES, errno.ENOSYS)
 
 
 @dataclass(frozen=True, slots=True)
