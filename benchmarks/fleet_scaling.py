@@ -100,7 +100,7 @@ def measured(
     memory = {}
     records.prepare(path)
     begin = time.monotonic()
-    for i, (row, samples) in enumerate(Coordinator(connection, plan, connection.scheduler.address).run(), 1):
+    for i, (row, samples) in enumerate(Coordinator(connection, plan).run(), 1):
         records.append_samples(path, samples)
         records.append(path, row)
         if i % 50 == 0:

@@ -13,7 +13,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bench.artifact.artifact import Array as Array
 from bench.artifact.artifact import Artifact
+from bench.backends.effective import Effective as Effective
+from bench.backends.effective import Operator as Operator
+from bench.backends.effective import Placement as Placement
 from bench.base.errors import Unsupported
 from bench.machine.workload import Workload
 from bench.plan.case import Settings
@@ -85,90 +88,6 @@ class Capabilities:
     def form(self) -> str:
         """The form in which an artifact is uploaded to the device: ``onnx``, ``module`` or ``converted``."""
         return "converted" if self.conversion else self.takes
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """How much ran on the device that was asked for, as the runtime tells it after it has run.
-
-    `operators` and `macs` are shares from 0 to 1 (`macs` is None where no MAC is known); `elsewhere` says of some of
-    the rest what ran where. A row whose shares are not 1 is ``downgraded``.
-    """
-
-    device: str
-    operators: float
-    macs: float | None = None
-    elsewhere: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, device: str, operators: list[Operator]) -> Placement:
-        """Add up a graph whose operators say where they ran."""
-        here = [op for op in operators if op.device == device]
-        counted = sum(op.macs or 0 for op in operators)
-        others = dict.fromkeys(f"{op.kind} on {op.device or 'an unknown device'}" for op in operators if op not in here)
-        return cls(
-            device,
-            len(here) / len(operators) if operators else 0.0,
-            sum(op.macs or 0 for op in here) / counted if counted else None,
-            tuple(others)[:5],
-        )
-
-    @classmethod
-    def only(cls, device: str) -> Placement:
-        """Say that there is no other place: for a runtime that has one device and no way to leave it."""
-        return cls(device, 1.0, 1.0)
-
-    def fault(self) -> str:
-        """Say in a line what did not run on the device; nothing if all did."""
-        if self.operators >= 1.0 and (self.macs is None or self.macs >= 1.0):
-            return ""
-        macs = "" if self.macs is None else f" and {self.macs:.1%} of the MACs"
-        rest = f" (elsewhere: {', '.join(self.elsewhere)})" if self.elsewhere else ""
-        return f"only {self.operators:.1%} of the operators{macs} ran on {self.device}{rest}"
-
-
-@dataclass(frozen=True, slots=True)
-class Effective:
-    """What really runs, as read back from the runtime and not from what was asked of it.
-
-    `device` is ``cpu``, or the name of another device. `precision` is a key of `PARITY_TOLERANCE`, or ``unknown``
-    where nothing tells. `threads` counts the threads that compute, None where nothing tells. `settings` holds every
-    property the runtime would tell. `unmet` says in a phrase each what was asked for and did not take effect: the row
-    is ``downgraded``; `remarks` what a reader must know of a row that stands.
-    """
-
-    version: str
-    device: str
-    precision: str
-    threads: int | None
-    placement: Placement
-    settings: dict[str, object] = field(default_factory=dict)
-    unmet: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """One operator of the graph that the runtime really runs, after its fusions.
-
-    `macs` are those of its true shapes, `padded_macs` those it computes in its padded layout; None where the
-    operator has none or the runtime does not tell. `opaque` marks an operator that may hide multiply-accumulates: with
-    one in the graph nobody knows how many ran (`bench.backends.ran.settle`).
-    `device` is where it ran, where the runtime tells. `needed` says that an output depends on it: some runtimes compute
-    what nobody asks for.
-    """
-
-    name: str
-    kind: str
-    macs: int | None = None
-    padded_macs: int | None = None
-    precision: str = ""
-    layout: str = ""
-    implementation: str = ""
-    shapes: tuple[tuple[int, ...], ...] = ()
-    opaque: bool = False
-    device: str = ""
-    needed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
     from bench.measure.fleet import Coordinator
     from bench.rows import file as records
     from bench.rows.identity import finished
-    from bench.transport.dask import address_of, client
+    from bench.transport.dask import client
 
     _no_interpreters(case.backend for case in plan.cases)
     done = finished(records.read_any(path, remark), plan) if resume else {}
@@ -129,7 +129,7 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
     connection = client(scheduler, tls)
     try:
         with resumable(path, total, lambda: count), bar(total) as shown:
-            job = Coordinator(connection, todo, address_of(scheduler, tls), tls, patience_s, shown.tell, run_id)
+            job = Coordinator(connection, todo, patience_s, shown.tell, run_id)
             with closing(job.run()) as ended:
                 for row, samples in ended:
                     with kept():
@@ -165,14 +165,14 @@ def find(
 ) -> list[Part]:
     """Measure findings on every device of the targets; return what became of each."""
     from bench.findings.fleet import Fleet
-    from bench.transport.dask import address_of, client
+    from bench.transport.dask import client
 
     _no_interpreters(backends)
     connection = client(scheduler, tls)
     try:
         return Fleet(
-            connection, address_of(scheduler, tls), [there.name for there in targets], findings, backends, output,
-            protocol, quick, resume, budget_s, tls, patience_s, lambda line: say(line, err=True),
+            connection, [there.name for there in targets], findings, backends, output,
+            protocol, quick, resume, budget_s, patience_s, lambda line: say(line, err=True),
         ).run()  # fmt: skip
     finally:
         connection.close(timeout=5)

@@ -30,7 +30,7 @@ from bench.measure.crews import LOOK_S, Crews
 from bench.plan.case import BackendRef, Network
 from bench.plan.protocol import ReplicateProtocol
 from bench.plan.target import ANY
-from bench.transport.dask import DaskClient, DaskTransport, Device, Tls
+from bench.transport.dask import DaskClient, DaskTransport, Device
 
 LOSSES = 3  # in a row, without a replicate in between: what is measured may be what kills the device
 # It is measured, it was, the budget has ended it, its device has gone, it cannot be measured.
@@ -70,7 +70,6 @@ class Fleet:
     """
 
     client: DaskClient
-    scheduler: str
     targets: Collection[str]
     findings: Sequence[Finding]
     backends: Sequence[BackendRef]
@@ -79,7 +78,6 @@ class Fleet:
     quick: bool = False
     resume: bool = False
     budget_s: float | None = None
-    tls: Tls | None = None
     patience_s: float = 60.0
     told: Callable[[str], None] = lambda line: None
 
@@ -89,7 +87,7 @@ class Fleet:
         self._counts: list[dict[str, Any]] = []
         self._opening = threading.Lock()
         self._events: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
-        self._crews = Crews(self.client, self.scheduler, self.tls, self._wants, self._work, self._events.put)
+        self._crews = Crews(self.client, self._wants, self._work, self._events.put)
         self._begin = 0.0
 
     def run(self) -> list[Part]:

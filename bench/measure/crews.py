@@ -9,7 +9,7 @@ from functools import partial
 
 from bench.base.errors import BenchError, FleetError, UnknownName
 from bench.plan.target import ANY
-from bench.transport.dask import DaskClient, DaskTransport, Device, Tls, devices
+from bench.transport.dask import DaskClient, DaskTransport, Device, devices
 
 LOOK_S = 1.0
 ENDING_S = 20.0
@@ -25,13 +25,11 @@ class Crews:
     def __init__(
         self,
         client: DaskClient,
-        scheduler: str,
-        tls: Tls | None,
         wants: Callable[[Device], bool],
         work: Callable[[Device, DaskTransport], None],
         broken: Callable[[Exception], None],
     ) -> None:
-        self._client, self._scheduler, self._tls = client, scheduler, tls
+        self._client = client
         self._wants, self._work, self._broken = wants, work, broken
         self.devices: dict[str, Device] = {}  # by address, as of the last look
         self.refused: dict[str, BenchError] = {}  # those that cannot measure for us
@@ -71,7 +69,7 @@ class Crews:
         self.devices = self._alive()
         for address, here in self.able().items():
             if address not in self._running and self._wants(here):
-                transport = DaskTransport(self._scheduler, here, self._tls, partial(self._belongs, address))
+                transport = DaskTransport(self._client, here, partial(self._belongs, address))
                 thread = threading.Thread(target=self._crew, args=(here, transport), daemon=True)
                 self._running[address] = thread, transport
                 thread.start()

@@ -25,7 +25,7 @@ from bench.measure.runner import Observer, Runner
 from bench.plan.case import Case, Network, Plan
 from bench.plan.target import ANY
 from bench.rows.schema import Row
-from bench.transport.dask import DaskClient, DaskTransport, Device, Tls
+from bench.transport.dask import DaskClient, DaskTransport, Device
 
 LOSSES = 3  # a case under which so many devices were lost may be what kills them
 
@@ -38,8 +38,6 @@ class Coordinator:
 
     client: DaskClient
     plan: Plan
-    scheduler: str
-    tls: Tls | None = None
     patience_s: float = 60.0
     tell: Callable[[str], None] = lambda text: None
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
@@ -52,9 +50,7 @@ class Coordinator:
         self._exporting = threading.Lock()  # one export at a time: it may take gigabytes
         self._events: queue.SimpleQueue[Ended | str | Exception] = queue.SimpleQueue()
         self._seen: dict[str, float] = {}  # when a device of a target was last there
-        self._crews = Crews(
-            self.client, self.scheduler, self.tls, lambda here: bool(self._next(here)), self._work, self._events.put
-        )
+        self._crews = Crews(self.client, lambda here: bool(self._next(here)), self._work, self._events.put)
 
     def run(self) -> Generator[Ended, None, None]:
         """Yield every case's row, whatever becomes of it.

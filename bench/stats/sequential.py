@@ -10,12 +10,20 @@ together, whenever one stops (Jennison and Turnbull 1989).
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 NODES = 400
 Looks = tuple[int, ...]
+
+
+@cache
+def _nodes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return points and weights of Gauss and Legendre: finding them takes longer than all that is done with them."""
+    points, weights = np.polynomial.legendre.leggauss(NODES)
+    return points, weights
 
 
 def crossed(looks: Looks, bounds: tuple[float, ...]) -> float:
@@ -25,7 +33,7 @@ def crossed(looks: Looks, bounds: tuple[float, ...]) -> float:
     """
     from scipy.special import ndtr
 
-    points, weights = np.polynomial.legendre.leggauss(NODES)
+    points, weights = _nodes()
     found, sums, density, before = 0.0, np.zeros(1), np.ones(1), 0
     for n, bound in zip(looks, bounds, strict=True):
         step, edge = math.sqrt(n - before), bound * math.sqrt(n)

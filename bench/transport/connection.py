@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import IO, Protocol, TypeVar
 
 import msgspec
 
@@ -33,15 +33,36 @@ class Far:
     end: messages.Ended | None = None
 
 
+class Line(Protocol):
+    """What leads to an agent, with the members of `subprocess.Popen` that are needed here."""
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        """What is written into it goes to the agent."""
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """What the agent says."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its exit code; subprocess.TimeoutExpired if it goes on."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
 class Connection:
-    """A child process (ssh, or a container engine) whose stdin and stdout lead to an agent.
+    """A line to an agent: a child process (ssh, or a container engine), or what `command` opens with a file for stderr.
 
     Raises:
         LinkLost: from any method but `close`, once the connection is dead.
         WorkerCrashed: what came over it is no message; it is dead then.
     """
 
-    def __init__(self, command: list[str], name: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, command: list[str] | Callable[[IO[bytes]], Line], name: str) -> None:
         self._name = name
         self._log = scratch("bench-line-")
         self._workers: dict[int, Far] = {}
@@ -50,18 +71,10 @@ class Connection:
         self._next = 0
         self.dead = False
         try:
-            # A session of its own: Ctrl-C reaches `bench` alone, which then ends things in order.
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as error:
+            self._process = command(self._log) if callable(command) else _child(command, self._log)
+        except BaseException:
             self._log.close()
-            raise Unreachable(f"cannot start {command[0]}: {error.strerror}", f"install {command[0]}") from error
+            raise
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._sink, self._source = self._process.stdin.fileno(), self._process.stdout.fileno()
@@ -113,7 +126,7 @@ class Connection:
         self._workers.pop(id, None)
 
     def stderr(self) -> str:
-        """Return the end of what the child and the agent wrote to stderr."""
+        """Return the end of what the line and the agent wrote to stderr."""
         self._log.seek(0)
         return self._log.read()[-LOG_BYTES:].decode(errors="replace")
 
@@ -122,11 +135,11 @@ class Connection:
         return self._decoder.mark.noise() if self._decoder.mark is not None else ""
 
     def cut(self) -> None:
-        """End the child, from whatever thread: whoever waits for the connection finds it dead."""
+        """End the line, from whatever thread: whoever waits for the connection finds it dead."""
         self._process.terminate()
 
     def exit_code(self) -> int | None:
-        """Return the child's exit code once it has ended; it may take a moment."""
+        """Return the line's exit code once it has ended; it may take a moment."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(5)
         return None
@@ -191,6 +204,16 @@ class Connection:
         said = self.stderr().strip().splitlines()
         why = why or (said[-1] if said else f"the connection was closed{self._said()}")
         return LinkLost(f"the connection to {self._name} was lost: {why}", f"bench targets check {self._name}")
+
+
+def _child(command: list[str], log: IO[bytes]) -> Line:
+    try:
+        # A session of its own: Ctrl-C reaches `bench` alone, which then ends things in order.
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        )
+    except OSError as error:
+        raise Unreachable(f"cannot start {command[0]}: {error.strerror}", f"install {command[0]}") from error
 
 
 class RemoteProcess:

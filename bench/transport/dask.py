@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import re
 import socket
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
-
-import msgspec
 
 from bench.base.errors import FleetError, MissingExtra, Unreachable, UsageError, clip, first_line
 from bench.transport.connection import Connection
@@ -64,16 +61,6 @@ class Device:
     name: str
     target: str
     busy: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What the bridge is told: which device of which fleet, and for which run."""
-
-    scheduler: str
-    device: str
-    run: str
-    tls: Tls | None
 
 
 def require() -> None:
@@ -168,22 +155,23 @@ def devices(client: DaskClient) -> dict[str, Device]:
 
 
 class DaskTransport(Remote):
-    """A device of a fleet: Dask carries the bytes to and from an agent there, in a process of ours beside this one.
+    """A device of a fleet: Dask carries the bytes to and from an agent there.
 
     `alive` tells whether the device still belongs to the fleet: one that does not is not waited for.
     """
 
-    def __init__(self, scheduler: str, device: Device, tls: Tls | None, alive: Callable[[], bool]) -> None:
+    def __init__(self, client: DaskClient, device: Device, alive: Callable[[], bool]) -> None:
         super().__init__(device.name or device.address)
-        self._assignment = Assignment(scheduler, device.address, self.run, tls)
+        self._client, self._address = client, device.address
         self._alive = alive
 
     def dial(self) -> Connection:
         """Start the bridge, unless there is nobody to lead it to any more."""
+        from bench.transport.dask_bridge import Bridge
+
         if not self._alive():
             raise Unreachable(f"{self.name} has left the fleet", "bench targets status")
-        assignment = msgspec.json.encode(self._assignment).decode()
-        return Connection([sys.executable, "-P", "-m", "bench.transport.dask_bridge", assignment], self.name)
+        return Connection(lambda log: Bridge(self._client, self._address, self.run, log), self.name)
 
     def diagnose(self, code: int | None, said: str) -> Unreachable:
         """Pass on the last line that was said."""

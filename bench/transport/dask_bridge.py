@@ -1,90 +1,94 @@
-"""One device's connection, seen from the coordinator: what comes on stdin goes to its agent, what that says to stdout.
+"""One device's connection, seen from the coordinator: what is written into it goes to its agent, what that says comes.
 
-A process of its own, as ssh is one: so the connection to a device of a fleet is the same as to any other. It ends when
-its stdin does, when it is told to, and when the device is lost.
+Two threads and a pair of sockets, which look like the process that leads to any other device
+(`bench.transport.connection.Line`). It ends when it is closed, when it is told to, and when the device is lost.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
-import signal
-import sys
+import socket
+import subprocess
+import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import IO, Any
 
-import msgspec
-
-from bench.base.errors import BenchError, first_line
+from bench.base.errors import first_line
 from bench.transport import dask_device
-from bench.transport.dask import CONNECT_S, QUIET, Assignment, require, security
+from bench.transport.dask import DaskClient
 
 PIECE_BYTES = 4 << 20
-There = Callable[..., Awaitable[Any]]  # calls a function of `dask_device` in the device's worker
+LAST_WORDS_S = 2.0
 
 
-async def bridge(assignment: Assignment) -> int:
-    """Relay until either side ends; return the exit code."""
-    from distributed import Client
+class Bridge:
+    """Leads to an agent on the device at this address, for a run; why it ended goes to `log`."""
 
-    async with Client(
-        assignment.scheduler,
-        asynchronous=True,
-        timeout=CONNECT_S,
-        set_as_default=False,
-        security=security(assignment.tls),
-    ) as client:
+    def __init__(self, client: DaskClient, device: str, run: str, log: IO[bytes]) -> None:
+        self._client, self._device, self._run, self._log = client, device, run, log
+        here, self._there = socket.socketpair()
+        with here:
+            self.stdin = os.fdopen(os.dup(here.fileno()), "wb", buffering=0)
+            self.stdout = os.fdopen(os.dup(here.fileno()), "rb", buffering=0)
+        self._ended = threading.Event()
+        self._code = 0
+        threading.Thread(target=self._lead, daemon=True).start()
 
-        async def there(function: Callable[..., Awaitable[object]], *arguments: object) -> object:
-            found: dict[str, object] = await client.run(
-                function, assignment.run, *arguments, workers=[assignment.device]
-            )
-            return found[assignment.device]
+    def wait(self, timeout: float | None = None) -> int:
+        """Return 0 once it has hung up, 1 if the device was lost; subprocess.TimeoutExpired if it does neither."""
+        if not self._ended.wait(timeout):
+            raise subprocess.TimeoutExpired("bridge", timeout or 0.0)
+        return self._code
 
-        await there(dask_device.begin)
-        tasks = [asyncio.ensure_future(_send(there)), asyncio.ensure_future(_receive(there))]
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, tasks[0].cancel)
-        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        lost = next((task.exception() for task in done if not task.cancelled() and task.exception()), None)
-        if lost is not None:
-            print(f"the device was lost: {first_line(lost)}", file=sys.stderr)
-            return 1
-        await there(dask_device.hang_up)
-    return 0
+    def terminate(self) -> None:
+        """Have the agent ended, from whatever thread."""
+        with contextlib.suppress(OSError):
+            self._there.shutdown(socket.SHUT_RDWR)
 
+    def kill(self) -> None:
+        """Wait for it no longer: Dask may not have noticed yet that the device is gone."""
+        self.terminate()
+        self._ended.set()
 
-async def _send(there: There) -> None:
-    reader = asyncio.StreamReader(PIECE_BYTES)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while data := await reader.read(PIECE_BYTES):
-        await there(dask_device.tell, data)
+    def _lead(self) -> None:
+        hearing = threading.Thread(target=self._hear, daemon=True)
+        try:
+            self._ask(dask_device.begin)
+            hearing.start()
+            while data := self._there.recv(PIECE_BYTES):
+                self._ask(dask_device.tell, data)
+            if not self._code:
+                self._ask(dask_device.hang_up)
+                hearing.join(LAST_WORDS_S)
+        except Exception as error:  # whatever Dask and a stranger's worker raise
+            self._lose(error)
+        finally:
+            self.terminate()
+            self._there.close()
+            self._ended.set()
 
+    def _hear(self) -> None:
+        try:
+            while True:
+                data, ended = self._ask(dask_device.hear)
+                self._there.sendall(data)
+                if ended is not None:
+                    self._say(ended)
+                    return
+        except Exception as error:
+            self._lose(error)
+        finally:
+            self.terminate()
 
-async def _receive(there: There) -> None:
-    while True:
-        data, ended = await there(dask_device.hear)
-        while data:
-            data = data[os.write(1, data) :]
-        if ended is not None:
-            print(ended, file=sys.stderr)
-            return
+    def _ask(self, function: Callable[..., Awaitable[Any]], *arguments: object) -> Any:
+        """Call a function of `dask_device` in the device's worker."""
+        return self._client.run(function, self._run, *arguments, workers=[self._device])[self._device]
 
+    def _lose(self, error: Exception) -> None:
+        self._code = 1
+        self._say(f"the device was lost: {first_line(error)}")
 
-def main() -> int:
-    """Serve the assignment that the argument says."""
-    import dask.config
-
-    dask.config.set(QUIET)
-    try:
-        require()
-        return asyncio.run(bridge(msgspec.json.decode(sys.argv[1], type=Assignment)))
-    except (OSError, ValueError, ImportError, BenchError) as error:
-        print(f"{type(error).__name__}: {first_line(error)}", file=sys.stderr)
-        return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    def _say(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # it is closed where nobody waits any more
+            os.write(self._log.fileno(), f"{line}\n".encode())

@@ -18,6 +18,7 @@ from bench.measure.worker import Worker
 from bench.plan import zoo
 from bench.plan.case import Case, Network
 from tests.backends import networks
+from tests.conftest import examined
 
 RUNTIMES = ("onnxruntime", "openvino")
 Seen = tuple[Case, Artifact, dict[str, Any], dict[str, Any]]
@@ -32,6 +33,7 @@ def measure(tmp_path: Path) -> Callable[..., Seen]:
         if isinstance(made, onnx.ModelProto):
             spec = str(tmp_path / "net.onnx")
             onnx.save(made, spec)
+            examined(Path(spec))  # each network meets several runtimes
         case = Case(Network(zoo.resolve(spec), resolution=resolution), backends.resolve(backend))
         if not backends.installed(backends.get(case.backend.name)):
             pytest.skip(f"{backend} is not installed")

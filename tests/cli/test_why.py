@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TINY_MACS, Bench, one_line_error, tiny_model
+from tests.conftest import TINY_MACS, Bench, examined, one_line_error, tiny_model
 
 SHORT = ("--launches", 1, "--loads", 1, "--inferences", 3)
 
@@ -20,7 +20,7 @@ def second(tiny: Path) -> Path:
 
     path = tiny.with_name("second.onnx")
     onnx.save(tiny_model(1), path)
-    return path
+    return examined(path)
 
 
 def test_a_recorded_profile_is_explained_without_measuring(bench: Bench, tiny: Path) -> None:

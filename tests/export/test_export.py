@@ -89,7 +89,7 @@ def test_a_python_file_that_does_not_do(net: str, function: str, error: type[Ben
     assert says in caught.value.message + caught.value.hint
 
 
-def test_an_onnx_file_stays_where_it_is(tiny: Path) -> None:
+def test_an_onnx_file_stays_where_it_is(tiny: Path, fresh_cache: Path) -> None:
     artifact = export.ensure(case(str(tiny)))
     assert artifact.path == tiny
     assert (artifact.macs, artifact.batch, artifact.resolution) == (TINY_MACS, 1, 16)

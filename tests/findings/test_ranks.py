@@ -9,9 +9,10 @@ from click.testing import CliRunner
 
 from bench.base.errors import OutputError
 from bench.cli.rank import command
-from bench.findings import ranks as room
+from bench.findings import ranked
 from bench.findings.predictions import read
-from bench.findings.ranks import RankedNetwork, analyse, extremes_of, inversions_of, moved
+from bench.findings.ranked import RankedNetwork
+from bench.findings.ranks import analyse, extremes_of, inversions_of, moved
 from bench.rows.frame import load
 from tests.rows.rows import row, write
 
@@ -24,7 +25,7 @@ def net(model: str, macs: float, ms: float, half: float = 0.01) -> RankedNetwork
 def no_exports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts of networks are made up from their names; exporting is tested elsewhere."""
     sizes = {"shufflenetv2": (2.0, 9.0), "mobilenetv1": (4.0, 7.0), "mobilenetv2": (3.0, 8.0), "pplcnet": (1.0, 1.0)}
-    monkeypatch.setattr(room, "_counts", lambda row: sizes.get(row["model"], (None, None)))
+    monkeypatch.setattr(ranked, "_counts", lambda row: sizes.get(row["model"], (None, None)))
 
 
 @pytest.fixture

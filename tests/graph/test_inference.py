@@ -1,54 +1,21 @@
-"""Shapes where the file has none, or false ones; operators of ONNX Runtime; files that would explode."""
+"""Shapes where the file has none, or false ones, and what is computed of constants."""
 
 from __future__ import annotations
 
-import resource
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from bench.api import inspect
-from bench.base.errors import BenchError
-from bench.export import ensure
 from bench.graph.complexity import Complexity, count
 from bench.graph.counts import count_graph
 from bench.graph.reading import infer, read_graph
 from bench.graph.weights import parameters_of, precision_of
-from bench.plan import zoo
-from bench.plan.case import Network
-
-node = helper.make_node
-MICROSOFT = "com.microsoft"
-
-
-def value(name: str, *shape: object, kind: int = TensorProto.FLOAT) -> Any:
-    return helper.make_tensor_value_info(name, kind, list(shape))
-
-
-def given(name: str, numbers: object, dtype: Any = np.int64) -> Any:
-    return numpy_helper.from_array(np.array(numbers, dtype), name)
-
-
-def weight(name: str, *shape: int, dtype: Any = np.float32) -> Any:
-    return given(name, np.ones(shape), dtype)
-
-
-def model(nodes: list[Any], inputs: list[Any], outputs: list[str], weights: list[Any] = (), opset: int = 17) -> Any:
-    ends = [helper.make_empty_tensor_value_info(name) for name in outputs]
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(MICROSOFT, 1), helper.make_opsetid("mine", 1)]
-    return helper.make_model(helper.make_graph(nodes, "g", inputs, ends, list(weights)), opset_imports=opsets)
-
-
-def write(made: Any, path: Path, rank: int = 1, **how: Any) -> Path:
-    for output in made.graph.output:
-        output.CopyFrom(value(output.name, *(f"side{i}" for i in range(rank))))
-    onnx.save(made, path, **how)
-    return path
+from tests.graph.made import MICROSOFT, given, loop, model, node, value, weight, write
 
 
 def computed_shape(rounds: int = 1) -> Any:
@@ -132,19 +99,6 @@ def test_a_branch_that_is_always_taken_is_counted() -> None:
     ]
 
 
-def loop(trips: int, body: list[Any], carried: list[Any], out: str) -> Any:
-    """A Loop whose inputs are constant and whose body captures `x`."""
-    graph = helper.make_graph(
-        [node("Identity", ["more"], ["again"]), *body],
-        "body",
-        [value("i", kind=TensorProto.INT64), value("more", kind=TensorProto.BOOL), *carried],
-        [value("again", kind=TensorProto.BOOL), helper.make_empty_tensor_value_info(out)],
-    )
-    nodes = [node("Loop", ["trips", "yes"], ["y"], "loop", body=graph)]
-    weights = [given("trips", trips), given("yes", True, np.bool_), weight("w", 8, 8)]
-    return model(nodes, [value("x", 4, 8)], ["y"], weights)
-
-
 def test_what_a_loop_captures_makes_it_no_constant() -> None:
     product = loop(3, [node("MatMul", ["x", "w"], ["z"], "inner")], [], "z")
     assert count(product).uncounted == ("Loop",)
@@ -166,66 +120,6 @@ def test_a_random_bernoulli_is_no_constant() -> None:
     nodes = [node("Bernoulli", ["p"], ["m"], "draw"), node("Mul", ["x", "m"], ["y"], "mask")]
     found = read_graph(infer(model(nodes, [value("x", 4)], ["y"], [weight("p", 4)])))
     assert [n.name for n in found.nodes] == ["draw", "mask"]
-
-
-S, B = TensorProto.FLOAT, np.uint8
-# (name, operator, data, stored tensors, inputs in order, attributes, MACs, parameters) of com.microsoft
-PRODUCTS: list[tuple[str, list[Any], list[Any], list[str], dict[str, Any], int, int]] = [
-    ("DynamicQuantizeMatMul", [value("x", 4, 8)], [weight("w", 8, 6, dtype=np.int8), given("s", 0.1, np.float32)],
-     ["x", "w", "s"], {}, 4 * 8 * 6, 48),
-    ("MatMulIntegerToFloat", [value("x", 4, 8, kind=TensorProto.UINT8)],
-     [weight("w", 8, 6, dtype=np.int8), given("s", 0.1, np.float32), given("t", 0.1, np.float32)],
-     ["x", "w", "s", "t"], {}, 192, 48),
-    ("TransposeMatMul", [value("x", 8, 4)], [weight("w", 8, 6)], ["x", "w"], {"transA": 1}, 192, 48),
-    ("FusedMatMul", [value("x", 4, 8)], [weight("w", 6, 8)], ["x", "w"], {"transB": 1}, 192, 48),
-    ("FusedGemm", [value("x", 4, 8)], [weight("w", 8, 6), weight("b", 6)], ["x", "w", "b"], {"activation": "Relu"},
-     192, 54),
-    ("FusedConv", [value("x", 1, 3, 8, 8)], [weight("w", 4, 3, 3, 3)], ["x", "w"],
-     {"activation": "Relu", "kernel_shape": [3, 3]}, 4 * 36 * 27, 108),
-    ("NhwcConv", [value("x", 1, 8, 8, 3)], [weight("w", 4, 3, 3, 3)], ["x", "w"], {"kernel_shape": [3, 3]},
-     4 * 36 * 27, 108),
-    ("NhwcConv", [value("x", 1, 8, 8, 6)], [weight("w", 4, 5, 3, 2)], ["x", "w"],
-     {"kernel_shape": [5, 3], "group": 3, "strides": [1, 1]}, 4 * 4 * 6 * 30, 120),
-    ("NhwcFusedConv", [value("x", 1, 8, 8, 3)], [weight("w", 4, 3, 5, 3)], ["x", "w"], {"kernel_shape": [5, 3]},
-     4 * 24 * 45, 180),
-    ("GemmFloat8", [value("x", 4, 8)], [weight("w", 6, 8)], ["x", "w"], {"transB": 1}, 192, 48),
-    ("QGemm", [value("x", 4, 8, kind=TensorProto.UINT8)],
-     [given("s", 0.1, np.float32), given("z", 0, B), weight("w", 8, 6, dtype=np.int8), given("t", 0.1, np.float32),
-      given("y", 0, np.int8), weight("b", 6, dtype=np.int32)],
-     ["x", "s", "z", "w", "t", "y", "b"], {}, 192, 54),
-    ("MatMulNBits", [value("x", 2, 3, 64)], [weight("w", 10, 2, 16, dtype=B), weight("s", 20)], ["x", "w", "s"],
-     {"K": 64, "N": 10, "bits": 4, "block_size": 32}, 2 * 3 * 64 * 10, 640),
-    ("MatMulBnb4", [value("x", 3, 64)], [weight("w", 320, dtype=B), weight("s", 20)], ["x", "w", "s"],
-     {"K": 64, "N": 10, "block_size": 32, "quant_type": 1}, 3 * 640, 640),
-    ("Attention", [value("x", 2, 5, 8)], [weight("w", 8, 24), weight("b", 24)], ["x", "w", "b"], {"num_heads": 2},
-     2 * 5 * 8 * 24 + 2 * 2 * 5 * 5 * 8, 216),
-    ("QAttention", [value("x", 2, 5, 8, kind=TensorProto.UINT8)],
-     [weight("w", 8, 24, dtype=np.int8), weight("b", 24), given("s", 0.1, np.float32), given("t", 0.1, np.float32)],
-     ["x", "w", "b", "s", "t"], {"num_heads": 2}, 2 * 5 * 8 * 24 + 2 * 2 * 5 * 5 * 8, 216),
-    ("MultiHeadAttention", [value("q", 2, 5, 8), value("k", 2, 7, 8), value("v", 2, 7, 12)], [], ["q", "k", "v"],
-     {"num_heads": 2}, 2 * 5 * 7 * (8 + 12), 0),
-    ("MultiHeadAttention", [value("q", 2, 5, 2, 3, 4)], [], ["q"], {"num_heads": 2}, 2 * 2 * 5 * 5 * 2 * 4, 0),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("case", PRODUCTS, ids=[f"{i}-{case[0]}" for i, case in enumerate(PRODUCTS)])
-def test_products_of_onnx_runtime(case: Any) -> None:
-    op, inputs, weights, names, attributes, macs, params = case
-    made = model([node(op, names, ["out"], "n", domain=MICROSOFT, **attributes)], inputs, ["out"], weights)
-    reading = read_graph(infer(made))
-    found = count(made)
-    assert (found.macs, found.uncounted) == (macs, ())
-    assert parameters_of(reading) == params
-
-
-def test_shapes_go_on_behind_an_operator_of_onnx_runtime() -> None:
-    nodes = [
-        node("FastGelu", ["x"], ["a"], domain=MICROSOFT),
-        node("QuickGelu", ["a"], ["b"], domain=MICROSOFT),
-        node("MatMul", ["b", "w"], ["y"], "fc"),
-    ]
-    found = count(model(nodes, [value("x", 4, 8)], ["y"], [weight("w", 8, 6)]))
-    assert (found.macs, found.uncounted) == (192, ())
 
 
 @pytest.mark.parametrize(
@@ -276,78 +170,6 @@ def test_weights_that_are_quantised_in_the_graph() -> None:
     reading = read_graph(infer(made))
     assert (parameters_of(reading), precision_of(reading, made)) == (4096, "int8")
     assert count_graph(infer(made)).total("read_bytes") == 4096 + 64 * 4 + 5
-
-
-def doubled(times: int) -> Any:
-    nodes = [node("Concat", [f"t{i}", f"t{i}"], [f"t{i + 1}"], axis=0) for i in range(times)]
-    start = node("Constant", [], ["t0"], value=given("", [1, 2, 3, 4]))
-    last = node("Cast", [f"t{times}"], ["c"], to=S)
-    return model([start, *nodes, last, node("Add", ["x", "c"], ["y"])], [value("x", 1)], ["y"])
-
-
-def ranged() -> Any:
-    nodes = [
-        node("Shape", ["x"], ["s"]),
-        node("ReduceProd", ["s"], ["n"], keepdims=0),
-        node("Mul", ["n", "many"], ["end"]),
-        node("Range", ["zero", "end", "one"], ["r"]),
-        node("Cast", ["r"], ["c"], to=S),
-        node("Add", ["x", "c"], ["y"]),
-    ]
-    return model(nodes, [value("x", 1)], ["y"], [given("many", 1 << 38), given("zero", 0), given("one", 1)])
-
-
-def filled() -> Any:
-    nodes = [
-        node("Shape", ["x"], ["s"]),
-        node("Mul", ["s", "many"], ["to"]),
-        node("ConstantOfShape", ["to"], ["c"]),
-        node("Add", ["x", "c"], ["y"]),
-    ]
-    return model(nodes, [value("x", 1)], ["y"], [given("many", [1 << 38])])
-
-
-def nested(depth: int) -> Any:
-    """Functions that call the one below them twice: 2 to the power of `depth` nodes, written out."""
-    made = model([node(f"F{depth}", ["x"], ["y"], domain="mine")], [value("x", 1)], ["y"])
-    for i in range(depth + 1):
-        inner = [node("Relu", ["a"], ["b"])]
-        if i:
-            calls = (["a"], ["m"]), (["m"], ["b"])
-            inner = [node(f"F{i - 1}", *call, domain="mine") for call in calls]
-        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)]
-        made.functions.append(helper.make_function("mine", f"F{i}", ["a"], ["b"], inner, opsets))
-    return made
-
-
-def test_explosive_files_take_nothing_here() -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for made in (doubled(45), ranged(), filled()):
-        infer(made)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10
-
-
-@pytest.mark.parametrize("make", [lambda: doubled(45), ranged, filled], ids=["doubled", "ranged", "filled"])
-def test_explosive_files_are_refused_before_they_run(tmp_path: Path, make: Any) -> None:
-    path = write(make(), tmp_path / "net.onnx")
-    with pytest.raises(BenchError, match="GiB and this machine has"):
-        ensure(Network(zoo.resolve(str(path))))
-
-
-def test_functions_without_end_meet_a_limit(tmp_path: Path) -> None:
-    path = write(nested(40), tmp_path / "net.onnx")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    with pytest.raises(BenchError) as caught:
-        inspect(path)
-    assert "valid" not in caught.value.message
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(before, 4 << 20)
-
-
-def test_a_loop_without_end_meets_the_timeout(tmp_path: Path) -> None:
-    endless = loop(1 << 62, [node("ReduceSum", ["x"], ["z"], keepdims=0)], [], "z")
-    path = write(endless, tmp_path / "net.onnx")
-    with pytest.raises(BenchError, match="more than 3 s"):
-        ensure(Network(zoo.resolve(str(path))), timeout_s=3)
 
 
 def test_counting_many_nodes_is_linear() -> None:

@@ -132,7 +132,7 @@ def test_nothing_of_finished_cases_stays_in_the_coordinator(fleet: Cluster, mode
         before = rows_alive()
         handed: list[weakref.ref[records.Row]] = []
         held = []
-        for row, _ in Coordinator(connection, plan, fleet.address).run():
+        for row, _ in Coordinator(connection, plan).run():
             handed.append(weakref.ref(row))
             del row
             gc.collect()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,76 +13,15 @@ from bench.graph.classes import OpClass
 from bench.machine.environment import local
 from bench.machine.identity import machine_of
 from bench.profiling import layout
-from bench.profiling.difference import Check, check, split
 from bench.profiling.network import ProfiledNetwork, ProfiledOperator, load, moved_elements
 from bench.profiling.reasons import reasons
 from bench.profiling.roofs import Roof, find, of_profiles
 from bench.profiling.squeeze import gates
-from bench.report.text import explain as text
-
-ROOF = Roof(100.0, lambda moved_bytes: 50.0, "a test")  # 100 GMAC/s, 50 GB/s: the ridge is at 2 MACs per byte
-
-
-def conv(
-    name: str,
-    time_us: float,
-    channels: int = 64,
-    *,
-    depthwise: bool = False,
-    group: int = 1,
-    layout_out: str = "nchwc",
-    pixels: int = 28,
-    stored: int = 0,
-    precise: bool = True,
-) -> ProfiledOperator:
-    """A 1x1 or depthwise 3x3 convolution from `channels` to as many."""
-    group = channels if depthwise else group
-    weight = (channels, 1, 3, 3) if depthwise else (channels, channels // group, 1, 1)
-    shape = (1, stored or channels, pixels, pixels)
-    macs = math.prod(weight) * pixels**2
-    return ProfiledOperator(
-        name=name,
-        kind="Conv",
-        op_class=OpClass.DEPTHWISE if depthwise else OpClass.GROUPED if group > 1 else OpClass.POINTWISE,
-        time_us=time_us,
-        macs=macs,
-        padded_macs=macs * (stored or channels) // channels if layout_out == "nchwc" else None,
-        moved_bytes=4 * (2 * math.prod(shape) + math.prod(weight)),
-        layout_in=layout_out,
-        layout_out=layout_out,
-        shapes_in=(shape,),
-        shape_out=shape,
-        weight=weight,
-        group=group,
-        sources=(name,),
-        precise=precise,
-    )
-
-
-def other(
-    op_class: OpClass, time_us: float, shape: tuple[int, ...] = (1, 64, 28, 28), more: tuple[int, ...] = ()
-) -> ProfiledOperator:
-    """An operator without MACs."""
-    inputs = (shape, more) if more else (shape,)
-    out = shape if not more else max(inputs, key=math.prod)
-    moved = 4 * (sum(map(math.prod, inputs)) + math.prod(out))
-    pool = op_class is OpClass.POOLING
-    return ProfiledOperator(
-        *(str(op_class), "Some", op_class, time_us, 0, None, moved, "nchw", "nchw", inputs),
-        *((*shape[:2], 1, 1) if pool else out, (), 1, (), True),
-    )
-
-
-def network(*operators: ProfiledOperator, residual_us: float = 0.0, model: str = "net") -> ProfiledNetwork:
-    latency_ms = (math.fsum(op.time_us for op in operators) + residual_us) / 1e3
-    return ProfiledNetwork(model, "onnxruntime", "1", "fp32", 1, 1, "no such cpu", 3, latency_ms, None, operators)
+from tests.profiling.made import FAST, ROOF, A, B, conv, network, other
 
 
 def keys(net: ProfiledNetwork, roof: Roof = ROOF) -> dict[str, str]:
     return {s.key: s.text for s in reasons(net, roof)}
-
-
-FAST = conv("fast", 40.0)  # 3.2 M MACs: 80 GMAC/s
 
 
 def test_a_network_at_its_floor_has_nothing_said_of_it() -> None:
@@ -202,72 +140,6 @@ def test_what_has_no_reason_is_told() -> None:
         "no reason found here for 1 operator at 12.5 times" in keys(network(FAST, conv("slow", 400.0)))["unexplained"]
     )
     assert "unexplained" not in keys(network(FAST, conv("outside", 400.0, depthwise=True)))
-
-
-A = network(FAST, conv("d", 60.0, depthwise=True), other(OpClass.SHUFFLE, 21.7), residual_us=3.3, model="a")
-B = network(FAST, FAST, residual_us=-1.9, model="b")
-
-
-def test_the_parts_add_up_to_the_difference() -> None:
-    parts = split(A, B)
-    assert math.fsum(p.difference_ms for p in parts) == pytest.approx(A.latency_ms - B.latency_ms, abs=1e-12)
-    assert math.fsum(p.a_ms for p in parts) == pytest.approx(A.latency_ms, abs=1e-12)
-    assert sum(p.a_macs for p in parts) == A.macs
-    assert parts[-1].name == "residual"
-
-
-def test_the_check_is_told_beside_the_parts() -> None:
-    measured = check([(2.2e6, 1.2e6), (2.0e6, 1.0e6), (2.3e6, 1.3e6)])
-    assert measured.difference_ms == pytest.approx(1.0)
-    assert measured.error_ms == pytest.approx(0.0, abs=1e-9)
-    assert check([(2.2e6, 1.2e6)] * 4 + [(9e6, 1.0e6)]).difference_ms == pytest.approx(1.0)  # one disturbed pair
-    assert "the sum of the parts is +5.0% off" in text.told_check(measured, 1.05)
-    assert "the sum of the parts is -2.0% off" in text.told_check(measured, 0.98)
-
-
-@pytest.mark.parametrize(
-    ("apart_ms", "error_ms", "fault"),
-    [
-        (0.0466, 0.001, ""),
-        (0.0123, 0.001, "the sum of the parts is not"),  # +279% off
-        (-0.0466, 0.001, "the sum of the parts is not"),  # the other one is faster
-        (0.0466, 0.030, "hardly differ"),
-    ],
-)
-def test_reasons_are_given_only_where_the_parts_explain_what_was_measured_apart(
-    apart_ms: float, error_ms: float, fault: str
-) -> None:
-    checked = Check(A.latency_ms, A.latency_ms - apart_ms, apart_ms, error_ms, 8)
-    said = [reasons(A, ROOF), reasons(B, ROOF)]
-    assert fault in checked.fault(A, B)
-    assert bool(checked.fault(A, B)) == bool(fault)
-    sections = text.explain_two(A, B, ROOF, said, checked, 6)
-    assert any(section.statements for section in sections) == (not fault)
-    if fault:
-        assert fault in sections[-1].lines[0]
-        assert "profile again with more --launches" in sections[-1].lines[0]
-
-
-def test_reasons_that_nothing_was_held_against_say_so() -> None:
-    said = [reasons(A, ROOF), reasons(B, ROOF)]
-    unchecked = text.explain_two(A, B, ROOF, said, None, 6)[-1]
-    assert unchecked.statements
-    assert "unchecked" in unchecked.lines[0]
-
-
-def test_the_text_is_short_and_says_which_is_faster() -> None:
-    one = text.explain_one(A, ROOF, reasons(A, ROOF), 6, 4)
-    assert sum(len(s.lines) + len(s.statements) + (len(s.table.rows) + 1 if s.table else 0) for s in one) < 25
-    two = text.explain_two(A, B, ROOF, [reasons(A, ROOF), reasons(B, ROOF)], None, 6)
-    assert any(
-        "A - B = " in line and ": b is 1.60 times as fast, with 1.75 times the MACs" in line for line in two[0].lines
-    )
-    table = two[1].table
-    assert table is not None
-    assert table.rows[-1][:4] == ("latency", f"{A.latency_ms:.3f}", f"{B.latency_ms:.3f}", "+0.047")
-    marked = text.markdown(two)
-    assert sum(line.startswith("| ") for line in marked) == len(table.rows) + 2  # head and rule
-    assert len({line.count("|") for line in marked if line.startswith("| ")}) == 1
 
 
 def test_the_roof_of_the_profiles_themselves() -> None:

@@ -78,7 +78,7 @@ def test_a_paced_case_is_another_case_in_whatever_order(tmp_path: Path) -> None:
 
 
 def test_ranks_keep_paces_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.findings.ranks._counts", lambda one: (None, None))
+    monkeypatch.setattr("bench.findings.ranked._counts", lambda one: (None, None))
     for pace in (None, 33.0):
         rows = [row(3 + i + 10 * bool(pace), model=f"net{i}", pace_ms=pace) for i in range(3)]
         write(tmp_path / "rows.csv", rows)

@@ -30,7 +30,7 @@ from bench.rows import file as records
 from bench.transport import remote
 from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
-from tests.conftest import tiny_model
+from tests.conftest import examined, tiny_model
 from tests.predict.synthetic import CONTEXT, conv
 from tests.transport.piped import Cut, Piped
 from tests.transport.sshd import Sshd
@@ -106,7 +106,7 @@ def words(
         cache = here.cache(asked) if asked else tmp_path_factory.mktemp("cache")
         monkeypatch.setenv("ISOFLOPS_CACHE", str(cache))
     monkeypatch.chdir(tmp_path)
-    return {"tiny": Path(tiny.name), "other": Path(other.name)}  # as every test calls them
+    return {"tiny": examined(Path(tiny.name)), "other": examined(Path(other.name))}  # as every test calls them
 
 
 def said(arguments: tuple[Any, ...], words: dict[str, Path], target: object = "local") -> Said:

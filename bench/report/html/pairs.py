@@ -9,7 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from bench.base.errors import BenchError, clip
-from bench.findings.ranks import LEAST_CASES, Inversion, RankedNetwork, inversions_of, moved
+from bench.findings.ranked import LEAST_CASES, RankedNetwork
+from bench.findings.ranks import Inversion, inversions_of, moved
 from bench.report.html.cases import CaseRow, named
 from bench.report.html.facets import Record
 from bench.rows import identity

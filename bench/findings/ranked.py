@@ -1,0 +1,120 @@
+"""From rows to networks in settings: the latency of each, and what is counted of it that may tell the latency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.base.errors import BenchError
+from bench.findings.predictions import Key
+from bench.plan.case import network_name
+from bench.rows import identity
+from bench.rows.frame import Rows
+from bench.rows.schema import MEASURED
+
+LEAST_CASES = 3
+PREDICTED = ("threads", "batch", "resolution", "shapes")  # what a prediction is for; all else is at its default
+
+
+@dataclass(frozen=True, slots=True)
+class RankedNetwork:
+    """One network in one setting: latency in ms with the ends of its interval, and what was counted of it.
+
+    `which` tells it from other inputs of its model, where there are several.
+    """
+
+    model: str
+    which: str
+    macs: float
+    latency_ms: float
+    lo_ms: float
+    hi_ms: float
+    params: float | None = None
+    memory_access: float | None = None
+    floor_ms: float | None = None
+    predicted_ms: float | None = None
+    resolution: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name, with the resolution where a network is there in several."""
+        return f"{self.model} {self.which}" if self.which else self.model
+
+
+def settings_of(
+    rows: Rows, notes: list[str], predictions: Mapping[Key, float], told: Callable[[str], None]
+) -> dict[str, list[RankedNetwork]]:
+    """Return the networks of each setting that has three; what is left out goes to `notes`.
+
+    `predictions` are latencies in ms; `told` hears of each network that is counted.
+    """
+    frame = rows.frame
+    known = frame["latency_ms"].gt(0) & frame["latency_lo_ms"].gt(0) & frame["latency_hi_ms"].gt(0)
+    valid = frame[frame["status"].isin(MEASURED) & known & frame["macs"].gt(0)]
+    if len(valid) < len(frame):
+        notes.append(f"{len(frame) - len(valid)} rows without a valid latency and its interval are left out")
+    valid = identity.newest(valid, identity.cell_of()) if len(valid) else valid
+    columns = identity.setting()
+    records = [{str(k): v for k, v in row.items()} for row in valid.to_dict("records")]
+    keys = [tuple(str(row[name]) for name in columns) for row in records]
+    names = identity.named(keys, columns, ())
+    found: dict[str, dict[str, RankedNetwork]] = {}
+    counted: dict[str, tuple[float | None, float | None]] = {}
+    labels = _labels(records)
+    networks = {network_name(row["model"], row["resolution"], row["batch"], row["shapes"]) for row in records}
+    for row, key in zip(records, keys, strict=True):
+        name = network_name(row["model"], row["resolution"], row["batch"], row["shapes"])
+        if name not in counted:
+            told(f"counting {name}, {len(counted) + 1} of {len(networks)}")
+            counted[name] = _counts(row)
+        params, access = counted[name]
+        network = RankedNetwork(
+            str(row["model"]),
+            labels[name],
+            float(row["macs"]),
+            float(row["latency_ms"]),
+            float(row["latency_lo_ms"]),
+            float(row["latency_hi_ms"]),
+            params,
+            access,
+            float(row["floor_ms"]) if row["floor_ms"] > 0 else None,
+            predictions.get((name, row["backend"], row["threads"])) if identity.usual(row, PREDICTED) else None,
+            str(row["resolution"]),
+        )
+        found.setdefault(names[key], {})[name] = network
+    missing = sorted({name.partition(" ")[0] for name, (params, _) in counted.items() if params is None})
+    if missing:
+        notes.append(f"no memory access or parameters (cannot be built here): {', '.join(missing)}")
+    return {name: list(cells.values()) for name, cells in found.items() if len(cells) >= LEAST_CASES}
+
+
+def _labels(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Say of each network what tells it from others of its model: its resolution, its shapes."""
+    sides: dict[str, set[tuple[str, str]]] = {}
+    for row in records:
+        sides.setdefault(str(row["model"]), set()).add((str(row["resolution"]), str(row["shapes"])))
+    told = {}
+    for row in records:
+        name = network_name(row["model"], row["resolution"], row["batch"], row["shapes"])
+        parts = [f"{row['resolution']} px"] if row["resolution"] else []
+        parts += [str(row["shapes"])] if row["shapes"] else []
+        told[name] = " ".join(parts) if len(sides[str(row["model"])]) > 1 else ""
+    return told
+
+
+def _counts(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Count parameters and memory access (bytes) from the graph; rows have neither for certain."""
+    from bench.export.graph_of import graph_of
+    from bench.graph.summary import summarise
+    from bench.plan import case, shapes, zoo
+
+    try:
+        side = int(row["resolution"]) if row["resolution"] else None
+        given = shapes.parse(row["shapes"].split(" ") if row["shapes"] else ())
+        network = case.Network(zoo.resolve(row["model"]), int(row["batch"] or 1), side, given)
+        found = graph_of(network)
+        summary = summarise(found.inferred, row["model"], {i.name: i.shape for i in found.inputs}, found.params)
+    except (BenchError, ValueError):
+        return None, None
+    return float(summary.params), float(summary.memory_access_bytes)
