@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # What a full disk, a closed terminal or a limit answers: no bug of ours.
 REFUSED = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
            errno.EAGAIN, errno.EBADF, errno.ENXIO}  # fmt: skip
+LIMITED = {errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 
 def main() -> None:
@@ -78,15 +79,17 @@ def _forget_output() -> None:
 def _refused(error: Exception, debug: bool) -> int:
     """Tell what the system refuses; 0 where it refuses nothing."""
     from bench.base.escape import line
+    from bench.base.files import remedy
 
     if isinstance(error, OSError) and error.errno in REFUSED:
         said = f"{error.strerror}: {error.filename or 'the output'}"
+        hint = remedy(error, "lift the limit (`ulimit -a`)" if error.errno in LIMITED else "write elsewhere")
     elif isinstance(error, MemoryError):
-        said = "no memory is left"
+        said, hint = "no memory is left", "end what else takes some, or lift the limit (`ulimit -a`)"
     else:
         return 0
     _forget_output()
-    _tell(f"the system refuses: {line(said)}", "make room, or lift the limit")
+    _tell(f"the system refuses: {line(said)}", hint)
     _story(debug)
     return 1
 

@@ -150,7 +150,10 @@ def put(digest: str, name: str, at: int, piece: bytes) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise OutputError(f"the artifact cannot be kept there: {error.strerror}", "make room in its cache") from error
+        raise OutputError(
+            f"the artifact cannot be kept there: {error.strerror}",
+            remedy(error, "set ISOFLOPS_CACHE there to a folder that can be written"),
+        ) from error
 
 
 def done(digest: str) -> str:

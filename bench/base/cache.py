@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.base.errors import OutputError
+from bench.base.files import remedy
 
 
 def root() -> Path:
@@ -39,7 +40,7 @@ def _told(path: Path, what: str = "written") -> Iterator[None]:
     except OSError as error:
         raise OutputError(
             f"the cache folder {path} cannot be {what}: {error.strerror}",
-            "make room, or set ISOFLOPS_CACHE to a folder you can write",
+            remedy(error, "set ISOFLOPS_CACHE to a folder you can write"),
         ) from error
 
 
