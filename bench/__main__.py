@@ -37,6 +37,8 @@ def run(command: click.Command, name: str) -> None:
     if sys.stdout is None:  # a file that is opened next would get its number, and what a runtime prints
         _tell("standard output is closed", "redirect it, e.g. > /dev/null")
         sys.exit(2)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another encoding has no ± and no lines of tables
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     # A cancelled CI job says SIGTERM: it ends as orderly as Ctrl-C.
@@ -116,5 +118,13 @@ def _story(debug: bool) -> None:
         traceback.print_exc()
 
 
+def _leave_the_folder() -> None:
+    """Take off the path what ``python -m`` puts first, the current folder: an onnx.py there is a person's, not ours."""
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if not sys.flags.safe_path and sys.path and os.path.abspath(sys.path[0]) != ours:
+        del sys.path[0]
+
+
 if __name__ == "__main__":
+    _leave_the_folder()
     main()

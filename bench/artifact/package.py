@@ -23,6 +23,7 @@ from bench.artifact.artifact import Artifact, load
 from bench.artifact.digest import sha256_of
 from bench.base import cache
 from bench.base.errors import ArtifactError, OutputError, Unsupported, clip
+from bench.base.files import remedy
 
 LONGEST_MANIFEST = 8 << 20
 OWN = {"model.onnx", "reference.npz", "weights.pt"}

@@ -15,13 +15,24 @@ from bench.base.files import remedy
 
 
 def root() -> Path:
-    """Return the cache folder: ``$ISOFLOPS_CACHE``, else ``isoflops`` in the user's cache folder."""
+    """Return the cache folder: ``$ISOFLOPS_CACHE``, else ``isoflops`` in the user's cache folder.
+
+    Raises:
+        OutputError: it is in a home that is not there, as that of a container's user without an account.
+    """
     override = os.environ.get("ISOFLOPS_CACHE")
     if override:
-        return Path(override).expanduser().absolute()  # a worker may begin in another folder
-    import platformdirs
+        path = Path(os.path.expanduser(override))
+    else:
+        import platformdirs
 
-    return Path(platformdirs.user_cache_path("isoflops"))
+        path = Path(platformdirs.user_cache_path("isoflops"))
+    if path.parts[:1] and path.parts[0].startswith("~"):  # nobody knows it: it would be a folder of that name
+        raise OutputError(
+            f"the cache folder {path} cannot be found: this user has no home",
+            "set ISOFLOPS_CACHE to a folder you can write",
+        )
+    return path.absolute()  # a worker may begin in another folder
 
 
 def folder(*parts: str) -> Path:
