@@ -21,18 +21,19 @@ def root() -> Path:
         OutputError: it is in a home that is not there, as that of a container's user without an account.
     """
     override = os.environ.get("ISOFLOPS_CACHE")
-    if override:
-        path = Path(os.path.expanduser(override))
-    else:
+    try:
+        if override:
+            return Path(override).expanduser().absolute()  # a worker may begin in another folder
         import platformdirs
 
         path = Path(platformdirs.user_cache_path("isoflops"))
-    if path.parts[:1] and path.parts[0].startswith("~"):  # nobody knows it: it would be a folder of that name
+        if not path.is_absolute():  # of a platformdirs that makes a folder called ~
+            raise RuntimeError
+    except RuntimeError:
         raise OutputError(
-            f"the cache folder {path} cannot be found: this user has no home",
-            "set ISOFLOPS_CACHE to a folder you can write",
-        )
-    return path.absolute()  # a worker may begin in another folder
+            "there is no folder for the cache: this user has no home", "set ISOFLOPS_CACHE to a folder you can write"
+        ) from None
+    return path
 
 
 def folder(*parts: str) -> Path:

@@ -226,7 +226,7 @@ def test_what_is_inside_an_operator_is_timed_once(tmp_path: Path, make: Callable
     onnx.save(make(), tmp_path / "net.onnx")
     case = Case(Network(zoo.resolve(str(tmp_path / "net.onnx"))), backends.resolve("onnxruntime"))
     artifact, runtime = export.ensure(case.network), backends.get("onnxruntime")
-    assert artifact.uncounted == (kind,)
+    assert kind in artifact.uncounted
     session = runtime.load(artifact, case.settings, case.backend.options)
     session.infer()
     told = session.operators()

