@@ -132,7 +132,9 @@ def _forbidden(cores: list[int]) -> str:
         os.sched_setaffinity(0, cores)
     except OSError as error:
         if error.errno not in FORBIDDEN:
-            raise Unsupported(f"cannot run on cores {cores}: {error.strerror}", "check `cores` of the target") from error
+            raise Unsupported(
+                f"cannot run on cores {cores}: {error.strerror}", "check `cores` of the target"
+            ) from error
         return f"sched_setaffinity: {error.strerror}"
     return ""
 
