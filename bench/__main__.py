@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # What a full disk, a closed terminal or a limit answers: no bug of ours.
 REFUSED = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
            errno.EAGAIN, errno.EBADF, errno.ENXIO}  # fmt: skip
+LIMITED = {errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 
 def main() -> None:
@@ -36,6 +37,8 @@ def run(command: click.Command, name: str) -> None:
     if sys.stdout is None:  # a file that is opened next would get its number, and what a runtime prints
         _tell("standard output is closed", "redirect it, e.g. > /dev/null")
         sys.exit(2)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another encoding has no ± and no lines of tables
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     # A cancelled CI job says SIGTERM: it ends as orderly as Ctrl-C.
@@ -78,15 +81,17 @@ def _forget_output() -> None:
 def _refused(error: Exception, debug: bool) -> int:
     """Tell what the system refuses; 0 where it refuses nothing."""
     from bench.base.escape import line
+    from bench.base.files import remedy
 
     if isinstance(error, OSError) and error.errno in REFUSED:
         said = f"{error.strerror}: {error.filename or 'the output'}"
+        hint = remedy(error, "lift the limit (`ulimit -a`)" if error.errno in LIMITED else "write elsewhere")
     elif isinstance(error, MemoryError):
-        said = "no memory is left"
+        said, hint = "no memory is left", "end what else takes some, or lift the limit (`ulimit -a`)"
     else:
         return 0
     _forget_output()
-    _tell(f"the system refuses: {line(said)}", "make room, or lift the limit")
+    _tell(f"the system refuses: {line(said)}", hint)
     _story(debug)
     return 1
 
@@ -113,5 +118,13 @@ def _story(debug: bool) -> None:
         traceback.print_exc()
 
 
+def _leave_the_folder() -> None:
+    """Take off the path what ``python -m`` puts first, the current folder: an onnx.py there is a person's, not ours."""
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if not sys.flags.safe_path and sys.path and os.path.abspath(sys.path[0]) != ours:
+        del sys.path[0]
+
+
 if __name__ == "__main__":
+    _leave_the_folder()
     main()

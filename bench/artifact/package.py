@@ -23,6 +23,7 @@ from bench.artifact.artifact import Artifact, load
 from bench.artifact.digest import sha256_of
 from bench.base import cache
 from bench.base.errors import ArtifactError, OutputError, Unsupported, clip
+from bench.base.files import remedy
 
 LONGEST_MANIFEST = 8 << 20
 OWN = {"model.onnx", "reference.npz", "weights.pt"}
@@ -150,7 +151,10 @@ def put(digest: str, name: str, at: int, piece: bytes) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise OutputError(f"the artifact cannot be kept there: {error.strerror}", "make room in its cache") from error
+        raise OutputError(
+            f"the artifact cannot be kept there: {error.strerror}",
+            remedy(error, "set ISOFLOPS_CACHE there to a folder that can be written"),
+        ) from error
 
 
 def done(digest: str) -> str:

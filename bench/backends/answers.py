@@ -57,6 +57,14 @@ class Inspected(TypedDict):
     opaque: list[str]
     largest_macs: int
     busy_threads: int | None
+    parity_rel_l2: float
+
+
+class Closed(TypedDict):
+    """What is known at the end of a launch: its peak of memory, and how far its last output is from the reference."""
+
+    peak_rss_bytes: int
+    parity_rel_l2: float
 
 
 class Load(TypedDict):

@@ -59,6 +59,8 @@ class FakeSession(Session):
         self._count += 1
         if self._count == self._options["fail_at"]:
             misbehave(str(self._options["fail"]))
+            if self._options["fail"] == "drift":
+                self._outputs = [y + 1 for y in self._outputs]
         slow = self.workload.slowness**self.workload.slope * (2 if self.workload.disturbed else 1)
         self._now_ns += round(self._latency_ns * slow)
         if self._sleep_s:
@@ -168,8 +170,8 @@ class Fake(Backend):
         Parameter("placed", 1.0, range=(0.0, 1.0), help="share that is claimed to have run on the device"),
         Parameter("profiler_us", 2.0, range=(0.0, 1e6), help="what profiling adds to each operator"),
         Parameter("sleep_ms", 0.0, range=(0.0, 60_000.0), help="really slept in each inference, and in no latency"),
-        Parameter("fail", "none", choices=("none", "crash", "kill", "hang", "memory", "noise", "raise")),
-        Parameter("fail_at", 0, help="the inference at which to fail"),
+        Parameter("fail", "none", choices=("none", "crash", "kill", "hang", "memory", "noise", "raise", "drift")),
+        Parameter("fail_at", 0, help="the inference at which to fail, or from which on outputs are wrong (drift)"),
     )
     capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, scripted=True)
 

@@ -158,7 +158,8 @@ class OnnxRuntimeSession(Session):
             path = Path(folder, "optimized.onnx")
             twin = self._load(str(self._artifact.path), path, Path(folder, "profile"))
             twin.run_with_iobinding(self._bind(twin))
-            events = ort_graph.Events(json.loads(Path(twin.end_profiling()).read_text("utf-8")))
+            told = ort_graph.inferences(json.loads(Path(twin.end_profiling()).read_text("utf-8")))
+            events = ort_graph.Events(event for run in told for event in run)
             model = onnx.load(path, load_external_data=False)
             self._operators = ort_graph.operators(model, self._artifact, events)
         return self._operators

@@ -28,6 +28,8 @@ STORED = {1: "fp32", 10: "fp16", 16: "bf16", 11: "fp64", 2: "int8", 3: "int8", 2
 NAMED = {"float": "fp32", "float16": "fp16", "bfloat16": "bf16", "double": "fp64", "int8": "int8", "uint8": "int8"}
 # Classes whose operators multiply and accumulate.
 HEAVY = ("convolution", "matmul")
+# Events of the profiler: an executor's of a graph, and, by the ending of the name, a node's.
+EXECUTOR, KERNEL = "SequentialExecutor::Execute", "_kernel_time"
 Key = tuple[object, ...]
 
 
@@ -41,15 +43,34 @@ class Event:
     outputs: tuple[Shape, ...]
 
 
+def inferences(events: Iterable[Unchecked]) -> list[list[Unchecked]]:
+    """Return the events of the nodes that ran, of each inference, in the order in which they began.
+
+    The time of a loop or branch has that of its nodes in it: those are left out, as the graph has them inside, too. The
+    executor of a graph inside is told like that of an inference, and lies in the time of one.
+    """
+    runs: list[list[Unchecked]] = []
+    end = inside = 0.0  # of the inference, and of a graph inside one of its nodes
+    for event in sorted((e for e in events if "ts" in e), key=lambda e: (e["ts"], -e["dur"])):
+        begin = event["ts"]
+        if event["name"] == EXECUTOR:
+            if runs and begin < end:
+                inside = max(inside, begin + event["dur"])
+            else:
+                runs.append([])
+                end, inside = begin + event["dur"], 0.0
+        elif event["cat"] == "Node" and event["name"].endswith(KERNEL) and runs and begin >= inside:
+            runs[-1].append(event)
+    return runs
+
+
 class Events:
-    """The events of one inference, taken out one by one for the nodes that they are of."""
+    """The events of an inference's nodes, taken out one by one for the nodes that they are of."""
 
     def __init__(self, events: Iterable[Unchecked]) -> None:
         self._of: dict[tuple[str, str], list[Event]] = defaultdict(list)
         for event in events:
-            if event.get("cat") != "Node" or not event["name"].endswith("_kernel_time"):
-                continue
-            name, told = event["name"].removesuffix("_kernel_time"), event["args"]
+            name, told = event["name"].removesuffix(KERNEL), event["args"]
             kind, place = told["op_name"], int(told.get("node_index", 0))
             inputs, outputs = (_tensors(told.get(key)) for key in ("input_type_shape", "output_type_shape"))
             types, shapes = tuple(t for t, _ in (*inputs, *outputs)), tuple(shape for _, shape in outputs)

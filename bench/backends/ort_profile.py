@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bench.artifact.artifact import Array
 from bench.backends.loop import time_block
-from bench.backends.ort_graph import KINDS
+from bench.backends.ort_graph import KERNEL, KINDS, inferences
 from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator, middle
 from bench.base.errors import MeasureError
 from bench.base.wire import Unchecked
@@ -66,7 +66,7 @@ class OrtProfiler:
             events = json.loads(Path(self._session.end_profiling()).read_text("utf-8"))
             del self._session, self._infer
             model = onnx.load(self._optimized, load_external_data=False)
-            operators = join(model, inferences(events)[WARMUP:])
+            operators = join(model, whole(inferences(events))[WARMUP:])
             return RawProfile(tuple(operators), self._calibrate())
         finally:
             self._folder.cleanup()
@@ -88,7 +88,7 @@ class OrtProfiler:
                 session.run(None, feeds)
                 if session is plain:
                     walls.append(time.perf_counter_ns() - begin)
-        runs = inferences(json.loads(Path(profiled.end_profiling()).read_text("utf-8")))[WARMUP:]
+        runs = whole(inferences(json.loads(Path(profiled.end_profiling()).read_text("utf-8"))))[WARMUP:]
         means = []
         for run in runs:
             durations = [event["dur"] * 1e3 for event in run if event["name"].startswith(prefix)]
@@ -96,20 +96,12 @@ class OrtProfiler:
         return middle(walls[WARMUP:]) / len(runs[0]), middle(means)
 
 
-def inferences(events: list[Unchecked]) -> list[list[Unchecked]]:
-    """Cut the events into inferences, and drop what is no node.
+def whole(runs: list[list[Unchecked]]) -> list[list[Unchecked]]:
+    """Return the events of inferences, of which each has as many.
 
     Raises:
         MeasureError: the profiler ran full and lost events.
     """
-    runs: list[list[Unchecked]] = []
-    current: list[Unchecked] = []
-    for event in sorted((e for e in events if "ts" in e), key=lambda e: e["ts"] + e["dur"]):
-        if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
-            current.append(event)
-        elif event["name"] == "SequentialExecutor::Execute":
-            runs.append(current)
-            current = []
     if not runs or len({len(run) for run in runs}) != 1:
         raise MeasureError(
             "the profile of onnxruntime is not whole: its inferences have different numbers of operators",
@@ -132,7 +124,7 @@ def join(model: OnnxModel, runs: list[list[Unchecked]]) -> list[TimedOperator]:
     }
     found = []
     for i, event in enumerate(runs[0]):
-        name, kind = event["name"].removesuffix("_kernel_time"), event["args"]["op_name"]
+        name, kind = event["name"].removesuffix(KERNEL), event["args"]["op_name"]
         # A node that a fusion made without a name is told as its kind and its number in the graph.
         unnamed = name.startswith(f"{kind}_") and name.removeprefix(f"{kind}_").isdigit()
         candidates = nodes.get((name, kind)) or (nodes.get(("", kind)) if unnamed else None)

@@ -11,16 +11,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.base.errors import OutputError
+from bench.base.files import remedy
 
 
 def root() -> Path:
-    """Return the cache folder: ``$ISOFLOPS_CACHE``, else ``isoflops`` in the user's cache folder."""
-    override = os.environ.get("ISOFLOPS_CACHE")
-    if override:
-        return Path(override).expanduser().absolute()  # a worker may begin in another folder
-    import platformdirs
+    """Return the cache folder: ``$ISOFLOPS_CACHE``, else ``isoflops`` in the user's cache folder.
 
-    return Path(platformdirs.user_cache_path("isoflops"))
+    Raises:
+        OutputError: it is in a home that is not there, as that of a container's user without an account.
+    """
+    override = os.environ.get("ISOFLOPS_CACHE")
+    try:
+        if override:
+            return Path(override).expanduser().absolute()  # a worker may begin in another folder
+        import platformdirs
+
+        path = Path(platformdirs.user_cache_path("isoflops"))
+        if not path.is_absolute():  # of a platformdirs that makes a folder called ~
+            raise RuntimeError
+    except RuntimeError:
+        raise OutputError(
+            "there is no folder for the cache: this user has no home", "set ISOFLOPS_CACHE to a folder you can write"
+        ) from None
+    return path
 
 
 def folder(*parts: str) -> Path:
@@ -39,7 +52,7 @@ def _told(path: Path, what: str = "written") -> Iterator[None]:
     except OSError as error:
         raise OutputError(
             f"the cache folder {path} cannot be {what}: {error.strerror}",
-            "make room, or set ISOFLOPS_CACHE to a folder you can write",
+            remedy(error, "set ISOFLOPS_CACHE to a folder you can write"),
         ) from error
 
 

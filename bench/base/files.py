@@ -12,10 +12,16 @@ from bench.base.errors import OutputError, clip
 
 # A folder that takes no new file, or a single file that is mounted: the file itself may still be written.
 NO_RENAME = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV)
+FULL = (errno.ENOSPC, errno.EDQUOT)  # where making room helps
 
 
 class Unwritable(OSError):
     """What is measured cannot be kept any more: its file cannot be written."""
+
+
+def remedy(error: OSError, otherwise: str) -> str:
+    """Say what to do where something cannot be written: to make room only where that is what is missing."""
+    return f"make room, or {otherwise}" if error.errno in FULL else otherwise
 
 
 def scratch(prefix: str) -> IO[bytes]:
@@ -51,5 +57,5 @@ def write_whole(path: Path, content: bytes) -> None:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{clip(str(path))} cannot be written: {error.strerror}", "make room there, or choose another --output"
+            f"{clip(str(path))} cannot be written: {error.strerror}", remedy(error, "choose another --output")
         ) from error

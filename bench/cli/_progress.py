@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.base.files import Unwritable
+from bench.base.files import FULL, Unwritable
 from bench.report.text.print import fleeting, say
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def bar(total: int) -> Iterator[Bar]:
 
 @contextmanager
 def resumable(path: Path, total: int, finished: Callable[[], int]) -> Iterator[None]:
-    """Say what is kept in `path` when the block is interrupted, or the disk is full.
+    """Say what is kept in `path` when the block is interrupted, or can keep no more there.
 
     Raises:
         Exit: 130, of an interrupted run.
@@ -89,6 +89,7 @@ def resumable(path: Path, total: int, finished: Callable[[], int]) -> Iterator[N
     except Unwritable as error:
         from bench.base.errors import OutputError
 
+        first = "make room and" if error.errno in FULL else "see to that, then"
         raise OutputError(
-            f"{path} cannot be written any more: {error.strerror}", "make room and run the same command with --resume"
+            f"{path} cannot be written any more: {error.strerror}", f"{first} run the same command with --resume"
         ) from error

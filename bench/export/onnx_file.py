@@ -198,6 +198,8 @@ def make_static(model: OnnxModel, settled: list[TensorInfo], symbols: dict[str, 
                 axis.ClearField("dim_param")
                 if symbol in symbols:
                     axis.dim_value = symbols[symbol]
+            elif axis.HasField("dim_value") and axis.dim_value < 0:
+                axis.ClearField("dim_value")
 
 
 def _count(model: OnnxModel, name: str) -> tuple[Complexity, OnnxModel]:

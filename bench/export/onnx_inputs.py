@@ -17,6 +17,7 @@ from bench.plan.shapes import Shapes
 Dim = int | str | None  # an axis: its length, the name of a dynamic one, or a dynamic one without a name
 FLOATS = {"FLOAT": "float32", "FLOAT16": "float16", "DOUBLE": "float64"}
 INTEGERS = {"INT64": "int64", "INT32": "int32", "INT16": "int16", "INT8": "int8", "UINT8": "uint8", "BOOL": "bool"}
+ANY = -1
 IMAGE_SIDE, SEQUENCE = 224, 128  # what a hint proposes for a dynamic axis
 
 
@@ -143,7 +144,11 @@ def _declared(value: OnnxValue, name: str) -> Input:
         offered = ", ".join((FLOATS | INTEGERS).values())
         raise ArtifactError(f"{called} is {what}", f"inputs of these types can be run: {offered}")
     axes = tensor.shape.dim
-    dims: list[Dim] = [int(a.dim_value) if a.HasField("dim_value") else a.dim_param or None for a in axes]
+    # Converters write -1 for an axis that is open, and runtimes take it for one.
+    given = [int(a.dim_value) if a.HasField("dim_value") else None for a in axes]
+    dims: list[Dim] = [
+        (axis.dim_param or None) if side in (None, ANY) else side for axis, side in zip(axes, given, strict=True)
+    ]
     numbers = [d for d in dims if isinstance(d, int)]
     if any(d < 0 for d in numbers):
         raise ArtifactError(f"{called} claims an axis of {min(numbers)} elements", "export it again")

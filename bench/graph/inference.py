@@ -38,6 +38,9 @@ FOLDED = frozenset(
         *("ScatterElements", "OneHot", "TopK", "ArgMax", "ArgMin", "CumSum", "Compress", "EyeLike", "Trilu", "Pad"),
     )
 )
+# Poolings that may round the number of windows up, and the version of ONNX since which one that would begin in the padding
+# behind the image is none. Runtimes and exporters never took it for one.
+POOLS, WINDOWS_INSIDE = ("MaxPool", "AveragePool", "LpPool"), 22
 BOUNDED = ("NonZero", "Compress")  # no shape can be inferred, but the result is no larger than the input, by its rank
 
 
@@ -58,11 +61,36 @@ def infer(model: onnx.ModelProto, believe: bool = False) -> onnx.ModelProto:
     if not believe:
         _forget(model.graph)
     # Without its data propagation, which computes tensors of any size.
-    model = onnx.shape_inference.infer_shapes(model)
-    work = _Pass(model)
+    inferred = onnx.shape_inference.infer_shapes(model)
+    if _has_windows_outside(inferred):
+        inferred = model  # from the beginning, node by node: what follows has false shapes, too
+    work = _Pass(inferred)
     if not work.done():
         work.run()
-    return model
+    return inferred
+
+
+def _version(model: onnx.ModelProto) -> int:
+    return max((opset.version for opset in model.opset_import if opset.domain in STANDARD), default=1)
+
+
+def _has_windows_outside(inferred: onnx.ModelProto) -> bool:
+    """Tell whether ONNX gave a pooling a window that begins behind the image."""
+    graph = inferred.graph
+    pools = [node for node in graph.node if node.op_type in POOLS and attributes_of(node).get("ceil_mode")]
+    if not pools or _version(inferred) >= WINDOWS_INSIDE:
+        return False
+    shapes = {value.name: known(value.type) for value in (*graph.input, *graph.value_info, *graph.output)}
+    for node in pools:
+        attributes, before, after = attributes_of(node), shapes.get(node.input[0]), shapes.get(node.output[0])
+        if before is None or after is None:
+            return True
+        axes = len(before) - 2
+        strides, pads = attributes.get("strides", (1,) * axes), attributes.get("pads", (0,) * 2 * axes)
+        sides = zip(before[2:], after[2:], strides, pads, strict=False)
+        if any((windows - 1) * stride >= side + pad for side, windows, stride, pad in sides):
+            return True
+    return False
 
 
 def known(kind: Any) -> tuple[int, ...] | None:
@@ -215,7 +243,10 @@ class _Pass:
             [helper.make_empty_tensor_value_info(short[name]) for name in outputs],
             [numpy_helper.from_array(self.data[name], short[name]) for name in names if name in self.data],
         )
-        alone = helper.make_model(graph, opset_imports=self.model.opset_import, ir_version=self.model.ir_version)
+        opsets = self.model.opset_import
+        if node.op_type in POOLS and node.domain in STANDARD and attributes_of(node).get("ceil_mode"):
+            opsets = [helper.make_opsetid("", max(WINDOWS_INSIDE, _version(self.model)))]
+        alone = helper.make_model(graph, opset_imports=opsets, ir_version=self.model.ir_version)
         key = alone.SerializeToString(deterministic=True)
         if key not in self._answers:
             kinds = _kinds(alone, node.domain)

@@ -156,12 +156,16 @@ def _tensors_of_nodes(nodes: Iterable[OnnxNode]) -> Iterator[OnnxTensor]:
 def _check_versions(model: OnnxModel, name: str) -> None:
     import onnx
 
+    again = "export it again with an older one, or update onnx and onnxruntime"
+    if model.ir_version > onnx.IR_VERSION:
+        said = f"{name} is of IR version {model.ir_version}; onnx {onnx.__version__} knows up to {onnx.IR_VERSION}"
+        raise ArtifactError(said, again)
     newest = onnx.defs.onnx_opset_version()
     for opset in model.opset_import:
         if opset.domain in ("", "ai.onnx") and not 1 <= opset.version <= newest:
             raise ArtifactError(
                 f"{name} uses opset {opset.version}; onnx {onnx.__version__} knows 1 to {newest}",
-                "export it again with an older opset, or update onnx and onnxruntime",
+                again,
             )
 
 

@@ -14,7 +14,8 @@ from bench.base.errors import Unsupported
 from bench.machine.environment import pick_cores, usable_cores
 
 WATCH_S = 0.05
-# What a sandbox answers that forbids the call; EINVAL says that the cores are not there.
+# What a container's filter of system calls answers, or a kernel without the call: no fault of the cores asked for.
+# EINVAL says that they are not there.
 FORBIDDEN = (errno.EPERM, errno.EACCES, errno.ENOSYS)
 # Less than this share busy is as good as idle: one tick of the kernel's clock is already a fifth of the watch.
 IDLE = 0.25
@@ -22,8 +23,6 @@ IDLE = 0.25
 # small ones slower by half.
 ALIKE = 0.85
 ROOT = Path("/")
-# What a container's filter of system calls answers, or a kernel without the call: no fault of the cores asked for.
-FORBIDDEN = (errno.EPERM, errno.EACCES, errno.ENOSYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,33 +107,36 @@ def pin(cores: list[int]) -> Pinned:
     """
     if not hasattr(os, "sched_setaffinity"):
         return Pinned([])
-    why_not = ""
-    if cores:
-        try:
-            os.sched_setaffinity(0, cores)
-        except OSError as error:
-            if error.errno not in FORBIDDEN:
-                raise Unsupported(
-                    f"cannot run on cores {cores}: {error.strerror}", "check `cores` of the target"
-                ) from error
-            why_not = f"sched_setaffinity: {error.strerror}"
+    why_not = _forbidden(cores) if cores else ""
     return Pinned(usable_cores(), why_not)
 
 
 def pinning() -> bool:
     """Tell whether this process may pin itself, by pinning a thread to the cores that it has."""
-    forbidden: list[Exception] = []
-
-    def try_it() -> None:
-        try:
-            os.sched_setaffinity(0, os.sched_getaffinity(0))  # of this thread alone
-        except (OSError, AttributeError) as error:
-            forbidden.append(error)
-
-    thread = threading.Thread(target=try_it)
+    told: list[str] = []
+    thread = threading.Thread(target=lambda: told.append(_forbidden(usable_cores())))
     thread.start()
     thread.join()
-    return not forbidden
+    return told == [""]
+
+
+def _forbidden(cores: list[int]) -> str:
+    """Pin the calling thread, and so those that it will start; say why it is not allowed to be, if it is not.
+
+    Raises:
+        Unsupported: there are no such cores.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return "this system has no sched_setaffinity"
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError as error:
+        if error.errno not in FORBIDDEN:
+            raise Unsupported(
+                f"cannot run on cores {cores}: {error.strerror}", "check `cores` of the target"
+            ) from error
+        return f"sched_setaffinity: {error.strerror}"
+    return ""
 
 
 def _busy(root: Path) -> dict[int, float]:

@@ -98,15 +98,25 @@ def pick_cores(threads: int, allowed: list[int] | None = None) -> list[int]:
 
 
 def cpuinfo(text: str) -> dict[str, str]:
-    """Read name and identity of the first CPU from the text of ``/proc/cpuinfo``, of x86 or ARM."""
+    """Read name and identity of the CPU from the text of ``/proc/cpuinfo``, of x86 or ARM.
+
+    An ARM CPU with several kinds of cores has them all: the first is often the small one, and measures nothing.
+    """
     fields: dict[str, str] = {}
+    several: dict[str, list[str]] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")
         if colon:
             fields.setdefault(key.strip(), value.strip())
+            several.setdefault(key.strip(), []).append(value.strip())
     if "CPU implementer" in fields:
-        identity = f"implementer={fields['CPU implementer']} part={fields.get('CPU part', '?')}"
-        return {"name": fields.get("model name") or _arm_name(fields), "id": identity}
+        makers, parts = several["CPU implementer"], several.get("CPU part", [])
+        kinds = list(dict.fromkeys(zip(makers, parts, strict=False))) or [(makers[0], "?")]
+        identity = " ".join(
+            f"implementer={maker} part={'+'.join(part for one, part in kinds if one == maker)}"
+            for maker in dict.fromkeys(maker for maker, _ in kinds)
+        )
+        return {"name": fields.get("model name") or " + ".join(_arm_name(*kind) for kind in kinds), "id": identity}
     identity = " ".join(
         f"{short}={fields[key]}"
         for short, key in (("family", "cpu family"), ("model", "model"), ("stepping", "stepping"))
@@ -115,7 +125,7 @@ def cpuinfo(text: str) -> dict[str, str]:
     return {"name": fields.get("model name", ""), "id": identity}
 
 
-def _arm_name(fields: dict[str, str]) -> str:
+def _arm_name(maker: str, part: str) -> str:
     """Name an ARM core from its implementer and part; archspec knows the vendors."""
     vendors = {"0x41": "ARM", "0x42": "Broadcom", "0x43": "Cavium", "0x46": "Fujitsu", "0x48": "HiSilicon"}
     vendors |= {"0x4e": "NVIDIA", "0x51": "Qualcomm", "0x61": "Apple", "0xc0": "Ampere"}
@@ -123,8 +133,7 @@ def _arm_name(fields: dict[str, str]) -> str:
     parts |= {"0xd08": "Cortex-A72", "0xd09": "Cortex-A73", "0xd0a": "Cortex-A75", "0xd0b": "Cortex-A76"}
     parts |= {"0xd0c": "Neoverse-N1", "0xd40": "Neoverse-V1", "0xd49": "Neoverse-N2", "0xd4f": "Neoverse-V2"}
     parts |= {"0xd41": "Cortex-A78", "0xd44": "Cortex-X1", "0xd46": "Cortex-A510", "0xd47": "Cortex-A710"}
-    vendor = vendors.get(fields["CPU implementer"], fields["CPU implementer"])
-    part = fields.get("CPU part", "?")
+    vendor = vendors.get(maker, maker)
     return f"{vendor} {parts.get(part, part) if vendor == 'ARM' else part}"
 
 

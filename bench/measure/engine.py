@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Self, TypeVar, Unpack
 
 from bench.artifact.artifact import Artifact
-from bench.backends.answers import Block, Inspected, Mark
+from bench.backends.answers import Block, Closed, Inspected, Mark
 from bench.base.errors import BenchError, LinkLost, MeasureError
 from bench.measure.bring import bring
 from bench.measure.launch import Launch
@@ -146,7 +146,10 @@ class Group:
 
     def inspect(self, i: int) -> None:
         """Ask what really ran, unless the case has failed."""
-        self.sessions[i].inspected = self.ask(i, "inspect", "reading back", Inspected)
+        found = self.ask(i, "inspect", "reading back", Inspected)
+        self.sessions[i].inspected = found
+        if found is not None:
+            self._compared(i, found["parity_rel_l2"])
 
     def check(self) -> None:
         """Ask every case what really ran; it fails where that is not what was asked, or computes something else."""
@@ -163,11 +166,17 @@ class Group:
                         raise _fault(status, f"{session.case}: {reason}" if self._together else reason, hint)
 
     def close(self, i: int) -> None:
-        """Let a case go, and keep what it says of its memory."""
-        closed = self.ask(i, "close", "closing", dict[str, int])
+        """Let a case go, and keep what it says of its memory and of its last output."""
+        closed = self.ask(i, "close", "closing", Closed)
         if closed is not None:
             self.sessions[i].record.peak_rss_bytes = closed["peak_rss_bytes"]
+            self._compared(i, closed["parity_rel_l2"])
             self._launches[i].kill()
+
+    def _compared(self, i: int, parity: float) -> None:
+        """Keep the worst parity of a launch: right at first is not right."""
+        loaded = self.sessions[i].record.loaded
+        loaded["parity_rel_l2"] = max(loaded["parity_rel_l2"], parity)
 
     def ask(self, i: int, do: str, doing: str, expected: type[T], **request: object) -> T | None:
         """Ask a worker; None where its case has failed."""

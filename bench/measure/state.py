@@ -47,6 +47,7 @@ class CaseState:
     past: list[runs.Past] = field(default_factory=list)
     restless: float = 1.0
     first: int = 5
+    _told: tuple[object, Estimate | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def scripted(self) -> bool:
@@ -66,7 +67,13 @@ class CaseState:
         return weigh([launch.blocks for launch in self.launches], self.reference, self.case.settings.threads)
 
     def estimate(self) -> Estimate | None:
-        """Summarise the launches that count, if there is any sample."""
+        """Summarise the launches that count, if there is any sample; anew only once something has come to be known."""
+        known = len(self.launches), self.baseline, len(self.past), self.restless
+        if self._told is None or self._told[0] != known:
+            self._told = known, self._estimate()
+        return self._told[1]
+
+    def _estimate(self) -> Estimate | None:
         found = self.weighing()
         if not found.launches:
             return None

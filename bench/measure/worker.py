@@ -34,7 +34,7 @@ from pathlib import Path
 from bench import backends
 from bench.artifact import artifact as artifacts
 from bench.artifact.reference import relative_l2, top1_agrees
-from bench.backends.answers import Block, Inspected, Load
+from bench.backends.answers import Block, Closed, Inspected, Load
 from bench.backends.base import Options
 from bench.backends.loop import time_block, time_paced
 from bench.base import wire
@@ -197,6 +197,7 @@ class Worker:
             "opaque": opaque,
             "largest_macs": max((op.macs or 0 for op in told), default=0),
             "busy_threads": self._busy_threads(),
+            "parity_rel_l2": self._parity(),
         }
 
     def _busy_threads(self) -> int | None:
@@ -215,10 +216,15 @@ class Worker:
             self.reload()
         return profiling.profile(self.session, profiler, rounds, n, self.clock, self.device_ns)
 
-    def close(self) -> dict[str, int]:
-        """Let go of the session."""
+    def close(self) -> Closed:
+        """Look at the last output, and let go of the session."""
+        peak, parity = peak_rss_bytes(), self._parity()
         self.session.close()
-        return {"peak_rss_bytes": peak_rss_bytes()}
+        return {"peak_rss_bytes": peak, "parity_rel_l2": parity}
+
+    def _parity(self) -> float:
+        """Return how far the last inference's output is from the reference: the first may be right and others wrong."""
+        return relative_l2(self.session.outputs(), self.artifact.reference()[1])
 
 
 def peak_rss_bytes(status: Path = Path("/proc/self/status")) -> int:

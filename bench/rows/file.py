@@ -1,7 +1,8 @@
 """Result files: rows as CSV, raw samples beside them; append and read.
 
 A row is appended whole, flushed and fsynced when its case ends, or not at all: what a full disk took of it is cut off
-again, and half a row that a crash left behind is set aside before the next. The raw samples go beside it into
+again, and half a row that a crash left behind is set aside before the next. A row that an interruption meets when all
+of it is written stays: it was measured. The raw samples go beside it into
 ``NAME.samples.jsonl.gz``: one JSON object per line for every launch of every case, one gzip member per append, so that
 a killed run leaves a file that still reads.
 """
@@ -159,15 +160,20 @@ def _names(header: bytes) -> tuple[str, ...] | None:
 
 
 def _write(handle: BinaryIO, data: bytes) -> None:
-    """Write all of it at the end and onto the disk; cut back what was written where that fails."""
+    """Write all of it at the end and onto the disk; cut back what was written where that fails.
+
+    What is there as a whole when somebody interrupts is no failure, and stays.
+    """
     end = os.fstat(handle.fileno()).st_size
     try:
         left = memoryview(data)
         while left:
             left = left[handle.write(left) :]
         os.fsync(handle.fileno())
-    except BaseException:
-        os.ftruncate(handle.fileno(), end)
+    except BaseException as error:
+        # The file says how much was written; the loop may not have come to know.
+        if isinstance(error, OSError) or os.fstat(handle.fileno()).st_size < end + len(data):
+            os.ftruncate(handle.fileno(), end)
         raise
 
 

@@ -138,7 +138,7 @@ class Row:
         RESULT, "", "times the worker was put off its core while blocks ran, in all"
     )
     parity_rel_l2: float | None = column(
-        RESULT, "", "relative L2 error of the output against the reference, worst launch"
+        RESULT, "", "relative L2 error against the reference, of the worst output in the worst launch"
     )
     parity_top1: bool | None = column(RESULT, "", "whether every image's top class is the reference's")
     parity_reference: str | None = column(RESULT, "", "what computed the reference output")

@@ -320,3 +320,65 @@ def transformer(layers: int = 2, length: int = 16, width: int = 64, heads: int =
 
 
 TRANSFORMER_MACS = 2 * (16 * 64 * 64 * 4 + 2 * 16 * 16 * 64 + 2 * 16 * 64 * 256) + 16 * 64 * 10
+
+
+def inside(last: str) -> list[NodeProto]:
+    """Nodes without names for a graph inside an operator: a product of 64 x 64 of what it takes from outside, Relu."""
+    return [node("MatMul", [last, "inner"], ["p"]), node("Relu", ["p"], ["r"])]
+
+
+def around(middle: NodeProto, more: Sequence[TensorProto]) -> ModelProto:
+    """A node with a graph inside, between two products without names."""
+    nodes = [node("MatMul", ["x", "before"], ["a"]), middle, node("MatMul", ["b", "after"], ["y"])]
+    stored = [weight("before", 64, 64), weight("inner", 64, 64), weight("after", 64, 10), *more]
+    return model(nodes, [value("x", 4, 64)], [value("y", 4, 10)], stored)
+
+
+def branching() -> ModelProto:
+    """A branch that depends on the data."""
+    taken = helper.make_graph(inside("a"), "then", [], [value("r", 4, 64)])
+    other = helper.make_graph([node("Identity", ["a"], ["i"])], "else", [], [value("i", 4, 64)])
+    made = around(node("If", ["yes"], ["b"], "if", then_branch=taken, else_branch=other), [given("low", -1e9)])
+    made.graph.node.insert(1, node("ReduceSum", ["a"], ["sum"], keepdims=0))
+    made.graph.node.insert(2, node("Greater", ["sum", "low"], ["yes"]))
+    return made
+
+
+def looping() -> ModelProto:
+    """Three trips of a loop."""
+    ins = [value("i", kind=TensorProto.INT64), value("more", kind=TensorProto.BOOL), value("z", 4, 64)]
+    again = node("Identity", ["more"], ["again"])
+    body = helper.make_graph(
+        [again, *inside("z")], "body", ins, [value("again", kind=TensorProto.BOOL), value("r", 4, 64)]
+    )
+    more = [given("trips", 3, np.int64), given("yes", True, np.bool_)]
+    return around(node("Loop", ["trips", "yes", "a"], ["b"], "loop", body=body), more)
+
+
+def unused_input() -> ModelProto:
+    """An input that no node takes, before one that some do."""
+    nodes = [node("MatMul", ["x", "w"], ["y"], "fc")]
+    return model(nodes, [value("mask", 2, 4), value("x", 2, 16)], [value("y", 2, 8)], [weight("w", 16, 8)])
+
+
+def detections(least: float = 0.0) -> ModelProto:
+    """Boxes that survive NonMaxSuppression: how many there are depends on the data, and none does of a high score."""
+    nodes = [
+        node("MatMul", ["x", "w"], ["boxes"], "boxes"),
+        node("MatMul", ["x", "v"], ["s"], "scores"),
+        node("Transpose", ["s"], ["score"], perm=[0, 2, 1]),
+        node("NonMaxSuppression", ["boxes", "score", "most", "overlap", "least"], ["y"], "suppress"),
+    ]
+    weights = [weight("w", 16, 4, scale=1.0), weight("v", 16, 1, scale=1.0), given("most", 10, np.int64)]
+    weights += [given("overlap", 0.5), given("least", least)]
+    return model(nodes, [value("x", 1, 24, 16)], [value("y", "found", 3, kind=TensorProto.INT64)], weights)
+
+
+def large_and_small() -> ModelProto:
+    """Two outputs, one a million times the other."""
+    nodes = [
+        node("MatMul", ["x", "w"], ["small"], "fc"),
+        node("MatMul", ["x", "v"], ["large"], "map"),
+    ]
+    outs = [value("small", 2, 8), value("large", 2, 64)]
+    return model(nodes, [value("x", 2, 16)], outs, [weight("w", 16, 8), weight("v", 16, 64, scale=1e6)])

@@ -12,6 +12,7 @@ import pytest
 
 from bench import backends, export
 from bench.artifact.artifact import Artifact
+from bench.artifact.reference import relative_l2
 from bench.base.errors import Unsupported
 from bench.measure.readback import fault_of, remarks_of
 from bench.measure.worker import Worker
@@ -193,3 +194,59 @@ def test_a_vision_transformer_is_measured(measure: Callable[..., Seen], backend:
     seen = measure("timm:vit_tiny_patch16_224", backend)
     assert verdict(seen) is None, seen[3]
     assert seen[3]["macs_executed"] == seen[1].macs == 1253683200
+
+
+# Public reports on other tools, each a kind of its own (docs/method.md, "Reports on other tools, tried here").
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_an_input_that_nothing_takes(measure: Callable[..., Seen], backend: str) -> None:
+    """openvinotoolkit/openvino#27662: a converted model has lost the input, and the caller feeds it by name."""
+    seen = measure(networks.unused_input(), backend)
+    assert verdict(seen) is None
+    assert (seen[1].macs, seen[3]["macs_executed"]) == (256, 256)
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+@pytest.mark.parametrize("least", [0.0, 1e9], ids=["some", "none"])
+def test_detections_however_many_there_are(measure: Callable[..., Seen], backend: str, least: float) -> None:
+    """onnxsim/onnxsim#40: the output has as many rows as the data gives, perhaps none."""
+    seen = measure(networks.detections(least), backend)
+    assert verdict(seen) is None, seen[2]["parity_rel_l2"]
+    [output] = seen[1].outputs
+    assert (output.shape[0] == 0) is (least > 0)
+    assert (seen[1].macs, seen[1].uncounted) == (24 * 16 * 5, ())
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_a_small_output_counts_beside_a_large_one(measure: Callable[..., Seen], backend: str) -> None:
+    """microsoft/onnxscript#1025: of several outputs only one was held against the reference."""
+    seen = measure(networks.large_and_small(), backend)
+    assert verdict(seen) is None
+    reference = seen[1].reference()[1]
+    wrong = [reference[0] + 1, reference[1]]
+    assert relative_l2(wrong, reference) > 0.5
+    assert relative_l2([reference[0], reference[1] * 1.5], reference) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("make", "kind"), [(networks.branching, "If"), (networks.looping, "Loop")])
+def test_what_is_inside_an_operator_is_timed_once(tmp_path: Path, make: Callable[[], Any], kind: str) -> None:
+    """robertknight/rten#778: the nodes of a loop were added to the time of the loop, which has them already."""
+    onnx.save(make(), tmp_path / "net.onnx")
+    case = Case(Network(zoo.resolve(str(tmp_path / "net.onnx"))), backends.resolve("onnxruntime"))
+    artifact, runtime = export.ensure(case.network), backends.get("onnxruntime")
+    assert kind in artifact.uncounted
+    session = runtime.load(artifact, case.settings, case.backend.options)
+    session.infer()
+    told = session.operators()
+    profiler = session.profiler()
+    profiler.block(4)
+    timed = profiler.read().operators
+    session.close()
+    kinds = [operator.kind for operator in timed]
+    assert kinds.count(kind) == 1
+    assert kinds.count("MatMul") == 2
+    assert "Relu" not in kinds
+    assert all(len(operator.raw_ns) == 4 for operator in timed)
+    assert sorted(kinds) == sorted(operator.kind for operator in told)
+    assert [operator.macs for operator in told if operator.kind == "MatMul"] == [4 * 64 * 64, 4 * 64 * 10]

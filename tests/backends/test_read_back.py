@@ -13,7 +13,7 @@ import pytest
 
 from bench import backends, export
 from bench.artifact.artifact import Artifact, TensorInfo
-from bench.backends.answers import Inspected
+from bench.backends.answers import Closed, Inspected
 from bench.backends.base import Operator
 from bench.backends.buffers import unwritten
 from bench.backends.ov_graph import attention_macs, precision_of, product_macs
@@ -115,7 +115,7 @@ def test_onnxruntime_sends_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest
     case = Case(Network(zoo.resolve(str(tmp_path / "net.onnx"))), backends.resolve("onnxruntime"))
     with Launch(case, 300.0) as launch:
         launch.load(export.ensure(case.network).folder, [])
-        launch.ask("close", dict[str, int])
+        launch.ask("close", Closed)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "net.onnx"]
 
 

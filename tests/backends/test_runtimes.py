@@ -206,4 +206,9 @@ def test_relative_l2() -> None:
     assert relative_l2([one[0] * 1.5], one) == pytest.approx(0.5)
     assert relative_l2([one[0] * np.nan], one) == float("inf")
     assert relative_l2([np.ones((1, 5), np.float32)], one) == float("inf")
+    # Of several outputs the worst: a large one hides nothing.
+    two = [np.full((1, 4), 1e6, np.float32), np.ones((1, 2), np.float32)]
+    assert relative_l2([two[0], two[1] * 1.5], two) == pytest.approx(0.5)
+    assert relative_l2([two[0] * 1.25, two[1]], two) == pytest.approx(0.25)
+    assert relative_l2([two[0], two[1], two[1] * 0], [*two, two[1] * 0]) == 0
     assert not top1_agrees([np.array([[1.0, 2.0]])], [np.array([[2.0, 1.0]])])

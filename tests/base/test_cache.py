@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import pwd
 import time
 from pathlib import Path
 
@@ -62,3 +63,23 @@ def test_an_impossible_cache_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path / "file"))
     with pytest.raises(OutputError, match="cannot be made"):
         cache.folder("artifacts")
+
+
+@pytest.mark.parametrize("asked", ["", "~/kept", "~nobody-here/kept"])
+def test_a_user_without_a_home_gets_no_folder_called_tilde(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    """pytorch/pytorch#140765: containers are run by users that have no account."""
+
+    def nobody(_: object) -> None:
+        raise KeyError("uid not found")
+
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ISOFLOPS_CACHE", asked)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match="this user has no home") as caught:
+        cache.folder("models")
+    assert "ISOFLOPS_CACHE" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []

@@ -83,7 +83,14 @@ def test_mistakes_are_one_line(bench: Bench, tiny: Path, b: str, says: str) -> N
     assert says in one_line_error(result)
 
 
-@pytest.mark.parametrize(("b", "says"), [("fake:effective=bf16", "ran in bf16"), ("fake:error=1", "wrong network")])
+@pytest.mark.parametrize(
+    ("b", "says"),
+    [
+        ("fake:effective=bf16", "ran in bf16"),
+        ("fake:error=1", "wrong network"),
+        ("fake:fail=drift,fail_at=30", "wrong network"),
+    ],
+)
 def test_what_is_not_comparable_is_not_compared(bench: Bench, tiny: Path, b: str, says: str) -> None:
     result = bench("ab", f"{tiny}@fake", f"{tiny}@{b}", *FEW)
     assert result.returncode == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,9 @@ from pathlib import Path
 import onnx
 import pytest
 
+from bench.base.errors import OutputError
+from bench.base.files import Unwritable, remedy
+from bench.cli._progress import resumable
 from bench.rows import file as records
 from bench.rows import schema
 from tests.conftest import Bench, one_line_error, tiny_model
@@ -227,3 +232,21 @@ def test_a_target_file_pins_the_cores(bench: Bench, tiny: Path, tmp_path: Path) 
     (row,) = json.loads(result.stdout)
     assert (row["target"], row["cores"]) == ("mine", str(core))
     assert list(tmp_path.glob("results/*/mine.csv"))
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.ENOSPC, "make room and run the same command with --resume"),
+        (errno.EDQUOT, "make room and run the same command with --resume"),
+        (errno.EIO, "see to that, then run the same command with --resume"),
+        (errno.EROFS, "see to that, then run the same command with --resume"),
+    ],
+)
+def test_room_is_asked_for_where_it_is_missing(tmp_path: Path, number: int, hint: str) -> None:
+    with pytest.raises(OutputError, match=re.escape(os.strerror(number))) as caught, resumable(tmp_path, 2, lambda: 1):
+        raise Unwritable(number, os.strerror(number))
+    assert caught.value.hint == hint
+    error = OSError(number, os.strerror(number))
+    full = number in (errno.ENOSPC, errno.EDQUOT)
+    assert remedy(error, "choose another") == ("make room, or choose another" if full else "choose another")

@@ -85,3 +85,27 @@ def test_an_interrupted_comparison_prints_no_empty_line(tiny: Path, tmp_path: Pa
         _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert said == "error: interrupted\n"
+
+
+@pytest.mark.parametrize("arguments", [("show", "r.csv"), ("show", "r.csv", "--format", "csv"), ("doctor",)])
+def test_a_terminal_of_another_encoding(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """louwrentius/fio-plot#12: what such a terminal cannot show is written otherwise, and ends nothing."""
+    write(tmp_path / "r.csv", [row(model="réseau.onnx")])
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=tmp_path, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, timeout=120,
+    )  # fmt: skip
+    assert b"internal error" not in done.stderr
+    assert done.stdout.isascii()
+    assert "r.csv" not in arguments or b"seau.onnx" in done.stdout
+
+
+def test_files_of_a_person_are_not_ours(tmp_path: Path, tiny: Path) -> None:
+    """onnx/onnx#3945: a script called onnx.py in the folder in which one works."""
+    for name in ("onnx", "numpy", "click", "onnxruntime", "rich"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+    run = ("run", "--model", tiny, "--backend", "onnxruntime", "--launches", 1, "--budget", 1, "--output", "r.csv")
+    for arguments in (("inspect", tiny), run):
+        done = started(tmp_path, "", *map(str, arguments))
+        assert done.returncode == 0, done.stderr
+        assert "the wrong module" not in done.stdout + done.stderr

@@ -138,6 +138,18 @@ def sequence(lengths: Sequence[int] = ()) -> Any:
     return model(nodes, [value("x", 4, 64)], [end], [weight("w", 64, 32), *cut])
 
 
+def open_by_minus_one() -> Any:
+    """Open axes are -1, as converters write them."""
+    return two_convs([value("x", -1, 3, -1, -1)], [value("y", -1, 4, -1, -1)], [value("a", -1, 4, -1, -1)])
+
+
+def pooled(op: str, opset: int, side: int, kernel: int, stride: int, pad: int) -> Any:
+    """Pooling whose number of windows is rounded up, and a convolution behind it."""
+    pads = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4, "ceil_mode": 1}
+    nodes = [node(op, ["x"], ["p"], "pool", **pads), node("Conv", ["p", "w"], ["y"], "conv")]
+    return model(nodes, [value("x", 1, 3, side, side)], [value("y", 1, 4, "H", "W")], [weight("w", 4, 3, 1, 1)], opset)
+
+
 def counted(folder: Path, made: Any, *shape: str) -> Inspection:
     path = folder / "net.onnx"
     onnx.save(made, path)
@@ -163,6 +175,7 @@ RIGHT: list[tuple[Callable[[], Any], tuple[str, ...], int, int]] = [
     (qdq_conv, (), 55296, 224),
     (empty_cache, ("q=1x4x16", "past=1x0x16"), 2304, 512),
     (pass_through, (), 256, 128),
+    (open_by_minus_one, ("x=8x3x8x8",), 129024, 252),
 ]
 
 
@@ -298,3 +311,37 @@ def test_an_input_of_nothing_alone_is_refused(tmp_path: Path) -> None:
     onnx.save(product, tmp_path / "net.onnx")
     with pytest.raises(BenchError, match="axis of 0"):
         inspect(tmp_path / "net.onnx", shapes={"x": (0, 64)})
+
+
+# Public reports on other tools, each a kind of its own (docs/method.md, "Reports on other tools, tried here").
+
+
+def test_an_axis_of_minus_one_is_asked_for(tmp_path: Path) -> None:
+    """microsoft/onnxruntime#1439: converters leave -1, which runtimes take for an open axis."""
+    onnx.save(open_by_minus_one(), tmp_path / "net.onnx")
+    error = refused(tmp_path / "net.onnx")
+    assert "x is ?x3x?x?" in error.message
+    assert "--shape x=1x3x224x224" in error.hint
+
+
+@pytest.mark.parametrize("op", ["AveragePool", "MaxPool"])
+@pytest.mark.parametrize("opset", [11, 19, 22])
+@pytest.mark.parametrize("window", [(2, 3, 3, 1), (9, 4, 4, 2), (12, 1, 2, 0), (7, 3, 2, 1), (6, 2, 4, 0)])
+def test_windows_that_begin_in_the_padding(
+    tmp_path: Path, op: str, opset: int, window: tuple[int, int, int, int]
+) -> None:
+    """pytorch/pytorch#131272: whether the last window counts differs between specification, exporter and runtime."""
+    onnx.save(pooled(op, opset, *window), tmp_path / "net.onnx")
+    artifact = ensure(tmp_path / "net.onnx")
+    [output] = artifact.outputs  # as ONNX Runtime computed it
+    assert (artifact.macs, artifact.uncounted) == (3 * int(np.prod(output.shape)), ())
+
+
+def test_a_file_that_is_too_new_says_what_to_update(tmp_path: Path) -> None:
+    """microsoft/onnxruntime#20559: exported with a newer onnx than the runtime knows."""
+    made = mnist_mlp()
+    made.ir_version = onnx.IR_VERSION + 1
+    (tmp_path / "net.onnx").write_bytes(made.SerializeToString())
+    error = refused(tmp_path / "net.onnx")
+    assert f"IR version {onnx.IR_VERSION + 1}" in error.message
+    assert "update onnx and onnxruntime" in error.hint

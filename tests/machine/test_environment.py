@@ -44,3 +44,11 @@ def test_counters_only_rise() -> None:
     risen = counters.difference(before, counters.read(usable_cores()))
     assert risen["wall_ns"] > 0
     assert all(value >= 0 for value in risen.values())
+
+
+def test_a_cpu_of_several_kinds_of_cores_has_them_all() -> None:
+    """google/benchmark#1385: four small cores come first, the two large ones measure."""
+    kinds = ["0xd03"] * 4 + ["0xd08"] * 2
+    board = "\n".join(ARM.replace("0xd0b", kind).replace(": 0", f": {i}", 1) for i, kind in enumerate(kinds))
+    assert cpuinfo(board) == {"name": "ARM Cortex-A53 + ARM Cortex-A72", "id": "implementer=0x41 part=0xd03+0xd08"}
+    assert cpuinfo(ARM * 4) == cpuinfo(ARM)

@@ -136,6 +136,8 @@ def test_the_budget_ends_the_launches(tiny: Path) -> None:
     [
         ("effective=bf16", "downgraded", "ran in bf16, not in fp32"),
         ("error=0.5", "mismatch", "relative L2 error"),
+        # Right at first, wrong after some inferences: openvinotoolkit/openvino#28824.
+        ("fail=drift,fail_at=30", "mismatch", "relative L2 error"),
         ("macs_share=1.5", "failed", "one of them is counted wrongly"),
         ("macs_share=0.5,error=0.5", "mismatch", "relative L2 error"),
         ("effective=unknown", "downgraded", "nothing tells whether it ran in fp32"),

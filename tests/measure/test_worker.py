@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import backends, export
-from bench.backends.answers import Block, Inspected
+from bench.backends.answers import Block, Closed, Inspected
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.base.wire import MARK, Marked, take
 from bench.measure.launch import Launch
@@ -43,7 +43,7 @@ def test_a_launch_from_load_to_close(tiny: Path) -> None:
         assert block["covariates"]["wall_ns"] >= sum(block["latency_ns"])
         assert {"involuntary_switches", "minor_faults", "cpu_ns"} <= set(block["covariates"])
         assert launch.ask("inspect", Inspected)["effective"]["precision"] == "fp32"
-        assert launch.ask("close", dict[str, int])["peak_rss_bytes"] > 1e6
+        assert launch.ask("close", Closed)["peak_rss_bytes"] > 1e6
 
 
 def test_what_a_runtime_prints_does_not_break_the_protocol(tiny: Path) -> None:

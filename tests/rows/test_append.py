@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 import resource
@@ -10,6 +11,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,21 +73,46 @@ def test_a_disk_that_fails_to_keep_what_was_written(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("interrupted", [KeyboardInterrupt, SystemExit])
-def test_an_interruption_while_writing(
+def test_an_interruption_loses_no_row_that_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: type[BaseException]
 ) -> None:
+    """It was measured: a row that is in the file as a whole stays there, once."""
     path = tmp_path / "r.csv"
-    records.append(path, row())
-    before = path.read_bytes()
+    records.append(path, row(run_id="first"))
 
     def stopped(handle: int) -> None:
         raise interrupted
 
     monkeypatch.setattr(os, "fsync", stopped)
     with pytest.raises(interrupted):
-        records.append(path, row())
+        records.append(path, row(run_id="second"))
+    with pytest.raises(interrupted):
+        records.append_samples(path, [{"of": "second"}])
     monkeypatch.undo()
-    assert path.read_bytes() == before
+    records.append(path, row(run_id="third"))
+    assert [one.run_id for one in records.read(path)] == ["first", "second", "third"]
+    assert list(records.read_samples(path)) == [{"of": "second"}]
+    assert not records.torn_path(path).exists()
+
+
+class Interrupted(io.FileIO):
+    """A file of which an interruption lets only a share be written; the writer does not come to know how much."""
+
+    share = 0.5
+
+    def write(self, data: Any, /) -> int:
+        super().write(data[: round(len(data) * self.share)])
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_an_interruption_leaves_no_part_of_a_row(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "r.csv"
+    path.write_bytes(b"before\n")
+    with Interrupted(path, "ab+") as handle, pytest.raises(KeyboardInterrupt):
+        handle.share = share
+        records._write(handle, b"a row\n")
+    assert path.read_bytes() == (b"before\na row\n" if share == 1 else b"before\n")
 
 
 def test_every_cut_of_a_file_is_whole_again_after_the_next_row(tmp_path: Path) -> None:

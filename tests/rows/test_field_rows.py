@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -225,3 +226,20 @@ def test_other_cpus_on_either_side_are_no_mistake(tmp_path: Path, format: str) -
     assert done.exit_code == 0
     assert "another CPU in NEW" in done.stdout + done.stderr
     assert call(compare, *sides, "--gate", "5%").exit_code == 3
+
+
+@pytest.mark.parametrize("nightly", [0.003, 0.006])
+def test_what_creeps_is_told_as_well(tmp_path: Path, nightly: float) -> None:
+    """patchloom/patchloom#407: each night is slower by less than any gate, and all of them together by a lot."""
+    for n in range(50):
+        put(tmp_path / f"{n:03}.csv", text(job(f"n{n:011x}", n, slower(math.exp(nightly * n)), 0.004)))
+    found, _ = moved(tmp_path, "--reference", REFERENCE)
+    told = math.prod(ratio for _, ratio in found)
+    assert told == pytest.approx(math.exp(nightly * 50), rel=0.1)
+    assert all(ratio > 1 for _, ratio in found)
+    sides = []
+    for side, nights in (("base", range(5)), ("new", range(45, 50))):
+        sides.append(tmp_path.with_name(f"{tmp_path.name}-{side}"))
+        for n in nights:
+            put(sides[-1] / f"{n}.csv", (tmp_path / f"{n:03}.csv").read_text())
+    assert call(compare, *sides, "--gate", "5%").exit_code == 1
