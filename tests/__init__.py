@@ -1,4 +1,4 @@
-"""Tests. NumPy is loaded here with one thread: beside another process of tests, threads that wait cost more than that."""
+"""Tests. NumPy is loaded here with one thread: beside another process of tests, threads that wait cost more."""
 
 import os
 

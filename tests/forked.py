@@ -187,7 +187,7 @@ def _go_on(program: Callable[[], int], arguments: list[str], ends: tuple[int, ..
         if env.get("PYTHONWARNINGS") == "ignore":
             warnings.simplefilter("ignore")
         sys.argv = list(arguments)
-        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)
+        sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
         code = program()
         sys.stdout.flush()
     except BaseException:

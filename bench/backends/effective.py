@@ -1,4 +1,4 @@
-"""What really runs, as it is read back from a runtime: where, in which precision, on how many threads, and the graph."""
+"""What really runs, as it is read back from a runtime: where, in which precision, on how many threads; the graph."""
 
 from __future__ import annotations
 

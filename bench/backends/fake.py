@@ -60,7 +60,9 @@ class FakeSession(Session):
         if self._count == self._options["fail_at"]:
             misbehave(str(self._options["fail"]))
             if self._options["fail"] == "drift":
-                self._outputs = [y + 1 for y in self._outputs]
+                import numpy as np
+
+                self._outputs = [np.full_like(y, 7) for y in self._outputs]
         slow = self.workload.slowness**self.workload.slope * (2 if self.workload.disturbed else 1)
         self._now_ns += round(self._latency_ns * slow)
         if self._sleep_s:

@@ -38,8 +38,8 @@ FOLDED = frozenset(
         *("ScatterElements", "OneHot", "TopK", "ArgMax", "ArgMin", "CumSum", "Compress", "EyeLike", "Trilu", "Pad"),
     )
 )
-# Poolings that may round the number of windows up, and the version of ONNX since which one that would begin in the padding
-# behind the image is none. Runtimes and exporters never took it for one.
+# Poolings that may round the number of windows up, and the version of ONNX since which one that would begin in the
+# padding behind the image is none. PyTorch and ONNX Runtime never took it for one.
 POOLS, WINDOWS_INSIDE = ("MaxPool", "AveragePool", "LpPool"), 22
 BOUNDED = ("NonZero", "Compress")  # no shape can be inferred, but the result is no larger than the input, by its rank
 

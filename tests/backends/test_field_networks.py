@@ -172,15 +172,23 @@ def encoder():
 ENCODER_MACS = 16 * 192 * 64 + 2 * (16 * 64 * 64 * 4 + 2 * 16 * 16 * 64 + 2 * 16 * 64 * 128) + 640
 
 
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both encoders: each is exported once, for all runtimes."""
+    folder = tmp_path_factory.mktemp("encoders")
+    for norm_first in (True, False):
+        (folder / f"encoder{norm_first:d}.py").write_text(ENCODER.replace("NORM", str(norm_first)))
+    return folder
+
+
 @pytest.mark.parametrize("backend", [*RUNTIMES, "torch"])
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_attention_is_counted_or_opaque(
-    measure: Callable[..., Seen], tmp_path: Path, backend: str, norm_first: bool
+    measure: Callable[..., Seen], encoders: Path, backend: str, norm_first: bool
 ) -> None:
     """PyTorch's own layers run as one fused operator where the normalisation comes first, or last."""
     pytest.importorskip("torch")
-    file = tmp_path / f"encoder{norm_first:d}.py"
-    file.write_text(ENCODER.replace("NORM", str(norm_first)))
+    file = encoders / f"encoder{norm_first:d}.py"
     seen = measure(f"{file}:encoder", backend, resolution=32)
     assert verdict(seen) is None, seen[3]
     assert seen[1].macs == ENCODER_MACS

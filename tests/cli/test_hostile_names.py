@@ -133,7 +133,7 @@ def test_run_and_inspect(bench: Bench, tmp_path: Path, monkeypatch: pytest.Monke
     no_formula(again.stdout)
     for name in FILES:
         found = graph_of(Network(resolve(str(tmp_path / name))))  # read in a process once, printed three times
-        monkeypatch.setattr("bench.export.graph_of.graph_of", lambda *_, found=found: found)
+        monkeypatch.setattr("bench.export.graph_of.graph_of", lambda *_, found=found, **__: found)
         for format in ("table", "csv", "json"):
             invoke(inspect, tmp_path / name, "--format", format)
 

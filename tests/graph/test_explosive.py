@@ -76,9 +76,10 @@ def test_explosive_files_are_refused_before_they_run(tmp_path: Path, make: Any) 
         ensure(Network(zoo.resolve(str(path))))
 
 
-def test_functions_without_end_meet_a_limit(tmp_path: Path) -> None:
+def test_functions_without_end_meet_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(nested(40), tmp_path / "net.onnx")
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    monkeypatch.setattr("bench.export.graph_of.TIMEOUT_S", 5.0)
     with pytest.raises(BenchError) as caught:
         inspect(path)
     assert "valid" not in caught.value.message

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 import bench
 from bench.cli import ab, compare, history, rank, run, show
-from bench.findings import ranked
+from bench.findings import ranked as networks
 from bench.findings.ranks import analyse
 from bench.measure.cases import case
 from bench.plan.case import Plan
@@ -100,7 +100,7 @@ def main(folder: Path) -> None:
     assert all(max(one.ms) / min(one.ms) < 1.05 for one in data.nights.series), "a zigzag"
     assert len(data.nights.series) == 3
 
-    ranked._counts = lambda one: (None, None)  # type: ignore[assignment]  # nothing is exported here
+    networks._counts = lambda one: (None, None)  # type: ignore[assignment]  # nothing is exported here
     ranked = folder / "ranked.csv"
     write(ranked, [row(3.0 + i + value, model=f"net{i}", invented=value) for value in (0, 7) for i in range(3)])
     assert sorted(analyse(load([str(ranked)])).settings) == ["invented=0", "invented=7"]

@@ -109,9 +109,10 @@ class Interrupted(io.FileIO):
 def test_an_interruption_leaves_no_part_of_a_row(tmp_path: Path, share: float) -> None:
     path = tmp_path / "r.csv"
     path.write_bytes(b"before\n")
-    with Interrupted(path, "ab+") as handle, pytest.raises(KeyboardInterrupt):
+    with Interrupted(path, "ab+") as handle:
         handle.share = share
-        records._write(handle, b"a row\n")
+        with pytest.raises(KeyboardInterrupt):
+            records._write(handle, b"a row\n")
     assert path.read_bytes() == (b"before\na row\n" if share == 1 else b"before\n")
 
 
