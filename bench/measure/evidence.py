@@ -40,10 +40,11 @@ class Weighing:
 
     An offset is the pair of logs of product and copy over their usual times. `crowded` is the share of the blocks that
     count in which somebody else filled the shared cache; `over_s` the seconds from the first launch to the last, and
-    `counting` their numbers. Where no launch was undisturbed, all of them stand here as they are, and `sound` is false.
+    `counting` their numbers. Of inferences that ran at once a launch has one number, its blocks' mean time per sample,
+    and `under_load` all of their latencies, launch after launch. Where no launch was undisturbed, all of them stand here as they are, and `sound` is false.
     """
 
-    launches: list[list[int]]
+    launches: list[list[float]]
     offsets: list[tuple[float, float]]
     aside: dict[str, int]
     blocks: int
@@ -51,6 +52,7 @@ class Weighing:
     crowded: float = 0.0
     over_s: float = 0.0
     counting: tuple[int, ...] = ()
+    under_load: tuple[int, ...] = ()
 
     @property
     def share_aside(self) -> float:
@@ -63,11 +65,23 @@ class Weighing:
         return "quiet" if self.crowded < 0.1 else "shared cache" if self.crowded > 0.9 else "mixed"
 
 
+def times(block: Block) -> Sequence[float]:
+    """Return what a block says in ns: a latency of each inference; of those that ran at once their time per sample."""
+    return [block["sample_ns"]] if "sample_ns" in block else block["latency_ns"]
+
+
+def log_time(block: Block) -> float:
+    """Return the log of a block's median."""
+    return math.log(statistics.median(times(block)))
+
+
 def cpu_share(block: Block) -> float | None:
     """Return CPU time over wall time of a block, or None where that says nothing (scripted, paced, not on the CPU)."""
     counters = block["covariates"]
     if block.get("scripted") or "host_ns" in block or "late_ns" in block or not counters.get("wall_ns"):
         return None
+    if "sample_ns" in block:  # while all streams ran: before and after that some of them idle
+        return block.get("cpu_share")
     return float(counters["cpu_ns"] / counters["wall_ns"])
 
 
@@ -142,7 +156,7 @@ def weigh(launches: Sequence[Sequence[Block]], baseline: BaselineSpeed | None, t
             kept[number] = left
     sound = bool(kept)
     kept = kept or {number: list(launch) for number, launch in enumerate(launches) if launch}
-    latencies = [[ns for block in launch for ns in block["latency_ns"]] for launch in kept.values()]
+    latencies = [_launch(launch) for launch in kept.values()]
     starts = [launch[0].get("start_ns", 0) for launch in kept.values()]
     beside = [[offset(block, baseline) for block in launch] for launch in kept.values()]
     means = [(statistics.fmean(p for p, _ in pairs), statistics.fmean(c for _, c in pairs)) for pairs in beside]
@@ -155,4 +169,11 @@ def weigh(launches: Sequence[Sequence[Block]], baseline: BaselineSpeed | None, t
         statistics.fmean(copy > REGIME for pairs in beside for _, copy in pairs),
         max(0.0, (starts[-1] - starts[0]) / 1e9),
         tuple(kept),
+        tuple(ns for launch in kept.values() for block in launch if "sample_ns" in block for ns in block["latency_ns"]),
     )
+
+
+def _launch(blocks: Sequence[Block]) -> list[float]:
+    """Return the times of a launch. Blocks of inferences at once take equally long, so that their mean is the whole's."""
+    found = [ns for block in blocks for ns in times(block)]
+    return [statistics.fmean(found)] if "sample_ns" in blocks[0] else found
