@@ -180,6 +180,11 @@ class Row:
 COLUMNS = tuple(f.name for f in fields(Row))
 
 
+def figure(mode: str | None) -> str:
+    """Return the column that holds what a row of a mode measured: of the other columns of figures it has none."""
+    return "throughput" if mode == "throughput" else "latency_ms"
+
+
 def schema() -> list[dict[str, str]]:
     """Return name, role, type, unit and meaning of every column, in order."""
     return [
