@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.api import html
-from bench.plan.case import LATENCY
+from bench.plan.protocol import LATENCY
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -236,7 +236,7 @@ def _alarms(
 
 def _apart(case: Case) -> str:
     """Say what keeps the pairs of a case apart from those of latencies: nothing, for a latency."""
-    from bench.plan.case import LATENCY
+    from bench.plan.protocol import LATENCY
 
     mode, streams = case.settings.mode, case.settings.streams
     return "" if mode == LATENCY else f"mode={mode} streams={streams or 'cores'}"

@@ -10,7 +10,7 @@ import click
 
 from bench.cli import options
 from bench.cli._progress import passing
-from bench.plan.case import THROUGHPUT
+from bench.plan.protocol import THROUGHPUT
 from bench.report.text.print import print_records, say
 
 if TYPE_CHECKING:

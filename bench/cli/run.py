@@ -13,7 +13,7 @@ import click
 from bench.cli import options
 from bench.cli._fleet import place_options
 from bench.cli._progress import remark
-from bench.plan.case import MODES
+from bench.plan.protocol import MODES
 from bench.report.text.print import print_records, say, terminal
 
 if TYPE_CHECKING:

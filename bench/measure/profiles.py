@@ -11,8 +11,8 @@ from bench.base.errors import UsageError
 from bench.export import ensure
 from bench.machine.environment import pick_cores
 from bench.measure.engine import Group, anew
-from bench.plan.case import THROUGHPUT, Case
-from bench.plan.protocol import ProfileProtocol
+from bench.plan.case import Case
+from bench.plan.protocol import THROUGHPUT, ProfileProtocol
 from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
 

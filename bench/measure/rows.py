@@ -20,8 +20,8 @@ from bench.machine.roof import LIMIT, Roofline
 from bench.measure.limits import limit_columns
 from bench.measure.readback import asked_precision, fault_of, remarks_of
 from bench.measure.state import CaseState
-from bench.plan.case import LATENCY, THROUGHPUT, Case
-from bench.plan.protocol import Protocol
+from bench.plan.case import Case
+from bench.plan.protocol import LATENCY, THROUGHPUT, Protocol
 from bench.rows.schema import STATUSES, Row
 from bench.stats.summary import Estimate, percentile
 

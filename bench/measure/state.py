@@ -16,8 +16,8 @@ from bench.machine import baseline, runs
 from bench.machine.baseline import BaselineSpeed
 from bench.machine.environment import Environment
 from bench.measure.evidence import Weighing, weigh
-from bench.plan.case import LATENCY, Case
-from bench.plan.protocol import Protocol
+from bench.plan.case import Case
+from bench.plan.protocol import LATENCY, Protocol
 from bench.stats.repeats import SLOPE, Repeats, Run, learn, restlessness
 from bench.stats.summary import Estimate, confidence, estimate
 

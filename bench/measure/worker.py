@@ -45,7 +45,8 @@ from bench.machine.environment import emulated, usable_cores
 from bench.machine.threads import count_computing
 from bench.machine.workload import ReferenceWorkload, Workload
 from bench.measure import profiling
-from bench.plan.case import THROUGHPUT, Settings
+from bench.plan.case import Settings
+from bench.plan.protocol import THROUGHPUT
 
 MEASURING = (
     "runtimes", "version", "choose", "load", "reload", "warm", "block", "inspect", "profile", "close",

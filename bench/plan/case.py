@@ -19,14 +19,13 @@ from bench.base.errors import ParameterError, UsageError, clip
 from bench.plan import shapes as shape_texts
 from bench.plan.pace import read as read_pace
 from bench.plan.parameter import Value, show
-from bench.plan.protocol import Protocol
+from bench.plan.protocol import LATENCY, MODES, THROUGHPUT, Protocol
 from bench.plan.shapes import Shapes
 from bench.plan.zoo import ModelRef, spellings
 
 # What the hash of a case held from the first; a field that came later counts where it is not its default, so that the
 # cases of older rows keep their ids.
 FIRST = ("threads", "batch", "resolution")
-LATENCY, THROUGHPUT = MODES = ("latency", "throughput")
 T = TypeVar("T")
 
 

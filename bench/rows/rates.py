@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.base.errors import OutputError, clip
-from bench.plan.case import THROUGHPUT
+from bench.plan.protocol import THROUGHPUT
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.plan.case import THROUGHPUT
+from bench.plan.protocol import THROUGHPUT
 from bench.rows import identity, spellings
 from bench.rows.frame import Rows
 from bench.rows.jobs import Jobs, as_dict, differing, group

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.base.escape import markdown as escaped
-from bench.plan.case import LATENCY
+from bench.plan.protocol import LATENCY
 from bench.report.text.compare import MARKS
 from bench.report.text.print import markdown_table
 from bench.stats.verdict import Verdict

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import click
 
 from bench.base.escape import markdown
-from bench.plan.case import THROUGHPUT
+from bench.plan.protocol import THROUGHPUT
 from bench.report.text.print import emit, markdown_table
 from bench.rows.sides import FEWEST_JOBS, WITHHELD, Compared, Comparison
 

@@ -13,7 +13,7 @@ import numpy as np
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from bench.base.errors import clip
-from bench.plan.case import LATENCY
+from bench.plan.protocol import LATENCY
 from bench.report.text import footer
 from bench.report.text.bars import bar
 from bench.rows import identity

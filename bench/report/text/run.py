@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import backends
-from bench.plan.case import THROUGHPUT
+from bench.plan.protocol import THROUGHPUT
 from bench.report.text.print import cell, grid, plus_minus
 from bench.rows import identity
 from bench.rows.file import cell as written
