@@ -229,7 +229,8 @@ class _Kit:
             return f"refused with these options: {error.message}"
         streams = Streams(lanes)
         found = streams.run(5)
-        worst, told = max(relative_l2(lane.outputs(), self.artifact.reference()[1]) for lane in lanes), session.effective()
+        worst = max(relative_l2(lane.outputs(), self.artifact.reference()[1]) for lane in lanes)
+        told = session.effective()
         streams.close()
         session.close()
         allowed = PARITY_TOLERANCE.get(told.precision, PARITY_TOLERANCE["fp32"])

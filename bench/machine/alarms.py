@@ -25,7 +25,7 @@ def path(environment: Environment) -> Path:
 
 
 def key(backend: str, threads: int, more: str = "") -> str:
-    """Name what pairs are kept for: the canonical spec of a backend, its threads, and what else is to keep them apart."""
+    """Name what pairs are kept for: the canonical spec of a backend, its threads, and what else keeps them apart."""
     return f"{backend} threads={threads}{more and f' {more}'}"
 
 

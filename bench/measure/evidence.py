@@ -41,7 +41,8 @@ class Weighing:
     An offset is the pair of logs of product and copy over their usual times. `crowded` is the share of the blocks that
     count in which somebody else filled the shared cache; `over_s` the seconds from the first launch to the last, and
     `counting` their numbers. Of inferences that ran at once a launch has one number, its blocks' mean time per sample,
-    and `under_load` all of their latencies, launch after launch. Where no launch was undisturbed, all of them stand here as they are, and `sound` is false.
+    and `under_load` all of their latencies, launch after launch. Where no launch was undisturbed, all of them stand here
+    as they are, and `sound` is false.
     """
 
     launches: list[list[float]]
@@ -174,6 +175,6 @@ def weigh(launches: Sequence[Sequence[Block]], baseline: BaselineSpeed | None, t
 
 
 def _launch(blocks: Sequence[Block]) -> list[float]:
-    """Return the times of a launch. Blocks of inferences at once take equally long, so that their mean is the whole's."""
+    """Return the times of a launch; of blocks of inferences at once, which take equally long, their mean."""
     found = [ns for block in blocks for ns in times(block)]
     return [statistics.fmean(found)] if "sample_ns" in blocks[0] else found

@@ -80,7 +80,8 @@ def run(
     transport = transport or LocalTransport()
     artifacts = [ensure(case.network, protocol.seed, timeout_s=protocol.timeout_s) for case in (a, b)]
     for case in (a, b):
-        pick_cores(case.settings.cores or case.settings.threads, cores or transport.usable_cores())  # say at once that there are too few
+        # Say at once that there are too few.
+        pick_cores(case.settings.least_cores, cores or transport.usable_cores())
     jobs = list(zip((a, b), artifacts, strict=True))
     for number in itertools.count(done):
         yield anew(transport, partial(_pair, jobs, cores or [], protocol, number, transport, check=number == done))

@@ -95,7 +95,7 @@ class Runner:
         state.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             # Before an export that would be for nothing.
-            pick_cores(state.case.settings.cores or state.case.settings.threads, self.cores or self.transport.usable_cores())
+            pick_cores(state.case.settings.least_cores, self.cores or self.transport.usable_cores())
             exporting = partial(self.observer.exporting, state.case)
             protocol = self.plan.protocol
             state.artifact = self.artifact_of(state.case.network, protocol.seed, exporting, protocol.timeout_s)

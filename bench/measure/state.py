@@ -158,7 +158,9 @@ class CaseState:
         """Return what these runs of the case say of the machine: `Repeats.seen` and `.own`."""
         reference = self.reference
         assert reference is not None
-        repeats = self.repeats(past, _length_ns(self.weighing()), reference)
+        found = self.weighing()
+        length_ns = _length_ns(found) if found.under_load else past[-1].launches[0][0]
+        repeats = self.repeats(past, length_ns, reference)
         return repeats.seen, repeats.own
 
     def kept(self) -> tuple[tuple[float, float, float], ...]:

@@ -169,7 +169,7 @@ class Worker:
         return {"n": min(n, 100_000), "warmup_ns": latencies[:1000]}
 
     def block(self, n: int) -> Block:
-        """Time one block of `n` inferences, in each stream where there are several, after a lead-in that is not timed."""
+        """Time one block of `n` inferences, or as many in each stream, after a lead-in that is not timed."""
         if not self.pace_ns and self.streams is None:
             lead_in(self.session.infer)
         workload = [self.workload.before()]

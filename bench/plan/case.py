@@ -135,6 +135,11 @@ class Settings:
             return self.threads
         return None if self.streams is None else self.threads * self.streams
 
+    @property
+    def least_cores(self) -> int:
+        """How many cores there must be for it to run."""
+        return self.cores or self.threads
+
     def streams_on(self, cores: int) -> int:
         """Return how many inferences run at once where there are so many cores."""
         if self.mode == LATENCY:

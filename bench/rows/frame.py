@@ -91,7 +91,8 @@ def load(
 ) -> Rows:
     """Read all rows of files, folders and patterns; `texts` and `numbers` are columns to read besides.
 
-    Rows of mode throughput, which have no latency, are there only where `rates` asks for them. With the `pool` ``cpu`` targets of one CPU model are one machine.
+    Rows of mode throughput, which have no latency, are there only where `rates` asks for them. With the `pool` ``cpu``
+    targets of one CPU model are one machine.
 
     What is no row is left out, and a note names file, line and reason. So is a file that was found in a folder and
     holds no result rows; one that was named must hold some.

@@ -44,7 +44,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Compared:
-    """One case: NEW's latency over BASE's, with its 95% interval and the verdict; in `mode` throughput, time per sample.
+    """One case: NEW's latency over BASE's (in `mode` throughput, time per sample), its 95% interval and the verdict.
 
     `seen` is the smallest slowdown (as a ratio minus one) that this much evidence would have called slower, `trips_at`
     the smallest that would have tripped the gate, and `alarm` how likely it trips where the sides are equal. With less

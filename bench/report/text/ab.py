@@ -21,8 +21,9 @@ def markdown(
 ) -> str:
     """Lay the verdict on B against A out in Markdown: what was decided, both sides, and what to think of it.
 
-    `names` and `figures` (ms, in mode throughput samples/s) are those of A and B. `confirmed` says what fresh pairs found where the first ones said
-    slower, and is None where none were asked for. `caution` says what to think of it, a line each.
+    `names` and `figures` (ms, in mode throughput samples/s) are those of A and B. `confirmed` says what fresh pairs
+    found where the first ones said slower, and is None where none were asked for. `caution` says what to think of it, a
+    line each.
     """
     change, lo, hi = (f"{ratio - 1:+.1%}" for ratio in (verdict.ratio, verdict.lo, verdict.hi))
     title, unit = ("Latency", "median ms") if mode == LATENCY else ("Time per sample", "samples/s")
