@@ -60,6 +60,8 @@ def _why_wide(state: CaseState) -> str:
         if not 0.95 < found.speed < 1.05:
             return f"; the machine ran at {found.speed:.0%} of its baseline speed"
         return ": the launches of this run differ; a larger --budget narrows it"
+    if (reference is None or reference.visits < 2) and state.case.settings.mode == THROUGHPUT:
+        return ": throughput was hardly measured here before; further runs narrow it"
     if reference is None or reference.visits < 2:
         return ": this machine was hardly met before; `bench doctor --learn` makes it known in a minute"
     return f": runs of such cases on this machine differ by {found.between_sd:.1%}; --over 2m narrows it"

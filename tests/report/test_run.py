@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from bench.measure.ratios import Ratio
-from bench.report.text.run import MOST, against_limits, best_batches, memorable, table
+from bench.report.text.run import MOST, against_limits, baseline_hint, best_batches, memorable, table
 from bench.rows.schema import Row
 from bench.stats.ratio import Effect
 
@@ -124,3 +124,10 @@ def test_a_table_of_both_modes_has_a_column_for_each() -> None:
     assert cells["mode"] == ["throughput", "latency"]
     assert cells["streams"] == ["2", "-"]
     assert cells["95%"] == ["±2.0%", "-"]
+
+
+def test_what_narrows_an_interval_is_that_of_its_mode() -> None:
+    rows, _ = rates({8: 150.0}, baseline="own")
+    assert "narrow with further runs" in baseline_hint(rows)
+    assert "doctor --learn" in baseline_hint([*rows, replace(ROW, baseline="own")])
+    assert baseline_hint([replace(rows[0], baseline="known")]) == ""

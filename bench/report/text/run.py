@@ -101,8 +101,11 @@ def remarks(rows: Sequence[Row]) -> list[str]:
 
 def baseline_hint(rows: Sequence[Row]) -> str:
     """Say where a row had to take its own speed for the usual one, and what to do about it; else nothing."""
-    if not any(row.baseline == "own" and row.status in MEASURED for row in rows):
+    modes = {row.mode for row in rows if row.baseline == "own" and row.status in MEASURED}
+    if not modes:
         return ""
+    if modes == {THROUGHPUT}:
+        return "throughput was hardly measured here before: the intervals allow for that, and narrow with further runs"
     return (
         "this machine was hardly met before, and may be slow today: the intervals allow for that; "
         "`bench doctor --learn` takes a minute and narrows them"
