@@ -197,8 +197,10 @@ def compare(
 
     modes = [case.settings.mode for case in cases]
     if modes[0] != modes[1]:
-        told = f"A is measured in mode={modes[0]} and B in mode={modes[1]}, which have no ratio"
-        raise UsageError(told, "give both sides @mode=throughput, or neither")
+        raise UsageError(
+            f"A is measured in mode={modes[0]} and B in mode={modes[1]}, which have no ratio",
+            "give both sides @mode=throughput, or neither",
+        )
     protocol = replace(protocol, margin=margin)
     again = replace(protocol, first=CONFIRMING, most=max(CONFIRMING, protocol.most))
     pairs = pairs_of(cases, protocol, cores, transport, told, output)

@@ -14,8 +14,8 @@ from bench.backends.base import Backend, Options, Session
 from bench.backends.checking import complaints
 from bench.base.errors import BenchError, MissingExtra, UnknownName, Unsupported, first_line
 from bench.plan.case import BackendRef, Settings
-from bench.plan.protocol import THROUGHPUT
 from bench.plan.parameter import read_all
+from bench.plan.protocol import THROUGHPUT
 from bench.plan.spec import parse
 
 OURS = "isoflops"

@@ -69,8 +69,8 @@ class Capabilities:
     With a `conversion`, that is read by `Backend.prepare` alone, and `Backend.load` gets what it wrote. `graph` says
     that `Session.operators` tells the graph that runs; without, a row's ``macs_executed`` is empty and nobody can see
     whether work was folded away. `profiles`: a session has a profiler. `probes`: the graphs of ``bench roofline`` run
-    as they are. `kernels`: single operators can be listed and run alone
-    (``bench predict``). `streams`: a session runs several inferences at once (`Session.lanes`). `scripted`: it measures nothing, and its times say nothing of the
+    as they are. `kernels`: single operators can be listed and run alone (``bench predict``). `streams`: a session runs
+    several inferences at once (`Session.lanes`). `scripted`: it measures nothing, and its times say nothing of the
     machine.
     """
 

@@ -64,7 +64,7 @@ class FakeSession(Session):
         self._count += 1
         if self._count == self._options["fail_at"]:
             misbehave(str(self._options["fail"]))
-        slow = self.workload.slowness**self.workload.slope * (2 if self.workload.disturbed else 1)
+        slow: float = self.workload.slowness**self.workload.slope * (2 if self.workload.disturbed else 1)
         if self._sleep_s:
             time.sleep(self._sleep_s)
         return round(self._latency_ns * slow)

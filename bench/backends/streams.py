@@ -22,18 +22,18 @@ from bench.backends.loop import lead_in
 class Flow:
     """A block of inferences at once: every latency in ns, lane after lane, and the ns from one result to the next.
 
-    `cpu_share` is the CPU time of this process over the wall time while all lanes ran; None where they did not at any
-    moment.
+    `cpu_share` is the CPU time of this process over the wall time, from when all lanes ran until the last had done its
+    own.
     """
 
     latency_ns: list[int]
     every_ns: float
-    cpu_share: float | None
+    cpu_share: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Lap:
-    """What a lane did: its clock before and after each inference, and wall and CPU time at both ends."""
+    """A lane's clock before and after each inference; wall and CPU time at its start, and when it had done its own."""
 
     times: list[int]
     begin: tuple[int, int]
@@ -64,8 +64,8 @@ class Streams:
                 gc.enable()
         latencies = [after - before for lap in laps for before, after in zip(lap.times, lap.times[1:], strict=False)]
         rate = sum(n / max(1, lap.times[-1] - lap.times[0]) for lap in laps)
-        (wall, cpu), (wall_end, cpu_end) = max(lap.begin for lap in laps), min(lap.end for lap in laps)
-        return Flow(latencies, 1 / rate, (cpu_end - cpu) / (wall_end - wall) if wall_end > wall else None)
+        (wall, cpu), (wall_end, cpu_end) = max(lap.begin for lap in laps), max(lap.end for lap in laps)
+        return Flow(latencies, 1 / rate, (cpu_end - cpu) / max(1, wall_end - wall))
 
     def close(self) -> None:
         """End the threads."""
@@ -77,9 +77,9 @@ def _lap(lane: Lane, n: int, lead: bool, start: Barrier, done: list[int], lanes:
     infer, now, times = lane.infer, lane.now, [0] * (n + 1)
     try:
         start.wait()
+        begin = time.perf_counter_ns(), time.process_time_ns()
         if lead:
             lead_in(infer)
-        begin = time.perf_counter_ns(), time.process_time_ns()
         times[0] = now()
         for i in range(1, n + 1):
             infer()

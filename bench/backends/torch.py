@@ -142,7 +142,9 @@ class TorchSession(Session):
             precision = reduced
         name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
         placement = Placement.of(self._device.type, self.operators())
-        return Effective(torch.__version__, name, precision, self._threads(), placement, settings, unmet, streams=self._streams)
+        return Effective(
+            torch.__version__, name, precision, self._threads(), placement, settings, unmet, streams=self._streams
+        )
 
     def _threads(self) -> int:
         """Count the threads that share a large operator: torch tells what it was asked for, whatever OpenMP allows."""

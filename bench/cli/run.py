@@ -38,11 +38,16 @@ if TYPE_CHECKING:
     "--pace", "paces", multiple=True, metavar="33ms|none", help="Start an inference on a schedule; repeatable."
 )
 @click.option(
-    "--mode", type=click.Choice(MODES), default=MODES[0], show_default=True,
+    "--mode",
+    type=click.Choice(MODES),
+    default=MODES[0],
+    show_default=True,
     help="throughput: several inferences at once, told in samples/s.",
 )
 @click.option(
-    "--streams", multiple=True, type=options.Whole(),
+    "--streams",
+    multiple=True,
+    type=options.Whole(),
     help="Inferences at once in that mode, on --threads each; repeatable.  [default: as many as fill the cores]",
 )
 @place_options
@@ -184,7 +189,13 @@ def _with_reference(plan: Plan, reference: str, there: Target) -> Plan:
 
 def _show(rows: list[Row], format: str, path: Path, compared: list[Ratio]) -> None:
     from bench.report.text.run import (
-        against_limits, baseline_hint, best_batches, memorable, remarks, roofline_hint, table,
+        against_limits,
+        baseline_hint,
+        best_batches,
+        memorable,
+        remarks,
+        roofline_hint,
+        table,
     )  # fmt: skip
 
     said = (*against_limits(rows), *memorable(compared), *best_batches(rows, compared))

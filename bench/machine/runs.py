@@ -49,9 +49,7 @@ def recall(environment: Environment, case: str, kind: str = "") -> list[Past]:
     return _read(_file(folder(environment, kind), case))
 
 
-def remember(
-    environment: Environment, case: str, run: Past, spread: tuple[float, float], kind: str = ""
-) -> None:
+def remember(environment: Environment, case: str, run: Past, spread: tuple[float, float], kind: str = "") -> None:
     """Add a run, and what the case now says of its spread between runs (`Repeats.seen` and `.own`).
 
     A cache that cannot be written costs the memory alone.

@@ -25,6 +25,9 @@ LOST_SHARE = 0.03
 # a quiet block meets fewer switches a second than this, one beside a neighbour (turns of a few ms) many more.
 FULL_QUANTILE = 0.9
 PUT_OFF_PER_S = 60.0
+# Between two inferences at once a thread of the runtime and one of ours put each other off their core: switches say
+# nothing there, unless the cores are far from full. A neighbour on one of two leaves 0.75 of them.
+FULL_AT_ONCE = 0.85
 # How far above its baseline time a reference workload may be. A clock that moves is corrected for up to here; a busy
 # hyper-thread, a throttled or an emulated core is beyond, where nothing says how a network slows.
 SLOW = math.log(1.25)
@@ -40,9 +43,9 @@ class Weighing:
 
     An offset is the pair of logs of product and copy over their usual times. `crowded` is the share of the blocks that
     count in which somebody else filled the shared cache; `over_s` the seconds from the first launch to the last, and
-    `counting` their numbers. Of inferences that ran at once a launch has one number, its blocks' mean time per sample,
-    and `under_load` all of their latencies, launch after launch. Where no launch was undisturbed, all of them stand here
-    as they are, and `sound` is false.
+    `counting` their numbers. Of inferences that ran at once a launch has one time, its blocks' mean time per sample,
+    and `under_load` has all latencies, launch after launch. Where no launch was undisturbed, all of them stand here as
+    they are, and `sound` is false.
     """
 
     launches: list[list[float]]
@@ -81,7 +84,7 @@ def cpu_share(block: Block) -> float | None:
     counters = block["covariates"]
     if block.get("scripted") or "host_ns" in block or "late_ns" in block or not counters.get("wall_ns"):
         return None
-    if "sample_ns" in block:  # while all streams ran: before and after that some of them idle
+    if "sample_ns" in block:  # of when all streams ran: before and after that some of them idle
         return block.get("cpu_share")
     return float(counters["cpu_ns"] / counters["wall_ns"])
 
@@ -112,7 +115,8 @@ def theft(block: Block, full: float | None, threads: int) -> str:
         return ""
     lost = 1 - LOST_SHARE
     put_off = counters.get("involuntary_switches", 0) > max(3.0, PUT_OFF_PER_S * wall_ns / 1e9)
-    return "shared" if share < lost * full or (threads > 1 and put_off and share < lost * threads) else ""
+    filled = FULL_AT_ONCE if "sample_ns" in block else lost
+    return "shared" if share < lost * full or (threads > 1 and put_off and share < filled * threads) else ""
 
 
 def fault(block: Block, baseline: BaselineSpeed, full: float | None, threads: int) -> str:

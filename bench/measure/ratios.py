@@ -69,11 +69,6 @@ def _rounds(side: Sequence[LaunchRecord], threads: int) -> list[dict[int, float]
     """Return for each launch the log median of its blocks, by round; NaN where something took the cores."""
     full = full_share([block for launch in side for block in launch.blocks], threads)
     return [
-        {
-            block["round"]: math.nan
-            if theft(block, full, threads)
-            else log_time(block)
-            for block in launch.blocks
-        }
+        {block["round"]: math.nan if theft(block, full, threads) else log_time(block) for block in launch.blocks}
         for launch in side
     ]

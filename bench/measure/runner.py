@@ -166,9 +166,7 @@ class Runner:
     def _wait(self, states: list[CaseState]) -> None:
         """Give a neighbour time to leave, when the last launches of all cases were disturbed from end to end."""
         found = [
-            weigh([s.launches[-1].blocks], s.reference, s.threads)
-            for s in states
-            if s.launches and s.error is None
+            weigh([s.launches[-1].blocks], s.reference, s.threads) for s in states if s.launches and s.error is None
         ]
         if found and not any(e.sound for e in found):
             self.sleep(WAIT_S)

@@ -198,8 +198,7 @@ class Worker:
             answer["late_ns"] = late
         if flow is not None:
             answer["sample_ns"] = flow.every_ns / self.artifact.batch
-            if flow.cpu_share is not None:
-                answer["cpu_share"] = flow.cpu_share
+            answer["cpu_share"] = flow.cpu_share
         return answer
 
     def inspect(self) -> Inspected:

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from bench.base.errors import UnknownName, UsageError, clip
 from bench.base.escape import shortened
 from bench.plan.case import Plan
-from bench.plan.protocol import LATENCY
 from bench.plan.grammar import CaseText, options
 from bench.plan.limit import asked, written
+from bench.plan.protocol import LATENCY
 from bench.plan.shapes import show as show_shapes
 from bench.plan.target import ANY
 from bench.plan.zoo import spellings

@@ -134,6 +134,7 @@ def test_onnxruntime_shares_a_session_among_streams_of_one_thread(tiny: Path, th
     streams.close()
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("options", ["compile=true", "device=cuda"])
 def test_torch_says_what_it_does_not_do_at_once(options: str) -> None:
     torch = pytest.importorskip("torch")

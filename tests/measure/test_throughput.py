@@ -34,10 +34,8 @@ LATENCIES = (
 )
 
 
-def measure(model: Path, spec: str, batches: tuple[int, ...] = (1,), **settings: Any) -> list[Row]:
-    plan = cross(
-        [zoo.resolve(str(model))], [backends.resolve(spec)], batches=batches, mode="throughput", protocol=QUICK, **settings
-    )
+def measure(model: Path, spec: str, **settings: Any) -> list[Row]:
+    plan = cross([zoo.resolve(str(model))], [backends.resolve(spec)], mode="throughput", protocol=QUICK, **settings)
     return list(Runner(plan).run())
 
 
@@ -50,7 +48,7 @@ def at_once(sample_ns: float, share: float = 2.0, **more: Any) -> Any:
 def test_samples_per_second_with_an_interval_and_no_latency(tiny: Path, contention: float, rate: float) -> None:
     if len(usable_cores()) < 2:
         pytest.skip("one core")
-    (row,) = measure(tiny, f"fake:latency_ms=2,contention={contention},launch_cv=0.01", streams=(2,))
+    (row,) = measure(tiny, f"fake:latency_ms=2,contention={contention},launch_cv=0.002", streams=(2,))
     assert row.status == "ok", row.error
     assert row.throughput == pytest.approx(rate, rel=0.05)
     assert row.throughput_lo < row.throughput < row.throughput_hi
@@ -69,9 +67,11 @@ def test_as_many_streams_as_fill_the_cores(tiny: Path) -> None:
 
 def test_every_image_of_a_batch_is_a_sample(tmp_path: Path) -> None:
     onnx.save(tiny_model(batch="n"), tmp_path / "free.onnx")
-    rows = measure(tmp_path / "free.onnx", "fake:latency_ms=2", (1, 4), streams=(1,))
-    assert [(row.batch, round(row.throughput or 0)) for row in rows] == [(1, 500), (4, 2000)]
-    assert [row.p50_under_load_ms for row in rows] == [2.0, 2.0]
+    for batch in (1, 4):
+        shapes = (("x", (batch, 3, 16, 16)),)
+        (row,) = measure(tmp_path / "free.onnx", "fake:latency_ms=2", streams=(1,), shapes=shapes)
+        assert (row.batch, row.throughput) == (batch, pytest.approx(500 * batch))
+        assert row.p50_under_load_ms == pytest.approx(2.0)
 
 
 def test_more_streams_than_cores_are_refused_before_anything_is_exported(tiny: Path) -> None:
@@ -105,8 +105,9 @@ def test_a_launch_is_the_mean_of_its_blocks() -> None:
 
 def test_streams_that_fill_their_cores_are_not_called_disturbed() -> None:
     """Many switches, and a share of two cores: what is normal is two, whatever happens at the ends of a block."""
-    quiet = [[at_once(100, 1.99, involuntary_switches=500, cpu_ns=1.2e7)] * 4] * 5
-    assert weigh(quiet, None, threads=2).aside == {}
+    for share in (1.99, 1.8):  # a runtime's thread that hands its result to ours leaves its core idle for a moment
+        quiet = [[at_once(100, share, involuntary_switches=500, cpu_ns=1.2e7)] * 4] * 5
+        assert weigh(quiet, None, threads=2).aside == {}
     robbed = [[at_once(100, 1.99)] * 3 + [at_once(100, 1.5)]] * 5
     assert weigh(robbed, None, threads=2).aside == {"shared": 5}
     always = [[at_once(100, 1.5, involuntary_switches=500)] * 4] * 5

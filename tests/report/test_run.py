@@ -106,7 +106,7 @@ def test_the_best_batch_with_its_interval_against_the_next() -> None:
 
 
 def test_samples_are_told_as_samples() -> None:
-    rows, found = rates({8: 150.0})
+    rows, _ = rates({8: 150.0})
     other = replace(rows[0], case_id="other", backend="openvino", throughput=300.0)
     both = [Ratio(rows[0], other, Effect(math.log(2), math.log(1.9), math.log(2.1), 8))]
     assert memorable(both) == ["openvino does 2 (1.9 to 2.1) times as many samples/s as onnxruntime for a at batch 8"]

@@ -35,7 +35,11 @@ NIGHTS = 12
 
 def rate(per_s: float | None = 40.0, half: float = 0.01, **changed: Any) -> Row:
     """A row of mode throughput."""
-    ends = {} if per_s is None else {"throughput": per_s, "throughput_lo": per_s * (1 - half), "throughput_hi": per_s * (1 + half)}
+    ends = (
+        {}
+        if per_s is None
+        else {"throughput": per_s, "throughput_lo": per_s * (1 - half), "throughput_hi": per_s * (1 + half)}
+    )
     return row(None, mode="throughput", streams_effective=2, **ends | changed)
 
 
@@ -68,7 +72,7 @@ def test_whoever_reads_rows_has_latencies_unless_they_ask(tmp_path: Path) -> Non
 
 def test_rows_of_throughput_alone_are_a_line(tmp_path: Path) -> None:
     write(tmp_path / "r.csv", [rate()])
-    with pytest.raises(OutputError, match="all rows in .* are of mode throughput"):
+    with pytest.raises(OutputError, match=r"all rows in .* are of mode throughput"):
         load([str(tmp_path / "r.csv")])
 
 
@@ -143,7 +147,7 @@ def test_history_across_and_a_reference_have_latencies_alone(tmp_path: Path) -> 
     found = history(load([str(path)]), "anchor")
     assert (found.moved, found.series) == ((), 1)
     assert json.loads(said(history_command, path, "--reference", "anchor", "--format", "json"))["series"] == 1
-    second = write(tmp_path / "c.csv", [one for one in file.read(series(tmp_path / "d.csv", target="board"))])
+    second = write(tmp_path / "c.csv", file.read(series(tmp_path / "d.csv", target="board")))
     beside = across(load([str(jump), str(second)]), "target", 0.03)
     assert sorted(case.case for case in beside.cases) == ["anchor on onnxruntime", "net on onnxruntime"]
     assert all(case.a_ms < 10 for case in beside.cases)
@@ -184,4 +188,4 @@ def test_show_has_both_and_draws_one_scale(tmp_path: Path) -> None:
 
 
 def test_one_mode_need_not_be_said(tmp_path: Path) -> None:
-    assert "mode" not in said(show_command, write(tmp_path / "r.csv", [row(5.0), row(6.0, model="b")]))
+    assert "mode latency" not in said(show_command, write(tmp_path / "r.csv", [row(5.0), row(6.0, model="b")]))

@@ -70,7 +70,7 @@ def _sides(case: Compared) -> dict[str, object]:
     """Return both sides: latencies in ms, or samples/s of mode throughput, never one under the other's name."""
     sides = {"base": case.base_ms, "new": case.new_ms}
     rates = case.mode == THROUGHPUT
-    times = {f"{side}_ms": None if rates else _round(ms) for side, ms in sides.items()}
+    times: dict[str, object] = {f"{side}_ms": None if rates else _round(ms) for side, ms in sides.items()}
     return times | {f"{side}_per_s": _round(1e3 / ms) if rates else None for side, ms in sides.items()}
 
 

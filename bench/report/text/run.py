@@ -188,7 +188,9 @@ def best_batches(rows: Sequence[Row], ratios: Sequence[Ratio]) -> list[str]:
 
 def _best_batch(group: Sequence[Row], ratios: Sequence[Ratio]) -> str:
     best, *others = sorted(group, key=_time)
-    ends = f" ({best.throughput_lo:.4g} to {best.throughput_hi:.4g})" if best.throughput_lo and best.throughput_hi else ""
+    ends = (
+        f" ({best.throughput_lo:.4g} to {best.throughput_hi:.4g})" if best.throughput_lo and best.throughput_hi else ""
+    )
     told = f"batch {best.batch} does most of {len(group)} batches: {best.throughput:.4g}{ends} samples/s"
     told += f" with {best.model} on {best.backend}" + (f", {best.streams} streams" if best.streams else "")
     for ratio in ratios:
