@@ -164,7 +164,7 @@ def _faster(group: Sequence[Row], ratios: Sequence[Ratio], axis: str) -> str:
     parts = [f"for {one.fast.model}"] if axis != "model" else []
     parts += [f"on {one.fast.backend}"] if axis != "backend" else []
     parts += [f"with {one.fast.threads} threads"] if axis != "threads" and one.fast.threads not in (None, 1) else []
-    apart = [f"at batch {one.fast.batch}", *([f"with {one.fast.streams} streams"] if one.fast.streams else [])]
+    apart = [f"at batch {one.fast.batch}", *([f"with streams={one.fast.streams}"] if one.fast.streams else [])]
     parts += [text for text in apart if one.fast.mode == THROUGHPUT and axis not in text]
     parts += [f"(the two fastest of {len(inside) + 1})"] if len(inside) > 1 else []
     told = f"{times} {' '.join(parts)}"
@@ -192,7 +192,7 @@ def _best_batch(group: Sequence[Row], ratios: Sequence[Ratio]) -> str:
         f" ({best.throughput_lo:.4g} to {best.throughput_hi:.4g})" if best.throughput_lo and best.throughput_hi else ""
     )
     told = f"batch {best.batch} does most of {len(group)} batches: {best.throughput:.4g}{ends} samples/s"
-    told += f" with {best.model} on {best.backend}" + (f", {best.streams} streams" if best.streams else "")
+    told += f" with {best.model} on {best.backend}" + (f", streams={best.streams}" if best.streams else "")
     for ratio in ratios:
         if {ratio.fast.case_id, ratio.slow.case_id} == {best.case_id, others[0].case_id}:
             # In turns the next one may have been ahead of what the rows say one by one.
