@@ -26,6 +26,8 @@ def run(
     resolution: int | Sequence[int] | None = None,
     shapes: Shapes | None = None,
     pace: str | Sequence[str] = "none",
+    mode: str = "latency",
+    streams: int | Sequence[int] | None = None,
     target: Text = "local",
     launches: int | None = None,
     budget: float | None = None,
@@ -47,6 +49,8 @@ def run(
         resolution: side of the input in pixels; None is the model's own.
         shapes: of an ONNX file's inputs, by name.
         pace: ``33ms`` or ``30hz`` starts inferences on a schedule; ``none`` when the last has ended.
+        mode: ``latency``, or ``throughput``: several inferences at once, whose rows have samples per second instead.
+        streams: how many at once, on `threads` each; None is as many as fill the cores.
         target: the machine that measures, a name or a TOML file.
         launches: fresh processes per case, at least.
         budget: seconds per case.
@@ -82,6 +86,8 @@ def run(
             ),
             _shapes(shapes),
             [pace_of(text) for text in _texts(pace)],
+            mode,
+            (None,) if streams is None else _numbers(streams),
         )
         told = listener(progress)
         with nullcontext("") if path is None else file.writing(path) as note:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.api import html
+from bench.plan.protocol import LATENCY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,8 @@ class Comparison:
     `verdict` has the word (``equivalent``, ``faster``, ``slower``, ``changed below threshold`` or ``inconclusive``),
     the ratio of B's latency over A's with its 95% interval, and the slowdown that would have been seen. `confirmed` is
     what fresh pairs said where a gate's first ones said slower; None where none were needed. `path` names the file
-    whose samples lie beside it; None if they were not kept. `alarms` says how often the rule is wrong.
+    whose samples lie beside it; None if they were not kept. `alarms` says how often the rule is wrong. In the `mode`
+    ``throughput`` all latencies are times per sample.
     """
 
     a: str
@@ -35,6 +37,7 @@ class Comparison:
     confirmed: bool | None = None
     path: Path | None = None
     alarms: Alarms | None = None
+    mode: str = LATENCY
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self.pairs)
@@ -48,18 +51,28 @@ class Comparison:
         a, b = (statistics.median(pair.latency_ns[side] for pair in self.pairs) / 1e6 for side in (0, 1))
         return a, b
 
+    @property
+    def figures(self) -> tuple[float, float]:
+        """What A and B are told by: `latency_ms`, or in mode throughput samples per second."""
+        a, b = self.latency_ms
+        return (a, b) if self.mode == LATENCY else (1e3 / a, 1e3 / b)
+
     def record(self) -> dict[str, object]:
         """Return it as one flat record, as ``bench ab --format json`` prints it."""
         from dataclasses import asdict
 
-        a_ms, b_ms = self.latency_ms
-        record = {"a": self.a, "b": self.b, "a_ms": round(a_ms, 4), "b_ms": round(b_ms, 4)} | asdict(self.verdict)
+        unit = "ms" if self.mode == LATENCY else "per_s"
+        figures = {f"{side}_{unit}": round(figure, 4) for side, figure in zip("ab", self.figures, strict=True)}
+        record = {"a": self.a, "b": self.b, **figures} | asdict(self.verdict)
         if self.alarms is not None:
             record |= {f"false_alarms_{name}": share for name, share in asdict(self.alarms).items()}
         return record | ({} if self.confirmed is None else {"confirmed": self.confirmed})
 
     def frame(self) -> pd.DataFrame:
-        """Return a data frame with a line per pair: its number, both latencies in ms, and the log of B over A."""
+        """Return a data frame with a line per pair: its number, both latencies in ms, and the log of B over A.
+
+        In mode throughput it is the time per sample, in ms.
+        """
         import pandas as pd
 
         records = [(p.number, p.latency_ns[0] / 1e6, p.latency_ns[1] / 1e6, p.log_ratio) for p in self.pairs]
@@ -68,7 +81,8 @@ class Comparison:
     def change(self) -> str:
         """Say B's change against A with its 95% interval: ``+5.1%, 95% interval +4.8% to +5.4%``."""
         ratio, lo, hi = (f"{r - 1:+.2%}" for r in (self.verdict.ratio, self.verdict.lo, self.verdict.hi))
-        return f"{ratio}, 95% interval {lo} to {hi}"
+        what = "" if self.mode == LATENCY else "time per sample "
+        return f"{what}{ratio}, 95% interval {lo} to {hi}"
 
     def caution(self) -> list[str]:
         """Say how often the same rule is wrong, and how small a slowdown these pairs would have shown."""
@@ -90,9 +104,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         v = self.verdict
-        a_ms, b_ms = self.latency_ms
-        rows = [
-            ("A", self.a, f"{a_ms:.3f}", "", ""),
-            ("B", self.b, f"{b_ms:.3f}", html.interval(v.ratio, v.lo, v.hi, 4), v.verdict),
-        ]
-        return html.table(("", "case", "median ms", "B over A [95%]", "verdict"), rows, self.caution())
+        a, b = (f"{figure:.3f}" for figure in self.figures)
+        rows = [("A", self.a, a, "", ""), ("B", self.b, b, html.interval(v.ratio, v.lo, v.hi, 4), v.verdict)]
+        heads = ("median ms", "B over A [95%]") if self.mode == LATENCY else ("samples/s", "B's time over A's [95%]")
+        return html.table(("", "case", *heads, "verdict"), rows, self.caution())

@@ -187,10 +187,20 @@ def compare(
 
     `margin` is the share of A's latency that does not matter: 0.01 is one percent. With an `output`, its raw samples
     get the pairs as they come.
+
+    Raises:
+        UsageError: a latency is to be compared with a throughput.
     """
+    from bench.base.errors import UsageError
     from bench.plan.protocol import CONFIRMING
     from bench.stats.verdict import decide
 
+    modes = [case.settings.mode for case in cases]
+    if modes[0] != modes[1]:
+        raise UsageError(
+            f"A is measured in mode={modes[0]} and B in mode={modes[1]}, which have no ratio",
+            "give both sides @mode=throughput, or neither",
+        )
     protocol = replace(protocol, margin=margin)
     again = replace(protocol, first=CONFIRMING, most=max(CONFIRMING, protocol.most))
     pairs = pairs_of(cases, protocol, cores, transport, told, output)
@@ -202,7 +212,7 @@ def compare(
         confirmed = verdict.verdict == "slower"
     known = _alarms(cases, pairs, protocol, transport, again.looks if gate else ())
     a, b = map(str, cases)
-    return Comparison(a, b, verdict, tuple(pairs), confirmed, output, known)
+    return Comparison(a, b, verdict, tuple(pairs), confirmed, output, known, modes[0])
 
 
 def _alarms(
@@ -218,12 +228,20 @@ def _alarms(
     from bench.stats.alarms import LEAST, alarms
 
     ratios = [pair.log_ratio for pair in pairs]
-    keys = [kept.key(case.backend.canonical, case.settings.threads) for case in cases]
+    keys = [kept.key(case.backend.canonical, case.settings.threads, _apart(case)) for case in cases]
     machine = transport.environment()
     if cases[0].id == cases[1].id and not backends.get(cases[0].backend.name).capabilities.scripted:
         kept.remember(machine, keys[0], ratios)
     recorded = kept.recall(machine, keys, LEAST)
     return alarms(recorded, ratios, protocol.margin, protocol.looks, confirming)
+
+
+def _apart(case: Case) -> str:
+    """Say what keeps the pairs of a case apart from those of latencies: nothing, for a latency."""
+    from bench.plan.protocol import LATENCY
+
+    mode, streams = case.settings.mode, case.settings.streams
+    return "" if mode == LATENCY else f"mode={mode} streams={streams or 'cores'}"
 
 
 def pairs_of(

@@ -65,16 +65,21 @@ class Results(Sequence["Row"]):
         return pd.DataFrame(columns)
 
     def __repr__(self) -> str:
-        rows = ["  " + "  ".join(cells) for cells in self._cells(self.rows[:20])]
+        rows = ["  " + "  ".join(cells) for cells in self._cells(self.rows[:20], self._rates())]
         return "\n".join([f"{len(self)} rows", *rows, *self.notes])
 
     def _repr_html_(self) -> str:
-        heads = ("model", "backend", "threads", "input", "M MACs", "latency ms [95%]", "status")
+        rate = ("samples/s [95%]",) if self._rates() else ()
+        heads = ("model", "backend", "threads", "input", "M MACs", "latency ms [95%]", *rate, "status")
         reasons = [f"{r.status}: {r.model} on {r.backend}: {r.error}" for r in self.rows if r.status != "ok"]
-        return html.table(heads, self._cells(self.rows), [*reasons[:20], *self.notes])
+        return html.table(heads, self._cells(self.rows, self._rates()), [*reasons[:20], *self.notes])
+
+    def _rates(self) -> bool:
+        """Tell whether there is a row of mode throughput."""
+        return any(row.mode == "throughput" for row in self.rows)
 
     @staticmethod
-    def _cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    def _cells(rows: Sequence[Row], rates: bool) -> list[tuple[str, ...]]:
         from bench.base.escape import clip
 
         return [
@@ -85,6 +90,7 @@ class Results(Sequence["Row"]):
                 f"{row.batch or '?'}x{row.resolution or '?'}",
                 html.scaled(row.macs, 1e-6),
                 html.interval(row.latency_ms, row.latency_lo_ms, row.latency_hi_ms),
+                *([html.interval(row.throughput, row.throughput_lo, row.throughput_hi, 1)] if rates else []),
                 row.status,
             )
             for row in rows

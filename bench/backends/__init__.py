@@ -15,6 +15,7 @@ from bench.backends.checking import complaints
 from bench.base.errors import BenchError, MissingExtra, UnknownName, Unsupported, first_line
 from bench.plan.case import BackendRef, Settings
 from bench.plan.parameter import read_all
+from bench.plan.protocol import THROUGHPUT
 from bench.plan.spec import parse
 
 OURS = "isoflops"
@@ -98,6 +99,8 @@ def session(backend: Backend, artifact: Artifact, settings: Settings, options: O
         Unsupported: the backend cannot run it, or returned something else.
     """
     refuse(backend, artifact)
+    if settings.mode == THROUGHPUT and not backend.capabilities.streams:
+        raise Unsupported(f"the {backend.name} backend runs one inference at a time", "leave mode=throughput out")
     found = backend.load(artifact, settings, options)
     if not isinstance(found, Session) or not callable(getattr(found, "infer", None)):
         raise Unsupported(

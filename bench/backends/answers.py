@@ -23,7 +23,11 @@ class Mark(TypedDict, total=False):
 
 
 class Block(Beside, Mark):
-    """A block of inferences and what surrounded it."""
+    """A block of inferences and what surrounded it.
+
+    Where several ran at once, `latency_ns` are those under load, one stream after the other; `sample_ns` is the time
+    per sample, and `cpu_share` the CPU time over wall time while all of them ran.
+    """
 
     latency_ns: list[int]
     covariates: dict[str, int | float]
@@ -31,6 +35,8 @@ class Block(Beside, Mark):
     scripted: bool
     host_ns: NotRequired[list[int]]
     late_ns: NotRequired[list[int]]
+    sample_ns: NotRequired[float]
+    cpu_share: NotRequired[float]
 
 
 class Ran(TypedDict):
@@ -44,6 +50,7 @@ class Ran(TypedDict):
     settings: dict[str, str]
     unmet: tuple[str, ...]
     remarks: tuple[str, ...]
+    streams: NotRequired[int | None]
 
 
 class Inspected(TypedDict):

@@ -72,8 +72,9 @@ class Capabilities:
     With a `conversion`, that is read by `Backend.prepare` alone, and `Backend.load` gets what it wrote. `graph` says
     that `Session.operators` tells the graph that runs; without, a row's ``macs_executed`` is empty and nobody can see
     whether work was folded away. `profiles`: a session has a profiler. `probes`: the graphs of ``bench roofline`` run
-    as they are. `kernels`: single operators can be listed and run alone (``bench predict``). `scripted`: it measures
-    nothing, and its times say nothing of the machine.
+    as they are. `kernels`: single operators can be listed and run alone (``bench predict``). `streams`: a session runs
+    several inferences at once (`Session.lanes`). `scripted`: it measures nothing, and its times say nothing of the
+    machine.
     """
 
     takes: Literal["onnx", "module"] = "onnx"
@@ -82,6 +83,7 @@ class Capabilities:
     profiles: bool = False
     probes: bool = False
     kernels: bool = False
+    streams: bool = False
     scripted: bool = False
 
     @property
@@ -102,6 +104,18 @@ class Clocks:
     sleep: Callable[[float], None] = time.sleep
     device_ns: Callable[[], int] | None = None
     workload: Workload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One of the inferences that run at once: with buffers of its own, in whatever thread calls `infer`.
+
+    `outputs` returns those of its last inference, `now` tells its time in ns: the host's clock, unless it is scripted.
+    """
+
+    infer: Callable[[], None]
+    outputs: Callable[[], list[Array]]
+    now: Callable[[], int] = time.perf_counter_ns
 
 
 class Session(ABC):
@@ -134,6 +148,16 @@ class Session(ABC):
         Asked only of a backend whose capability is `graph`.
         """
         raise Unsupported("this runtime does not tell its graph")
+
+    def lanes(self) -> list[Lane]:
+        """Return what runs at once, as many as the settings' `streams`. Each is called by a thread of its own.
+
+        Asked once, and only of a backend whose capability is `streams`, of a session that was loaded for throughput.
+
+        Raises:
+            Unsupported: not with these options.
+        """
+        raise Unsupported("this runtime runs one inference at a time")
 
     def profiler(self) -> Profiler:
         """Load a profiled twin; see `bench.backends.profiling`. Asked only of a backend whose capability is `profiles`.

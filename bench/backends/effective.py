@@ -50,8 +50,8 @@ class Effective:
     """What really runs, as read back from the runtime and not from what was asked of it.
 
     `device` is ``cpu``, or the name of another device. `precision` is a key of `PARITY_TOLERANCE`, or ``unknown``
-    where nothing tells. `threads` counts the threads that compute, None where nothing tells. `settings` holds every
-    property the runtime would tell. `unmet` says in a phrase each what was asked for and did not take effect: the row
+    where nothing tells. `threads` counts the threads that compute, of each of the `streams` where several inferences
+    run at once, None where nothing tells. `settings` holds every property the runtime would tell. `unmet` says in a phrase each what was asked for and did not take effect: the row
     is ``downgraded``; `remarks` what a reader must know of a row that stands.
     """
 
@@ -63,6 +63,7 @@ class Effective:
     settings: dict[str, object] = field(default_factory=dict)
     unmet: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    streams: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

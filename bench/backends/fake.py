@@ -21,6 +21,7 @@ from bench.backends.base import (
     Capabilities,
     Clocks,
     Effective,
+    Lane,
     Operator,
     Options,
     Placement,
@@ -40,7 +41,7 @@ class FakeSession(Session):
         self._options = options
         self._outputs = [a + options["error"] for a in artifact.reference()[1]]
         self._macs, self._mac_ops = artifact.macs, artifact.mac_ops
-        self._threads = settings.threads
+        self._threads, self._streams = settings.threads, settings.streams
         self._sleep_s = float(options["sleep_ms"]) / 1e3
         self._now_ns = 0
         self._count = 0
@@ -56,6 +57,10 @@ class FakeSession(Session):
 
     def infer(self) -> None:
         """Advance the scripted clock, or misbehave as told."""
+        self._now_ns += self.take()
+
+    def take(self) -> int:
+        """Return what the next inference takes, in ns."""
         self._count += 1
         if self._count == self._options["fail_at"]:
             misbehave(str(self._options["fail"]))
@@ -63,10 +68,10 @@ class FakeSession(Session):
                 import numpy as np
 
                 self._outputs = [np.full_like(y, 7) for y in self._outputs]
-        slow = self.workload.slowness**self.workload.slope * (2 if self.workload.disturbed else 1)
-        self._now_ns += round(self._latency_ns * slow)
+        slow: float = self.workload.slowness**self.workload.slope * (2 if self.workload.disturbed else 1)
         if self._sleep_s:
             time.sleep(self._sleep_s)
+        return round(self._latency_ns * slow)
 
     def sleep(self, seconds: float) -> None:
         """Let the scripted time pass."""
@@ -82,7 +87,14 @@ class FakeSession(Session):
         elsewhere = () if share >= 1 else ("the rest on a scripted device",)
         placement = Placement("fake", share, share, elsewhere)
         unmet = (str(self._options["unmet"]),) if self._options["unmet"] else ()
-        return Effective("0", "fake", str(self._options["effective"]), self._threads, placement, unmet=unmet)
+        precision, threads = str(self._options["effective"]), self._threads
+        return Effective("0", "fake", precision, threads, placement, unmet=unmet, streams=self._streams)
+
+    def lanes(self) -> list[Lane]:
+        """Play as many lanes as there are streams, each with a clock of its own."""
+        crowd = 1 + float(self._options["contention"]) * ((self._streams or 1) - 1)
+        lanes = [FakeLane(self, crowd) for _ in range(self._streams or 1)]
+        return [Lane(lane.infer, self.outputs, lane.clock) for lane in lanes]
 
     def operators(self) -> list[Operator]:
         """Claim one operator with the artifact's MACs, scaled by the option `macs_share`."""
@@ -94,6 +106,22 @@ class FakeSession(Session):
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class FakeLane:
+    """One of several inferences at once, each `crowd` times as slow as alone."""
+
+    def __init__(self, session: FakeSession, crowd: float) -> None:
+        self._session, self._crowd, self._now_ns = session, crowd, 0
+
+    def clock(self) -> int:
+        """Return the lane's scripted time in ns."""
+        return self._now_ns
+
+    def infer(self) -> None:
+        """Advance that time, and let the other lanes have the interpreter."""
+        self._now_ns += round(self._session.take() * self._crowd)
+        time.sleep(0)
 
 
 class FakeWorkload:
@@ -163,6 +191,7 @@ class Fake(Backend):
         Parameter("latency_ms", 1.0, range=(1e-6, 1e6)),
         Parameter("ps_per_mac", 0.0, range=(0.0, 1e6), help="added to the latency for each multiply-accumulate"),
         Parameter("launch_cv", 0.0, range=(0.0, 1.0), help="spread between launches"),
+        Parameter("contention", 0.0, range=(0.0, 10.0), help="what each further stream adds to a latency, as a share"),
         Parameter("slowness", 1.0, range=(0.1, 10.0), help="of the scripted machine"),
         Parameter("disturb_every", 0, help="every how many blocks a neighbour doubles the latency; 0 is never"),
         Parameter("error", 0.0, help="added to every output"),
@@ -175,7 +204,9 @@ class Fake(Backend):
         Parameter("fail", "none", choices=("none", "crash", "kill", "hang", "memory", "noise", "raise", "drift")),
         Parameter("fail_at", 0, help="the inference at which to fail, or from which on outputs are wrong (drift)"),
     )
-    capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, scripted=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        graph=True, profiles=True, probes=True, streams=True, scripted=True
+    )
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> FakeSession:
         """Return a scripted session."""

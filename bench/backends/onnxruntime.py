@@ -1,6 +1,9 @@
 """ONNX Runtime on the CPU, or through another of its execution providers.
 
 Timed through ``io_binding`` on buffers bound once: ``run()`` would allocate outputs and convert feeds in every call.
+In mode throughput threads of ours call it at once, which it allows (the interpreter's lock is released inside). Where
+each inference has one thread they share a session, and so its weights, as a server's would; a session has one pool of
+threads, so that with more of them each stream gets a session of its own.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +22,7 @@ from bench.backends.base import (
     Backend,
     Capabilities,
     Effective,
+    Lane,
     Operator,
     Options,
     Placement,
@@ -57,25 +62,35 @@ class OnnxRuntimeSession(Session):
 
         self._artifact, self._settings, self._options = artifact, settings, options
         self._operators: list[Operator] | None = None
+        self._outputs: list[list[ort.OrtValue]] = []
         self._provider = provider_of(str(options["provider"]))
         before = running_threads()
         self._session = self._load(str(artifact.path))
         after = running_threads()
         # The calling thread computes too, so a pool of n has n - 1 threads of its own.
         self._threads = None if before is None or after is None else after - before + 1
-        inputs, reference = artifact.reference()
+        inputs, _ = artifact.reference()
         self._inputs = [ort.OrtValue.ortvalue_from_numpy(np.asarray(x, order="C")) for x in inputs]
-        self._outputs = [ort.OrtValue.ortvalue_from_numpy(y) for y in unwritten(artifact, reference)]
-        self._binding = self._bind(self._session)
+        self._binding = self._bind(self._session, self._buffers())
         run, binding = self._session.run_with_iobinding, self._binding
         self.infer = lambda: run(binding)  # bound once: an attribute look-up per call is not the network's time
 
-    def _bind(self, session: ort.InferenceSession) -> ort.IOBinding:
+    def _buffers(self) -> list[ort.OrtValue]:
+        """Return buffers for the outputs, which have to live as long as what is bound to them."""
+        import onnxruntime as ort
+
+        reference = self._artifact.reference()[1]
+        self._outputs.append([ort.OrtValue.ortvalue_from_numpy(y) for y in unwritten(self._artifact, reference)])
+        return self._outputs[-1]
+
+    def _bind(self, session: ort.InferenceSession, outputs: list[ort.OrtValue] | None = None) -> ort.IOBinding:
+        """Bind the inputs, which everything shares, and these outputs; by default those of this session."""
+        outputs = outputs or self._outputs[0]
         binding = session.io_binding()
         for info, value in zip(self._artifact.inputs, self._inputs, strict=True):
             binding.bind_ortvalue_input(info.name, value)
         inputs = {info.name for info in self._artifact.inputs}
-        for info, value in zip(self._artifact.outputs, self._outputs, strict=True):
+        for info, value in zip(self._artifact.outputs, outputs, strict=True):
             if info.name in inputs:  # passed on: nothing writes it into a buffer of ours
                 binding.bind_output(info.name)
             else:
@@ -116,7 +131,16 @@ class OnnxRuntimeSession(Session):
 
     def outputs(self) -> list[Array]:
         """Return the bound outputs, and a copy of those that are inputs passed on."""
-        return [value.numpy() for value in self._binding.get_outputs()]
+        return _written(self._binding)
+
+    def lanes(self) -> list[Lane]:
+        """Bind a set of outputs for each stream."""
+        lanes, several = [], self._settings.threads > 1
+        for i in range(self._settings.streams or 1):
+            session = self._load(str(self._artifact.path)) if several and i else self._session
+            binding = self._bind(session, self._buffers())
+            lanes.append(Lane(partial(session.run_with_iobinding, binding), partial(_written, binding)))
+        return lanes
 
     def effective(self) -> Effective:
         """Read back provider, options and, from the optimised graph, the precision."""
@@ -143,7 +167,10 @@ class OnnxRuntimeSession(Session):
         remarks: tuple[str, ...] = ()
         if self._settings.threads > 1 and entries[SPINNING] == "0":
             remarks = ("its threads do not spin while they wait, as they do by default (spinning=false)",)
-        return Effective(ort.__version__, device, precision, self._threads, placement, settings, remarks=remarks)
+        streams = self._settings.streams
+        return Effective(
+            ort.__version__, device, precision, self._threads, placement, settings, remarks=remarks, streams=streams
+        )
 
     def operators(self) -> list[Operator]:
         """Read the optimised graph, which a second session with the same options writes down.
@@ -189,7 +216,9 @@ class OnnxRuntime(Backend):
             "spinning", True, help="worker threads spin while they wait inside an inference, the runtime's default"
         ),
     )
-    capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, kernels=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        graph=True, profiles=True, probes=True, kernels=True, streams=True
+    )
 
     def import_runtime(self) -> None:
         """Import onnxruntime, with its telemetry off; ONNX is read by the read-back alone."""
@@ -227,6 +256,11 @@ def provider_of(name: str) -> str:
             f"this build of onnxruntime has no execution provider {name!r}", f"it has {', '.join(sorted(offered))}"
         )
     return str(offered[name])
+
+
+def _written(binding: ort.IOBinding) -> list[Array]:
+    """Return the outputs of a binding, those that are inputs passed on included."""
+    return [value.numpy() for value in binding.get_outputs()]
 
 
 def _closed() -> None:

@@ -1,13 +1,15 @@
 """OpenVINO on the CPU.
 
 Timed as ``start_async`` and ``wait`` of one infer request whose input and output tensors are bound to NumPy memory:
-``infer()`` of the Python API builds a dictionary of the outputs in every call.
+``infer()`` of the Python API builds a dictionary of the outputs in every call. In mode throughput each of the
+compiled model's streams has a request of its own, started anew by a thread of ours as soon as it has ended.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.artifact.artifact import Artifact
@@ -16,6 +18,7 @@ from bench.backends.base import (
     Backend,
     Capabilities,
     Effective,
+    Lane,
     Operator,
     Options,
     Placement,
@@ -38,7 +41,7 @@ DEVICE = "CPU"
 
 
 class OpenVinoSession(Session):
-    """A network in an OpenVINO compiled model of the CPU plugin with one stream."""
+    """A network in an OpenVINO compiled model of the CPU plugin with one stream, or several in mode throughput."""
 
     def __init__(self, artifact: Artifact, settings: Settings, options: Options) -> None:
         import numpy as np
@@ -46,10 +49,11 @@ class OpenVinoSession(Session):
         asked = str(options["precision"])
         # Everything that changes a result silently is set. Left alone, this plugin runs bf16 wherever the CPU can,
         # and f16 with fast math on ARM. Its own pinning is off: the worker pins the whole process instead.
+        self._streams = settings.streams
         config: dict[str, object] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": settings.threads,
+            "PERFORMANCE_HINT": "LATENCY" if self._streams is None else "THROUGHPUT",
+            "NUM_STREAMS": self._streams or 1,
+            "INFERENCE_NUM_THREADS": settings.threads * (self._streams or 1),
             "ENABLE_CPU_PINNING": False,
             "ENABLE_HYPER_THREADING": True,
             "CPU_DENORMALS_OPTIMIZATION": False,
@@ -70,10 +74,10 @@ class OpenVinoSession(Session):
             ) from error
         inputs, reference = artifact.reference()
         self._inputs = [np.asarray(x, order="C") for x in inputs]
-        self._outputs = unwritten(artifact, reference)
         self._operators: list[Operator] | None = None
         self._passed_on = self._find_passed_on()
-        self._request, self.infer = self._bind(self._compiled)
+        self._outputs = unwritten(artifact, reference)
+        self._request, self.infer = self._bind(self._compiled, self._outputs)
 
     def _find_passed_on(self) -> set[int]:
         """Find the outputs that are inputs, untouched: the plugin writes none of them into a tensor bound to it."""
@@ -91,7 +95,7 @@ class OpenVinoSession(Session):
         begin = time.perf_counter_ns()
         return core.compile_model(model, DEVICE, config), time.perf_counter_ns() - begin
 
-    def _bind(self, compiled: ov.CompiledModel) -> tuple[ov.InferRequest, Callable[[], None]]:
+    def _bind(self, compiled: ov.CompiledModel, outputs: list[Array]) -> tuple[ov.InferRequest, Callable[[], None]]:
         import openvino as ov
 
         request = compiled.create_infer_request()
@@ -99,7 +103,7 @@ class OpenVinoSession(Session):
         for i, (info, x) in enumerate(zip(self._artifact.inputs, self._inputs, strict=True)):
             # An input may lose its name to the output that it is passed on to.
             request.set_input_tensor(places.get(info.name, i), ov.Tensor(x, shared_memory=True))
-        for i, y in enumerate(self._outputs):
+        for i, y in enumerate(outputs):
             if i not in self._passed_on:
                 request.set_output_tensor(i, ov.Tensor(y, shared_memory=True))
         start, wait = request.start_async, request.wait
@@ -112,9 +116,21 @@ class OpenVinoSession(Session):
 
     def outputs(self) -> list[Array]:
         """Return the bound outputs, and a copy of those that are passed on."""
+        return self._outputs_of(self._request, self._outputs)
+
+    def _outputs_of(self, request: ov.InferRequest, outputs: list[Array]) -> list[Array]:
         for i in self._passed_on:
-            self._outputs[i] = self._request.get_output_tensor(i).data.copy()
-        return self._outputs
+            outputs[i] = request.get_output_tensor(i).data.copy()
+        return outputs
+
+    def lanes(self) -> list[Lane]:
+        """Bind a request for each stream; the input is shared, which nothing writes."""
+        lanes = []
+        for _ in range(self._streams or 1):
+            outputs = unwritten(self._artifact, self._artifact.reference()[1])
+            request, infer = self._bind(self._compiled, outputs)
+            lanes.append(Lane(infer, partial(self._outputs_of, request, outputs)))
+        return lanes
 
     def effective(self) -> Effective:
         """Read back every property of the compiled model, and the precision from the operators that ran."""
@@ -126,13 +142,17 @@ class OpenVinoSession(Session):
                 properties[name] = str(self._compiled.get_property(name))
         precision = precision_of(self.operators())
         version = ov.__version__.partition("-")[0]
-        threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS"))
+        streams = int(self._compiled.get_property("NUM_STREAMS"))
+        threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS")) // streams
+        asked = self._streams or 1
+        unmet = () if streams == asked else (f"ran {streams} streams, not {asked}",)
+        ran = None if self._streams is None else streams
         # Where a plugin hands a network on, all of it goes: the runtime model names no device for an operator.
         devices = [str(name) for name in self._compiled.get_property("EXECUTION_DEVICES")]
         share = float(devices == [DEVICE])
         elsewhere = () if share else (f"the network on {' and '.join(devices) or 'an unknown device'}",)
         placement = Placement(DEVICE, share, share, elsewhere)
-        return Effective(version, DEVICE.lower(), precision, threads, placement, properties)
+        return Effective(version, DEVICE.lower(), precision, threads, placement, properties, unmet, streams=ran)
 
     def operators(self) -> list[Operator]:
         """Read the runtime model: every operator with its layout, precision and implementation."""
@@ -145,7 +165,7 @@ class OpenVinoSession(Session):
     def profiler(self) -> OvProfiler:
         """Compile a twin with counters; see `bench.backends.profiling`."""
         compiled, _ = self._compile(self._config | {"PERF_COUNT": True})
-        return OvProfiler(compiled, *self._bind(compiled), (self._inputs, self._outputs))
+        return OvProfiler(compiled, *self._bind(compiled, self._outputs), (self._inputs, self._outputs))
 
     def close(self) -> None:
         """Drop the request and the compiled model."""
@@ -163,7 +183,7 @@ class OpenVino(Backend):
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", *PRECISIONS), help="inference precision"),
     )
-    capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, streams=True)
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> OpenVinoSession:
         """Compile the artifact; see `bench.backends.base.Backend.load`."""

@@ -23,9 +23,11 @@ from bench.backends import corrupt, prepare
 from bench.backends.base import PARITY_TOLERANCE, Effective, Options, Session
 from bench.backends.loop import time_block
 from bench.backends.sample import sample
-from bench.base.errors import BenchError, UsageError, first_line
+from bench.backends.streams import Streams
+from bench.base.errors import BenchError, Unsupported, UsageError, first_line
 from bench.machine.environment import usable_cores
 from bench.plan.case import BackendRef, Settings
+from bench.plan.protocol import LATENCY, THROUGHPUT
 
 
 class Nonconforming(AssertionError):
@@ -96,6 +98,7 @@ class _Kit:
             ("graph", self.graph, can.graph),
             ("profiler", self.profiler, can.profiles),
             ("threads", self.several_threads, True),
+            ("streams", self.at_once, can.streams),
             ("close and load anew", self.anew, True),
             ("options", self.options, True),
             ("a corrupt file", self.corrupt, not can.scripted),
@@ -113,10 +116,11 @@ class _Kit:
                     break  # nothing can be loaded after that
         return Report(self.spec, tuple(self.checks))
 
-    def load(self, threads: int = 1, options: Options | None = None) -> Session:
+    def load(self, threads: int = 1, options: Options | None = None, streams: int | None = None) -> Session:
         ref = self.ref if options is None else replace(self.ref, options=options)
         ready = prepare.ensure(self.artifact, ref)
-        session = backends.session(self.backend, ready, Settings(threads=threads), ref.options)
+        settings = Settings(threads, mode=LATENCY if streams is None else THROUGHPUT, streams=streams)
+        session = backends.session(self.backend, ready, settings, ref.options)
         session.infer()
         return session
 
@@ -215,6 +219,26 @@ class _Kit:
             return "not told"
         few = f"; no more were tried on {cores} core{'s' * (cores > 1)}" if max(self.threads) > cores else ""
         return f"{' and '.join(map(str, told)) or 'no CPU'}, as asked{few}"
+
+    def at_once(self) -> str:
+        asked = min(2, len(usable_cores()))
+        session = self.load(streams=asked)
+        try:
+            lanes = session.lanes()
+        except Unsupported as error:
+            return f"refused with these options: {error.message}"
+        streams = Streams(lanes)
+        found = streams.run(5)
+        worst = max(relative_l2(lane.outputs(), self.artifact.reference()[1]) for lane in lanes)
+        told = session.effective()
+        streams.close()
+        session.close()
+        allowed = PARITY_TOLERANCE.get(told.precision, PARITY_TOLERANCE["fp32"])
+        _must(len(lanes) == asked, f"asked for {asked} streams, lanes() returned {len(lanes)}")
+        _must(told.streams == asked, f"asked for {asked} streams, effective() tells {told.streams}")
+        _must(worst <= allowed, f"relative L2 error {worst:.2g} in a stream: do they share a buffer?")
+        _must(all(ns > 0 for ns in found.latency_ns), f"latencies in ns are {found.latency_ns}")
+        return f"{asked} at once, an inference every {found.every_ns / 1e6:.3g} ms"
 
     def anew(self) -> str:
         session = self.load()

@@ -15,6 +15,7 @@ from bench.backends.base import (
     Capabilities,
     Clocks,
     Effective,
+    Lane,
     Operator,
     Options,
     Placement,
@@ -46,6 +47,7 @@ class TorchSession(Session):
             )
         self._tf32 = bool(options["tf32"])
         self._compile = bool(options["compile"])
+        self._streams = settings.streams
         torch.set_num_threads(settings.threads)
         _set_precision(self._tf32)
         torch.set_grad_enabled(False)
@@ -95,8 +97,31 @@ class TorchSession(Session):
 
     def outputs(self) -> list[Array]:
         """Copy the result of the last inference to the host."""
-        result = self._result if isinstance(self._result, (tuple, list)) else (self._result,)
-        return [np.asarray(y.detach().to("cpu").numpy()) for y in result]
+        return _on_host(self._result)
+
+    def lanes(self) -> list[Lane]:
+        """Let threads call the one module. Between operators they wait for each other: for the interpreter's lock.
+
+        Raises:
+            Unsupported: on a CUDA device, where they would queue; or compiled, which is not known to be safe.
+        """
+        if self._device.type == "cuda" or self._compile:
+            raise Unsupported(
+                "torch runs several inferences at once on the CPU only, and uncompiled",
+                "leave device=cuda or compile=true out, or measure larger batches in mode=latency",
+            )
+        return [self._lane() for _ in range(self._streams or 1)]
+
+    def _lane(self) -> Lane:
+        import torch
+
+        run, inputs, last = self._run, self._inputs, [None]
+
+        def infer() -> None:
+            torch.set_grad_enabled(False)  # a thread's own setting
+            last[0] = run(*inputs)
+
+        return Lane(infer, lambda: _on_host(last[0]))
 
     def effective(self) -> Effective:
         """Read back threads, precision switches and device from torch."""
@@ -117,7 +142,9 @@ class TorchSession(Session):
             precision = reduced
         name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
         placement = Placement.of(self._device.type, self.operators())
-        return Effective(torch.__version__, name, precision, self._threads(), placement, settings, unmet)
+        return Effective(
+            torch.__version__, name, precision, self._threads(), placement, settings, unmet, streams=self._streams
+        )
 
     def _threads(self) -> int:
         """Count the threads that share a large operator: torch tells what it was asked for, whatever OpenMP allows."""
@@ -168,7 +195,7 @@ class Torch(Backend):
         Parameter("channels_last", False, help="NHWC memory format"),
         Parameter("tf32", False, help="let CUDA convolutions and products round to TF32"),
     )
-    capabilities: ClassVar[Capabilities] = Capabilities(takes="module", graph=True, profiles=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(takes="module", graph=True, profiles=True, streams=True)
 
     def asked_precision(self, artifact: Artifact, options: Options) -> str:
         """Return ``tf32`` where it is switched on for CUDA."""
@@ -179,6 +206,12 @@ class Torch(Backend):
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> TorchSession:
         """Build the module and give it the artifact's weights; see `bench.backends.base.Backend.load`."""
         return TorchSession(artifact, settings, options)
+
+
+def _on_host(result: Any) -> list[Array]:
+    """Copy what a module returned to the host."""
+    parts = result if isinstance(result, (tuple, list)) else (result,)
+    return [np.asarray(y.detach().to("cpu").numpy()) for y in parts]
 
 
 def _set_precision(tf32: bool) -> None:

@@ -10,6 +10,7 @@ import click
 
 from bench.cli import options
 from bench.cli._progress import passing
+from bench.plan.protocol import THROUGHPUT
 from bench.report.text.print import print_records, say
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ def command(
     """Compare two cases in pairs of fresh processes that take turns, and give a verdict.
 
     A and B are MODEL[@BACKEND][@key=value]..., e.g. shufflenetv2@openvino@threads=2 or
-    net.onnx@onnxruntime:python=/old/bin/python; keys are threads, pace, batch, resolution and shape. The ratio is B's
-    latency over A's. The exit code is 0 when B is not slower (equivalent, faster, changed below threshold), 1 when it
-    is slower, 3 when inconclusive.
+    net.onnx@onnxruntime:python=/old/bin/python; keys are threads, pace, mode, streams, batch, resolution and shape. The
+    ratio is B's latency over A's, or where both have mode=throughput B's time per sample. The exit code is 0 when B is
+    not slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
     """
     from bench.api import measuring
     from bench.measure.cases import case
@@ -80,14 +81,15 @@ def _show(found: Comparison, format: str) -> None:
     if format in ("csv", "json"):
         print_records([found.record()], format)
         return
-    latency, verdict = found.latency_ms, found.verdict
+    verdict = found.verdict
     if format == "markdown":
         from bench.report.text.ab import markdown
 
-        click.echo(markdown((found.a, found.b), latency, verdict, found.confirmed, found.caution()))
+        click.echo(markdown((found.a, found.b), found.figures, verdict, found.confirmed, found.caution(), found.mode))
         return
-    say(f"A  {latency[0]:9.3f} ms  {found.a}")
-    say(f"B  {latency[1]:9.3f} ms  {found.b}")
+    for side, name, figure in zip("AB", (found.a, found.b), found.figures, strict=True):
+        told = f"{figure:9.1f} samples/s" if found.mode == THROUGHPUT else f"{figure:9.3f} ms"
+        say(f"{side}  {told}  {name}")
     click.echo(f"B is {verdict.verdict} ({found.change()}, {verdict.pairs} pairs)")
     for line in found.caution():
         say(line)

@@ -42,7 +42,8 @@ def command(
     BASE and NEW are files, folders or quoted patterns of rows that `bench run` wrote. The ratio is NEW's latency over
     BASE's, its interval that over jobs (runs); only ok rows of the same target and CPU are compared (--pool cpu: of the
     same CPU). With --gate the exit code is 0 when every case is shown to be slower by less, 1 when one is slower (its
-    estimate at least half of it, and beyond the margin at 99% over all cases), 3 when that remains open.
+    estimate at least half of it, and beyond the margin at 99% over all cases), 3 when that remains open. Cases in mode
+    throughput are compared with each other alone, by time per sample; --reference and --across leave them out.
     """
     from bench.base.errors import UsageError
 
@@ -56,19 +57,20 @@ def command(
     from bench.report.text.compare import print_comparison
     from bench.rows.sides import Options, compare
 
-    base, new = (_load((side,), reference, pool) for side in rows)
+    base, new = (_load((side,), reference, pool, rates=True) for side in rows)
     result = compare(base, new, Options(margin, gate, job_sd))
     print_comparison(result, gate, format)
     raise click.exceptions.Exit(result.exit_code)
 
 
-def _load(sources: tuple[str, ...], reference: str | None, pool: str | None) -> Rows:
+def _load(sources: tuple[str, ...], reference: str | None, pool: str | None, rates: bool = False) -> Rows:
     from bench.measure.cases import canonical
     from bench.rows.frame import load
     from bench.rows.reference import relative
 
-    found = load(sources, pool=pool or "")
-    return found if reference is None else relative(found, reference, canonical)
+    if reference is not None:
+        return relative(load(sources, pool=pool or ""), reference, canonical)
+    return load(sources, pool=pool or "", rates=rates)
 
 
 def _across(

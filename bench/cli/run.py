@@ -13,6 +13,7 @@ import click
 from bench.cli import options
 from bench.cli._fleet import place_options
 from bench.cli._progress import remark
+from bench.plan.protocol import MODES
 from bench.report.text.print import print_records, say, terminal
 
 if TYPE_CHECKING:
@@ -35,6 +36,19 @@ if TYPE_CHECKING:
 @options.SHAPES
 @click.option(
     "--pace", "paces", multiple=True, metavar="33ms|none", help="Start an inference on a schedule; repeatable."
+)
+@click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default=MODES[0],
+    show_default=True,
+    help="throughput: several inferences at once, told in samples/s.",
+)
+@click.option(
+    "--streams",
+    multiple=True,
+    type=options.Whole(),
+    help="Inferences at once in that mode, on --threads each; repeatable.  [default: as many as fill the cores]",
 )
 @place_options
 @click.option("--max-latency", metavar="10ms", help="Hold each case's median against this limit.")
@@ -64,6 +78,8 @@ def command(
     resolution: tuple[int, ...],
     shapes: tuple[str, ...],
     paces: tuple[str, ...],
+    mode: str,
+    streams: tuple[int, ...],
     places: tuple[str, ...],
     fleet: str | None,
     fleet_wait: float,
@@ -120,6 +136,8 @@ def command(
             protocol,
             shape_texts.parse(shapes),
             [pace(text) for text in paces] or (None,),
+            mode,
+            streams or (None,),
         )
         plans.append(_with_reference(plan, base.reference, there))
     plan, there = Plan(tuple(case for plan in plans for case in plan.cases), plans[0].protocol), theres[0]
@@ -170,15 +188,24 @@ def _with_reference(plan: Plan, reference: str, there: Target) -> Plan:
 
 
 def _show(rows: list[Row], format: str, path: Path, compared: list[Ratio]) -> None:
-    from bench.report.text.run import against_limits, baseline_hint, memorable, remarks, roofline_hint, table
+    from bench.report.text.run import (
+        against_limits,
+        baseline_hint,
+        best_batches,
+        memorable,
+        remarks,
+        roofline_hint,
+        table,
+    )  # fmt: skip
 
+    said = (*against_limits(rows), *memorable(compared), *best_batches(rows, compared))
     if format != "table":
         print_records([asdict(row) for row in rows], format)
-        for line in (*against_limits(rows), *memorable(compared), f"rows: {path}"):
+        for line in (*said, f"rows: {path}"):
             say(line, err=True)
         return
     terminal().print(table(rows))
-    for line in (*remarks(rows), baseline_hint(rows), roofline_hint(rows), *against_limits(rows), *memorable(compared)):
+    for line in (*remarks(rows), baseline_hint(rows), roofline_hint(rows), *said):
         if line:
             say(line)
     say(f"rows: {path}")

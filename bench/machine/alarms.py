@@ -24,9 +24,9 @@ def path(environment: Environment) -> Path:
     return cache.folder("machines") / f"{machine_of(environment)}.alarms.json"
 
 
-def key(backend: str, threads: int) -> str:
-    """Name what pairs are kept for: the canonical spec of a backend, and its threads."""
-    return f"{backend} threads={threads}"
+def key(backend: str, threads: int, more: str = "") -> str:
+    """Name what pairs are kept for: the canonical spec of a backend, its threads, and what else keeps them apart."""
+    return f"{backend} threads={threads}{more and f' {more}'}"
 
 
 def recall(environment: Environment, keys: Iterable[str], least: int) -> list[float]:

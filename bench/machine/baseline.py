@@ -119,10 +119,11 @@ def known(environment: Environment) -> list[Known]:
 
 def forget(environment: Environment) -> bool:
     """Forget this machine's speed and how its cases repeat; tell whether anything was known."""
-    file, folder = path(environment), runs.folder(environment)
-    known = file.exists() or folder.exists()
+    file, folders = path(environment), runs.folders(environment)
+    known = file.exists() or bool(folders)
     file.unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
     return known
 
 

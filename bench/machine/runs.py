@@ -26,7 +26,7 @@ LEAST_RUNS = 3  # before a spread is told
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One run of a case: median latency, product and copy of each launch in ns; how long it took and when, in s."""
+    """One run of a case: median time, product and copy of each launch in ns; how long it took and when, in s."""
 
     run_id: str
     launches: tuple[tuple[float, float, float], ...]
@@ -34,43 +34,49 @@ class Past:
     at_s: float = 0.0
 
 
-def folder(environment: Environment) -> Path:
-    """Return where the runs of a machine are kept."""
-    return cache.root() / "machines" / f"{machine_of(environment)}-runs"
+def folder(environment: Environment, kind: str = "") -> Path:
+    """Return where the runs of a machine are kept; those of another `kind` than latency say nothing of it."""
+    return cache.root() / "machines" / f"{machine_of(environment)}{kind and f'-{kind}'}-runs"
 
 
-def recall(environment: Environment, case: str) -> list[Past]:
-    """Return the earlier runs of a case, oldest first. `case` names it with all that may move its latency."""
-    return _read(_file(environment, case))
+def folders(environment: Environment) -> list[Path]:
+    """Return the folders of all kinds of runs that there are of a machine."""
+    return sorted((cache.root() / "machines").glob(f"{machine_of(environment)}*-runs"))
 
 
-def remember(environment: Environment, case: str, run: Past, spread: tuple[float, float]) -> None:
+def recall(environment: Environment, case: str, kind: str = "") -> list[Past]:
+    """Return the earlier runs of a case, oldest first. `case` names it with all that may move its time."""
+    return _read(_file(folder(environment, kind), case))
+
+
+def remember(environment: Environment, case: str, run: Past, spread: tuple[float, float], kind: str = "") -> None:
     """Add a run, and what the case now says of its spread between runs (`Repeats.seen` and `.own`).
 
     A cache that cannot be written costs the memory alone.
     """
     try:
-        cache.folder("machines", folder(environment).name)
-        file = _file(environment, case)
-        with cache.locked(folder(environment) / "lock"):
+        where = folder(environment, kind)
+        cache.folder("machines", where.name)
+        file = _file(where, case)
+        with cache.locked(where / "lock"):
             rows = [[past.run_id, past.at_s, past.over_s, past.launches] for past in [*_read(file), run][-KEPT:]]
             write_whole(file, json.dumps({"case": case, "runs": rows}).encode())
-            known = _spreads(environment)
+            known = _spreads(where)
             known.pop(file.stem, None)
             latest = dict([*known.items(), (file.stem, spread)][-MOST_CASES:])
-            write_whole(folder(environment) / SPREADS, json.dumps(latest).encode())
+            write_whole(where / SPREADS, json.dumps(latest).encode())
     except (OSError, OutputError):
         return
 
 
-def spreads(environment: Environment) -> list[tuple[float, float]]:
-    """Return what every case on a machine says of its spread between runs, as `remember` was told."""
-    return list(_spreads(environment).values())
+def spreads(environment: Environment, kind: str = "") -> list[tuple[float, float]]:
+    """Return what every case of a kind on a machine says of its spread between runs, as `remember` was told."""
+    return list(_spreads(folder(environment, kind)).values())
 
 
-def _spreads(environment: Environment) -> dict[str, tuple[float, float]]:
+def _spreads(where: Path) -> dict[str, tuple[float, float]]:
     try:
-        told = json.loads((folder(environment) / SPREADS).read_text())
+        told = json.loads((where / SPREADS).read_text())
         return {str(case): (float(seen), float(own)) for case, (seen, own) in told.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
@@ -87,8 +93,8 @@ def repeat_sd(environment: Environment) -> tuple[float, int] | None:
     return (statistics.median(found), len(found)) if found else None
 
 
-def _file(environment: Environment, case: str) -> Path:
-    return folder(environment) / f"{hashlib.sha256(case.encode()).hexdigest()[:16]}.json"
+def _file(where: Path, case: str) -> Path:
+    return where / f"{hashlib.sha256(case.encode()).hexdigest()[:16]}.json"
 
 
 def _read(file: Path) -> list[Past]:

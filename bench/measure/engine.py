@@ -109,7 +109,8 @@ class Group:
             with self._on(i) as session:
                 launch = Launch(session.case, self._timeout_s, self._transport)
                 self._launches[i] = self._stack.enter_context(launch)
-        most = max((session.case.settings.threads for session in self.sessions), default=1)
+        asked = [session.case.settings.cores for session in self.sessions]
+        most = 0 if None in asked else max((n for n in asked if n is not None), default=1)  # 0: as many as there are
         chosen: list[int] | None = None
         for i in reversed(order):  # the last to be started: when it answers, the others have most likely started, too
             if chosen is None and self.sessions[i].error is None:
@@ -119,7 +120,7 @@ class Group:
             if self.sessions[i].error is None:
                 with self._on(i) as session:
                     self._told(session.case, "loading")
-                    mine = (chosen or [])[-session.case.settings.threads :]
+                    mine = (chosen or [])[-(session.case.settings.cores or len(chosen or [])) :]
                     session.record.loaded = self._launches[i].load(folders[i], mine)
                     self._told(session.case, "warming up")
                     session.record.warmed = self._launches[i].warm(warming)

@@ -25,6 +25,9 @@ LOST_SHARE = 0.03
 # a quiet block meets fewer switches a second than this, one beside a neighbour (turns of a few ms) many more.
 FULL_QUANTILE = 0.9
 PUT_OFF_PER_S = 60.0
+# Between two inferences at once a thread of the runtime and one of ours put each other off their core: switches say
+# nothing there, unless the cores are far from full. A neighbour on one of two leaves 0.75 of them.
+FULL_AT_ONCE = 0.85
 # How far above its baseline time a reference workload may be. A clock that moves is corrected for up to here; a busy
 # hyper-thread, a throttled or an emulated core is beyond, where nothing says how a network slows.
 SLOW = math.log(1.25)
@@ -40,10 +43,12 @@ class Weighing:
 
     An offset is the pair of logs of product and copy over their usual times. `crowded` is the share of the blocks that
     count in which somebody else filled the shared cache; `over_s` the seconds from the first launch to the last, and
-    `counting` their numbers. Where no launch was undisturbed, all of them stand here as they are, and `sound` is false.
+    `counting` their numbers. Of inferences that ran at once a launch has one time, its blocks' mean time per sample,
+    and `under_load` has all latencies, launch after launch. Where no launch was undisturbed, all of them stand here as
+    they are, and `sound` is false.
     """
 
-    launches: list[list[int]]
+    launches: list[list[float]]
     offsets: list[tuple[float, float]]
     aside: dict[str, int]
     blocks: int
@@ -51,6 +56,7 @@ class Weighing:
     crowded: float = 0.0
     over_s: float = 0.0
     counting: tuple[int, ...] = ()
+    under_load: tuple[int, ...] = ()
 
     @property
     def share_aside(self) -> float:
@@ -63,11 +69,23 @@ class Weighing:
         return "quiet" if self.crowded < 0.1 else "shared cache" if self.crowded > 0.9 else "mixed"
 
 
+def times(block: Block) -> Sequence[float]:
+    """Return what a block says in ns: a latency of each inference; of those that ran at once their time per sample."""
+    return [block["sample_ns"]] if "sample_ns" in block else block["latency_ns"]
+
+
+def log_time(block: Block) -> float:
+    """Return the log of a block's median."""
+    return math.log(statistics.median(times(block)))
+
+
 def cpu_share(block: Block) -> float | None:
     """Return CPU time over wall time of a block, or None where that says nothing (scripted, paced, not on the CPU)."""
     counters = block["covariates"]
     if block.get("scripted") or "host_ns" in block or "late_ns" in block or not counters.get("wall_ns"):
         return None
+    if "sample_ns" in block:  # of when all streams ran: before and after that some of them idle
+        return block.get("cpu_share")
     return float(counters["cpu_ns"] / counters["wall_ns"])
 
 
@@ -97,7 +115,8 @@ def theft(block: Block, full: float | None, threads: int) -> str:
         return ""
     lost = 1 - LOST_SHARE
     put_off = counters.get("involuntary_switches", 0) > max(3.0, PUT_OFF_PER_S * wall_ns / 1e9)
-    return "shared" if share < lost * full or (threads > 1 and put_off and share < lost * threads) else ""
+    filled = FULL_AT_ONCE if "sample_ns" in block else lost
+    return "shared" if share < lost * full or (threads > 1 and put_off and share < filled * threads) else ""
 
 
 def fault(block: Block, baseline: BaselineSpeed, full: float | None, threads: int) -> str:
@@ -142,7 +161,7 @@ def weigh(launches: Sequence[Sequence[Block]], baseline: BaselineSpeed | None, t
             kept[number] = left
     sound = bool(kept)
     kept = kept or {number: list(launch) for number, launch in enumerate(launches) if launch}
-    latencies = [[ns for block in launch for ns in block["latency_ns"]] for launch in kept.values()]
+    latencies = [_launch(launch) for launch in kept.values()]
     starts = [launch[0].get("start_ns", 0) for launch in kept.values()]
     beside = [[offset(block, baseline) for block in launch] for launch in kept.values()]
     means = [(statistics.fmean(p for p, _ in pairs), statistics.fmean(c for _, c in pairs)) for pairs in beside]
@@ -155,4 +174,11 @@ def weigh(launches: Sequence[Sequence[Block]], baseline: BaselineSpeed | None, t
         statistics.fmean(copy > REGIME for pairs in beside for _, copy in pairs),
         max(0.0, (starts[-1] - starts[0]) / 1e9),
         tuple(kept),
+        tuple(ns for launch in kept.values() for block in launch if "sample_ns" in block for ns in block["latency_ns"]),
     )
+
+
+def _launch(blocks: Sequence[Block]) -> list[float]:
+    """Return the times of a launch; of blocks of inferences at once, which take equally long, their mean."""
+    found = [ns for block in blocks for ns in times(block)]
+    return [statistics.fmean(found)] if "sample_ns" in blocks[0] else found

@@ -8,7 +8,6 @@ processes differ more by where a load puts its memory than by anything else.
 from __future__ import annotations
 
 import itertools
-import math
 import random
 import statistics
 import time
@@ -23,7 +22,7 @@ from bench.base.wire import Unchecked
 from bench.export import ensure
 from bench.machine.environment import pick_cores
 from bench.measure.engine import Group, anew
-from bench.measure.evidence import full_share, theft
+from bench.measure.evidence import full_share, log_time, theft, times
 from bench.plan.case import Case
 from bench.plan.protocol import PairProtocol
 from bench.stats.verdict import decided
@@ -42,7 +41,10 @@ class Raw(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One pair: its log-ratio (B over A, of latencies), that of each quad, and every block as the worker told it."""
+    """One pair: its log-ratio (B over A, of latencies), that of each quad, and every block as the worker told it.
+
+    Of two cases in mode throughput all of them are times per sample.
+    """
 
     number: int
     log_ratio: float
@@ -78,7 +80,8 @@ def run(
     transport = transport or LocalTransport()
     artifacts = [ensure(case.network, protocol.seed, timeout_s=protocol.timeout_s) for case in (a, b)]
     for case in (a, b):
-        pick_cores(case.settings.threads, cores or transport.usable_cores())  # say at once that there are too few
+        # Say at once that there are too few.
+        pick_cores(case.settings.least_cores, cores or transport.usable_cores())
     jobs = list(zip((a, b), artifacts, strict=True))
     for number in itertools.count(done):
         yield anew(transport, partial(_pair, jobs, cores or [], protocol, number, transport, check=number == done))
@@ -133,21 +136,17 @@ def _pair(
             if quad and protocol.reload:
                 group.reload(order.sample((0, 1), 2))
             mine = [block | {"side": "AB"[side]} for side, block in group.blocks(turns, n, quad=quad)]
-            logs = [[_log(block) for block in mine if block["side"] == side] for side in "AB"]
+            logs = [[log_time(block) for block in mine if block["side"] == side] for side in "AB"]
             quads.append(Quad(statistics.fmean(logs[1]) - statistics.fmean(logs[0]), turns[0], mine))
             blocks += mine
         if check:
             group.check()
-    sides = [[ns for block in blocks if block["side"] == s for ns in block["latency_ns"]] for s in "AB"]
+    sides = [[ns for block in blocks if block["side"] == s for ns in times(block)] for s in "AB"]
     raw: Raw = {"pair": number, "loaded": [record.loaded for record in records], "n": n, "blocks": blocks}
     middle = (statistics.median(sides[0]), statistics.median(sides[1]))
     ratios = tuple(quad.log_ratio for quad in quads)
-    threads = [case.settings.threads for case, _ in jobs]
+    threads = [case.settings.threads * record.streams for (case, _), record in zip(jobs, records, strict=True)]
     return Pair(number, reduced(undisturbed(quads, threads)), ratios, middle, raw)
-
-
-def _log(block: Block) -> float:
-    return math.log(statistics.median(block["latency_ns"]))
 
 
 def undisturbed(quads: list[Quad], threads: Sequence[int] = (1, 1)) -> list[Quad]:

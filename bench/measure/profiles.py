@@ -7,11 +7,12 @@ from functools import partial
 
 from bench.artifact.artifact import Artifact
 from bench.backends.answers import Launched, Load
+from bench.base.errors import UsageError
 from bench.export import ensure
 from bench.machine.environment import pick_cores
 from bench.measure.engine import Group, anew
 from bench.plan.case import Case
-from bench.plan.protocol import ProfileProtocol
+from bench.plan.protocol import THROUGHPUT, ProfileProtocol
 from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
 
@@ -55,6 +56,8 @@ def measure_in_turns(
     """
     transport = transport or LocalTransport()
     for case in cases:
+        if case.settings.mode == THROUGHPUT:
+            raise UsageError("a profile is of one inference at a time", "leave mode=throughput out")
         pick_cores(case.settings.threads, list(cores) or transport.usable_cores())  # say at once that there are too few
     artifacts = [ensure(case.network, protocol.seed, timeout_s=protocol.timeout_s) for case in cases]
     jobs = list(zip(cases, artifacts, strict=True))

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.measure.evidence import full_share, theft
+from bench.measure.evidence import full_share, log_time, theft
 from bench.measure.state import CaseState, LaunchRecord
 from bench.rows.schema import MEASURED, Row
 from bench.stats.ratio import LEAST, Effect, effect
@@ -20,7 +20,10 @@ from bench.stats.ratio import LEAST, Effect, effect
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The latency of `slow` over that of `fast`, on the log scale, with its interval over replicates."""
+    """The latency of `slow` over that of `fast`, on the log scale, with its interval over replicates.
+
+    Of two cases in mode throughput it is that of their times per sample.
+    """
 
     slow: Row
     fast: Row
@@ -31,13 +34,14 @@ def ratios(ended: Sequence[tuple[CaseState, Row]]) -> list[Ratio]:
     """Return the ratio of each two of the cases that shared replicates, where they did three times or more.
 
     `ended` are the cases of one group, with their rows. What was not measured as asked, or on an emulated CPU, is left
-    out.
+    out; a latency and a throughput have no ratio.
     """
     good = [(state, row) for state, row in ended if row.status in MEASURED and not row.emulated]
     found = []
     for (one, a), (other, b) in itertools.combinations(good, 2):
-        threads = one.case.settings.threads, other.case.settings.threads
-        logs = differences(one.launches, other.launches, threads)
+        if one.case.settings.mode != other.case.settings.mode:
+            continue
+        logs = differences(one.launches, other.launches, (one.threads, other.threads))
         if len(logs) >= LEAST:
             b_over_a = effect(logs)
             found.append(Ratio(b, a, b_over_a) if b_over_a.log >= 0 else Ratio(a, b, b_over_a.inverse))
@@ -65,11 +69,6 @@ def _rounds(side: Sequence[LaunchRecord], threads: int) -> list[dict[int, float]
     """Return for each launch the log median of its blocks, by round; NaN where something took the cores."""
     full = full_share([block for launch in side for block in launch.blocks], threads)
     return [
-        {
-            block["round"]: math.nan
-            if theft(block, full, threads)
-            else math.log(statistics.median(block["latency_ns"]))
-            for block in launch.blocks
-        }
+        {block["round"]: math.nan if theft(block, full, threads) else log_time(block) for block in launch.blocks}
         for launch in side
     ]

@@ -38,7 +38,7 @@ def remarks_of(case: Case, artifact: Artifact, inspected: Inspected) -> list[str
         told.append(f"{executed} of the source's {artifact.macs} MACs ran: the runtime left out what no output needs")
     if executed is not None and needed is not None and needed < executed:
         told.append(f"{executed - needed} of the MACs that ran serve no output")
-    busy, threads = inspected.get("busy_threads"), case.settings.threads
+    busy, threads = inspected.get("busy_threads"), case.settings.threads * _streams(inspected)
     if busy is not None and busy < threads:
         told.append(f"{busy} of {threads} threads computed")
     return told
@@ -93,7 +93,13 @@ def _lowered(case: Case, artifact: Artifact, inspected: Inspected) -> tuple[str,
         return None
     if effective["threads"] not in (threads, None):
         return "downgraded", f"ran with {effective['threads']} threads, not with {threads}"
-    busy = inspected.get("busy_threads")
-    if busy is not None and busy < threads and (inspected.get("largest_macs") or 0) >= SHARED_MACS:
-        return "downgraded", f"{busy} of {threads} threads computed: something keeps the others from it"
+    busy, streams = inspected.get("busy_threads"), _streams(inspected)
+    least = streams * threads if (inspected.get("largest_macs") or 0) >= SHARED_MACS else streams
+    if busy is not None and busy < least:
+        return "downgraded", f"{busy} of {streams * threads} threads computed: something keeps the others from it"
     return None
+
+
+def _streams(inspected: Inspected) -> int:
+    """Return how many inferences ran at once."""
+    return inspected["effective"].get("streams") or 1

@@ -21,9 +21,9 @@ from bench.measure.limits import limit_columns
 from bench.measure.readback import asked_precision, fault_of, remarks_of
 from bench.measure.state import CaseState
 from bench.plan.case import Case
-from bench.plan.protocol import Protocol
+from bench.plan.protocol import LATENCY, THROUGHPUT, Protocol
 from bench.rows.schema import STATUSES, Row
-from bench.stats.summary import percentile
+from bench.stats.summary import Estimate, percentile
 
 LONG_S = 90.0  # launches spread over more than this have had what time within an hour can give
 
@@ -39,7 +39,7 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
     if fault is not None:
         return fault
     if any(launch.loaded.get("emulated") for launch in state.launches):
-        return "noisy", "the CPU is emulated: this latency says nothing about any device"
+        return "noisy", "the CPU is emulated: its times say nothing about any device"
     found, weighing = state.estimate(), state.weighing()
     if found is None or not weighing.sound:
         reasons = ", ".join(f"{n} {reason}" for reason, n in weighing.aside.items())
@@ -62,6 +62,8 @@ def _why_wide(state: CaseState) -> str:
         if not 0.95 < found.speed < 1.05:
             return f"; the machine ran at {found.speed:.0%} of its baseline speed"
         return ": the launches of this run differ; a larger --budget narrows it"
+    if (reference is None or reference.visits < 2) and state.case.settings.mode == THROUGHPUT:
+        return ": throughput was hardly measured here before; further runs narrow it"
     if reference is None or reference.visits < 2:
         return ": this machine was hardly met before; `bench doctor --learn` makes it known in a minute"
     remedy = "--over 2m narrows it" if state.weighing().over_s < LONG_S else "more runs of it, an hour apart, narrow it"
@@ -143,6 +145,7 @@ def _of_inspection(inspected: Inspected, partial: bool) -> dict[str, Any]:
         "device": effective["device"],
         "precision_effective": effective["precision"],
         "threads_effective": effective["threads"],
+        "streams_effective": effective.get("streams"),
         "macs_executed": None if partial else inspected["macs_executed"],
         "macs_padded": None if partial else inspected["macs_padded"],
     }
@@ -168,7 +171,7 @@ def _cores(state: CaseState, counting: Sequence[int]) -> str:
 def _of_roofline(state: CaseState, environment: Environment, status: str) -> tuple[dict[str, Any], str]:
     """Return the columns that follow from this machine's roofline, if it is known, and why the row is wrong, if so."""
     found = state.estimate()
-    if state.artifact is None or state.inspected is None or found is None:
+    if state.artifact is None or state.inspected is None or found is None or state.case.settings.mode != LATENCY:
         return {}, ""
     effective = state.inspected["effective"]
     executed, threads = state.inspected["macs_executed"], effective["threads"]
@@ -204,7 +207,7 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         "set_aside": weighing.share_aside,
         "emulated": any(row.get("emulated") for row in loaded),
         "blocks": len(blocks),
-        "samples": len(samples),
+        "samples": len(weighing.under_load or samples),
         "cores": _cores(state, weighing.counting),
         "parity_rel_l2": max(row["parity_rel_l2"] for row in loaded),
         "parity_top1": all(row["parity_top1"] for row in loaded),
@@ -226,6 +229,9 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
     found = state.estimate()
     if found is None:
         return values
+    values |= {"between_sd": found.between_sd, "between_runs": len(state.past), "machine_speed": found.speed}
+    if state.case.settings.mode == THROUGHPUT:
+        return values | _of_throughput(found, weighing.under_load)
     percentiles = {f"p{q}_ms": percentile(samples, q) for q in (50, 90, 99)}
     values |= {k: v / 1e6 for k, v in percentiles.items() if v is not None}
     values |= {
@@ -234,13 +240,24 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         "latency_hi_ms": found.hi_ns / 1e6 if found.hi_ns else None,
         "within_lo_ms": found.within_lo_ns / 1e6 if found.within_lo_ns else None,
         "within_hi_ms": found.within_hi_ns / 1e6 if found.within_hi_ns else None,
-        "between_sd": found.between_sd,
-        "between_runs": len(state.past),
-        "machine_speed": found.speed,
         "min_ms": min(samples) / 1e6,
         "host_ms": statistics.median(host) / 1e6 if host else None,
     }
     return values
+
+
+def _of_throughput(found: Estimate, under_load: Sequence[int]) -> dict[str, Any]:
+    """Return the columns of mode throughput; `found` is the time per sample, so that its ends change places."""
+    ends = {
+        "throughput": found.latency_ns,
+        "throughput_lo": found.hi_ns,
+        "throughput_hi": found.lo_ns,
+        "throughput_within_lo": found.within_hi_ns,
+        "throughput_within_hi": found.within_lo_ns,
+    }
+    values = {name: 1e9 / ns if ns else None for name, ns in ends.items()}
+    loaded = {f"p{q}_under_load_ms": percentile(under_load, q) for q in (50, 99)}
+    return values | {name: ns / 1e6 for name, ns in loaded.items() if ns is not None}
 
 
 def floor_ns(path: str | os.PathLike[str], roof: Roofline) -> float:

@@ -118,7 +118,7 @@ class Runner:
         state.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             # Before an export that would be for nothing.
-            pick_cores(state.case.settings.threads, self.cores or self.transport.usable_cores())
+            pick_cores(state.case.settings.least_cores, self.cores or self.transport.usable_cores())
             exporting = partial(self.observer.exporting, state.case)
             protocol = self.plan.protocol
             state.artifact = self.artifact_of(state.case.network, protocol.seed, exporting, protocol.timeout_s)
@@ -182,9 +182,7 @@ class Runner:
     def _wait(self, states: list[CaseState]) -> None:
         """Give a neighbour time to leave, when the last launches of all cases were disturbed from end to end."""
         found = [
-            weigh([s.launches[-1].blocks], s.reference, s.case.settings.threads)
-            for s in states
-            if s.launches and s.error is None
+            weigh([s.launches[-1].blocks], s.reference, s.threads) for s in states if s.launches and s.error is None
         ]
         if found and not any(e.sound for e in found):
             self.sleep(WAIT_S)

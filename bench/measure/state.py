@@ -17,7 +17,7 @@ from bench.machine.baseline import BaselineSpeed
 from bench.machine.environment import Environment
 from bench.measure.evidence import Weighing, weigh
 from bench.plan.case import Case
-from bench.plan.protocol import Protocol
+from bench.plan.protocol import LATENCY, Protocol
 from bench.stats.repeats import SLOPE, Repeats, Run, learn, restlessness
 from bench.stats.summary import Estimate, confidence, estimate
 
@@ -30,6 +30,11 @@ class LaunchRecord:
     warmed: Unchecked = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     peak_rss_bytes: int | None = None
+
+    @property
+    def streams(self) -> int:
+        """How many inferences ran at once."""
+        return int(self.loaded.get("streams", 1))
 
 
 @dataclass
@@ -55,6 +60,11 @@ class CaseState:
         return any(block.get("scripted") for launch in self.launches for block in launch.blocks)
 
     @property
+    def threads(self) -> int:
+        """How many threads compute at a time, of all inferences that run at once."""
+        return self.case.settings.threads * (self.launches[0].streams if self.launches else 1)
+
+    @property
     def reference(self) -> BaselineSpeed | None:
         """The speed that latencies are told for: the machine's usual one, or that of the case's own quiet blocks."""
         blocks = [block for launch in self.launches for block in launch.blocks]
@@ -64,7 +74,7 @@ class CaseState:
 
     def weighing(self) -> Weighing:
         """Return what counts of the launches so far."""
-        return weigh([launch.blocks for launch in self.launches], self.reference, self.case.settings.threads)
+        return weigh([launch.blocks for launch in self.launches], self.reference, self.threads)
 
     def estimate(self) -> Estimate | None:
         """Summarise the launches that count, if there is any sample; anew only once something has come to be known."""
@@ -81,7 +91,7 @@ class CaseState:
         repeats, reference = None, self.reference
         unsure = 0.0
         if reference is not None and not self.scripted:
-            repeats = self.repeats(self.past, statistics.median(found.launches[0]), reference)
+            repeats = self.repeats(self.past, _length_ns(found), reference)
             unsure = SLOPE * reference.unsure
         return estimate(found.launches, found.offsets, repeats, found.over_s, level, unsure)
 
@@ -131,11 +141,13 @@ class CaseState:
         self.inspected = self.inspected or inspected
         if not record.loaded:
             return
-        backend, workload = self.case.backend.name, record.loaded["canary"]
+        kind, workload = self._kind, record.loaded["canary"]
+        # All cores at work run at another clock than one: what is known of the one says nothing of the other.
+        backend = self.case.backend.name + (kind and f"@mode={kind}")
         if not self.launches:
             self.baseline = baseline.recall(environment, backend, workload)
-            self.past = runs.recall(environment, self._name(workload))
-            self.restless = restlessness(runs.spreads(environment))
+            self.past = runs.recall(environment, self._name(workload), kind)
+            self.restless = restlessness(runs.spreads(environment, kind))
         self.launches.append(record)
         if not self.scripted:
             baseline.remember(environment, backend, workload, record.blocks)
@@ -147,17 +159,19 @@ class CaseState:
             return
         workload = self.launches[0].loaded["canary"]
         run = runs.Past(run_id, self.kept(), found.over_s, time.time())
-        runs.remember(environment, self._name(workload), run, self.spread([*self.past, run]))
+        runs.remember(environment, self._name(workload), run, self.spread([*self.past, run]), self._kind)
 
     def spread(self, past: Sequence[runs.Past]) -> tuple[float, float]:
         """Return what these runs of the case say of the machine: `Repeats.seen` and `.own`."""
         reference = self.reference
         assert reference is not None
-        repeats = self.repeats(past, past[-1].launches[0][0], reference)
+        found = self.weighing()
+        length_ns = _length_ns(found) if found.under_load else past[-1].launches[0][0]
+        repeats = self.repeats(past, length_ns, reference)
         return repeats.seen, repeats.own
 
     def kept(self) -> tuple[tuple[float, float, float], ...]:
-        """Return what is remembered of each launch that counts: median latency, product and copy, in ns."""
+        """Return what is remembered of each launch that counts: median time, product and copy, in ns."""
         found, reference = self.weighing(), self.reference
         assert reference is not None
         return tuple(
@@ -165,8 +179,18 @@ class CaseState:
             for samples, (product, copy) in zip(found.launches, found.offsets, strict=True)
         )
 
+    @property
+    def _kind(self) -> str:
+        """What is remembered apart: nothing of latency comes from throughput, or the other way round."""
+        return "" if self.case.settings.mode == LATENCY else self.case.settings.mode
+
     def _name(self, workload: str) -> str:
         """Name the case with all that may move its latency for good."""
         version = self.inspected["effective"]["version"] if self.inspected else ""
         content = self.artifact.sha256 if self.artifact is not None else ""
         return " ".join((self.case.id, self.case.backend.name, str(version), content, workload))
+
+
+def _length_ns(found: Weighing) -> float:
+    """Return how long an inference takes, which networks differ by in how restless they are."""
+    return statistics.median(found.under_load or found.launches[0])

@@ -19,15 +19,13 @@ these lines.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import resource
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -35,11 +33,12 @@ from bench import backends
 from bench.artifact import artifact as artifacts
 from bench.artifact.reference import relative_l2, top1_agrees
 from bench.backends.answers import Block, Closed, Inspected, Load
-from bench.backends.base import Options
-from bench.backends.loop import time_block, time_paced
+from bench.backends.base import Array, Options
+from bench.backends.loop import lead_in, time_block, time_paced
+from bench.backends.streams import Streams
 from bench.base import wire
 from bench.base.errors import BenchError, Unsupported
-from bench.base.process import die_with_parent, hidden_settings
+from bench.base.process import hidden_settings, look_after_the_machine, peak_rss_bytes
 from bench.machine import counters
 from bench.machine.cores import pin, quietest
 from bench.machine.environment import emulated, usable_cores
@@ -47,13 +46,12 @@ from bench.machine.threads import count_computing
 from bench.machine.workload import ReferenceWorkload, Workload
 from bench.measure import profiling
 from bench.plan.case import Settings
+from bench.plan.protocol import THROUGHPUT
 
 MEASURING = (
     "runtimes", "version", "choose", "load", "reload", "warm", "block", "inspect", "profile", "close",
 )  # fmt: skip
 PROBING = ("prepare", "open", "time", "examine", "shut", "cut", "kernel", "end")
-LEAD_IN = 3
-LEAD_IN_NS = 50_000_000  # enough of a lead-in for a network so large that it never was in the cache
 
 
 class Worker:
@@ -68,19 +66,26 @@ class Worker:
         return {"version": next(iter(backends.get(backend).versions().values()), "")}
 
     def choose(self, threads: int, allowed: list[int]) -> dict[str, list[int]]:
-        """Pick the quietest of the allowed cores (all usable ones, if the list is empty)."""
-        return {"cores": quietest(threads, allowed or usable_cores())}
+        """Pick the quietest of the allowed cores (all usable ones, if the list is empty); no `threads` ask for all."""
+        allowed = allowed or usable_cores()
+        return {"cores": quietest(threads or len(allowed), allowed)}
 
     def load(
         self, artifact: str, backend: str, options: Options, settings: object, cores: list[int], given: list[str]
     ) -> dict[str, object]:
-        """Import the runtime, load the artifact, run the first two inferences, compare the output."""
-        pinned = pin(cores)
+        """Import the runtime, load the artifact, run the first two inferences, compare the output.
+
+        Where several run at once that of every stream is compared, and the worst counts.
+        """
+        asked = Settings.read(settings)
+        streams = asked.streams_on(len(cores or usable_cores()))
+        pinned = pin(cores[-streams * asked.threads :])
         self.cores = pinned.cores
         self.artifact = artifacts.load(Path(artifact))
         self.backend = backends.get(backend)
-        asked = Settings.read(settings)
-        self.pace_ns, self.threads = round((asked.pace_ms or 0) * 1e6), asked.threads
+        self.pace_ns, self.computing = round((asked.pace_ms or 0) * 1e6), asked.threads * streams
+        self.at_once = asked.mode == THROUGHPUT
+        asked = replace(asked, streams=streams) if self.at_once else asked
         begin = time.perf_counter_ns()
         try:
             self.backend.import_runtime()
@@ -95,7 +100,9 @@ class Worker:
         self.workload: Workload = self.session.clocks.workload or ReferenceWorkload()
         self._read_clocks()
         (first, second), _ = time_block(self.session.infer, 2, self.clock, self.device_ns)
-        outputs, (_, reference) = self.session.outputs(), self.artifact.reference()
+        _, reference = self.artifact.reference()
+        self._start_streams()
+        found = self._outputs()
         return {
             "pid": os.getpid(),
             "cores": self.cores,
@@ -108,50 +115,73 @@ class Worker:
             "canary": self.workload.identity,
             "first_ns": first,
             "second_ns": second,
-            "parity_rel_l2": relative_l2(outputs, reference),
-            "parity_top1": top1_agrees(outputs, reference),
+            "parity_rel_l2": max(relative_l2(outputs, reference) for outputs in found),
+            "parity_top1": all(top1_agrees(outputs, reference) for outputs in found),
+            "streams": streams,
         }
+
+    def _start_streams(self) -> None:
+        """Let the session's lanes run a first time, where several are to run at once."""
+        self.streams = Streams(self.session.lanes()) if self.at_once else None
+        if self.streams is not None:
+            self.streams.run(2)
+
+    def _outputs(self) -> list[list[Array]]:
+        """Return the output of the last inference, and that of every lane."""
+        return [self.session.outputs(), *(lane.outputs() for lane in (self.streams.lanes if self.streams else ()))]
+
+    def _times(self, n: int) -> list[int]:
+        """Run `n` inferences, in each stream where there are several; return their latencies in ns."""
+        if self.streams is not None:
+            return self.streams.run(n).latency_ns
+        return time_block(self.session.infer, n, self.clock, self.device_ns)[0]
 
     def reload(self) -> dict[str, int]:
         """Load the model anew in this process, so that its memory lands elsewhere, and run three inferences."""
-        self.session.close()
+        self._let_go()
         begin = time.perf_counter_ns()
         self.session = self.load_session()
         loaded = time.perf_counter_ns()
         self.workload = self.session.clocks.workload or self.workload
         self._read_clocks()
-        time_block(self.session.infer, 3, self.clock, self.device_ns)
+        self._start_streams()
+        self._times(3)
         return {"load_ns": loaded - begin}
+
+    def _let_go(self) -> None:
+        """Let go of the session, and of the threads that call it."""
+        if self.streams is not None:
+            self.streams.close()
+            self.streams = None
+        self.session.close()
 
     def _read_clocks(self) -> None:
         self.clock, self.device_ns = self.session.clocks.now, self.session.clocks.device_ns
 
     def warm(self, ms: float, least: int, block_ms: float, block_least: int) -> dict[str, object]:
-        """Warm up by time and number, then say how many inferences make a block.
+        """Warm up by time and number, then say how many inferences make a block, or a stream's part of it.
 
         The number is found twice, the second time warm, because the first one is still part of the warming.
         """
         latencies: list[int] = []
-        while len(latencies) < least or sum(latencies) < ms * 1e6:
-            latencies += time_block(self.session.infer, 1, self.clock, self.device_ns)[0]
-        tail = sorted(time_block(self.session.infer, 3, self.clock, self.device_ns)[0])
-        n = max(block_least, round(block_ms * 1e6 / max(tail[1], self.pace_ns, 1)))
+        streams = 1 if self.streams is None else len(self.streams.lanes)
+        while len(latencies) < least * streams or sum(latencies) < ms * 1e6 * streams:
+            latencies += self._times(1)
+        tail = sorted(self._times(3))
+        n = max(block_least, round(block_ms * 1e6 / max(tail[len(tail) // 2], self.pace_ns, 1)))
         return {"n": min(n, 100_000), "warmup_ns": latencies[:1000]}
 
     def block(self, n: int) -> Block:
-        """Time one block, after a lead-in that is not timed.
-
-        Whoever had the core before has left it cold: without a lead-in the first three inferences take 17, 12 and 4%
-        longer than the rest after another process, and 4, 1 and 0% after this one.
-        """
-        begin, lead = time.perf_counter_ns(), 0
-        while not self.pace_ns and lead < LEAD_IN and (not lead or time.perf_counter_ns() - begin < LEAD_IN_NS):
-            self.session.infer()
-            lead += 1
+        """Time one block of `n` inferences, or as many in each stream, after a lead-in that is not timed."""
+        if not self.pace_ns and self.streams is None:
+            lead_in(self.session.infer)
         workload = [self.workload.before()]
         before = counters.read(self.cores)
-        late = host = None
-        if self.pace_ns:
+        late = host = flow = None
+        if self.streams is not None:
+            flow = self.streams.run(n, lead=True)
+            latencies = flow.latency_ns
+        elif self.pace_ns:
             sleep = self.session.clocks.sleep
             latencies, late = time_paced(self.session.infer, n, self.pace_ns, self.clock, sleep)
         else:
@@ -169,6 +199,9 @@ class Worker:
             answer["host_ns"] = host
         if late is not None:
             answer["late_ns"] = late
+        if flow is not None:
+            answer["sample_ns"] = flow.every_ns / self.artifact.batch
+            answer["cpu_share"] = flow.cpu_share
         return answer
 
     def inspect(self) -> Inspected:
@@ -189,6 +222,7 @@ class Worker:
                 "settings": {k: str(v) for k, v in effective.settings.items()},
                 "unmet": effective.unmet,
                 "remarks": effective.remarks,
+                "streams": effective.streams,
             },
             "operators": None if operators is None else len(operators),
             "macs_executed": sum(op.macs or 0 for op in told) if known else None,
@@ -202,9 +236,9 @@ class Worker:
 
     def _busy_threads(self) -> int | None:
         """Count the threads that compute while inferences run; None where that is not asked or nothing tells."""
-        if self.threads == 1 or self.backend.capabilities.scripted or self.device_ns is not None:
+        if self.computing == 1 or self.backend.capabilities.scripted or self.device_ns is not None:
             return None
-        return count_computing(self.session.infer)
+        return count_computing(lambda: self._times(1))
 
     def profile(self, rounds: int, n: int, twin_first: bool) -> Load:
         """Let unprofiled and profiled blocks take turns; answer with raw numbers.
@@ -219,45 +253,19 @@ class Worker:
     def close(self) -> Closed:
         """Look at the last output, and let go of the session."""
         peak, parity = peak_rss_bytes(), self._parity()
-        self.session.close()
+        self._let_go()
         return {"peak_rss_bytes": peak, "parity_rel_l2": parity}
 
     def _parity(self) -> float:
         """Return how far the last inference's output is from the reference: the first may be right and others wrong."""
-        return relative_l2(self.session.outputs(), self.artifact.reference()[1])
-
-
-def peak_rss_bytes(status: Path = Path("/proc/self/status")) -> int:
-    """Return the peak resident memory of this program.
-
-    ``ru_maxrss`` lives on when a process becomes another program: it may be that of the parent which started this one.
-    """
-    try:
-        told = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(told.split()[1]) * 1024
-    except (OSError, StopIteration, ValueError, IndexError):
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _look_after_the_machine() -> None:
-    """Die with the parent, and be the one that the kernel kills when memory runs out."""
-    die_with_parent()
-    if sys.platform != "linux":
-        return
-    set_timer_slack = 29  # PR_SET_TIMERSLACK of prctl(2), in ns
-    # A paced inference is to start when it should, and not 50 microseconds later.
-    ctypes.CDLL(None).prctl(set_timer_slack, 1)
-    try:
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    except OSError:
-        return  # it stays as likely a victim as before
+        reference = self.artifact.reference()[1]
+        return max(relative_l2(outputs, reference) for outputs in self._outputs())
 
 
 def main() -> int:
     """Answer one JSON line with another until stdin ends (0) or a request fails (1)."""
     replies = wire.claim_stdout()
-    _look_after_the_machine()
+    look_after_the_machine()
     parts: dict[str, object] = {}
     for line in sys.stdin:
         try:

@@ -15,11 +15,11 @@ from typing import TypeVar
 
 import msgspec
 
-from bench.base.errors import ParameterError, clip
+from bench.base.errors import ParameterError, UsageError, clip
 from bench.plan import shapes as shape_texts
 from bench.plan.pace import read as read_pace
 from bench.plan.parameter import Value, show
-from bench.plan.protocol import Protocol
+from bench.plan.protocol import LATENCY, MODES, THROUGHPUT, Protocol
 from bench.plan.shapes import Shapes
 from bench.plan.zoo import ModelRef, spellings
 
@@ -103,10 +103,12 @@ def same_name(text: str) -> str:
 class Settings:
     """How a network is run, whatever network and backend: the person's choice.
 
-    `pace_ms` starts an inference on a schedule; None starts it when the last one has ended.
+    `pace_ms` starts an inference on a schedule; None starts it when the last one has ended. In the `mode` ``latency``
+    one inference runs at a time, on `threads`; in ``throughput`` `streams` of them run at once, each on `threads`, or
+    as many as there are cores for where `streams` is None.
 
     Raises:
-        ParameterError: a number is out of bounds.
+        ParameterError: a number is out of bounds, or two settings do not go together.
     """
 
     threads: int = _option(1, 1, 4096, hint="1 is the default")
@@ -114,8 +116,35 @@ class Settings:
         None, 0.001, 60_000.0, key="pace", read=read_pace, show=lambda ms: f"pace={ms:g}ms", hint="write e.g. 33ms"
     )
 
+    mode: str = _option(LATENCY)
+    streams: int | None = _option(None, 1, 4096, hint="leave it out for one on every core")
+
     def __post_init__(self) -> None:
         _check(self)
+        if self.mode not in MODES:
+            raise ParameterError(f"{clip(self.mode)!r} is no mode", f"modes are {' and '.join(MODES)}")
+        if self.mode == LATENCY and self.streams is not None:
+            raise ParameterError("streams are of mode=throughput", "in mode=latency one inference runs at a time")
+        if self.mode == THROUGHPUT and self.pace_ms is not None:
+            raise ParameterError("a pace is of mode=latency", "in mode=throughput nothing waits")
+
+    @property
+    def cores(self) -> int | None:
+        """How many cores it computes on; None for as many as there are."""
+        if self.mode == LATENCY:
+            return self.threads
+        return None if self.streams is None else self.threads * self.streams
+
+    @property
+    def least_cores(self) -> int:
+        """How many cores there must be for it to run."""
+        return self.cores or self.threads
+
+    def streams_on(self, cores: int) -> int:
+        """Return how many inferences run at once where there are so many cores."""
+        if self.mode == LATENCY:
+            return 1
+        return self.streams or max(1, cores // self.threads)
 
     @classmethod
     def read(cls, data: object) -> Settings:
@@ -203,10 +232,21 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cases of one run, without repetition, in the order of the command line, and how to measure them."""
+    """The cases of one run, without repetition, in the order of the command line, and how to measure them.
+
+    Raises:
+        UsageError: a limit of latency is given, and a case has none.
+    """
 
     cases: tuple[Case, ...]
     protocol: Protocol
+
+    def __post_init__(self) -> None:
+        if self.protocol.limits and any(case.settings.mode == THROUGHPUT for case in self.cases):
+            raise UsageError(
+                f"the limit {self.protocol.limits[0]} is of a latency, and mode=throughput has none",
+                "leave --max and --max-latency out, or measure in mode=latency",
+            )
 
 
 def cross(
@@ -219,6 +259,8 @@ def cross(
     protocol: Protocol | None = None,
     shapes: Shapes = (),
     paces: Sequence[float | None] = (None,),
+    mode: str = LATENCY,
+    streams: Sequence[int | None] = (None,),
 ) -> Plan:
     """Make the plan that is the cross product of its arguments; equal cases are measured once.
 
@@ -228,8 +270,8 @@ def cross(
     different: dict[str, ModelRef] = {}
     for model in models:  # the path of a file is written in several ways
         different.setdefault(spellings(model)[0].canonical, model)
-    axes = itertools.product(different.values(), backends, batches, resolutions, threads, paces)
-    for model, backend, batch, side, thread, pace in axes:
-        case = Case(Network(model, batch, side, shapes), backend, Settings(thread, pace), target)
+    axes = itertools.product(different.values(), backends, batches, resolutions, threads, paces, streams)
+    for model, backend, batch, side, thread, pace, many in axes:
+        case = Case(Network(model, batch, side, shapes), backend, Settings(thread, pace, mode, many), target)
         cases.setdefault(case.id, case)
     return Plan(tuple(cases.values()), protocol or Protocol())

@@ -48,8 +48,9 @@ class Field:
     def numbers(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return a number per row, NaN where there is none."""
         if self.name == "interval":
-            half = (frame["latency_hi_ms"] - frame["latency_lo_ms"]) / 2
-            return np.asarray(half / frame["latency_ms"], dtype=float)
+            half = (frame["latency_hi_ms"] - frame["latency_lo_ms"]) / 2 / frame["latency_ms"]
+            of_rate = (frame["throughput_hi"] - frame["throughput_lo"]) / 2 / frame["throughput"]
+            return np.asarray(half.where(frame["mode"] != "throughput", of_rate), dtype=float)
         if self.name in TEXTS:  # threads, batch and resolution, which name a case
             codes, categories = self.texts(frame)
             return np.array([_number(text) for text in categories], dtype=float).take(codes)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from bench.base.errors import OutputError, UsageError, clip
 from bench.rows import file, identity, schema, spellings, table
+from bench.rows.rates import RATES, latencies
 from bench.rows.table import FILE, LINE
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 TEXTS = (*identity.cell_of(), *identity.environment(), "run_id", "started_at", "status")
 WITHIN = ("within_lo_ms", "within_hi_ms")
-NUMBERS = (*("macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", *WITHIN, "between_sd", "launches", "floor_ms"),)
+FIGURES = ("latency_ms", "latency_lo_ms", "latency_hi_ms", *WITHIN, *RATES)
+NUMBERS = ("macs", *FIGURES, "between_sd", "launches", "floor_ms")
 Columns = tuple[Sequence[str], Sequence[str]]  # texts, numbers
 Mask = NDArray[np.bool_]
 
@@ -84,17 +86,20 @@ def tables(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if table.is_table(path) and path.is_file())
 
 
-def load(sources: Sequence[str], texts: Sequence[str] = (), numbers: Sequence[str] = (), pool: str = "") -> Rows:
+def load(
+    sources: Sequence[str], texts: Sequence[str] = (), numbers: Sequence[str] = (), pool: str = "", rates: bool = False
+) -> Rows:
     """Read all rows of files, folders and patterns; `texts` and `numbers` are columns to read besides.
 
-    With the `pool` ``cpu`` targets of one CPU model are one machine.
+    Rows of mode throughput, which have no latency, are there only where `rates` asks for them. With the `pool` ``cpu``
+    targets of one CPU model are one machine.
 
     What is no row is left out, and a note names file, line and reason. So is a file that was found in a folder and
     holds no result rows; one that was named must hold some.
 
     Raises:
         UsageError: a source names nothing.
-        OutputError: a named file holds no rows or cannot be read, or there is not one row in all.
+        OutputError: a named file holds no rows or cannot be read, or there is not one row in all that is asked for.
     """
     named = {Path(source) for source in sources}
     columns = tuple(dict.fromkeys((*TEXTS, *texts))), tuple(dict.fromkeys((*NUMBERS, *numbers)))
@@ -135,7 +140,8 @@ def load(sources: Sequence[str], texts: Sequence[str] = (), numbers: Sequence[st
         notes.append(
             f"rows of schema versions {', '.join(f'{v:g}' for v in versions)}; a missing column counts as empty"
         )
-    return Rows(identity.pooled(frame) if pool == "cpu" else frame, tuple(notes))
+    frame, said = (frame, []) if rates else latencies(frame, sources)
+    return Rows(identity.pooled(frame) if pool == "cpu" else frame, (*notes, *said))
 
 
 def _overlooked(sources: Sequence[str]) -> list[str]:
@@ -211,7 +217,8 @@ def _wrong(frame: pd.DataFrame) -> Mask:
     """Tell which rows are none, or only of a newer version."""
     version, latency, status = frame["schema_version"], frame["latency_ms"], frame["status"]
     found: Mask = np.array(version.isna() | (version > schema.SCHEMA_VERSION) | ~status.isin(schema.STATUSES))
-    found |= np.asarray((status == "ok") & ~((latency > 0) & (latency < math.inf)))
+    time = latency.where(frame["mode"] != "throughput", frame["throughput"])
+    found |= np.asarray((status == "ok") & ~((time > 0) & (time < math.inf)))
     for name in WHOLE:
         column = frame[name].cat
         found |= np.array([not table.reads(name, text) for text in column.categories], dtype=bool)[column.codes]

@@ -28,6 +28,7 @@ from bench.base.escape import shortened
 from bench.plan.case import Plan
 from bench.plan.grammar import CaseText, options
 from bench.plan.limit import asked, written
+from bench.plan.protocol import LATENCY
 from bench.plan.shapes import show as show_shapes
 from bench.plan.target import ANY
 from bench.plan.zoo import spellings
@@ -151,6 +152,8 @@ def label(one: Mapping[str, str]) -> str:
     extras = [f"{name}={one[name]}" for name in ("threads", "batch") if one.get(name, "") not in ("", "1")]
     extras += [f"pace={one['pace_ms']}ms"] if one.get("pace_ms") else []
     extras += [one["shapes"]] if one.get("shapes") else []
+    extras += [f"mode={one['mode']}"] if one.get("mode", "") not in ("", LATENCY) else []
+    extras += [f"streams={one['streams']}"] if one.get("streams") else []
     return " ".join([one["model"], *(["on", one["backend"]] if one.get("backend") else []), *extras])
 
 

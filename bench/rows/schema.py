@@ -46,13 +46,20 @@ class Row:
     device: str | None = column(ENVIRONMENT, "", "device that computed, as the runtime says")
     precision: str | None = column(CASE, "", "precision that was asked for")
     precision_effective: str | None = column(ENVIRONMENT, "", "precision that ran, read back from the runtime")
-    threads: int | None = column(CASE, "", "threads that were asked for")
+    threads: int | None = column(CASE, "", "threads that were asked for, of each inference")
     threads_effective: int | None = column(ENVIRONMENT, "", "threads that computed, read back from the runtime")
     batch: int | None = column(CASE, "images", "batch size")
     resolution: int | None = column(CASE, "pixels", "side of the square input; empty if the input is no square image")
     shapes: str | None = column(CASE, "", "shapes of inputs that --shape gave to an ONNX file, as NAME=1x3x224x224")
     pace_ms: float | None = column(
         CASE, "ms", "one inference started every so often; empty: as soon as the last has ended"
+    )
+    mode: str = column(
+        CASE, "", "latency: one inference at a time; throughput: several at once, told in samples/s", "latency"
+    )
+    streams: int | None = column(CASE, "", "inferences at once that were asked for; empty: one for every core")
+    streams_effective: int | None = column(
+        ENVIRONMENT, "", "inferences that ran at once in mode throughput, read back from the runtime"
     )
     target: str = column(MACHINE, "", "the target that measured", "local")
     arch: str | None = column(MACHINE, "", "instruction set architecture")
@@ -104,6 +111,25 @@ class Row:
     p90_ms: float | None = column(RESULT, "ms", "90th percentile; empty below 64 samples")
     p99_ms: float | None = column(RESULT, "ms", "99th percentile; empty below 662 samples")
     min_ms: float | None = column(RESULT, "ms", "fastest sample")
+    throughput: float | None = column(
+        RESULT, "samples/s", "estimate in mode throughput, at the baseline speed; such a row has no latency"
+    )
+    throughput_lo: float | None = column(
+        RESULT, "samples/s", "lower end of its 95% interval for another run on this machine"
+    )
+    throughput_hi: float | None = column(
+        RESULT, "samples/s", "upper end of its 95% interval for another run on this machine"
+    )
+    throughput_within_lo: float | None = column(
+        RESULT, "samples/s", "lower end of its 95% interval for more launches of this run"
+    )
+    throughput_within_hi: float | None = column(
+        RESULT, "samples/s", "upper end of its 95% interval for more launches of this run"
+    )
+    p50_under_load_ms: float | None = column(
+        RESULT, "ms", "median time of an inference beside the others of mode throughput"
+    )
+    p99_under_load_ms: float | None = column(RESULT, "ms", "99th percentile of the same; empty below 662 samples")
     host_ms: float | None = column(
         RESULT, "ms", "median of the host's wall time where a device's own clock gives the latency"
     )
@@ -152,6 +178,11 @@ class Row:
 
 
 COLUMNS = tuple(f.name for f in fields(Row))
+
+
+def figure(mode: str | None) -> str:
+    """Return the column that holds what a row of a mode measured: of the other columns of figures it has none."""
+    return "throughput" if mode == "throughput" else "latency_ms"
 
 
 def schema() -> list[dict[str, str]]:

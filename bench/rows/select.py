@@ -47,7 +47,7 @@ class Selection:
 
 def read(sources: Sequence[str], fields: Sequence[Field]) -> Rows:
     """Load what is shown and what `fields` need; raises what `bench.rows.frame.load` does."""
-    return load(sources, *to_load([*map(find, SHOWN), *fields]))
+    return load(sources, *to_load([*map(find, SHOWN), *fields]), rates=True)
 
 
 def select(

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.plan.protocol import THROUGHPUT
 from bench.rows import identity, spellings
 from bench.rows.frame import Rows
 from bench.rows.jobs import Jobs, as_dict, differing, group
+from bench.rows.rates import timed
 from bench.stats.jobs import (
     PRIOR_SD,
     Difference,
@@ -42,7 +44,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Compared:
-    """One case: NEW's latency over BASE's, with its 95% interval and the verdict.
+    """One case: NEW's latency over BASE's (in `mode` throughput, time per sample), its 95% interval and the verdict.
 
     `seen` is the smallest slowdown (as a ratio minus one) that this much evidence would have called slower, `trips_at`
     the smallest that would have tripped the gate, and `alarm` how likely it trips where the sides are equal. With less
@@ -51,6 +53,7 @@ class Compared:
 
     case: str
     backend: str
+    mode: str
     machine: str
     base_ms: float
     new_ms: float
@@ -115,7 +118,7 @@ class Comparison:
 def compare(base: Rows, new: Rows, options: Options) -> Comparison:
     """Match and judge. Rows of another target or CPU are another machine: they are listed and never compared."""
     columns = identity.cell_of()
-    sides = [group(frame, columns) for frame in spellings.joined(base.frame, new.frame)]
+    sides = [group(timed(frame), columns) for frame in spellings.joined(base.frame, new.frame)]
     keys = list(dict.fromkeys([*sides[0], *sides[1]]))
     names = dict(zip(keys, labels_of(keys), strict=True))
     told = identity.machine_names([as_dict(key, columns) for key in keys])
@@ -192,9 +195,11 @@ def _compared(
     found = difference(base.side, new.side, options.job_sd)
     few = min(len(base.rows), len(new.rows)) < FEWEST_JOBS
     verdict = WITHHELD if few else judge(found, options.margin, comparisons)
+    told = as_dict(key, identity.cell_of())
     return Compared(
         case=name,
-        backend=as_dict(key, identity.cell_of())["backend"],
+        backend=told["backend"],
+        mode=told["mode"],
         machine=where,
         base_ms=math.exp(base.side.mean),
         new_ms=math.exp(new.side.mean),
@@ -221,12 +226,12 @@ def _gated(found: Difference, verdict: str, few: bool, options: Options, compari
 
 def _backends(pairs: dict[Key, tuple[Jobs, Jobs]], where: dict[Key, str], options: Options) -> list[Compared]:
     """Judge the geometric mean over a backend's cases on a machine: job by job, so that what jobs share stays in."""
-    groups: dict[tuple[str, str], list[tuple[str, ...]]] = {}
+    groups: dict[tuple[str, str, str], list[tuple[str, ...]]] = {}
     for key in pairs:
-        backend = as_dict(key, identity.cell_of())["backend"]
-        groups.setdefault((backend, where[key]), []).append(key)
+        told = as_dict(key, identity.cell_of())
+        groups.setdefault((told["backend"], told["mode"], where[key]), []).append(key)
     result = []
-    for (backend, machine), keys in groups.items():
+    for (backend, mode, machine), keys in groups.items():
         jobs = [_complete([pairs[key][i] for key in keys]) for i in (0, 1)]
         if len(keys) < 2 or not jobs[0] or not jobs[1]:
             continue
@@ -235,8 +240,9 @@ def _backends(pairs: dict[Key, tuple[Jobs, Jobs]], where: dict[Key, str], option
         verdict = WITHHELD if min(map(len, jobs)) < FEWEST_JOBS else judge(found, options.margin, len(groups))
         result.append(
             Compared(
-                case=f"geometric mean of {len(keys)} cases",
+                case=f"geometric mean of {len(keys)} cases" + (f" mode={mode}" if mode == THROUGHPUT else ""),
                 backend=backend,
+                mode=mode,
                 machine=machine,
                 base_ms=math.exp(sides[0].mean),
                 new_ms=math.exp(sides[1].mean),
@@ -263,6 +269,8 @@ def _remarks(cases: list[Compared]) -> list[str]:
     remarks = [f"{text} ({count} of {len(cases)} cases)" for text, count in counts.most_common(20)]
     if len(counts) > 20:
         remarks.append(f"and {len(counts) - 20} more differences")
+    if any(case.mode == THROUGHPUT for case in cases):
+        remarks.append("changes of cases in mode=throughput are those of the time per sample: +5% is slower")
     few = [case for case in cases if case.verdict == WITHHELD]
     if few:
         jobs = f"{min(c.base_jobs for c in few)} and {min(c.new_jobs for c in few)}"

@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 from bench.base.errors import OutputError, clip
-from bench.rows.schema import NOTHING, SCHEMA_VERSION, STATUSES, canonical, kinds
+from bench.rows.schema import NOTHING, SCHEMA_VERSION, STATUSES, canonical, figure, kinds
 
 HINT = "give a CSV that `bench run` wrote"
 REQUIRED = frozenset({"status", "model", "backend", "latency_ms", "schema_version"})
@@ -180,11 +180,12 @@ def fault(row: Mapping[str, str], checked: Collection[str] | None = None) -> str
         if not reads(name, cell := row.get(name, "")):
             whole = "whole number" if kinds()[name] is int else "number"
             return f"{name} is {clip(cell)!r}, which is no {whole}"
-    status, cell = row["status"], row["latency_ms"]
+    status, name = row["status"], figure(row.get("mode", ""))
+    cell = row.get(name, "")
     if status not in STATUSES:
         return f"status {clip(status)!r} is none"
     if status == "ok" and not 0 < float(cell if cell not in NOTHING else "nan") < math.inf:
-        return f"status 'ok', latency_ms {clip(cell) or 'None'}"
+        return f"status 'ok', {name} {clip(cell) or 'None'}"
     return ""
 
 

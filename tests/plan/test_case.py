@@ -63,3 +63,37 @@ def test_a_network_is_the_same_whatever_asked_for_its_resolution() -> None:
     assert str(Network(small)) == str(asked) == "mobilenetv1 resolution=128 batch=1"
     assert same_name("mobilenetv1 batch=1 resolution=128") == str(asked)
     assert same_name("made up") == "made up"
+
+
+def test_a_mode_is_a_case_of_its_own_and_older_ids_stay() -> None:
+    model, fake = zoo.resolve("shufflenetv2"), backends.resolve("fake")
+    usual = Case(Network(model), fake)
+    assert usual.identity() == {
+        "model": "shufflenetv2", "backend": "fake", "target": "local", "threads": 1, "batch": 1, "resolution": 224
+    }  # fmt: skip
+    rates = [Case(Network(model), fake, Settings(mode="throughput", streams=n)) for n in (None, 1, 2)]
+    assert len({case.id for case in (usual, *rates)}) == 4
+    assert str(rates[2]) == "shufflenetv2 on fake mode=throughput streams=2"
+
+
+@pytest.mark.parametrize(
+    ("settings", "cores", "streams"),
+    [
+        (Settings(3), 3, 1),
+        (Settings(1, mode="throughput"), None, 8),
+        (Settings(3, mode="throughput"), None, 2),
+        (Settings(9, mode="throughput"), None, 1),
+        (Settings(2, mode="throughput", streams=3), 6, 3),
+    ],
+)
+def test_how_many_cores_and_streams(settings: Settings, cores: int | None, streams: int) -> None:
+    assert (settings.cores, settings.streams_on(8)) == (cores, streams)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mode": "fast"}, {"streams": 2}, {"mode": "throughput", "streams": 0}, {"mode": "throughput", "pace_ms": 5.0}],
+)
+def test_settings_that_do_not_go_together_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ParameterError):
+        Settings(**wrong)  # type: ignore[arg-type]

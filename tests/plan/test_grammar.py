@@ -21,6 +21,7 @@ KNOWN = ("fake", "onnxruntime")
         ("net.onnx@fake", CaseText("net.onnx", "fake")),
         ("net@threads=2@fake:latency_ms=2", CaseText("net", "fake:latency_ms=2", {"threads": 2})),
         ("net@fake@pace=30hz@batch=8", CaseText("net", "fake", {"pace_ms": 1000 / 30, "batch": 8})),
+        ("net@mode=throughput@streams=2", CaseText("net", "", {"mode": "throughput", "streams": 2})),
         ("net@pace=none", CaseText("net", "", {"pace_ms": None})),
         ("job@2/net.onnx@threads=2", CaseText("job@2/net.onnx", "", {"threads": 2})),
         ("a@fake/b@threads=2/net.onnx", CaseText("a@fake/b@threads=2/net.onnx")),
@@ -103,4 +104,4 @@ def test_a_folder_called_stack_is_a_folder(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_keys_are_the_fields_of_networks_and_settings() -> None:
-    assert list(options()) == ["threads", "pace", "batch", "resolution", "shape"]
+    assert list(options()) == ["threads", "pace", "mode", "streams", "batch", "resolution", "shape"]

@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from bench.measure.ratios import Ratio
-from bench.report.text.run import MOST, against_limits, memorable
+from bench.report.text.run import MOST, against_limits, baseline_hint, best_batches, memorable, table
 from bench.rows.schema import Row
 from bench.stats.ratio import Effect
 
@@ -73,3 +73,61 @@ def test_a_limit_is_told_with_its_interval_and_its_error(verdict: str) -> None:
     assert "percentile" not in against_limits([replace(row, limit="latency<=33ms (1 to 2)")])[1]
     assert ("more --launches" in said[1]) == (verdict == "inconclusive")
     assert against_limits([ROW]) == []
+
+
+def rates(per_s: dict[int, float], **more: object) -> tuple[list[Row], list[Ratio]]:
+    """Rows of mode throughput by batch, and the ratio of each two of their times per sample."""
+    rows = [
+        replace(ROW, case_id=f"b{batch}", model="a", batch=batch, mode="throughput", throughput=rate,
+                throughput_lo=0.98 * rate, throughput_hi=1.02 * rate, **more)  # type: ignore[arg-type]
+        for batch, rate in per_s.items()
+    ]  # fmt: skip
+    found = []
+    for x, y in combinations(rows, 2):
+        fast, slow = sorted((x, y), key=lambda row: -(row.throughput or 0))
+        log = math.log((fast.throughput or 0) / (slow.throughput or 1))
+        found.append(Ratio(slow, fast, Effect(log, log - 0.01, log + 0.01, 8)))
+    return rows, found
+
+
+def test_the_best_batch_with_its_interval_against_the_next() -> None:
+    rows, found = rates({1: 100.0, 8: 150.0, 32: 120.0})
+    assert best_batches(rows, found) == [
+        "batch 8 does most of 3 batches: 150 (147 to 153) samples/s with a on onnxruntime; "
+        "1.25 (1.24 to 1.26) times those of batch 32"
+    ]
+    assert memorable(found) == []  # it is said once
+    near, close = rates({1: 100.0, 8: 100.5})
+    assert best_batches(near, close)[0].endswith("of batch 1: as far as this run can tell, as many")
+    assert best_batches(near, [])[0].endswith("samples/s with a on onnxruntime")
+    assert best_batches(near[:1], close) == []
+    assert best_batches([replace(row, status="mismatch") for row in near], close) == []
+    assert best_batches([replace(row, mode="latency", throughput=None, latency_ms=1.0) for row in near], close) == []
+
+
+def test_samples_are_told_as_samples() -> None:
+    rows, _ = rates({8: 150.0})
+    other = replace(rows[0], case_id="other", backend="openvino", throughput=300.0)
+    both = [Ratio(rows[0], other, Effect(math.log(2), math.log(1.9), math.log(2.1), 8))]
+    assert memorable(both) == ["openvino does 2 (1.9 to 2.1) times as many samples/s as onnxruntime for a at batch 8"]
+
+
+def test_a_table_of_both_modes_has_a_column_for_each() -> None:
+    rows, _ = rates({8: 150.0}, p50_under_load_ms=13.3, streams_effective=2)
+    heads = [str(column.header) for column in table(rows).columns]
+    assert "samples/s" in heads
+    assert not {"latency ms", "GMAC/s", "mode"} & set(heads)
+    mixed = table([*rows, replace(ROW, model="a", latency_ms=5.0)])
+    cells = {str(column.header): [str(cell) for cell in column.cells] for column in mixed.columns}
+    assert cells["latency ms"] == ["-", "5.000"]
+    assert cells["samples/s"] == ["150.0", "-"]
+    assert cells["mode"] == ["throughput", "latency"]
+    assert cells["streams"] == ["2", "-"]
+    assert cells["95%"] == ["±2.0%", "-"]
+
+
+def test_what_narrows_an_interval_is_that_of_its_mode() -> None:
+    rows, _ = rates({8: 150.0}, baseline="own")
+    assert "narrow with further runs" in baseline_hint(rows)
+    assert "doctor --learn" in baseline_hint([*rows, replace(ROW, baseline="own")])
+    assert baseline_hint([replace(rows[0], baseline="known")]) == ""

@@ -73,7 +73,7 @@ def _same(rows: tuple[CaseRow, ...]) -> str:
     common = []
     for i, name in enumerate(identity.setting()):
         values = {row.setting[i] for row in rows}
-        if name not in ("arch", "cpu_id") and len(values) == 1 and (value := values.pop()):
+        if name not in ("arch", "cpu_id", "mode") and len(values) == 1 and (value := values.pop()):
             told = words[name].format(value) if name in words else identity.told(name, value)
             common.append("1 thread" if told == "1 threads" else told)
     return f"All: {', '.join(common)}." if common else ""

@@ -9,6 +9,7 @@ from dataclasses import asdict
 import click
 
 from bench.base.escape import markdown
+from bench.plan.protocol import THROUGHPUT
 from bench.report.text.print import emit, markdown_table
 from bench.rows.sides import FEWEST_JOBS, WITHHELD, Compared, Comparison
 
@@ -52,8 +53,7 @@ def record(case: Compared) -> dict[str, object]:
         "case": case.case,
         "backend": case.backend,
         "machine": case.machine,
-        "base_ms": _round(case.base_ms),
-        "new_ms": _round(case.new_ms),
+        **_sides(case),
         "ratio": _round(case.ratio),
         "lo": _round(lo),
         "hi": _round(hi),
@@ -64,6 +64,18 @@ def record(case: Compared) -> dict[str, object]:
         "gate": case.gate,
         "differs": "; ".join(case.differs),
     }
+
+
+def _sides(case: Compared) -> dict[str, object]:
+    """Return both sides: latencies in ms, or samples/s of mode throughput, never one under the other's name."""
+    sides = {"base": case.base_ms, "new": case.new_ms}
+    rates = case.mode == THROUGHPUT
+    times: dict[str, object] = {f"{side}_ms": None if rates else _round(ms) for side, ms in sides.items()}
+    return times | {f"{side}_per_s": _round(1e3 / ms) if rates else None for side, ms in sides.items()}
+
+
+def _figure(case: Compared, ms: float) -> str:
+    return f"{1e3 / ms:.4g}/s" if case.mode == THROUGHPUT else f"{ms:.4g}"
 
 
 def _round(value: float, digits: int = 5) -> float | None:
@@ -81,8 +93,8 @@ def _cells(case: Compared, many: bool) -> dict[str, str]:
     return {
         "case": f"{case.backend}: {case.case}" if is_mean else case.case,
         **({"machine": case.machine} if many else {}),
-        "base": "" if is_mean else f"{case.base_ms:.4g}",
-        "new": "" if is_mean else f"{case.new_ms:.4g}",
+        "base": "" if is_mean else _figure(case, case.base_ms),
+        "new": "" if is_mean else _figure(case, case.new_ms),
         "change": percent(case.found.log_ratio),
         "95%": f"{percent(lo)} to {percent(hi)}",
         "jobs": f"{case.base_jobs}+{case.new_jobs}",

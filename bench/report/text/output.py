@@ -18,8 +18,8 @@ from bench.rows.fields import family
 from bench.rows.select import Selection
 
 RESULTS = (
-    "macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", "gmacs_per_s", "attainable_share", "launches", "run_id",
-    "started_at", "error",
+    "macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", "throughput", "throughput_lo", "throughput_hi",
+    "gmacs_per_s", "attainable_share", "launches", "run_id", "started_at", "error",
 )  # fmt: skip
 WHOLE = ("macs", "launches")
 NARROWEST = 40  # columns; a narrower terminal wraps

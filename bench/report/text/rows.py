@@ -13,6 +13,7 @@ import numpy as np
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from bench.base.errors import clip
+from bench.plan.protocol import LATENCY
 from bench.report.text import footer
 from bench.report.text.bars import bar
 from bench.rows import identity
@@ -29,9 +30,12 @@ FAILED = 169
 # What a case's columns are called where they have another head than their name, and what is not told of a case.
 HEADS = {"resolution": "px", identity.RAN: "ran", "pace_ms": "pace"}
 UNTOLD = ("model", identity.ASKED)
-NUMBERS = {"latency_ms": ("ms", 1.0, 3), "interval": ("±", 100.0, 1), "macs": ("M MACs", 1e-6, 1),
-           "gmacs_per_s": ("GMAC/s", 1.0, 1)}  # fmt: skip
+USUAL = ("mode", LATENCY)  # need not be said
+NUMBERS = {"latency_ms": ("ms", 1.0, 3), "throughput": ("samples/s", 1.0, 1), "interval": ("±", 100.0, 1),
+           "macs": ("M MACs", 1e-6, 1), "gmacs_per_s": ("GMAC/s", 1.0, 1)}  # fmt: skip
 DISPENSABLE = ("interval", "gmacs_per_s", "macs")  # the last is the first to go where there is no room
+LATENCIES = ("latency_ms", "latency_lo_ms", "latency_hi_ms")
+THROUGHPUTS = ("throughput", "throughput_lo", "throughput_hi")
 LEAST_BAR, MOST_BAR = 20, 100
 LEAST_NAME, MOST_CELL = 16, 28
 NAME_LINES = 3
@@ -75,10 +79,12 @@ def _body(
     columns = [*context, *(column for name, column in numbers.items() if name not in dropped)]
     name_width = min(longest, max(LEAST_NAME, room - LEAST_BAR))
     bar_width = min(room - name_width, MOST_BAR)
-    latency, lo, hi = (frame[name].to_numpy(dtype=float) for name in ("latency_ms", "latency_lo_ms", "latency_hi_ms"))
-    ends = np.where(np.isfinite(hi), hi, latency)
+    # One scale, of one quantity: where any row has a latency, those without get no bar.
+    drawn_of, unit = (LATENCIES, "ms") if "latency_ms" in numbers else (THROUGHPUTS, "samples/s")
+    value, lo, hi = (frame[name].to_numpy(dtype=float) for name in drawn_of)
+    ends = np.where(np.isfinite(hi), hi, value)
     most = float(np.nanmax(ends)) if np.isfinite(ends).any() else math.nan
-    scale = f"0 to {most:.3g} ms" if math.isfinite(most) else ""
+    scale = f"0 to {most:.3g} {unit}" if math.isfinite(most) else ""
     head = _row(" ", "model", columns, [c.head for c in columns], name_width) + f" {clip(scale, max(bar_width, 3))}"
     widths = [column.width for column in columns]
     yield _style(head.rstrip(), colour, bold=True)
@@ -91,7 +97,7 @@ def _body(
         for i in range(at, at + len(rows)):
             first, *more = _folded(models[i], name_width)
             numbers_of = [column.cells[i] for column in columns]
-            drawn = bar(latency[i], lo[i], hi[i], most, bar_width) or clip(statuses[i], bar_width)
+            drawn = bar(value[i], lo[i], hi[i], most, bar_width) or clip(statuses[i], bar_width)
             fg = COLOURS.get(statuses[i], FAILED)
             text = _row("", first, columns, numbers_of, name_width, widths)
             yield f"{_style(marks[i], colour, fg=fg)}{text} {_style(drawn, colour, fg=fg)}".rstrip()
@@ -133,7 +139,7 @@ def _context(frame: pd.DataFrame, groups: Sequence[str]) -> tuple[list[str], lis
             continue
         if len(values) > 1:
             columns.append(Column(head, [clip(texts[code], MOST_CELL) for code in codes], find(name).number))
-        elif name != "cpu" and values and (value := values.pop()):
+        elif name != "cpu" and values and (value := values.pop()) and (name, value) != USUAL:
             same.append(clip(value, 60) if name == "backend" else f"{head} {clip(value, 60)}")
     return same, columns
 
@@ -144,9 +150,10 @@ def _numbers(frame: pd.DataFrame, sort: Field) -> dict[str, Column]:
     if sort.number and sort.name not in (*formats, *_heads()):
         formats[sort.name] = (sort.name, 1.0, -1)
     found = {}
+    rates = bool((frame["mode"] == "throughput").any())
     for name, (head, factor, digits) in formats.items():
         values = find(name).numbers(frame) * factor
-        if np.isfinite(values).any() or name == "latency_ms":
+        if np.isfinite(values).any() or (name == "latency_ms" and not rates):
             found[name] = Column(head, [_number(value, digits, name == "interval") for value in values], True)
     if not sort.number and sort.name == "day":
         codes, texts = sort.texts(frame)
