@@ -51,8 +51,9 @@ class Effective:
 
     `device` is ``cpu``, or the name of another device. `precision` is a key of `PARITY_TOLERANCE`, or ``unknown``
     where nothing tells. `threads` counts the threads that compute, of each of the `streams` where several inferences
-    run at once, None where nothing tells. `settings` holds every property the runtime would tell. `unmet` says in a phrase each what was asked for and did not take effect: the row
-    is ``downgraded``; `remarks` what a reader must know of a row that stands.
+    run at once, None where nothing tells. `settings` holds every property the runtime would tell. `unmet` says in a
+    phrase each what was asked for and did not take effect: the row is ``downgraded``; `remarks` what a reader must
+    know of a row that stands.
     """
 
     version: str
