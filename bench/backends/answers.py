@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NotRequired, TypedDict
 
 from bench.base.wire import Unchecked
+from bench.machine.gpu import Facts, Reading
 from bench.machine.workload import Beside
 
 
@@ -23,7 +24,7 @@ class Mark(TypedDict, total=False):
 
 
 class Block(Beside, Mark):
-    """A block of inferences and what surrounded it."""
+    """A block of inferences and what surrounded it; `device` is read before and after it, where it ran on one."""
 
     latency_ns: list[int]
     covariates: dict[str, int | float]
@@ -31,6 +32,7 @@ class Block(Beside, Mark):
     scripted: bool
     host_ns: NotRequired[list[int]]
     late_ns: NotRequired[list[int]]
+    device: NotRequired[list[Reading]]
 
 
 class Ran(TypedDict):
@@ -47,7 +49,10 @@ class Ran(TypedDict):
 
 
 class Inspected(TypedDict):
-    """What really ran; numbers of operators and MACs are None where the runtime does not tell its graph."""
+    """What really ran; numbers of operators and MACs are None where the runtime does not tell its graph.
+
+    `device` and the energy of an inference in mJ are told where the session ran on another device than the CPU.
+    """
 
     effective: Ran
     operators: int | None
@@ -57,6 +62,8 @@ class Inspected(TypedDict):
     opaque: list[str]
     largest_macs: int
     busy_threads: int | None
+    device: NotRequired[Facts]
+    energy_mj: NotRequired[float | None]
 
 
 class Load(TypedDict):

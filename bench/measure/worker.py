@@ -46,6 +46,7 @@ from bench.machine.environment import emulated, usable_cores
 from bench.machine.threads import count_computing
 from bench.machine.workload import ReferenceWorkload, Workload
 from bench.measure import profiling
+from bench.measure.energy import per_inference_mj
 from bench.plan.case import Settings
 
 MEASURING = (
@@ -148,6 +149,8 @@ class Worker:
         while not self.pace_ns and lead < LEAD_IN and (not lead or time.perf_counter_ns() - begin < LEAD_IN_NS):
             self.session.infer()
             lead += 1
+        device = self.session.device
+        readings = [] if device is None else [device.reading()]
         workload = [self.workload.before()]
         before = counters.read(self.cores)
         late = host = None
@@ -157,6 +160,8 @@ class Worker:
         else:
             latencies, host = time_block(self.session.infer, n, self.clock, self.device_ns)
         after = counters.read(self.cores)
+        if device is not None:
+            readings.append(device.reading())
         workload.append(self.workload.after())
         answer: Block = {
             "latency_ns": latencies,
@@ -165,6 +170,8 @@ class Worker:
             "canary": workload,
             "scripted": self.backend.capabilities.scripted,
         }
+        if device is not None:
+            answer["device"] = readings
         if host is not None:
             answer["host_ns"] = host
         if late is not None:
@@ -179,7 +186,7 @@ class Worker:
         opaque = sorted({op.kind for op in told if op.opaque})
         known = operators is not None and not opaque
         padded = [op.padded_macs for op in told if op.padded_macs is not None]
-        return {
+        answer: Inspected = {
             "effective": {
                 "version": effective.version,
                 "device": effective.device,
@@ -198,10 +205,14 @@ class Worker:
             "largest_macs": max((op.macs or 0 for op in told), default=0),
             "busy_threads": self._busy_threads(),
         }
+        if self.session.device is not None:
+            answer["device"] = self.session.device.facts()
+            answer["energy_mj"] = per_inference_mj(self.session.infer, self.session.device.energy_mj)
+        return answer
 
     def _busy_threads(self) -> int | None:
         """Count the threads that compute while inferences run; None where that is not asked or nothing tells."""
-        if self.threads == 1 or self.backend.capabilities.scripted or self.device_ns is not None:
+        if self.threads == 1 or self.backend.capabilities.scripted or self.session.device is not None:
             return None
         return count_computing(self.session.infer)
 
