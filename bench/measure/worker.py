@@ -212,7 +212,8 @@ class Worker:
 
     def _busy_threads(self) -> int | None:
         """Count the threads that compute while inferences run; None where that is not asked or nothing tells."""
-        if self.threads == 1 or self.backend.capabilities.scripted or self.session.device is not None:
+        on_device = self.session.device is not None or self.device_ns is not None
+        if self.threads == 1 or self.backend.capabilities.scripted or on_device:
             return None
         return count_computing(self.session.infer)
 

@@ -57,7 +57,8 @@ def test_a_provider_runs_where_it_was_asked_to() -> None:
 def test_tf32_is_off_unless_asked_for() -> None:
     """It is the default of the provider."""
     assert options_of(CUDA, SECOND, False)["use_tf32"] == "0"
-    assert options_of(CUDA, SECOND, True) | {"device_id": "1"} == options_of(CUDA, SECOND, True)
+    on = options_of(CUDA, SECOND, True)
+    assert (on["use_tf32"], on["device_id"]) == ("1", "1")
     assert options_of(CPU, SECOND, False) == options_of(CUDA, None, False) == {}
     asked = backends.resolve("onnxruntime:device=cuda,tf32=true").options
     artifact = type("", (), {"precision": "fp32"})()

@@ -60,8 +60,8 @@ def steps() -> list[Step]:
     ways = [f"{DEVICE},{way}" for way in WAYS]
     return [
         Step("facts", "device, driver, torch and host", 8, module("tests.gpu.facts"), "facts.json"),
-        Step("tests", "the tests marked gpu", 70, module("pytest", *pytest, *quiet, *tests), "tests.xml", (0, 1)),
-        Step("export", "every family of the zoo, on all cores", 60, module("tests.gpu.parity", "--export"), ""),
+        Step("tests", "the tests marked gpu", 60, module("pytest", *pytest, *quiet, *tests), "tests.xml", (0, 1)),
+        Step("export", "every family of the zoo, on all cores", 50, module("tests.gpu.parity", "--export"), ""),
         Step("parity", "every family in fp32, tf32, fp16, bf16", 70, module("tests.gpu.parity"), "parity.csv", (0, 1)),
         Step("peers", "torch.utils.benchmark and bare events", 30, module("tests.gpu.peers"), "peers.csv"),
         Step(

@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,7 +16,7 @@ ROW = (
     "model", "backend", "batch", "status", "latency_ms", "latency_lo_ms", "latency_hi_ms", "host_ms", "energy_mj",
     "precision_effective", "parity_rel_l2", "device_mhz", "attainable_share",
 )  # fmt: skip
-FINDING = ("id", "experiment", "channels", "effect", "effect_lo", "effect_hi", "published", "where", "verdict")
+FINDING = ("id", "experiment", "channels", "effect", "effect_lo", "effect_hi", "published", "published_on", "a_ms", "b_ms", "verdict")
 PEER = ("model", "against", "ratio", "lo", "hi", "ours_ms", "peer_ms", "within")
 
 
@@ -43,10 +44,10 @@ def markdown(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> str:
 
 
 def _short(text: str) -> str:
-    try:
-        return f"{float(text):.4g}" if "." in text or "e" in text else text
-    except ValueError:
-        return text.replace("|", "/").replace("\n", " ")
+    if "." in text or "e" in text:
+        with suppress(ValueError):
+            return f"{float(text):.4g}"
+    return text.replace("|", "/").replace("\n", " ")
 
 
 def _steps(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch):
     def play(**told: object) -> Script:
         script = Script(**told)
         monkeypatch.setattr(gpu, "load_driver", lambda: Driver(script))
-        monkeypatch.setitem(__import__("sys").modules, "pynvml", nvml(script) if script.nvml else None)
+        monkeypatch.setitem(sys.modules, "pynvml", nvml(script) if script.nvml else None)
         return script
 
     return play
