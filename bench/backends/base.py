@@ -35,14 +35,16 @@ if TYPE_CHECKING:
 Options = dict[str, Value]
 
 # Relative L2 error against the reference above which a row says `mismatch`, by the precision that ran. fp32 leaves
-# room for another summation order over the deepest networks; the others are a few times their unit round-off, which
-# is what a network of fifty layers was measured to accumulate.
+# room for another summation order over the deepest networks. Networks of fifty layers with drawn weights make 60 to 100
+# times its unit round-off of what each operator rounds: up to 0.032 was measured in fp16, 0.21 in bf16 (PyTorch, every
+# operator of it), 0.035 in TF32 (its rounding of operands, done on the CPU). A network that computes something else is
+# off by about 1.
 PARITY_TOLERANCE = {
     "fp32": 1e-4,
     "fp64": 1e-4,
-    "tf32": 5e-3,
-    "fp16": 2e-2,
-    "bf16": 1e-1,
+    "tf32": 5e-2,
+    "fp16": 5e-2,
+    "bf16": 3e-1,
     "int8": 5e-1,
     "int4": 5e-1,
     "fp4": 5e-1,
@@ -290,9 +292,9 @@ class Backend(ABC):
         return False
 
     def load_probe(self, artifact: Probe, settings: Settings, options: Options) -> Session:
-        """Load a graph of ``bench roofline``: one or a few of MatMul, Conv and Add. Asked only where `probes` is declared.
+        """Load a graph of ``bench roofline``: one or a few of MatMul, Conv and Add.
 
-        A backend that takes ONNX files loads it as any other.
+        Asked only of a backend whose capability is `probes`. One that takes ONNX files loads it as any other.
         """
         return self.load(artifact, settings, options)
 

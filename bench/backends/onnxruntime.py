@@ -68,7 +68,7 @@ class OnnxRuntimeSession(Session):
         before = running_threads()
         self._session = self._load(str(artifact.path))
         after = running_threads()
-        # The calling thread computes too, so a pool of n has n - 1 threads of its own. On CUDA the driver has some, too.
+        # The calling thread computes too, so a pool of n has n - 1 threads of its own. CUDA's driver has some, too.
         self._threads = None if before is None or after is None else after - before + 1
         if self._found is not None:
             self._threads = int(self._session.get_session_options().intra_op_num_threads)
@@ -114,7 +114,10 @@ class OnnxRuntimeSession(Session):
         if profile:
             so.enable_profiling = True
             so.profile_file_prefix = str(profile)
-        wanted = [(name, options_of(name, self._found, bool(self._options["tf32"]))) for name in dict.fromkeys((self._provider, CPU))]
+        wanted = [
+            (name, options_of(name, self._found, bool(self._options["tf32"])))
+            for name in dict.fromkeys((self._provider, CPU))
+        ]
         try:
             # Its own fallback would load the model on the CPU, and say so on stdout alone.
             session = ort.InferenceSession(model, so, providers=wanted, enable_fallback=0)
@@ -211,7 +214,9 @@ class OnnxRuntime(Backend):
     packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", "fp32"), help="the CPU provider runs the model's own"),
-        Parameter("device", "cpu", pattern=gpu.PATTERN, help="where it runs: cpu, cuda, or another CUDA device, cuda:1"),
+        Parameter(
+            "device", "cpu", pattern=gpu.PATTERN, help="where it runs: cpu, cuda, or another CUDA device, cuda:1"
+        ),
         Parameter(
             "provider", "cpu", pattern="[a-z]{1,32}", help="another execution provider than the device's own, if there"
         ),

@@ -34,7 +34,7 @@ def provider_of(name: str) -> str:
 
     offered = {full.removesuffix("ExecutionProvider").lower(): full for full in ort.get_available_providers()}
     if name == "cuda" and name in offered and hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()  # CUDA and cuDNN as packages of their own, or as those of PyTorch; nothing where there are none
+        ort.preload_dlls()  # CUDA and cuDNN as packages of their own, or PyTorch's; nothing where there are none
     if name == "cuda" and name not in offered:
         raise Unsupported(
             "this build of onnxruntime has no CUDA: it is the one for the CPU",

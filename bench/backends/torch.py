@@ -133,7 +133,9 @@ class TorchSession(Session):
             name, settings = self._cuda.name, settings | self._cuda.settings() | {"graph": self._graph}
             remarks += [self._cuda.gpu.lacks] if self._cuda.gpu.lacks else []
         placement = Placement.of("cpu" if self._cuda is None else self._cuda.place.type, operators)
-        return Effective(torch.__version__, name, precision, self._threads(), placement, settings, unmet, tuple(remarks))
+        return Effective(
+            torch.__version__, name, precision, self._threads(), placement, settings, unmet, tuple(remarks)
+        )
 
     def _threads(self) -> int:
         """Count the threads that share a large operator: torch tells what it was asked for, whatever OpenMP allows."""
@@ -183,7 +185,9 @@ class Torch(Backend):
     extra: ClassVar[str] = "zoo"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "fp32", choices=tuple(DTYPES), help="of weights and arithmetic"),
-        Parameter("device", "cpu", pattern=gpu.PATTERN, help="where it runs: cpu, cuda, or another CUDA device, cuda:1"),
+        Parameter(
+            "device", "cpu", pattern=gpu.PATTERN, help="where it runs: cpu, cuda, or another CUDA device, cuda:1"
+        ),
         Parameter("compile", False, help="through torch.compile"),
         Parameter("graph", False, help="captured once as a CUDA graph, and launched as one"),
         Parameter("channels_last", False, help="NHWC memory format"),

@@ -54,7 +54,7 @@ class Cuda:
 
     def device_ns(self) -> int:
         """Return the device's time between the events of the last inference."""
-        return round(self._begin.elapsed_time(self._end) * 1e6)
+        return round(float(self._begin.elapsed_time(self._end)) * 1e6)
 
     def capture(self, run: Callable[..., Any], inputs: Sequence[torch.Tensor]) -> tuple[Callable[[], None], Any]:
         """Capture an inference as a CUDA graph; return what launches it again, and where it leaves its outputs.

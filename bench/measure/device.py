@@ -20,7 +20,9 @@ def on_device(block: Block) -> bool:
 
 def clocks_mhz(blocks: Iterable[Block]) -> list[int]:
     """Return the device's clock after each block, where it was told: before one the device may have been idle."""
-    return [block["device"][-1]["sm_mhz"] for block in blocks if block.get("device") and "sm_mhz" in block["device"][-1]]
+    return [
+        block["device"][-1]["sm_mhz"] for block in blocks if block.get("device") and "sm_mhz" in block["device"][-1]
+    ]
 
 
 def throttling(block: Block) -> tuple[str, ...]:

@@ -33,11 +33,9 @@ def make(graph: Graph) -> OnnxModel:
 
 def compute_probes(large: bool = False) -> dict[str, Graph]:
     """Return the probes of the peak, by what a person calls them; with `large` those, too, that fill a GPU."""
-    sides, convolutions = GEMM_SIDES, CONVOLUTIONS
-    if large:
-        sides, convolutions = sides + LARGE_GEMM_SIDES, convolutions + LARGE_CONVOLUTIONS
+    sides = (*GEMM_SIDES, *(LARGE_GEMM_SIDES if large else ()))
     found: dict[str, Graph] = {f"gemm {side}x{side}x{side}": ("gemm", side) for side in sides}
-    for kernel, channels, side in convolutions:
+    for kernel, channels, side in (*CONVOLUTIONS, *(LARGE_CONVOLUTIONS if large else ())):
         name = f"conv {kernel}x{kernel} {channels} to {channels} at {side}x{side}"
         found[name] = ("conv", kernel, channels, side)
     return found

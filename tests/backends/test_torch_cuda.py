@@ -66,7 +66,9 @@ def test_the_device_tells_the_time_and_the_host_beside_it(monkeypatch: pytest.Mo
     session.close()
 
 
-@pytest.mark.parametrize(("spec", "ran"), [("tf32=true", "tf32"), ("precision=fp16", "fp16"), ("precision=bf16", "bf16")])
+@pytest.mark.parametrize(
+    ("spec", "ran"), [("tf32=true", "tf32"), ("precision=fp16", "fp16"), ("precision=bf16", "bf16")]
+)
 def test_precision_is_read_back_and_asked_for(spec: str, ran: str, monkeypatch: pytest.MonkeyPatch) -> None:
     session, artifact = load(f"torch:device=cuda,{spec}", Script(), monkeypatch)
     session.infer()
@@ -157,9 +159,7 @@ def row_of(script: Script, patch: pytest.MonkeyPatch, spec: str = "torch:device=
     state = CaseState(case, artifact=export.ensure(case.network))
     for number in range(launches):
         worker = Worker()
-        loaded = worker.load(
-            state.artifact.folder, "torch", case.backend.options, {"threads": 1}, [], list(os.environ)
-        )
+        loaded = worker.load(state.artifact.folder, "torch", case.backend.options, {"threads": 1}, [], list(os.environ))
         blocks = [worker.block(3) for _ in range(2)]
         inspected = None if number else worker.inspect()
         state.take(LaunchRecord(loaded, {"n": 3}, blocks), inspected, None, 1.0, local())

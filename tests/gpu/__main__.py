@@ -127,7 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     usual = REPOSITORY / "results" / f"{datetime.now(UTC).date().isoformat()}-gpu"
     wheels = os.environ.get("WHEELS") or None
-    parser.add_argument("--output", type=Path, default=usual, help="folder to write, or to go on in (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=usual, help="folder to write, or to go on in (default: %(default)s)"
+    )
     parser.add_argument("--wheels", type=Path, default=wheels, help="folder of wheels for packages that are missing")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="at most; default: %(default)s")
     parser.add_argument("--only", action="append", default=[], metavar="STEP", help="repeatable")

@@ -44,7 +44,9 @@ def module(name: str, *arguments: str) -> tuple[str, ...]:
     return ("-P", "-m", name, *arguments)
 
 
-def measured(name: str, what: str, seconds: float, networks: Sequence[str], backends: Sequence[str], *more: str) -> Step:
+def measured(
+    name: str, what: str, seconds: float, networks: Sequence[str], backends: Sequence[str], *more: str
+) -> Step:
     """Return a run of `bench run` into the one file of rows; a row that is not ok tells its own story."""
     words = [word for network in networks for word in ("--model", network)]
     words += [word for backend in backends for word in ("--backend", backend)]
@@ -75,10 +77,24 @@ def steps() -> list[Step]:
         measured("eager", "six networks, batch 1", 60, NETWORKS, [DEVICE]),
         measured("ways", "two networks as graph, compiled, tf32, fp16, bf16", 90, PAIR, ways),
         measured(
-            "batches", "two networks, batch 8 and 64", 40, PAIR, [DEVICE], *(w for b in BATCHES for w in ("--batch", str(b)))
+            "batches",
+            "two networks, batch 8 and 64",
+            40,
+            PAIR,
+            [DEVICE],
+            *(w for b in BATCHES for w in ("--batch", str(b))),
         ),
-        measured("onnxruntime", "onnxruntime:device=cuda, where its build has it", 12, PAIR, ["onnxruntime:device=cuda"]),
-        Step("same", f"{SAME} against itself, {TIMES} times", 350, module("tests.gpu.same"), "same.csv", fills="--seconds"),
+        measured(
+            "onnxruntime", "onnxruntime:device=cuda, where its build has it", 12, PAIR, ["onnxruntime:device=cuda"]
+        ),
+        Step(
+            "same",
+            f"{SAME} against itself, {TIMES} times",
+            350,
+            module("tests.gpu.same"),
+            "same.csv",
+            fills="--seconds",
+        ),
         findings("guidelines", "G1 to G4, beside the GTX 1080 Ti", 300, "--quick"),
         findings("table8", "a level of Table 8, batch 8 and 1", 300, LEVEL),
     ]

@@ -16,7 +16,19 @@ ROW = (
     "model", "backend", "batch", "status", "latency_ms", "latency_lo_ms", "latency_hi_ms", "host_ms", "energy_mj",
     "precision_effective", "parity_rel_l2", "device_mhz", "attainable_share",
 )  # fmt: skip
-FINDING = ("id", "experiment", "channels", "effect", "effect_lo", "effect_hi", "published", "published_on", "a_ms", "b_ms", "verdict")
+FINDING = (
+    "id",
+    "experiment",
+    "channels",
+    "effect",
+    "effect_lo",
+    "effect_hi",
+    "published",
+    "published_on",
+    "a_ms",
+    "b_ms",
+    "verdict",
+)
 PEER = ("model", "against", "ratio", "lo", "hi", "ours_ms", "peer_ms", "within")
 
 
@@ -88,7 +100,9 @@ def _parity(folder: Path) -> str:
         told = [row for row in mine if row["rel_l2"]]
         worst = max(told, key=lambda row: float(row["rel_l2"]), default=None)
         said = f", the worst {worst['rel_l2']} ({worst['model']})" if worst else ""
-        lines.append(f"- {options}: {sum(row['status'] == 'ok' for row in mine)} of {len(mine)} families as asked{said}")
+        lines.append(
+            f"- {options}: {sum(row['status'] == 'ok' for row in mine)} of {len(mine)} families as asked{said}"
+        )
     wrong = [row for row in rows if row["status"] != "ok"]
     table = markdown(wrong, ("model", "options", "rel_l2", "precision", "status", "error")) if wrong else ""
     return "\n\n".join(filter(None, ["## Parity with the CPU", "\n".join(lines), table])) if rows else ""

@@ -141,7 +141,9 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_step_that_fills_gets_the_time_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import sys; print(*sys.argv[1:]); sys.exit(3)"
-    scripted(monkeypatch, says("fills", code, fills="--seconds"), says("long", code), says("prints", "print(7)", prints=True))
+    scripted(
+        monkeypatch, says("fills", code, fills="--seconds"), says("long", code), says("prints", "print(7)", prints=True)
+    )
     monkeypatch.setattr(Program, "left_s", lambda self: 90.0)
     assert Program(tmp_path / "out", 5.0, ["fills", "prints"]).run() == 3
     log = (tmp_path / "out" / "log.txt").read_text()

@@ -71,7 +71,8 @@ def test_what_a_device_does_not_tell_is_left_out(scripted) -> None:
     scripted()
     device = Gpu(DEVICE)
     del device._nvml.nvmlDeviceGetPowerUsage  # an older release of the package
-    device._nvml.nvmlDeviceGetTemperature = device._nvml.nvmlDeviceGetTotalEnergyConsumption  # "Not Supported"
+    not_supported = device._nvml.nvmlDeviceGetTotalEnergyConsumption
+    device._nvml.nvmlDeviceGetTemperature = lambda handle, kind: not_supported(handle)
     assert set(device.reading()) == {"sm_mhz", "memory_mhz", "reasons"}
     assert device.energy_mj() is None
 

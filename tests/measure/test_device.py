@@ -36,9 +36,7 @@ def test_a_clock_that_drifts_is_told_with_its_ends() -> None:
 
 def test_throttling_is_named_and_its_blocks_do_not_count() -> None:
     blocks = [on_gpu(), on_gpu(reasons=0x40), on_gpu(reasons=0x4), on_gpu()]
-    assert restless(blocks).startswith(
-        "the device was slowed in 2 of 4 blocks (hardware thermal slowdown, power cap)"
-    )
+    assert restless(blocks).startswith("the device was slowed in 2 of 4 blocks (hardware thermal slowdown, power cap)")
     assert columns(blocks)["throttle"] == "hardware thermal slowdown, power cap"
     assert weigh([blocks, blocks], BASELINE).aside == {"throttled": 4}
 

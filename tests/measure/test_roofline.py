@@ -184,13 +184,13 @@ def test_a_device_of_thousands_of_lanes_gets_larger_probes() -> None:
     assert set(cpu) < set(gpu)
     assert ("gemm", max(graphs.LARGE_GEMM_SIDES)) in gpu.values()
     torch = backends.get("torch")
-    asked = [torch.accelerated(backends.resolve(f"torch:device={place}", here=False).options) for place in ("cpu", "cuda:1")]
+    asked = [
+        torch.accelerated(backends.resolve(f"torch:device={place}", here=False).options) for place in ("cpu", "cuda:1")
+    ]
     assert asked == [False, True]
 
 
-def test_a_roof_of_another_device_is_not_this_ones(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_roof_of_another_device_is_not_this_ones(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path / "cache"))
     assert row_under(tiny, replace(roof(), device="fake")).attainable_share is not None
     assert row_under(tiny, replace(roof(), device="another card")).attainable_share is None
