@@ -225,14 +225,14 @@ def test_a_family_in_each_precision_and_one_that_fails(monkeypatch: pytest.Monke
     play(Script(), monkeypatch)
     try:
         small = "shufflenetv2:width=0.5,resolution=64"
-        rows = [parity.row(small, options) for options in steps.PRECISIONS]
+        rows = [parity.row(small, options) for options in ("", "precision=fp16")]
         broken = parity.row(small, "", "torch:device=cuda:5")
     finally:
         _set_precision(False)
         torch.set_grad_enabled(True)
         torch.set_num_threads(threads)
-    assert [row["precision"] for row in rows] == ["fp32", "tf32", "fp16", "bf16"]
-    assert [row["status"] for row in rows] == ["ok"] * 4, rows
+    assert [row["precision"] for row in rows] == ["fp32", "fp16"]
+    assert [row["status"] for row in rows] == ["ok"] * 2, rows
     assert float(str(rows[0]["rel_l2"])) < 1e-5
     assert (broken["status"], list(broken)) == ("failed", list(rows[0]))
     assert "no CUDA device 5" in str(broken["error"])
