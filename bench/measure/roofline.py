@@ -72,7 +72,7 @@ def refuse(backend: BackendRef) -> None:
         others = [b.name for b in backends.working() if b.capabilities.probes and not b.capabilities.scripted]
         raise Unsupported(
             f"{backend.name} has no roofline here: its backend does not run the probes",
-            f"{' and '.join(others)} have one",
+            f"{', '.join(others)} have one",
         )
 
 

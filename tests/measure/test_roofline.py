@@ -165,7 +165,7 @@ def test_a_backend_without_a_roofline_says_so(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(backends.get("fake"), "capabilities", Capabilities(graph=True), raising=False)
     with pytest.raises(Unsupported, match="fake has no roofline here") as found:
         measure.measure(backends.resolve("fake"), 1)
-    assert found.value.hint == "onnxruntime and openvino and torch have one"
+    assert found.value.hint == "onnxruntime, openvino, torch have one"
 
 
 def test_torch_has_a_roof_of_the_same_probes(monkeypatch: pytest.MonkeyPatch) -> None:
