@@ -11,7 +11,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test test-fuzz test-slow test-arm lint format docs docs-check charts clean
+.PHONY: run test test-fuzz test-slow test-arm gpu lint format docs docs-check charts clean
 
 run: $(READY)
 	$(VENV)/bin/bench run --model shufflenetv2 --backend openvino
@@ -32,6 +32,12 @@ test-slow: $(READY)
 test-arm: $(READY)
 	$(VENV)/bin/python -m tests.arm.userland
 	$(VENV)/bin/python -m pytest --arm tests/arm
+
+# Proves the GPU path on a machine with an NVIDIA driver and a PYTHON whose torch has CUDA: docs/gpu.md. Installs nothing
+# but packages that are missing, from WHEELS, beside the folder that it writes; ARGS=--dry-run prints the plan.
+WHEELS ?=
+gpu:
+	@WHEELS='$(WHEELS)' $(PYTHON) -m tests.gpu $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
 from bench.artifact.artifact import Artifact
+from bench.artifact.probe import Probe
 from bench.backends.base import Backend, Options, Session
 from bench.backends.checking import complaints
 from bench.base.errors import BenchError, MissingExtra, UnknownName, Unsupported, first_line
@@ -98,10 +99,17 @@ def session(backend: Backend, artifact: Artifact, settings: Settings, options: O
     Raises:
         Unsupported: the backend cannot run it, or returned something else.
     """
-    refuse(backend, artifact)
-    if settings.mode == THROUGHPUT and not backend.capabilities.streams:
-        raise Unsupported(f"the {backend.name} backend runs one inference at a time", "leave mode=throughput out")
-    found = backend.load(artifact, settings, options)
+    if isinstance(artifact, Probe):
+        found = backend.load_probe(artifact, settings, options)
+    else:
+        refuse(backend, artifact)
+        if settings.mode == THROUGHPUT and not backend.capabilities.streams:
+            raise Unsupported(f"the {backend.name} backend runs one inference at a time", "leave mode=throughput out")
+        if settings.mode == THROUGHPUT and backend.accelerated(options):
+            raise Unsupported(
+                f"the {backend.name} backend runs one inference at a time on its device", "leave mode=throughput out"
+            )
+        found = backend.load(artifact, settings, options)
     if not isinstance(found, Session) or not callable(getattr(found, "infer", None)):
         raise Unsupported(
             f"the backend {backend.name!r} is broken: load() returned a {type(found).__name__}, no Session with infer",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NotRequired, TypedDict
 
 from bench.base.wire import Unchecked
+from bench.machine.gpu import Facts, Reading
 from bench.machine.workload import Beside
 
 
@@ -23,7 +24,7 @@ class Mark(TypedDict, total=False):
 
 
 class Block(Beside, Mark):
-    """A block of inferences and what surrounded it.
+    """A block of inferences and what surrounded it; `device` is read before and after it, where it ran on one.
 
     Where several ran at once, `latency_ns` are those under load, one stream after the other; `sample_ns` is the time
     per sample, and `cpu_share` the CPU time over wall time while all of them ran.
@@ -37,6 +38,7 @@ class Block(Beside, Mark):
     late_ns: NotRequired[list[int]]
     sample_ns: NotRequired[float]
     cpu_share: NotRequired[float]
+    device: NotRequired[list[Reading]]
 
 
 class Ran(TypedDict):
@@ -54,7 +56,10 @@ class Ran(TypedDict):
 
 
 class Inspected(TypedDict):
-    """What really ran; numbers of operators and MACs are None where the runtime does not tell its graph."""
+    """What really ran; numbers of operators and MACs are None where the runtime does not tell its graph.
+
+    `device` and the energy of an inference in mJ are told where the session ran on another device than the CPU.
+    """
 
     effective: Ran
     operators: int | None
@@ -65,6 +70,8 @@ class Inspected(TypedDict):
     largest_macs: int
     busy_threads: int | None
     parity_rel_l2: float
+    device: NotRequired[Facts]
+    energy_mj: NotRequired[float | None]
 
 
 class Closed(TypedDict):

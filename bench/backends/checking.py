@@ -48,8 +48,9 @@ def _capabilities(backend: Backend) -> list[str]:
     takes = get_args(get_type_hints(Capabilities)["takes"])
     if declared.takes not in takes:
         found.append(f"capabilities.takes is none of {', '.join(takes)}")
-    if declared.probes and not (declared.graph and declared.form == "onnx"):
-        found.append("capabilities.probes needs `graph`, and ONNX files that are loaded as they are")
+    own = type(backend).load_probe is not Backend.load_probe
+    if declared.probes and not (declared.graph and (own or declared.form == "onnx")):
+        found.append("capabilities.probes needs `graph`, and load_probe() or ONNX files that are loaded as they are")
     needed: list[tuple[str, tuple[str, ...]]] = [("kernels", ("kernels", "load_kernel"))] if declared.kernels else []
     if declared.conversion is not None:
         needed.append(("conversion", ("prepare",)))

@@ -1,6 +1,8 @@
 """ONNX Runtime on the CPU, or through another of its execution providers.
 
-Timed through ``io_binding`` on buffers bound once: ``run()`` would allocate outputs and convert feeds in every call.
+Timed through ``io_binding`` on buffers bound once: ``run()`` would allocate outputs and convert feeds in every call. On
+CUDA the buffers lie on the device, so that no copy is timed, and an inference ends when the device has ended.
+
 In mode throughput threads of ours call it at once, which it allows (the interpreter's lock is released inside). Where
 each inference has one thread they share a session, and so its weights, as a server's would; a session has one pool of
 threads, so that with more of them each stream gets a session of its own.
@@ -11,7 +13,9 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import suppress
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -32,9 +36,11 @@ from bench.backends.base import (
 )
 from bench.backends.buffers import unwritten
 from bench.backends.ort_profile import OrtProfiler
+from bench.backends.ort_providers import CPU, CUDA, TF32, asked_provider, options_of, provider_of
 from bench.backends.ran import precision_of
 from bench.base.errors import OutOfMemory, Unsupported, clip
 from bench.base.process import NO_TELEMETRY
+from bench.machine import gpu
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
 
@@ -43,7 +49,6 @@ if TYPE_CHECKING:
 
     from bench.backends.ort_kernels import KernelList
 
-CPU = "CPUExecutionProvider"
 SPINNING = "session.intra_op.allow_spinning"
 LEVELS = {
     "disable": "ORT_DISABLE_ALL",
@@ -63,14 +68,20 @@ class OnnxRuntimeSession(Session):
         self._artifact, self._settings, self._options = artifact, settings, options
         self._operators: list[Operator] | None = None
         self._outputs: list[list[ort.OrtValue]] = []
-        self._provider = provider_of(str(options["provider"]))
+        index, provider = gpu.index_of(str(options["device"])), asked_provider(options)
+        self._found = None if index is None else gpu.find(index)
+        self._provider = provider_of(provider)
+        self.device = self._gpu = None if self._found is None else gpu.Gpu(self._found)
         before = running_threads()
         self._session = self._load(str(artifact.path))
         after = running_threads()
-        # The calling thread computes too, so a pool of n has n - 1 threads of its own.
+        # The calling thread computes too, so a pool of n has n - 1 threads of its own. CUDA's driver has some, too.
         self._threads = None if before is None or after is None else after - before + 1
+        if self._found is not None:
+            self._threads = int(self._session.get_session_options().intra_op_num_threads)
         inputs, _ = artifact.reference()
-        self._inputs = [ort.OrtValue.ortvalue_from_numpy(np.asarray(x, order="C")) for x in inputs]
+        self._place = ("cpu", 0) if self._found is None else ("cuda", self._found.index)
+        self._inputs = [ort.OrtValue.ortvalue_from_numpy(np.asarray(x, order="C"), *self._place) for x in inputs]
         self._binding = self._bind(self._session, self._buffers())
         run, binding = self._session.run_with_iobinding, self._binding
         self.infer = lambda: run(binding)  # bound once: an attribute look-up per call is not the network's time
@@ -80,7 +91,8 @@ class OnnxRuntimeSession(Session):
         import onnxruntime as ort
 
         reference = self._artifact.reference()[1]
-        self._outputs.append([ort.OrtValue.ortvalue_from_numpy(y) for y in unwritten(self._artifact, reference)])
+        empty = unwritten(self._artifact, reference)
+        self._outputs.append([ort.OrtValue.ortvalue_from_numpy(y, *self._place) for y in empty])
         return self._outputs[-1]
 
     def _bind(self, session: ort.InferenceSession, outputs: list[ort.OrtValue] | None = None) -> ort.IOBinding:
@@ -119,8 +131,13 @@ class OnnxRuntimeSession(Session):
         if profile:
             so.enable_profiling = True
             so.profile_file_prefix = str(profile)
+        wanted = [
+            (name, options_of(name, self._found, bool(self._options["tf32"])))
+            for name in dict.fromkeys((self._provider, CPU))
+        ]
         try:
-            return ort.InferenceSession(model, so, providers=list(dict.fromkeys((self._provider, CPU))))
+            # Its own fallback would load the model on the CPU, and say so on stdout alone.
+            session = ort.InferenceSession(model, so, providers=wanted, enable_fallback=0)
         except Exception as error:  # its exceptions share no base class
             first = str(error).strip().splitlines()[0]
             if "memory" in first.lower():
@@ -128,9 +145,17 @@ class OnnxRuntimeSession(Session):
             raise Unsupported(
                 f"onnxruntime cannot load the model: {clip(first, 200)}", "run again with --debug for the whole story"
             ) from error
+        if self._provider not in session.get_providers():
+            raise Unsupported(
+                f"onnxruntime could not start its {self._provider}, and would run on the CPU",
+                "a library that it needs does not load; run again with --debug for its words (docs/gpu.md)",
+            )
+        return session
 
     def outputs(self) -> list[Array]:
         """Return the bound outputs, and a copy of those that are inputs passed on."""
+        if self._found is not None:
+            return list(self._binding.copy_outputs_to_cpu())
         return _written(self._binding)
 
     def lanes(self) -> list[Lane]:
@@ -162,15 +187,19 @@ class OnnxRuntimeSession(Session):
         precision = precision_of(operators)
         if entries["mlas.enable_gemm_fastmath_arm64_bfloat16"] != "0":
             precision = "bf16"
-        device = str(self._options["provider"])
+        device = str(self._options["provider"]) if self._found is None else self._found.name
+        cuda = self._session.get_provider_options().get(CUDA, {})
+        settings |= {f"{CUDA} {key}": value for key, value in cuda.items()}
+        if precision == "fp32" and self._found is not None and cuda.get(TF32) != "0":
+            precision = "tf32"
         placement = Placement.of(self._provider, [op for op in operators if not op.kind.startswith("Memcpy")])
-        remarks: tuple[str, ...] = ()
+        remarks = [self._gpu.lacks] if self._gpu is not None and self._gpu.lacks else []
         if self._settings.threads > 1 and entries[SPINNING] == "0":
-            remarks = ("its threads do not spin while they wait, as they do by default (spinning=false)",)
-        streams = self._settings.streams
+            remarks.append("its threads do not spin while they wait, as they do by default (spinning=false)")
         return Effective(
-            ort.__version__, device, precision, self._threads, placement, settings, remarks=remarks, streams=streams
-        )
+            ort.__version__, device, precision, self._threads, placement, settings, (), tuple(remarks),
+            streams=self._settings.streams,
+        )  # fmt: skip
 
     def operators(self) -> list[Operator]:
         """Read the optimised graph, which a second session with the same options writes down.
@@ -193,6 +222,11 @@ class OnnxRuntimeSession(Session):
 
     def profiler(self) -> OrtProfiler:
         """Load a profiled twin on the same buffers; see `bench.backends.profiling`."""
+        if self._found is not None:
+            raise Unsupported(
+                "onnxruntime's profiler tells when a kernel was launched on CUDA, not how long it ran",
+                "torch:device=cuda tells the time of kernels",
+            )
         return OrtProfiler(str(self._artifact.path), self._load, self._bind, (self._inputs, self._outputs))
 
     def close(self) -> None:
@@ -210,7 +244,13 @@ class OnnxRuntime(Backend):
     packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", "fp32"), help="the CPU provider runs the model's own"),
-        Parameter("provider", "cpu", pattern="[a-z]{1,32}", help="execution provider, e.g. cuda, if the build has it"),
+        Parameter(
+            "device", "cpu", pattern=gpu.PATTERN, help="where it runs: cpu, cuda, or another CUDA device, cuda:1"
+        ),
+        Parameter(
+            "provider", "cpu", pattern="[a-z]{1,32}", help="another execution provider than the device's own, if there"
+        ),
+        Parameter("tf32", False, help="let CUDA convolutions and products of fp32 round to TF32"),
         Parameter("optimization", "all", choices=tuple(LEVELS), help="graph optimisation level"),
         Parameter(
             "spinning", True, help="worker threads spin while they wait inside an inference, the runtime's default"
@@ -229,33 +269,34 @@ class OnnxRuntime(Backend):
         """Load the artifact; see `bench.backends.base.Backend.load`."""
         return OnnxRuntimeSession(artifact, settings, options)
 
+    def accelerated(self, options: Options) -> bool:
+        """Tell whether it runs on CUDA."""
+        return gpu.index_of(str(options["device"])) is not None
+
+    def asked_precision(self, artifact: Artifact, options: Options) -> str:
+        """Return ``tf32`` where it is switched on for fp32 on CUDA."""
+        asked = super().asked_precision(artifact, options)
+        return "tf32" if asked == "fp32" and options["tf32"] and self.accelerated(options) else asked
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of its packages; the build for CUDA is another distribution of the same module."""
+        found = super().versions()
+        if not found["onnxruntime"]:
+            with suppress(PackageNotFoundError):
+                found["onnxruntime"] = version("onnxruntime-gpu")
+        return found
+
     def kernels(self, model: Path, threads: int, options: Options) -> KernelList:
         """Cut the operators out of the optimised graph."""
         from bench.backends.ort_kernels import kernels_of, optimise
 
-        if options["provider"] != "cpu":
-            raise Unsupported("only the kernels of the CPU provider can be cut out", "leave provider= out")
+        if options["provider"] != "cpu" or self.accelerated(options):
+            raise Unsupported("only the kernels of the CPU provider can be cut out", "leave device= and provider= out")
         return kernels_of(optimise(model, threads, options))
 
     def load_kernel(self, artifact: Artifact, settings: Settings, options: Options) -> OnnxRuntimeSession:
         """Load a kernel: it is cut from an optimised graph, so nothing is optimised, and a blocked one stays so."""
         return OnnxRuntimeSession(artifact, settings, options | {"optimization": "disable"})
-
-
-def provider_of(name: str) -> str:
-    """Return the execution provider that ``provider=name`` means.
-
-    Raises:
-        Unsupported: this build of onnxruntime does not have it.
-    """
-    import onnxruntime as ort
-
-    offered = {full.removesuffix("ExecutionProvider").lower(): full for full in ort.get_available_providers()}
-    if name not in offered:
-        raise Unsupported(
-            f"this build of onnxruntime has no execution provider {name!r}", f"it has {', '.join(sorted(offered))}"
-        )
-    return str(offered[name])
 
 
 def _written(binding: ort.IOBinding) -> list[Array]:

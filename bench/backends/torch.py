@@ -1,14 +1,17 @@
-"""PyTorch on the CPU and on CUDA, eager or compiled."""
+"""PyTorch on the CPU and on CUDA, eager, compiled, or captured as a CUDA graph."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from bench.artifact.artifact import Artifact
 from bench.artifact.build import build_module
+from bench.artifact.probe import Probe
 from bench.backends.base import (
     Array,
     Backend,
@@ -22,56 +25,70 @@ from bench.backends.base import (
     Session,
     parameters,
 )
+from bench.backends.ran import precision_of
+from bench.backends.torch_cuda import Cuda
 from bench.backends.torch_graph import operators_of
+from bench.backends.torch_probe import module_of
 from bench.backends.torch_profile import TorchProfiler
-from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.base.errors import Unsupported
+from bench.machine import gpu
 from bench.machine.threads import count_computing
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
 
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 # An element-wise operator of this size is shared among all threads: far above torch's grain of 32768 elements.
 SHARED_ELEMENTS = 1 << 22
 
 
 class TorchSession(Session):
-    """A network in PyTorch, with the weights of the artifact."""
+    """A network in PyTorch, with the weights of the artifact. `module` is built, and not yet anywhere."""
 
-    def __init__(self, artifact: Artifact, settings: Settings, options: Options) -> None:
+    def __init__(self, artifact: Artifact, module: torch.nn.Module, settings: Settings, options: Options) -> None:
         import torch
 
-        self._device = torch.device(str(options["device"]))
-        if self._device.type == "cuda" and not torch.cuda.is_available():
-            raise Unsupported(
-                "torch finds no CUDA device here",
-                "use torch:device=cpu, or install a CUDA build of torch and its driver",
-            )
-        self._tf32 = bool(options["tf32"])
-        self._compile = bool(options["compile"])
+        index = gpu.index_of(str(options["device"]))
+        self._cuda = None if index is None else Cuda(index)
+        self._compile, self._graph = bool(options["compile"]), bool(options["graph"])
+        if self._graph and self._cuda is None:
+            raise Unsupported("graph=true captures a CUDA graph, and device=cpu has none", "add device=cuda")
         self._streams = settings.streams
         torch.set_num_threads(settings.threads)
-        _set_precision(self._tf32)
+        _set_precision(bool(options["tf32"]))
         torch.set_grad_enabled(False)
-        recipe = json.loads(artifact.source)
-        module, _ = build_module(artifact.kind, recipe["source"], recipe["params"])
-        module.load_state_dict(torch.load(artifact.weights, weights_only=True))
-        inputs, _ = artifact.reference()
+        self._artifact, self._module = artifact, module
+        self._result: object = None
+        self._operators: list[Operator] | None = None
+        if self._cuda is None:
+            self._place(torch.device("cpu"), options)
+            self.infer = self._infer
+            return
         try:
-            self._module = module.to(self._device)
-            self._inputs = [torch.from_numpy(x).to(self._device) for x in inputs]
+            self._place(self._cuda.place, options)
+            run = self._infer
+            if self._graph:
+                run, self._result = self._cuda.capture(self._run, self._inputs)
         except torch.OutOfMemoryError as error:
-            raise OutOfMemory(f"the model does not fit: {clip(str(error), 200)}", "try a smaller batch") from error
+            raise self._cuda.too_large(error) from error
+        self.infer = self._cuda.timed(run)
+        self.clocks, self.device = Clocks(device_ns=self._cuda.device_ns), self._cuda.gpu
+
+    def _place(self, device: torch.device, options: Options) -> None:
+        """Put weights and inputs where they run, in the type that was asked for, and compile if that was."""
+        import torch
+
+        asked = str(options["precision"])
+        dtype = None if asked == "fp32" else getattr(torch, DTYPES[asked])  # what a model has, it keeps: it is told
+        inputs = [torch.from_numpy(x) for x in self._artifact.reference()[0]]
+        self._module = self._module.to(device=device, dtype=dtype)
+        self._inputs = [x.to(device, (dtype or x.dtype) if x.is_floating_point() else x.dtype) for x in inputs]
         if options["channels_last"]:
             self._module = self._module.to(memory_format=torch.channels_last)
             self._inputs = [x.to(memory_format=torch.channels_last) for x in self._inputs]
-        self._artifact = artifact
         self._run = self._compiled() if self._compile else self._module
-        self._result: object = None
-        self._operators: list[Operator] | None = None
-        if self._device.type == "cuda":
-            self._begin, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            self.infer, self.clocks = self._infer_cuda, Clocks(device_ns=self._device_ns)
-        else:
-            self.infer = self._infer_cpu
 
     def _compiled(self) -> Any:
         """Compile the module, from the beginning: what was compiled before, and how often, is forgotten."""
@@ -82,33 +99,23 @@ class TorchSession(Session):
         self._frames = _compiled_frames()
         return torch.compile(self._module)
 
-    def _infer_cpu(self) -> None:
+    def _infer(self) -> None:
         self._result = self._run(*self._inputs)
-
-    def _infer_cuda(self) -> None:
-        # The events give the device's time, the caller's clock around this method the host's, waiting included.
-        self._begin.record()
-        self._result = self._run(*self._inputs)
-        self._end.record()
-        self._end.synchronize()
-
-    def _device_ns(self) -> int:
-        return int(self._begin.elapsed_time(self._end) * 1e6)
 
     def outputs(self) -> list[Array]:
-        """Copy the result of the last inference to the host."""
-        return _on_host(self._result)
+        """Copy the result of the last inference to the host, in the artifact's types."""
+        return self._on_host(self._result)
 
     def lanes(self) -> list[Lane]:
         """Let threads call the one module. Between operators they wait for each other: for the interpreter's lock.
 
         Raises:
-            Unsupported: on a CUDA device, where they would queue; or compiled, which is not known to be safe.
+            Unsupported: it is compiled, which is not known to be safe.
         """
-        if self._device.type == "cuda" or self._compile:
+        if self._compile:
             raise Unsupported(
-                "torch runs several inferences at once on the CPU only, and uncompiled",
-                "leave device=cuda or compile=true out, or measure larger batches in mode=latency",
+                "torch runs several inferences at once only uncompiled",
+                "leave compile=true out, or measure mode=latency",
             )
         return [self._lane() for _ in range(self._streams or 1)]
 
@@ -121,12 +128,24 @@ class TorchSession(Session):
             torch.set_grad_enabled(False)  # a thread's own setting
             last[0] = run(*inputs)
 
-        return Lane(infer, lambda: _on_host(last[0]))
+        return Lane(infer, lambda: self._on_host(last[0]))
+
+    def _on_host(self, result: object) -> list[Array]:
+        several: Sequence[Any] = result if isinstance(result, (tuple, list)) else (result,)
+        types = [np.dtype(info.dtype) for info in self._artifact.outputs]
+        found = []
+        for y, dtype in zip_longest(several, types[: len(several)]):
+            y = y.detach().to("cpu")
+            if y.is_floating_point() and y.element_size() < 4:
+                y = y.float()  # NumPy has no bf16
+            found.append(np.asarray(y.numpy(), dtype))
+        return found
 
     def effective(self) -> Effective:
         """Read back threads, precision switches and device from torch."""
         import torch
 
+        kind = "cpu" if self._cuda is None else "cuda"
         settings = precision_switches()
         unmet: tuple[str, ...] = ()
         if self._compile:
@@ -134,30 +153,33 @@ class TorchSession(Session):
             if not done or done < tried:
                 unmet = (f"torch.compile compiled {done} of {tried} functions: the rest ran uncompiled",)
         settings["compile"] = self._compile and not unmet
-        settings["autocast"] = torch.is_autocast_enabled(self._device.type)
-        dtype = next(self._module.parameters()).dtype
-        precision = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype, str(dtype))
-        reduced = "tf32" if self._device.type == "cuda" else "bf16"
-        if precision == "fp32" and any(v in ("tf32", "bf16") for k, v in settings.items() if self._device.type in k):
-            precision = reduced
-        name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
-        placement = Placement.of(self._device.type, self.operators())
+        settings["autocast"] = torch.is_autocast_enabled(kind)
+        operators = self.operators()
+        precision = precision_of(operators)
+        if precision == "fp32" and any(v in ("tf32", "bf16") for k, v in settings.items() if k.startswith(kind)):
+            precision = "bf16" if self._cuda is None else "tf32"
+        name, remarks = "cpu", list[str]()
+        if self._cuda is not None:
+            name, settings = self._cuda.name, settings | self._cuda.settings() | {"graph": self._graph}
+            remarks += [self._cuda.gpu.lacks] if self._cuda.gpu.lacks else []
+        placement = Placement.of("cpu" if self._cuda is None else self._cuda.place.type, operators)
         return Effective(
-            torch.__version__, name, precision, self._threads(), placement, settings, unmet, streams=self._streams
-        )
+            torch.__version__, name, precision, self._threads(), placement, settings, unmet, tuple(remarks),
+            streams=self._streams,
+        )  # fmt: skip
 
     def _threads(self) -> int:
         """Count the threads that share a large operator: torch tells what it was asked for, whatever OpenMP allows."""
         import torch
 
         told = int(torch.get_num_threads())
-        if told == 1 or self._device.type != "cpu":
+        if told == 1 or self._cuda is not None:
             return told
         large = torch.ones(SHARED_ELEMENTS)
         return min(told, count_computing(lambda: large.mul_(1.0)) or told)
 
     def operators(self) -> list[Operator]:
-        """Write down one eager pass (the graph that ``torch.compile`` is given as well)."""
+        """Write down one eager pass (the graph that ``torch.compile`` and a capture are given as well)."""
         if self._operators is None:
             self._operators = operators_of(self._module, self._inputs, self._artifact)
         return self._operators
@@ -166,7 +188,9 @@ class TorchSession(Session):
         """Profile this very module; see `bench.backends.profiling`."""
         import torch
 
-        run, inputs, cuda = self._run, self._inputs, self._device.type == "cuda"
+        if self._graph:
+            raise Unsupported("a captured graph is one launch, and has no operators to profile", "leave graph=true out")
+        run, inputs, cuda = self._run, self._inputs, self._cuda is not None
 
         def infer() -> None:  # of its own, because the session may be closed first
             run(*inputs)
@@ -176,12 +200,14 @@ class TorchSession(Session):
         return TorchProfiler(infer, cuda)
 
     def close(self) -> None:
-        """Drop the module."""
+        """Drop the module, and what it held on the device."""
         del self._module, self._run, self._inputs, self._result, self.infer
+        if self._cuda is not None:
+            self._cuda.close()
 
 
 class Torch(Backend):
-    """PyTorch, eager or compiled, on the CPU or a CUDA device."""
+    """PyTorch, eager, compiled or captured, on the CPU or a CUDA device."""
 
     name: ClassVar[str] = "torch"
     title: ClassVar[str] = "PyTorch, eager or compiled, CPU or CUDA"
@@ -189,42 +215,57 @@ class Torch(Backend):
     packages: ClassVar[tuple[str, ...]] = ("torch",)
     extra: ClassVar[str] = "zoo"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
-        Parameter("precision", "fp32", choices=("fp32",), help="the weights' precision"),
-        Parameter("device", "cpu", choices=("cpu", "cuda"), help="where it runs"),
+        Parameter("precision", "fp32", choices=tuple(DTYPES), help="of weights and arithmetic"),
+        Parameter(
+            "device", "cpu", pattern=gpu.PATTERN, help="where it runs: cpu, cuda, or another CUDA device, cuda:1"
+        ),
         Parameter("compile", False, help="through torch.compile"),
+        Parameter("graph", False, help="captured once as a CUDA graph, and launched as one"),
         Parameter("channels_last", False, help="NHWC memory format"),
-        Parameter("tf32", False, help="let CUDA convolutions and products round to TF32"),
+        Parameter("tf32", False, help="let CUDA convolutions and products of fp32 round to TF32"),
     )
-    capabilities: ClassVar[Capabilities] = Capabilities(takes="module", graph=True, profiles=True, streams=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        takes="module", graph=True, profiles=True, probes=True, streams=True
+    )
+
+    def accelerated(self, options: Options) -> bool:
+        """Tell whether it runs on CUDA."""
+        return gpu.index_of(str(options["device"])) is not None
 
     def asked_precision(self, artifact: Artifact, options: Options) -> str:
-        """Return ``tf32`` where it is switched on for CUDA."""
-        if options["tf32"] and options["device"] == "cuda":
+        """Return ``tf32`` where it is switched on for fp32 on CUDA."""
+        if options["tf32"] and options["precision"] == "fp32" and self.accelerated(options):
             return "tf32"
         return super().asked_precision(artifact, options)
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> TorchSession:
         """Build the module and give it the artifact's weights; see `bench.backends.base.Backend.load`."""
-        return TorchSession(artifact, settings, options)
+        import torch
 
+        recipe = json.loads(artifact.source)
+        module, _ = build_module(artifact.kind, recipe["source"], recipe["params"])
+        module.load_state_dict(torch.load(artifact.weights, weights_only=True))
+        return TorchSession(artifact, module, settings, options)
 
-def _on_host(result: Any) -> list[Array]:
-    """Copy what a module returned to the host."""
-    parts = result if isinstance(result, (tuple, list)) else (result,)
-    return [np.asarray(y.detach().to("cpu").numpy()) for y in parts]
+    def load_probe(self, artifact: Probe, settings: Settings, options: Options) -> TorchSession:
+        """Make a module of the probe's ONNX graph."""
+        return TorchSession(artifact, module_of(artifact), settings, options)
 
 
 def _set_precision(tf32: bool) -> None:
     """Switch every reduced-precision shortcut off, or TF32 on CUDA on.
 
-    CUDA convolutions are TF32 by default. The older ``allow_tf32`` flags are set first, to the same: torch 2.13 has
-    parts that ask for them (``torch.export``), and raises where the two ways disagree.
+    CUDA convolutions are TF32 by default, and products of fp16 and bf16 may add up in them. The older ``allow_tf32``
+    flags are set first, to the same: torch 2.13 has parts that ask for them (``torch.export``), and raises where the
+    two ways disagree.
     """
     import torch
 
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
     cuda = "tf32" if tf32 else "ieee"
     torch.backends.cuda.matmul.fp32_precision = cuda
     torch.backends.cudnn.conv.fp32_precision = cuda
@@ -250,4 +291,6 @@ def precision_switches() -> dict[str, object]:
         "cpu.matmul.fp32_precision": torch.backends.mkldnn.matmul.fp32_precision,
         "cpu.conv.fp32_precision": torch.backends.mkldnn.conv.fp32_precision,
         "cudnn.benchmark": torch.backends.cudnn.benchmark,
+        "fp16 adds up in fp16": torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction,
+        "bf16 adds up in bf16": torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction,
     }

@@ -26,6 +26,8 @@ HEAVY = (
     "dot",
 )
 
+PRECISIONS = {"torch.float32": "fp32", "torch.float64": "fp64", "torch.float16": "fp16", "torch.bfloat16": "bf16"}
+
 if TYPE_CHECKING:
     import torch
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 def operators_of(
     module: torch.nn.Module, inputs: list[torch.Tensor], artifact: Artifact | None = None
 ) -> list[Operator]:
-    """Run a module once; return the operators that did something, with MACs and the type of device they ran on.
+    """Run a module once; return the operators that did something, with MACs, precision and the device they ran on.
 
     Views are left out. The MACs are those of torch's own flop counter, and of fused attention, which that does not know
     on the CPU. With the `artifact` it is told which operators may hide others.
@@ -71,7 +73,15 @@ def operators_of(
                     macs = int(sdpa_flop_count(*(x.shape for x in args[:3]))) // 2
                 elif _may_hide(kind):
                     suspects.add(len(found))
-                found.append(Operator(f"{kind}.{len(found)}", kind, macs=macs, device=" ".join(sorted(devices))))
+                found.append(
+                    Operator(
+                        f"{kind}.{len(found)}",
+                        kind,
+                        macs=macs,
+                        precision=next((PRECISIONS.get(str(x.dtype), "") for x in leaves if x.is_floating_point()), ""),
+                        device=" ".join(sorted(devices)),
+                    )
+                )
             return out
 
     with Writer():

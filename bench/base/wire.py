@@ -18,6 +18,8 @@ from bench.base.errors import BenchError, MeasureError, OutOfMemory, WorkerCrash
 
 MARK = b"\n#isoflops-wire\n"
 QUOTED_BYTES = 8000
+# How runtimes say that memory is wanting: C++, CUDA and PyTorch, cuBLAS and cuDNN, ONNX Runtime's arena.
+DRY = ("bad_alloc", "out of memory", "_alloc_failed", "failed to allocate memory")
 T = TypeVar("T")
 Unchecked = dict[str, Any]  # an object of JSON or TOML from elsewhere, before anything has looked at its fields
 
@@ -49,7 +51,7 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True):
 def fault(error: BaseException) -> Fault:
     """Write an error down, whatever raised it; want of memory is told as such, however a runtime says it."""
     text = str(error)
-    dry = isinstance(error, MemoryError) or "bad_alloc" in text or "out of memory" in text.lower()
+    dry = isinstance(error, MemoryError) or any(said in text.lower() for said in DRY)
     if dry and not isinstance(error, OutOfMemory):
         error = OutOfMemory(f"out of memory: {clip(text, 200)}", "try a smaller batch or resolution")
     elif not isinstance(error, BenchError):

@@ -58,7 +58,10 @@ class Plateau:
 
 @dataclass(frozen=True, slots=True)
 class Roofline:
-    """Peak and bandwidth of one runtime (its canonical spec and version), precision and thread count."""
+    """Peak and bandwidth of one runtime (its canonical spec and version), precision and thread count.
+
+    `device` is the name of what computed, as the runtime tells it; empty in an older record.
+    """
 
     backend: str
     version: str
@@ -69,6 +72,7 @@ class Roofline:
     compute: tuple[Compute, ...]
     streams: tuple[Stream, ...]
     scripted: bool = False
+    device: str = ""
 
     @property
     def best(self) -> Compute:

@@ -16,6 +16,7 @@ import numpy as np
 
 from bench.backends.answers import Block
 from bench.machine.baseline import BaselineSpeed, baseline_of, reading
+from bench.measure.device import on_device, throttling
 
 # Share of the CPU time of a quiet block that may be missing. Quiet blocks miss up to 0.5%; a neighbour on the same
 # core takes 27 to 50% (docs/method.md).
@@ -82,7 +83,7 @@ def log_time(block: Block) -> float:
 def cpu_share(block: Block) -> float | None:
     """Return CPU time over wall time of a block, or None where that says nothing (scripted, paced, not on the CPU)."""
     counters = block["covariates"]
-    if block.get("scripted") or "host_ns" in block or "late_ns" in block or not counters.get("wall_ns"):
+    if block.get("scripted") or on_device(block) or "late_ns" in block or not counters.get("wall_ns"):
         return None
     if "sample_ns" in block:  # of when all streams ran: before and after that some of them idle
         return block.get("cpu_share")
@@ -107,7 +108,7 @@ def theft(block: Block, full: float | None, threads: int) -> str:
         return ""
     counters = block["covariates"]
     share, wall_ns = cpu_share(block), counters.get("wall_ns", math.inf)
-    if counters.get("throttled"):
+    if counters.get("throttled") or throttling(block):
         return "throttled"
     if counters.get("steal_ms", 0) * 1e6 > LOST_SHARE * wall_ns:
         return "stolen"
@@ -125,7 +126,12 @@ def fault(block: Block, baseline: BaselineSpeed, full: float | None, threads: in
     if robbed:
         return robbed
     product, copy = offset(block, baseline)
-    return "slow" if product > SLOW else "memory" if copy > CROWDED else ""
+    return "slow" if product > SLOW else "memory" if copy > CROWDED and not on_device(block) else ""
+
+
+def told_for(block: Block, baseline: BaselineSpeed) -> tuple[float, float]:
+    """Return the offset that a block's latency is corrected for: none where it did not run on the CPU."""
+    return (0.0, 0.0) if on_device(block) else offset(block, baseline)
 
 
 def offset(block: Block, baseline: BaselineSpeed) -> tuple[float, float]:
@@ -163,7 +169,7 @@ def weigh(launches: Sequence[Sequence[Block]], baseline: BaselineSpeed | None, t
     kept = kept or {number: list(launch) for number, launch in enumerate(launches) if launch}
     latencies = [_launch(launch) for launch in kept.values()]
     starts = [launch[0].get("start_ns", 0) for launch in kept.values()]
-    beside = [[offset(block, baseline) for block in launch] for launch in kept.values()]
+    beside = [[told_for(block, baseline) for block in launch] for launch in kept.values()]
     means = [(statistics.fmean(p for p, _ in pairs), statistics.fmean(c for _, c in pairs)) for pairs in beside]
     return Weighing(
         latencies,

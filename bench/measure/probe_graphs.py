@@ -12,6 +12,9 @@ from bench.graph.reading import OnnxModel, OnnxNode, OnnxValue
 GEMM_SIDES = (256, 512, 1024)
 # kernel, channels, side: channels are multiples of every SIMD block, so that no lane computes padding.
 CONVOLUTIONS = ((3, 64, 56), (3, 128, 28), (3, 256, 28), (3, 256, 14), (1, 128, 56), (1, 256, 28), (1, 512, 14))
+# What fills a device of thousands of lanes; a core would take seconds over them.
+LARGE_GEMM_SIDES = (2048, 4096)
+LARGE_CONVOLUTIONS = ((3, 256, 112), (3, 512, 56), (1, 1024, 56))
 DEPTH = 4  # convolutions in a row: the change of layout at both ends weighs less
 # Bytes of each of the three arrays.
 ARRAY_BYTES = tuple(1 << power for power in range(15, 28))
@@ -28,10 +31,11 @@ def make(graph: Graph) -> OnnxModel:
     return kinds[graph[0]](*graph[1:])
 
 
-def compute_probes() -> dict[str, Graph]:
-    """Return the probes of the peak, by what a person calls them."""
-    found: dict[str, Graph] = {f"gemm {side}x{side}x{side}": ("gemm", side) for side in GEMM_SIDES}
-    for kernel, channels, side in CONVOLUTIONS:
+def compute_probes(large: bool = False) -> dict[str, Graph]:
+    """Return the probes of the peak, by what a person calls them; with `large` those, too, that fill a GPU."""
+    sides = (*GEMM_SIDES, *(LARGE_GEMM_SIDES if large else ()))
+    found: dict[str, Graph] = {f"gemm {side}x{side}x{side}": ("gemm", side) for side in sides}
+    for kernel, channels, side in (*CONVOLUTIONS, *(LARGE_CONVOLUTIONS if large else ())):
         name = f"conv {kernel}x{kernel} {channels} to {channels} at {side}x{side}"
         found[name] = ("conv", kernel, channels, side)
     return found

@@ -39,7 +39,7 @@ def measure(
     refuse(backend)
     protocol = protocol or RooflineProtocol()
     with Probes(backend, threads, transport, cores) as probes:
-        graphs = compute_probes()
+        graphs = compute_probes(backends.get(backend.name).accelerated(backend.options))
         found = _compute(probes, graphs, protocol, tell)
         best = max(found, key=lambda c: c.gmacs_per_s)
         ran = probes.examine(graphs[best.probe])
@@ -62,6 +62,7 @@ def measure(
         compute=tuple(found),
         streams=tuple(streams),
         scripted=ran["scripted"],
+        device=ran["device"],
     )
 
 
@@ -70,8 +71,8 @@ def refuse(backend: BackendRef) -> None:
     if not backends.get(backend.name).capabilities.probes:
         others = [b.name for b in backends.working() if b.capabilities.probes and not b.capabilities.scripted]
         raise Unsupported(
-            f"{backend.name} has no roofline here: its backend does not run the probes, which are ONNX graphs",
-            f"{' and '.join(others)} have one",
+            f"{backend.name} has no roofline here: its backend does not run the probes",
+            f"{', '.join(others)} have one",
         )
 
 

@@ -17,6 +17,7 @@ from bench.graph.floor import groups_of
 from bench.machine import roofs as store
 from bench.machine.environment import Environment
 from bench.machine.roof import LIMIT, Roofline
+from bench.measure import device
 from bench.measure.limits import limit_columns
 from bench.measure.readback import asked_precision, fault_of, remarks_of
 from bench.measure.state import CaseState
@@ -40,6 +41,9 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
         return fault
     if any(launch.loaded.get("emulated") for launch in state.launches):
         return "noisy", "the CPU is emulated: its times say nothing about any device"
+    moved = device.restless([block for launch in state.launches for block in launch.blocks])
+    if moved:
+        return "noisy", moved
     found, weighing = state.estimate(), state.weighing()
     if found is None or not weighing.sound:
         reasons = ", ".join(f"{n} {reason}" for reason, n in weighing.aside.items())
@@ -62,9 +66,10 @@ def _why_wide(state: CaseState) -> str:
         if not 0.95 < found.speed < 1.05:
             return f"; the machine ran at {found.speed:.0%} of its baseline speed"
         return ": the launches of this run differ; a larger --budget narrows it"
-    if (reference is None or reference.visits < 2) and state.case.settings.mode == THROUGHPUT:
+    met = state.on_device or (reference is not None and reference.visits >= 2)
+    if not met and state.case.settings.mode == THROUGHPUT:
         return ": throughput was hardly measured here before; further runs narrow it"
-    if reference is None or reference.visits < 2:
+    if not met:
         return ": this machine was hardly met before; `bench doctor --learn` makes it known in a minute"
     remedy = "--over 2m narrows it" if state.weighing().over_s < LONG_S else "more runs of it, an hour apart, narrow it"
     return f": runs of such cases on this machine differ by {found.between_sd:.1%}; {remedy}"
@@ -138,7 +143,7 @@ def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:
 
 def _of_inspection(inspected: Inspected, partial: bool) -> dict[str, Any]:
     """Return what ran; of a graph that was counted in part, or has operators whose work is unknown, no MACs."""
-    effective = inspected["effective"]
+    effective, told = inspected["effective"], inspected.get("device") or {}
     partial = partial or bool(inspected["opaque"])
     return {
         "backend_version": effective["version"],
@@ -148,6 +153,10 @@ def _of_inspection(inspected: Inspected, partial: bool) -> dict[str, Any]:
         "streams_effective": effective.get("streams"),
         "macs_executed": None if partial else inspected["macs_executed"],
         "macs_padded": None if partial else inspected["macs_padded"],
+        "driver": told.get("driver"),
+        "power_limit_w": told.get("power_limit_w"),
+        "device_others": told.get("others"),
+        "energy_mj": inspected.get("energy_mj"),
     }
 
 
@@ -178,7 +187,7 @@ def _of_roofline(state: CaseState, environment: Environment, status: str) -> tup
     if executed is None or threads is None or state.artifact.uncounted or state.inspected["opaque"]:
         return {}, ""  # nothing tells how much work there was, or on how many threads
     roof = store.recall(environment, state.case.backend.canonical, effective["version"], threads)
-    if roof is None or roof.precision != effective["precision"]:
+    if roof is None or roof.precision != effective["precision"] or roof.device not in ("", effective["device"]):
         return {}, ""
     share = executed / found.latency_ns / roof.peak_gmacs_per_s
     values = {"attainable_share": share, "floor_ms": floor_ns(state.artifact.path, roof) / 1e6}
@@ -199,11 +208,12 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
     samples = [ns for launch in weighing.launches for ns in launch]
     host = [ns for block in blocks for ns in block.get("host_ns", ())]
     rss = [launch.peak_rss_bytes for launch in state.launches if launch.peak_rss_bytes]
-    values: dict[str, Any] = {
+    no_cpu = state.scripted or state.on_device  # what the host's cores and caches did says nothing of it
+    values: dict[str, Any] = device.columns(blocks) | {
         "launches": len(weighing.launches),
         "over_s": weighing.over_s,
-        "regime": "" if state.scripted else weighing.regime,
-        "crowded_share": None if state.scripted else weighing.crowded,
+        "regime": "" if no_cpu else weighing.regime,
+        "crowded_share": None if no_cpu else weighing.crowded,
         "set_aside": weighing.share_aside,
         "emulated": any(row.get("emulated") for row in loaded),
         "blocks": len(blocks),
@@ -218,7 +228,7 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
     for name, key in (("first", "first_ns"), ("second", "second_ns"), ("load", "load_ns"), ("import", "import_ns")):
         values[f"{name}_ms"] = statistics.median(row[key] for row in loaded) / 1e6
     reference = state.reference
-    if reference is not None and not state.scripted:
+    if reference is not None and not no_cpu:
         values |= {
             "baseline": "known" if reference.launches else "own",
             "baseline_ns": reference.gemm_ns,
@@ -229,7 +239,8 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
     found = state.estimate()
     if found is None:
         return values
-    values |= {"between_sd": found.between_sd, "between_runs": len(state.past), "machine_speed": found.speed}
+    values |= {"between_sd": found.between_sd, "between_runs": len(state.past)}
+    values["machine_speed"] = None if state.on_device else found.speed
     if state.case.settings.mode == THROUGHPUT:
         return values | _of_throughput(found, weighing.under_load)
     percentiles = {f"p{q}_ms": percentile(samples, q) for q in (50, 90, 99)}

@@ -15,6 +15,7 @@ from bench.base.wire import Unchecked
 from bench.machine import baseline, runs
 from bench.machine.baseline import BaselineSpeed
 from bench.machine.environment import Environment
+from bench.measure.device import on_device
 from bench.measure.evidence import Weighing, weigh
 from bench.plan.case import Case
 from bench.plan.protocol import LATENCY, Protocol
@@ -65,6 +66,11 @@ class CaseState:
         return self.case.settings.threads * (self.launches[0].streams if self.launches else 1)
 
     @property
+    def on_device(self) -> bool:
+        """Whether another device than the CPU was measured, whose speed the baseline speed says nothing of."""
+        return any(on_device(block) for launch in self.launches for block in launch.blocks)
+
+    @property
     def reference(self) -> BaselineSpeed | None:
         """The speed that latencies are told for: the machine's usual one, or that of the case's own quiet blocks."""
         blocks = [block for launch in self.launches for block in launch.blocks]
@@ -92,7 +98,7 @@ class CaseState:
         unsure = 0.0
         if reference is not None and not self.scripted:
             repeats = self.repeats(self.past, _length_ns(found), reference)
-            unsure = SLOPE * reference.unsure
+            unsure = 0.0 if self.on_device else SLOPE * reference.unsure
         return estimate(found.launches, found.offsets, repeats, found.over_s, level, unsure)
 
     def repeats(self, past: Sequence[runs.Past], latency_ns: float, reference: BaselineSpeed) -> Repeats:
@@ -149,7 +155,7 @@ class CaseState:
             self.past = runs.recall(environment, self._name(workload), kind)
             self.restless = restlessness(runs.spreads(environment, kind))
         self.launches.append(record)
-        if not self.scripted:
+        if not self.scripted and not self.on_device:
             baseline.remember(environment, backend, workload, record.blocks)
 
     def remember(self, environment: Environment, run_id: str) -> None:

@@ -45,6 +45,7 @@ from bench.machine.environment import emulated, usable_cores
 from bench.machine.threads import count_computing
 from bench.machine.workload import ReferenceWorkload, Workload
 from bench.measure import profiling
+from bench.measure.energy import per_inference_mj
 from bench.plan.case import Settings
 from bench.plan.protocol import THROUGHPUT
 
@@ -175,6 +176,8 @@ class Worker:
         """Time one block of `n` inferences, or as many in each stream, after a lead-in that is not timed."""
         if not self.pace_ns and self.streams is None:
             lead_in(self.session.infer)
+        device = self.session.device
+        readings = [] if device is None else [device.reading()]
         workload = [self.workload.before()]
         before = counters.read(self.cores)
         late = host = flow = None
@@ -187,6 +190,8 @@ class Worker:
         else:
             latencies, host = time_block(self.session.infer, n, self.clock, self.device_ns)
         after = counters.read(self.cores)
+        if device is not None:
+            readings.append(device.reading())
         workload.append(self.workload.after())
         answer: Block = {
             "latency_ns": latencies,
@@ -195,6 +200,8 @@ class Worker:
             "canary": workload,
             "scripted": self.backend.capabilities.scripted,
         }
+        if device is not None:
+            answer["device"] = readings
         if host is not None:
             answer["host_ns"] = host
         if late is not None:
@@ -212,7 +219,7 @@ class Worker:
         opaque = sorted({op.kind for op in told if op.opaque})
         known = operators is not None and not opaque
         padded = [op.padded_macs for op in told if op.padded_macs is not None]
-        return {
+        answer: Inspected = {
             "effective": {
                 "version": effective.version,
                 "device": effective.device,
@@ -233,10 +240,15 @@ class Worker:
             "busy_threads": self._busy_threads(),
             "parity_rel_l2": self._parity(),
         }
+        if self.session.device is not None:
+            answer["device"] = self.session.device.facts()
+            answer["energy_mj"] = per_inference_mj(self.session.infer, self.session.device.energy_mj)
+        return answer
 
     def _busy_threads(self) -> int | None:
         """Count the threads that compute while inferences run; None where that is not asked or nothing tells."""
-        if self.computing == 1 or self.backend.capabilities.scripted or self.device_ns is not None:
+        on_device = self.session.device is not None or self.device_ns is not None
+        if self.computing == 1 or self.backend.capabilities.scripted or on_device:
             return None
         return count_computing(lambda: self._times(1))
 

@@ -44,6 +44,8 @@ class Row:
     backend: str = column(CASE, "", "backend spec, defaults left out", "")
     backend_version: str | None = column(ENVIRONMENT, "", "version of the runtime, as it says itself")
     device: str | None = column(ENVIRONMENT, "", "device that computed, as the runtime says")
+    driver: str | None = column(ENVIRONMENT, "", "the device's driver and its CUDA; empty on the CPU")
+    power_limit_w: float | None = column(ENVIRONMENT, "W", "what the device may draw at most")
     precision: str | None = column(CASE, "", "precision that was asked for")
     precision_effective: str | None = column(ENVIRONMENT, "", "precision that ran, read back from the runtime")
     threads: int | None = column(CASE, "", "threads that were asked for, of each inference")
@@ -132,6 +134,12 @@ class Row:
     p99_under_load_ms: float | None = column(RESULT, "ms", "99th percentile of the same; empty below 662 samples")
     host_ms: float | None = column(
         RESULT, "ms", "median of the host's wall time where a device's own clock gives the latency"
+    )
+    device_mhz: float | None = column(RESULT, "MHz", "the device's clock, median over the ends of blocks")
+    throttle: str | None = column(RESULT, "", "what slowed the device while blocks ran; such a row is noisy")
+    device_others: int | None = column(RESULT, "", "processes on the device that were not this run's")
+    energy_mj: float | None = column(
+        RESULT, "mJ", "energy of one inference on the device, where it counts energy; by a second of them, back to back"
     )
     first_ms: float | None = column(RESULT, "ms", "first inference after loading, median over launches")
     second_ms: float | None = column(RESULT, "ms", "second inference, median over launches")

@@ -19,6 +19,8 @@ from bench.machine import environment
 from bench.machine.doctor import Symptom, examine
 
 LOG_BYTES = 8000
+# A killed process ends at once, unless a driver holds it in the kernel: then it is left there, and the others go on.
+END_S = 30.0
 
 
 class LocalProcess:
@@ -49,6 +51,7 @@ class LocalProcess:
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self.pid = self._process.pid
+        self._left = False
 
     def fileno(self) -> int:
         """Return the descriptor of its stdout."""
@@ -70,8 +73,10 @@ class LocalProcess:
         return self._process.poll()
 
     def wait(self) -> int:
-        """Return its exit code, or the negative number of the signal that ended it."""
-        return self._process.wait()
+        """Return its exit code, or the negative number of the signal that ended it, or is to end it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(0 if self._left else None)
+        return -signal.SIGKILL
 
     def out_of_memory(self) -> bool:
         """Tell whether the kernel has killed for want of memory since this process began."""
@@ -84,12 +89,16 @@ class LocalProcess:
 
     def kill(self) -> None:
         """End it at once, with whatever it has started."""
-        if self._process.poll() is None:
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                self._process.kill()
-        self._process.wait()
+        if self._left or self._process.poll() is not None:
+            return
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            self._process.kill()
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._left = True
 
     def close(self) -> None:
         """End it and close pipes and log."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import backends
+from bench.backends.base import Capabilities
 from bench.base.errors import Unsupported
 from bench.graph.floor import Group, groups_of
 from bench.machine import roofs as store
@@ -160,7 +161,36 @@ def test_onnxruntime_has_a_roof(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [s.array_bytes for s in found.streams][-1] == 1 << 22
 
 
-def test_a_backend_without_a_roofline_says_so() -> None:
-    ref = replace(backends.resolve("fake"), name="torch")
-    with pytest.raises(Unsupported, match="torch has no roofline here"):
-        measure.measure(ref, 1)
+def test_a_backend_without_a_roofline_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends.get("fake"), "capabilities", Capabilities(graph=True), raising=False)
+    with pytest.raises(Unsupported, match="fake has no roofline here") as found:
+        measure.measure(backends.resolve("fake"), 1)
+    assert found.value.hint == "onnxruntime, openvino, torch have one"
+
+
+def test_torch_has_a_roof_of_the_same_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(graphs, "ARRAY_BYTES", (1 << 22,))
+    monkeypatch.setattr(graphs, "GEMM_SIDES", (256,))
+    monkeypatch.setattr(graphs, "CONVOLUTIONS", ((3, 64, 28), (1, 64, 28)))
+    found = measure.measure(backends.resolve("torch"), 1, protocol=RooflineProtocol(most_rounds=2, stream_blocks=1))
+    assert (found.precision, found.threads, found.device) == ("fp32", 1, "cpu")
+    assert {c.macs for c in found.compute} == {256**3, 4 * 64 * 64 * 9 * 28 * 28, 4 * 64 * 64 * 28 * 28}
+    assert [s.array_bytes for s in found.streams] == [1 << 22]
+
+
+def test_a_device_of_thousands_of_lanes_gets_larger_probes() -> None:
+    cpu, gpu = graphs.compute_probes(), graphs.compute_probes(large=True)
+    assert set(cpu) < set(gpu)
+    assert ("gemm", max(graphs.LARGE_GEMM_SIDES)) in gpu.values()
+    torch = backends.get("torch")
+    asked = [
+        torch.accelerated(backends.resolve(f"torch:device={place}", here=False).options) for place in ("cpu", "cuda:1")
+    ]
+    assert asked == [False, True]
+
+
+def test_a_roof_of_another_device_is_not_this_ones(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path / "cache"))
+    assert row_under(tiny, replace(roof(), device="fake")).attainable_share is not None
+    assert row_under(tiny, replace(roof(), device="another card")).attainable_share is None
