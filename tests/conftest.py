@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import hypothesis
-import numpy as np
 import pytest
 
 from bench.artifact.artifact import Artifact
@@ -92,28 +91,14 @@ def counted(cache_folder: Path) -> Iterator[None]:
         yield
 
 
-def tiny_model(weights_seed: int = 0, *, batch: object = 1, inputs: int = 1):
-    """A network of four matrix operators on ``[batch, 3, 16, 16]``: 3x3, depthwise, 1x1 with 18 channels, product."""
-    from onnx import TensorProto, helper, numpy_helper
+def tiny_model(weights_seed: int = 0, *, batch: str = ""):
+    """The conformance kit's network, its four matrix operators 3x3, depthwise, 1x1 and a product; with a free axis."""
+    from bench.backends.sample import model
 
-    rng = np.random.default_rng(weights_seed)
-    shapes = {"w1": (16, 3, 3, 3), "w2": (16, 1, 3, 3), "w3": (18, 16, 1, 1), "w4": (10, 18)}
-    weights = [numpy_helper.from_array(rng.standard_normal(s).astype(np.float32) * 0.3, n) for n, s in shapes.items()]
-    nodes = [
-        helper.make_node("Conv", ["x", "w1"], ["a"], "first", strides=[2, 2], pads=[1, 1, 1, 1]),
-        helper.make_node("Relu", ["a"], ["b"], "relu"),
-        helper.make_node("Conv", ["b", "w2"], ["c"], "depthwise", group=16, pads=[1, 1, 1, 1]),
-        helper.make_node("Conv", ["c", "w3"], ["d"], "pointwise"),
-        helper.make_node("GlobalAveragePool", ["d"], ["e"], "pool"),
-        helper.make_node("Flatten", ["e"], ["f"], "flatten"),
-        helper.make_node("Gemm", ["f", "w4"], ["y"], "classifier", transB=1),
-    ]
-    shape = [batch, 3, 16, 16]
-    values = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
-    values += [helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, shape) for i in range(1, inputs)]
-    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 10])
-    graph = helper.make_graph(nodes, "tiny", values, [output], weights)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    made = model(weights_seed)
+    for value in (*made.graph.input, *made.graph.output) if batch else ():
+        value.type.tensor_type.shape.dim[0].dim_param = batch
+    return made
 
 
 TINY_MACS = 16 * 64 * 27 + 16 * 64 * 9 + 18 * 64 * 16 + 10 * 18

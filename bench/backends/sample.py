@@ -20,10 +20,11 @@ def sample() -> Artifact:
     return made(cache.folder("samples") / NAME, _write)
 
 
-def _model() -> OnnxModel:
+def model(seed: int = 0) -> OnnxModel:
+    """Return the network, with weights of a seed: ``[1, 3, 16, 16]`` through 3x3, depthwise, 1x1, product."""
     from onnx import TensorProto, helper, numpy_helper
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     weights = [numpy_helper.from_array(rng.standard_normal(s).astype(np.float32) * 0.3, n) for n, s in SHAPES.items()]
     nodes = [
         helper.make_node("Conv", ["x", "w1"], ["a"], "first", strides=[2, 2], pads=[1, 1, 1, 1]),
@@ -46,12 +47,12 @@ def _write(folder: Path) -> None:
 
     from bench.graph.complexity import count
 
-    model, path = _model(), folder / "model.onnx"
-    onnx.save(model, path)
+    network, path = model(), folder / "model.onnx"
+    onnx.save(network, path)
     x = np.random.default_rng(1).standard_normal((1, 3, 16, 16)).astype(np.float32)
-    (y,) = ReferenceEvaluator(model).run(None, {"x": x})
+    (y,) = ReferenceEvaluator(network).run(None, {"x": x})
     np.savez(folder / "reference.npz", input_0=x, output_0=y)
-    found = count(model)
+    found = count(network)
     Artifact(
         folder="",
         model=NAME,
