@@ -89,6 +89,11 @@ def test_a_python_file_that_does_not_do(net: str, function: str, error: type[Ben
     assert says in caught.value.message + caught.value.hint
 
 
+def test_what_fp32_costs_is_measured_against_float64(net: str) -> None:
+    made = ensure(Network(zoo.resolve(f"{net}:build")), 0)
+    assert 0 < made.noise < 1e-5
+
+
 def test_an_onnx_file_stays_where_it_is(tiny: Path) -> None:
     artifact = export.ensure(case(str(tiny)))
     assert artifact.path == tiny
