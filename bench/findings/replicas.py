@@ -18,7 +18,9 @@ def printed(side: Side, paper: str, source: str) -> PublishedNetwork | None:
     if side.model.startswith(("stack/", "variant/")):
         return None
     model = zoo.resolve(side.model)
-    rows = _rows(paper.partition(" (")[0].lower(), model.canonical, side.resolution or model.resolution)
+    name = LABELS.get(model.canonical, model.canonical)
+    found = _rows().get((name, side.resolution or model.resolution or 0), [])
+    rows = [row for row in found if row.source.lower().startswith(paper.partition(" (")[0].lower())]
     return next((row for row in rows if _table(row.source) in source), next(iter(rows), None))
 
 
@@ -37,14 +39,11 @@ def _table(source: str) -> str:
 
 
 @cache
-def _rows(paper: str, model: str, resolution: int | None) -> tuple[PublishedNetwork, ...]:
-    label = LABELS.get(model)
-    return tuple(
-        row
-        for row in networks()
-        if row.macs
-        and row.source.lower().startswith(paper)
-        and "early" not in row.source
-        and row.resolution == resolution
-        and (row.label == label or (row.model and zoo.resolve(row.model).canonical == model))
-    )
+def _rows() -> dict[tuple[str, int], list[PublishedNetwork]]:
+    """Return the rows that print MACs, by model (or label, where the zoo has none) and resolution."""
+    found: dict[tuple[str, int], list[PublishedNetwork]] = {}
+    for row in networks():
+        if row.macs and "early" not in row.source:
+            name = zoo.resolve(row.model).canonical if row.model else row.label
+            found.setdefault((name, row.resolution), []).append(row)
+    return found

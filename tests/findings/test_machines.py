@@ -70,7 +70,7 @@ def test_show_takes_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     from bench.findings import catalog
 
     monkeypatch.setattr(catalog, "catalog", lambda: {"F": FINDING})
-    files = [evidence(tmp_path / f"{arch}.jsonl", factor, arch) for arch, factor in (("zen4", 2.0), ("icelake", 2.1))]
+    files = [evidence(tmp_path / f"{arch}.jsonl", factor, arch) for arch, factor in (("zen4", 2.0), ("icelake", 2.4))]
     said = run("show", *files)
     assert "same direction" in said.stdout
     assert "1 effects on several machines" in said.stderr

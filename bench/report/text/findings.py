@@ -128,8 +128,8 @@ def answer(results: Sequence[Result], evidence: Evidence, pairs: Sequence[Pair],
     counts = Counter(r.verdict for r in published)
     holds = sum(n for verdict, n in counts.items() if verdict.startswith(TRANSFERS))
     told.append(
-        f"Of {len(published)} published effects on time, none of which was measured under the conditions of this "
-        f"machine, the direction transfers for {holds}, the size for {counts[TRANSFERS]}; "
+        f"Of {len(published)} published effects on time, {sum(r.like for r in published) or 'none'} of which was measured "
+        f"under the conditions of this machine, the direction transfers for {holds}, the size for {counts[TRANSFERS]}; "
         f"{counts[STAYS]} do not transfer and {counts[INCONCLUSIVE]} are open."
     )
     told += _guideline(results)

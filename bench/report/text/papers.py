@@ -6,9 +6,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 
 from bench.base.escape import markdown, markdown_cell
 from bench.findings.catalog import catalog
+from bench.findings.conditions import Conditions
 from bench.findings.evaluate import Result
 from bench.findings.finding import OURS, PRINTED, TIME, Finding
 from bench.findings.verdict import VERDICTS
@@ -86,7 +88,9 @@ def _section(mine: Sequence[Result]) -> list[str]:
 def _conditions(device: str, there: str, rs: Sequence[Result]) -> str:
     if not there:
         return "Counted, not measured."
-    here = " / ".join(dict.fromkeys(str(r.here) for r in rs))
+    mine = [r.here for r in rs if r.here]
+    joined = (" / ".join(dict.fromkeys(getattr(one, f.name) for one in mine)) for f in fields(Conditions))
+    here = str(Conditions(*joined))
     if all(is_ours(r) for r in rs):
         return f"Here: {markdown(here)}. Nothing is published."
     return f"Here: {markdown(here)}. Published: {f'{markdown(device)}, ' if device else ''}{markdown(there)}."
@@ -97,7 +101,7 @@ def _table(rs: Sequence[Result]) -> list[str]:
     backends = list(dict.fromkeys(r.backend for r in rs))
     channels = any(r.experiment and r.experiment.channels for r in rs)
     macs = any(r.macs and None not in r.macs for r in rs)
-    head = ["experiment", *(["channels"] if channels else []), *(["M MACs"] if macs else []), "published"]
+    head = ["experiment", *(["channels"] if channels else []), *(["M MACs, both"] if macs else []), "published"]
     head += [f"{name or 'counted'} | verdict" for name in backends]
     lines = [f"| {' | '.join(head)} |", "| " + " | ".join("---" for _ in " | ".join(head).split(" | ")) + " |"]
     rows: dict[str, dict[str, Result]] = {}

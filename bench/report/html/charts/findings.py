@@ -39,6 +39,7 @@ MISSING = "No evidence of published effects was found. `bench findings run --qui
 HEIGHT = 400
 WIDEST = 8.0  # times beyond the outermost effect: a wider interval ends at the edge of the plot
 NAME = 64  # characters
+LEAST = 1e-4  # of an effect: an interval may reach to nothing, a logarithmic axis not
 UNTOLD = "not told"
 LOOKS = {
     KINDS[0]: (VERMILION, "square"),
@@ -64,12 +65,11 @@ def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
     ends = [r[k] for r in records for k in ("lo", "hi")]
     up = around([*marks, *(v for v in ends if min(marks) / WIDEST <= v <= max(marks) * WIDEST)], 1.1)
     kinds = [kind for kind in LOOKS if any(r["published_on"] == kind for r in records)]
-    color = alt.Color(
-        "published_on:N",
-        scale=alt.Scale(domain=kinds, range=[LOOKS[k][0] for k in kinds]),
-        legend=alt.Legend(title="published on", columns=COLUMNS),
+    legend = alt.Legend(columns=COLUMNS)
+    color, shape = (
+        channel("published_on:N", scale=alt.Scale(domain=kinds, range=[LOOKS[k][i] for k in kinds]), legend=legend)
+        for i, channel in enumerate((alt.Color, alt.Shape))
     )
-    shape = alt.Shape("published_on:N", scale=alt.Scale(domain=kinds, range=[LOOKS[k][1] for k in kinds]))
     x = alt.X("published:Q", **log_axis("published effect", across))
     y = alt.Y("effect:Q", **log_axis("effect here", up))
     last = min(across[1], up[1])
@@ -112,7 +112,7 @@ def records_of(results: Sequence[Result]) -> list[Record]:
             continue
         turned = e.printed < 1
         effect = result.found.inverse if turned else result.found
-        ratio, lo, hi = (round(value, 4) for value in effect.ratios)
+        ratio, lo, hi = (max(LEAST, round(value, 4)) for value in effect.ratios)
         backend = clip(f", {row['backend']}" if row["backend"] else "", NAME // 2)
         found.append(
             {

@@ -76,9 +76,7 @@ def chart(pairs: Sequence[Pair], width: int = 520) -> Drawn:
 
     def half(number: int, dy: int) -> alt.Chart:
         there: alt.Chart = of_bars.transform_filter(f"datum.row % 3 == {number}").mark_bar(height=9, yOffset=dy)
-        return there.encode(
-            x=alt.X("from:Q", axis=x, scale=scale), x2="to:Q", y=y, color=color, order=alt.Order("from:Q")
-        )
+        return there.encode(x=alt.X("from:Q", axis=x, scale=scale), x2="to:Q", y=y, color=color)
 
     at = {"y": y, "x": alt.X("lo:Q", axis=x, scale=scale)}
     layers = alt.layer(
