@@ -184,6 +184,7 @@ def _measured(
         return untold(f"not measured yet: {n} of at least {LEAST} replicates")
     found = another(found_in, spread, confidence)
     timed = experiment.quantity == TIME
+    ms = evidence.latencies_ms(cases[0].id, cases[1].id) if timed else (None, None)
     inspected = [evidence.inspected(case.id) for case in cases]
     padded = [_padding(one) for one in inspected]
     precision = next((one["effective"]["precision"] for one in inspected if one), "")
@@ -195,8 +196,8 @@ def _measured(
         backend.canonical,
         found,
         judge(experiment, found),
-        a_ms=evidence.latency_ms(cases[0].id) if timed else None,
-        b_ms=evidence.latency_ms(cases[1].id) if timed else None,
+        a_ms=ms[0],
+        b_ms=ms[1],
         padding=padded[1] / padded[0] if len(padded) == 2 and padded[0] and padded[1] else None,
         here=conditions.here(cases[0], str(evidence.header.get("environment", {}).get("arch", "")), precision),
         there=conditions.published(experiment.device, cases[0]),
@@ -246,7 +247,8 @@ def judge(experiment: Experiment, found: Effect) -> str:
     """Return the grade of an experiment's effect."""
     if experiment.quantity in SHARES and experiment.published is not None:
         return grade_share(found, experiment.published, experiment.within)
-    return grade(found, experiment.log_published, experiment.direction, experiment.equals, experiment.within)
+    e = experiment
+    return grade(found, e.log_published, e.direction, e.equals, e.within, e.blur)
 
 
 def cases_of(findings: Iterable[Finding], backend: BackendRef, quantities: Sequence[str]) -> list[Case]:

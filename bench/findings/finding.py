@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 
 from bench.findings.side import Side
 from bench.papers.claims import Claim
+from bench.papers.figures import half_unit
 
 # What an experiment measures or counts.
 TIME = "latency"
@@ -31,7 +32,8 @@ class Experiment:
     `equals` asks whether the published figure is met within the factor `within` (of a share: within so many points);
     without it the question is whether there is such an effect at all. A share has one side, `a`. `device` names what
     the published figure was measured on; `channels` is "paper" or "aligned" where an experiment is done twice, "both"
-    where the paper's are aligned. `quick` and `core` put it into those suites.
+    where the paper's are aligned. `quick` and `core` put it into those suites. `blur` is how far rounding to the printed
+    digits may have moved the log of the published effect.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Experiment:
     quick: bool = False
     core: bool = False
     origin: str = DERIVED
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         if self.quantity not in QUANTITIES:
@@ -93,6 +96,7 @@ class More(TypedDict, total=False):
     quick: bool
     core: bool
     origin: str
+    blur: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,11 @@ class Finding:
         kept = tuple(e for e in self.experiments if wanted(e))
         headline = self.headline if any(e.name == self.headline for e in kept) else kept[0].name if kept else ""
         return replace(self, experiments=kept, headline=headline) if kept else None
+
+
+def blur(*cells: float) -> float:
+    """Return how far rounding may have moved the log of a ratio of printed cells: 2.3 over 2.2 may be none at all."""
+    return math.fsum(half_unit(str(cell), None) / cell for cell in cells)
 
 
 def of(claim: Claim, *experiments: Experiment, reason: str = "", note: str = "") -> Finding:

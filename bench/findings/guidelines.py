@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bench.findings.finding import Experiment, Finding, More
+from bench.findings.finding import Experiment, Finding, More, blur
 from bench.findings.side import Side
 from bench.plan.zoo import resolve
 
@@ -110,7 +110,8 @@ def g1(device: str, scales: Sequence[int] = SCALES, side: int | None = None, thr
             core = scale == (1 if device == GPU else 2)
             published = first[i] / speeds[i]
             b = Side(f"stack/g1:c1={scale * c1},c2={scale * c2}", threads, resolution=side)
-            paper = Experiment(name, base, b, published, device, channels="paper", quick=quick, core=core)
+            more = More(channels="paper", quick=quick, core=core, blur=blur(first[i], speeds[i]))
+            paper = Experiment(name, base, b, published, device, **more)
             aligned = aligned_pair(scale * c, c2 / c1)
             b = Side(f"stack/g1:c1={aligned[0]},c2={aligned[1]}", threads, resolution=side) if aligned else b
             yield from _twice(paper, base, b, per_mac=True)
@@ -131,7 +132,8 @@ def g2(device: str, scales: Sequence[int] = SCALES, side: int | None = None, thr
             wide = divisible(scale * channels, groups)
             b = Side(f"stack/conv:c={wide},groups={groups}", threads, resolution=side)
             per_mac = wide != scale * channels
-            more = More(channels="paper", per_mac=per_mac, quick=quick, core=scale == 1)
+            rounded = blur(first[i], speeds[i])
+            more = More(channels="paper", per_mac=per_mac, quick=quick, core=scale == 1, blur=rounded)
             paper = Experiment(name, base, b, published, device, **more)
             aligned = aligned_groups(scale * c, groups)
             b = Side(f"stack/conv:c={aligned},groups={groups}", threads, resolution=side) if aligned else b
@@ -156,7 +158,7 @@ def g3(
                 for channels in (int(exact), round(exact / BLOCK) * BLOCK)
             ]
             per_mac = int(exact) != exact
-            more = More(channels="paper", per_mac=per_mac, quick=quick, core=i == 0)
+            more = More(channels="paper", per_mac=per_mac, quick=quick, core=i == 0, blur=blur(first, speeds[i]))
             paper = Experiment(name, base, sides[0], published, device, **more)
             yield from _twice(paper, base, sides[1], per_mac)
 
@@ -184,7 +186,9 @@ def g4(
                 for m in (inner, max(BLOCK, inner))
             )
             published = speeds[i] / G4[device][True, True][i]
-            paper = Experiment(name, bare, whole, published, device, channels="paper", quick=quick, core=True)
+            rounded = blur(speeds[i], G4[device][True, True][i])
+            more = More(channels="paper", quick=quick, core=True, blur=rounded)
+            paper = Experiment(name, bare, whole, published, device, **more)
             yield from _twice(paper, bare16, whole16, per_mac=False)
 
 

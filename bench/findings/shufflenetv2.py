@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from bench.findings import guidelines
-from bench.findings.finding import FIGURE, SHARE, Experiment, Finding, counted, direction, of, share, slower
+from bench.findings.finding import FIGURE, SHARE, Experiment, Finding, blur, counted, direction, of, share, slower
 from bench.findings.guidelines import ARM, GPU, PAPER
 from bench.findings.side import Side
 from bench.papers.claims import claim
@@ -60,7 +61,7 @@ def table8(level: int, other: str, device: str) -> Experiment:
     batch = 8 if device == GPU else 1
     a, b = (Side(model, batch=batch, resolution=rows[model][2]) for model in (first, other))
     fast, slow = (rows[model][0] if device == GPU else rows[model][1] for model in (first, other))
-    return slower(a, b, fast / slow, device, core=device == ARM)
+    return slower(a, b, fast / slow, device, core=device == ARM, blur=blur(fast, slow))
 
 
 def levels() -> list[Finding]:
@@ -103,7 +104,8 @@ def findings() -> list[Finding]:
         of(claim("SV2-09"), *_pick(guidelines.g2(GPU, (1,)), "8 groups")),
         of(claim("SV2-10"), *_pick(guidelines.g2(ARM, (1, 2)), "8 groups")),
         of(claim("SV2-11"), *_pick(guidelines.g3(GPU, (0,)), "4 fragments")),
-        of(claim("SV2-12"), *_pick(guidelines.g3(ARM, (0,)), "")),
+        # The claim is that it costs little: what costs nothing meets it, too.
+        of(claim("SV2-12"), *(replace(e, equals=True, within=1.1) for e in guidelines.g3(ARM, (0,)))),
         of(
             claim("SV2-13"),
             *(

@@ -90,14 +90,20 @@ class Evidence:
                 together.setdefault(tuple(numbers), []).append(self.sessions(a, b))
         return learn(together.values())
 
-    def latency_ms(self, id: str) -> float | None:
-        """Return the geometric mean of a case's latency over its replicates."""
-        logs = [
-            math.log(latency_ns(replicate["sides"][id]))
-            for replicate in self.replicates
-            if "blocks" in replicate["sides"].get(id, {})
-        ]
-        return math.exp(math.fsum(logs) / len(logs)) / 1e6 if logs else None
+    def latencies_ms(self, a: str, b: str) -> tuple[float | None, float | None]:
+        """Return the geometric mean latency of two cases over the replicates that have both.
+
+        Those of either alone may be of another hour, when the machine was faster.
+        """
+        shared = set(self._waves.get(a, ())) & set(self._waves.get(b, ()))
+        both = [self.replicates[number]["sides"] for number in sorted(shared)]
+        both = [sides for sides in both if "blocks" in sides[a] and "blocks" in sides[b]]
+        if not both:
+            return None, None
+        first, second = (
+            math.exp(math.fsum(math.log(latency_ns(sides[id])) for sides in both) / len(both)) / 1e6 for id in (a, b)
+        )
+        return first, second
 
     def inspected(self, id: str) -> Inspected | None:
         """Return what the runtime said of a case, if it was asked."""

@@ -15,7 +15,8 @@ inconclusive              otherwise
 
 A claim of a direction alone has p = 0 and ends at *same direction*. A claim of a figure ("equals", such as "no cost", a
 count, and any published effect within m) agrees where the whole interval lies within a factor of it; outside it is
-weaker, stronger or opposite as above, or *differs* where the published effect is none. A share is held against the
+weaker, stronger or opposite as above, or *differs* where the published effect is none. What rounding may have moved the published effect by widens every bound of
+it: 2.3 over 2.2 images per second is none at all. A share is held against the
 published one in points, because one is bounded: 0.70 is as far from 0.50 as 0.90 is.
 
 Where the effect was not measured under the published conditions (`bench.findings.conditions`) nothing is reproduced or
@@ -59,7 +60,12 @@ def exact(log: float) -> Effect:
 
 
 def grade(
-    found: Effect, published: float | None, direction: int = 0, equals: bool = False, within: float = 1.05
+    found: Effect,
+    published: float | None,
+    direction: int = 0,
+    equals: bool = False,
+    within: float = 1.05,
+    blur: float = 0.0,
 ) -> str:
     """Grade an effect by the rule of this module.
 
@@ -69,14 +75,15 @@ def grade(
         direction: +1 or -1 where `published` is None.
         equals: the claim is the figure itself.
         within: the factor in which a figure counts as met.
+        blur: how far rounding to the printed digits may have moved the log of the published effect.
     """
     p = published or 0.0
-    none = published is not None and abs(p) <= MARGIN
+    none = published is not None and abs(p) <= max(MARGIN, blur)
     sign = -1 if p < 0 or (published is None and direction < 0) else 1
     lo, hi = (found.lo, found.hi) if sign > 0 else (found.hi, found.lo)
     lo, hi, p = sign * lo, sign * hi, sign * p
     if equals or none:
-        tolerance = math.log(within)
+        tolerance = math.log(within) + blur
         if p - tolerance <= lo and hi <= p + tolerance:
             return AGREES
         if not (hi < p - tolerance or lo > p + tolerance):
@@ -85,7 +92,7 @@ def grade(
             return DIFFERS
         low, high = p - tolerance, p + tolerance
     else:
-        low, high = (1 - BAND) * p, (1 + BAND) * p
+        low, high = (1 - BAND) * p - blur, (1 + BAND) * p + blur
     if hi < -MARGIN:
         return OPPOSITE
     if lo > MARGIN:
@@ -95,7 +102,7 @@ def grade(
             return WEAKER
         if lo > high:
             return STRONGER
-        return AGREES if lo >= p / 2 and hi <= 2 * p else SAME
+        return AGREES if lo >= p / 2 - blur and hi <= 2 * p + blur else SAME
     return NONE if hi < max(MARGIN, p / 2) else INCONCLUSIVE
 
 

@@ -132,6 +132,15 @@ def test_the_scales_of_pplcnet_are_judged_by_how_flat_they_are() -> None:
     assert math.isclose(first.printed or 0, (1.74 / 2.46) / (18 / 161))
 
 
+def test_a_claim_that_it_costs_little_is_met_by_what_costs_nothing() -> None:
+    from bench.findings.evaluate import judge
+    from bench.findings.verdict import AGREES, exact
+
+    assert all(judge(e, exact(0.0)) == AGREES for e in catalog()["SV2-12"].experiments if (e.printed or 2) < 1.1)
+    assert all(judge(e, exact(math.log(2))) != AGREES for e in catalog()["SV2-12"].experiments)
+    assert catalog()["MV3-02"].experiments[0].equals
+
+
 def test_headlines_are_the_papers_own() -> None:
     assert catalog()["G1"].headline == "1:12, x1, GTX 1080Ti"
     assert "1:12" in catalog()["SV2-08"].headline

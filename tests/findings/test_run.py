@@ -158,6 +158,29 @@ def test_turns_beside_a_neighbour_are_left_out_together() -> None:
     assert log_ratio(a, {"error": "x", "status": "oom"}) is None
 
 
+def test_latencies_beside_an_effect_are_of_its_own_replicates() -> None:
+    evidence = store.Evidence()
+    for sides in ({"a": side(1.0), "b": side(2.0)}, {"a": side(9.0)}, {"b": {"error": "x", "status": "oom"}}):
+        evidence.add({"kind": "wave", "backend": "fake", "sides": sides})
+    assert evidence.latencies_ms("a", "b") == (pytest.approx(1.0), pytest.approx(2.0))
+    assert evidence.latencies_ms("a", "c") == (None, None)
+
+
+def test_sessions_are_told_apart_by_time_or_by_what_lies_between() -> None:
+    def waves(times: list[float | None], others: int) -> store.Evidence:
+        evidence = store.Evidence()
+        for at in times:
+            evidence.add({"kind": "wave", "backend": "fake", "sides": {"a": side(1.0), "b": side(2.0)}}
+                         | ({} if at is None else {"at": at}))  # fmt: skip
+            for _ in range(others):
+                evidence.add({"kind": "wave", "backend": "fake", "sides": {"c": side(1.0)}})
+        return evidence
+
+    assert [len(s) for s in waves([0.0, 60.0, 4000.0], 0).sessions("a", "b")] == [2, 1]
+    assert [len(s) for s in waves([None, None], 5).sessions("a", "b")] == [2]
+    assert [len(s) for s in waves([None, None], 20).sessions("a", "b")] == [1, 1]
+
+
 def test_experiments_that_share_a_side_share_its_replicates() -> None:
     widths = [0.3, 0.4, 0.5, 0.6]
     es = [replace(TWICE, name=str(w), b=Side(f"mobilenetv1:width={w}")) for w in widths]

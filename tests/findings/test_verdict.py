@@ -61,7 +61,7 @@ def test_the_opposite_is_told(e: Experiment) -> None:
     if e.quantity in SHARES:
         assert judge(e, exact(math.log(1 - math.exp(p)))) == (DIFFERS if abs(1 - 2 * math.exp(p)) > 0.1 else AGREES)
         return
-    none = abs(p) <= MARGIN
+    none = abs(p) <= max(MARGIN, e.blur)
     turned = -math.copysign(0.5, p) if none else -max(abs(p), 2 * MARGIN) * math.copysign(1, p)
     assert judge(e, around(turned, 1e-4)) == (DIFFERS if none else OPPOSITE)
 
@@ -71,7 +71,7 @@ def test_no_effect_at_all_is_none_where_one_is_published(e: Experiment) -> None:
     p = abs(target(e))
     if e.quantity in SHARES:
         return
-    close = p <= MARGIN or (e.equals and p <= math.log(e.within))
+    close = p <= max(MARGIN, e.blur) or (e.equals and p <= math.log(e.within) + e.blur)
     assert judge(e, around(0.0, 1e-4)) == (AGREES if close else NONE)
 
 
@@ -112,6 +112,20 @@ def test_equals_needs_the_whole_interval_inside() -> None:
     assert grade(exact(math.log(2.6)), p, equals=True) == STRONGER
     assert grade(around(math.log(2.3), 0.1), p, equals=True) == INCONCLUSIVE
     assert grade(exact(-p), p, equals=True) == OPPOSITE
+
+
+def test_rounding_widens_what_is_published() -> None:
+    """2.3 over 2.2 may have been 2.25 over 2.25; 2.3 over 1.8 is an effect of 1.22 to 1.34."""
+    from bench.findings.finding import blur
+
+    assert blur(2.3, 2.2) == pytest.approx(0.05 / 2.3 + 0.05 / 2.2)
+    assert blur(40.0, 57) == pytest.approx(0.05 / 40 + 0.5 / 57)
+    nothing = around(0.0, 1e-4)
+    assert grade(nothing, math.log(2.3 / 2.2), blur=blur(2.3, 2.2)) == AGREES
+    p, rounded = math.log(2.3 / 1.8), blur(2.3, 1.8)
+    assert grade(around(1.3 * p, 1e-4), p) == STRONGER
+    assert grade(around(1.3 * p, 1e-4), p, blur=rounded) == AGREES
+    assert grade(nothing, p, blur=rounded) == NONE
 
 
 def test_shares_are_compared_in_points() -> None:
