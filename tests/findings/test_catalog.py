@@ -98,7 +98,7 @@ def test_ten_pairs_are_within_a_tenth_of_each_others_macs() -> None:
     printed = {
         (row.model and resolve(row.model).canonical): row.macs.value
         for row in networks()
-        if row.macs and "bn2" not in row.counting.terms
+        if row.macs and row.resolution == 224 and "bn2" not in row.counting.terms
     }
     for e in finding.experiments:
         assert e.b is not None

@@ -62,7 +62,8 @@ def test_the_opposite_is_told(e: Experiment) -> None:
         assert judge(e, exact(math.log(1 - math.exp(p)))) == (DIFFERS if abs(1 - 2 * math.exp(p)) > 0.1 else AGREES)
         return
     none = abs(p) <= max(MARGIN, e.blur)
-    turned = -math.copysign(0.5, p) if none else -max(abs(p), 2 * MARGIN) * math.copysign(1, p)
+    far = 2 * (math.log(e.within) + e.blur) if e.equals else 0.0
+    turned = -math.copysign(0.5, p) if none else -max(abs(p), 2 * MARGIN, far) * math.copysign(1, p)
     assert judge(e, around(turned, 1e-4)) == (DIFFERS if none else OPPOSITE)
 
 

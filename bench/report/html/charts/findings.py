@@ -56,8 +56,12 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
 
 
 def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
-    """Draw a mark per distinct effect on time whose size is published; None where there is none."""
-    records = records_of([r for r in distinct(results) if r.experiment and r.experiment.quantity == TIME])
+    """Draw a mark per distinct effect on time whose size is published; None where there is none.
+
+    Variations of an experiment that its paper did not make are left out.
+    """
+    own = [r for r in distinct(results) if r.experiment and r.experiment.quantity == TIME and not r.experiment.varied]
+    records = records_of(own)
     if not records:
         return None
     across = around([1.0, *(r["published"] for r in records)], 1.1)
