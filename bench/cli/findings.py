@@ -109,8 +109,7 @@ def run_findings(
 
     from bench.base.errors import UsageError
     from bench.cli import _fleet
-    from bench.findings import store
-    from bench.findings import catalog
+    from bench.findings import catalog, store
     from bench.findings.fleet import Part
     from bench.findings.run import Campaign
     from bench.measure.cases import backend_of
@@ -118,7 +117,8 @@ def run_findings(
 
     if quick and suite:
         raise UsageError("--quick and --suite are two suites", "leave one of them out")
-    findings = catalog.suite("quick" if quick else suite, ids) if quick or suite else catalog.select(ids)
+    name = "quick" if quick else suite
+    findings = catalog.suite(name, ids) if name else catalog.select(ids)
     if not findings:
         left = "--quick is for G1, G2, G3 and G4" if quick else f"none of {', '.join(ids)} is in --suite {suite}"
         raise UsageError(left, f"leave {'--quick' if quick else '--suite'} out, or name others")

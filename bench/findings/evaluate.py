@@ -64,7 +64,7 @@ class Result:
 
     @property
     def comparison(self) -> tuple[str, ...]:
-        """Name what is held against what: one measurement against one device's figure counts once, whoever claims it."""
+        """Name what is held against what: a measurement against a device's figure counts once, whoever claims it."""
         device = self.experiment.device if self.experiment else ""
         ours = "ours" if self.experiment and self.experiment.origin == OURS else ""
         return (*self.measurement, device, ours)

@@ -29,11 +29,11 @@ class Experiment:
 
     `published` is the same ratio from the paper (for speeds, A's over B's); None where the paper gives a direction
     only, then `direction` is +1 (B is larger) or -1. `per_mac` divides each side's latency by its multiply-adds.
-    `equals` asks whether the published figure is met within the factor `within` (of a share: within so many points);
+    `equals` asks whether the published figure is met within the factor `within` (a share: within so many points);
     without it the question is whether there is such an effect at all. A share has one side, `a`. `device` names what
     the published figure was measured on; `channels` is "paper" or "aligned" where an experiment is done twice, "both"
-    where the paper's are aligned. `quick` and `core` put it into those suites. `blur` is how far rounding to the printed
-    digits may have moved the log of the published effect.
+    where the paper's are aligned. `quick` and `core` put it into those suites. `blur` is how far rounding to the
+    printed digits may have moved the log of the published effect.
     """
 
     name: str
@@ -168,10 +168,9 @@ def direction(
     return Experiment(name or f"{right} against {left}", left, right, None, device, sign, **more)
 
 
-def follows(a: str | Side, b: str | Side, name: str, within: float = 1.1, **more: Unpack[More]) -> Experiment:
+def follows(a: str | Side, b: str | Side, name: str) -> Experiment:
     """Make our own question: is the time per MAC the same, as it would be if MACs told the time?"""
-    more = {"per_mac": True, **more}
-    return Experiment(name, _side(a), _side(b), 1.0, equals=True, within=within, origin=OURS, **more)
+    return Experiment(name, _side(a), _side(b), 1.0, per_mac=True, equals=True, within=1.1, origin=OURS)
 
 
 def counted(
@@ -201,9 +200,7 @@ def share(
     """Make the experiment "`quantity` of A is `published`, give or take `within` points"."""
     side = _side(a)
     name = name or f"{quantity}: {side}"
-    return Experiment(
-        name, side, None, published, device, equals=True, within=within, quantity=quantity, origin=origin
-    )
+    return Experiment(name, side, None, published, device, equals=True, within=within, quantity=quantity, origin=origin)
 
 
 def _side(given: str | Side) -> Side:

@@ -26,7 +26,12 @@ def findings() -> list[Finding]:
         ),
         of(claim("GN-03"), *ghosts),
         of(claim("GN-04"), reason="about a GPU beside a CPU: compare `bench rank` of both"),
-        of(claim("GN-05"), slower("ghostnetv1", "mobilenetv3:width=0.75", 32.2 / 31.1, PHONE, origin=FIGURE, blur=0.3 / 32.2 + 0.3 / 31.1)),
+        of(
+            claim("GN-05"),
+            slower(
+                "ghostnetv1", "mobilenetv3:width=0.75", 32.2 / 31.1, PHONE, origin=FIGURE, blur=0.3 / 32.2 + 0.3 / 31.1
+            ),
+        ),
         of(
             claim("G2-01"),
             reason="about a local self-attention that the authors tried and left out; its layers are not printed",

@@ -44,7 +44,8 @@ def side_by_side(evidence: Mapping[Path, Evidence], findings: Iterable[Finding])
             record: dict[str, Any] = {"id": id, "experiment": experiment, "backend": backend, "machines": len(mine)}
             record["published"] = None if first.experiment is None else first.experiment.printed
             for name in names.values():
-                ratios = mine[name].found.ratios if name in mine and mine[name].found else (None, None, None)
+                effect = mine[name].found if name in mine else None
+                ratios = effect.ratios if effect else (None, None, None)
                 labels = (name, f"{name} lo", f"{name} hi")
                 record |= {k: None if v is None else round(v, 4) for k, v in zip(labels, ratios, strict=True)}
             record["machines agree"] = agreement([result.found for result in mine.values() if result.found])

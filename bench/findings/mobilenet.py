@@ -89,7 +89,7 @@ def _v3() -> list[Finding]:
         of(
             claim("MV3-02"),
             slower(small, slim, 16.6 / 15.8, "Pixel 1", equals=True, within=1.1),
-            note="The latencies, which the claim calls comparable, of Table 3; the accuracy is quoted, never tested again.",
+            note="Latencies of Table 3, which the claim calls comparable; the accuracy is quoted, never tested again.",
         ),
         of(
             claim("MV3-03"),

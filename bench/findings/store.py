@@ -75,8 +75,10 @@ class Evidence:
         return found
 
     def _apart(self, one: int, other: int) -> bool:
-        times = [self.replicates[i].get("at") for i in (one, other)]
-        return other - one > APART if None in times else times[1] - times[0] > APART_S
+        before, after = (self.replicates[i].get("at") for i in (one, other))
+        if before is None or after is None:
+            return other - one > APART
+        return bool(after - before > APART_S)
 
     def spread(self) -> Spread:
         """Learn by what effects on this machine differ, from all cases that took turns."""

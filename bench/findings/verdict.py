@@ -15,9 +15,9 @@ inconclusive              otherwise
 
 A claim of a direction alone has p = 0 and ends at *same direction*. A claim of a figure ("equals", such as "no cost", a
 count, and any published effect within m) agrees where the whole interval lies within a factor of it; outside it is
-weaker, stronger or opposite as above, or *differs* where the published effect is none. What rounding may have moved the published effect by widens every bound of
-it: 2.3 over 2.2 images per second is none at all. A share is held against the
-published one in points, because one is bounded: 0.70 is as far from 0.50 as 0.90 is.
+weaker, stronger or opposite as above, or *differs* where the published effect is none. What rounding may have moved the
+published effect by widens every bound of it: 2.3 over 2.2 images per second may be none at all. A share is held against
+the published one in points, because one is bounded: 0.70 is as far from 0.50 as 0.90 is.
 
 Where the effect was not measured under the published conditions (`bench.findings.conditions`) nothing is reproduced or
 refuted: it *transfers* or *does not transfer*.

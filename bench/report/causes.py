@@ -1,8 +1,8 @@
 """Ten pairs of equal MACs: how long they take on every runtime, and where the time of each network goes.
 
-The ratio comes from replicates in which both took turns. The split is that of a table of kernels (`bench predict`): what
-the kernels of each cause take, timed alone, as a share of the network's latency; what no kernel accounts for is memory
-and dispatch. So the parts add up to the latency.
+The ratio comes from replicates in which both took turns. The split is that of a table of kernels (`bench predict`):
+what the kernels of each cause take, timed alone, as a share of the network's latency; what no kernel accounts for is
+memory and dispatch. So the parts add up to the latency.
 """
 
 from __future__ import annotations

@@ -48,10 +48,10 @@ def learn(groups: Iterable[Sequence[Sessions]]) -> Spread:
         moved = []
         for sessions in group:
             square = math.fsum(_square(session) for session in sessions)
-            df = sum(len(session) - 1 for session in sessions)
-            squares, freedom = squares + square, freedom + df
+            own = sum(len(session) - 1 for session in sessions)
+            squares, freedom = squares + square, freedom + own
             if len(sessions) > 1:
-                noise = (square + WITHIN_DF * WITHIN_SD**2) / (df + WITHIN_DF)
+                noise = (square + WITHIN_DF * WITHIN_SD**2) / (own + WITHIN_DF)
                 noise *= math.fsum(1 / len(session) for session in sessions) / len(sessions)
                 means = [math.fsum(session) / len(session) for session in sessions]
                 moved.append(_square(means) / (len(means) - 1) - noise)
@@ -75,11 +75,11 @@ def another(sessions: Sessions, spread: Spread, confidence: float = 0.95) -> Eff
     n = len(logs)
     if n < LEAST or not all(map(math.isfinite, logs)):
         raise ValueError(f"{n} samples give no interval")
-    freedom = n - len(sessions)
+    free = n - len(sessions)
     square = math.fsum(_square(session) for session in sessions)
-    inner = (square + WITHIN_DF * spread.within**2) / (freedom + WITHIN_DF) / n
+    inner = (square + WITHIN_DF * spread.within**2) / (free + WITHIN_DF) / n
     outer = spread.between**2 * math.fsum((len(session) / n) ** 2 for session in sessions)
-    df = (inner + outer) ** 2 / (inner**2 / (freedom + WITHIN_DF) + outer**2 / spread.df)  # Satterthwaite
+    df = (inner + outer) ** 2 / (inner**2 / (free + WITHIN_DF) + outer**2 / spread.df)  # Satterthwaite
     half = float(stdtrit(df, (1 + confidence) / 2)) * math.sqrt(inner + outer)
     mean = math.fsum(logs) / n
     return Effect(mean, mean - half, mean + half, n)

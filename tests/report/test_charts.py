@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,7 +18,7 @@ from bench.base.errors import UsageError
 from bench.base.escape import clip_middle
 from bench.findings.finding import TIME
 from bench.report.html.charts import latency_flops
-from bench.report.html.charts.theme import COLORS, Drawn, colors
+from bench.report.html.charts.theme import COLORS, colors
 from bench.report.html.data import Data, apart, gather
 from bench.report.html.kinds import KINDS
 from bench.report.html.page import compiled

@@ -20,7 +20,9 @@ from bench.stats.ratio import Effect
 A, B, C = (Side(f"stack/conv:c={c}") for c in (16, 18, 32))
 PAPER = Experiment("x", A, B, 2.0, "GTX 1080Ti", channels="paper", origin=PRINTED)
 ALIGNED = Experiment("x, aligned", A, C, 2.0, "GTX 1080Ti", channels="aligned")
-FINDING = Finding("G9", "things cost time", "Paper, Table 9", "GhostNet", (PAPER, ALIGNED), note="A note.", headline="x")
+FINDING = Finding(
+    "G9", "things cost time", "Paper, Table 9", "GhostNet", (PAPER, ALIGNED), note="A note.", headline="x"
+)
 HERE, THERE = Conditions("x86 CPU", "onnxruntime", "1", "1", "fp32"), Conditions("GPU", "cudnn")
 MACHINE = {"cpu": "Xeon", "microarchitecture": "icelake", "cores": 2, "hypervisor": "yes", "os": "Debian"}
 EVIDENCE = Evidence(header={"environment": MACHINE, "started_at": "2026-01-02T00:00:00"})
@@ -52,7 +54,9 @@ def test_the_page_has_machine_totals_table_and_reasons() -> None:
     assert "Measured on Xeon (icelake), 2 cores, virtual machine, Debian" in text
     assert "2 effects are listed, from 2 distinct measurements and 0 counts." in text
     assert "| GPU | 1 | 1 |" in text
-    assert "Things cost time (Paper, Table 9). Headline, x: 1.5 (1.49 to 1.52) in onnxruntime, transfers, weaker." in text
+    assert (
+        "Things cost time (Paper, Table 9). Headline, x: 1.5 (1.49 to 1.52) in onnxruntime, transfers, weaker." in text
+    )
     assert "Here: x86 CPU, onnxruntime, 1 thread, batch 1, fp32. Published: GTX 1080Ti, GPU, cudnn." in text
     assert "| **x** ≈ | the paper's | 20, 20.1 (printed 25) | 2 | 1.5 (1.49 to 1.52) | transfers, weaker |" in text
     assert "| 1 (0.99 to 1.01) | does not transfer |" in text

@@ -210,8 +210,8 @@ VIEWS = (
     View(
         "findings", findings,
         "Effects measured here over the published ones, each turned so that the published one is above 1: on the "
-        "diagonal they are as large here, at 1 there is none, below it goes the other way. Whiskers are the interval of "
-        "another run. What is counted, and claims of a direction without a size, stand in the table only.",
+        "diagonal they are as large here, at 1 there is none, below it goes the other way. Whiskers are the interval "
+        "of another run. What is counted, and claims of a direction without a size, stand in the table only.",
         _findings_table, least_px=360,
     ),
     View(

@@ -64,9 +64,9 @@ def front(
         "![Measured over published effects on logarithmic axes, by the device they were published on: few marks lie on "
         "the diagonal.](img/findings-effects.svg)",
         "",
-        "*Effects of published claims: here, over the published. Each is turned so that the published one is above 1; on "
-        "the diagonal it is as large here, at 1 there is none, below 1 it goes the other way. One mark per measurement "
-        "and device, with the interval of another run.*",
+        "*Effects of published claims: here, over the published. Each is turned so that the published one is above 1; "
+        "on the diagonal it is as large here, at 1 there is none, below 1 it goes the other way. One mark per "
+        "measurement and device, with the interval of another run.*",
         "",
         "![Ten pairs of networks of equal MACs: the second takes up to several times as long as the first; bars show "
         "what the time is spent on.](img/findings-pairs.svg)",
@@ -92,7 +92,8 @@ def front(
         "",
         machine(evidence, name),
         "",
-        "How an effect is measured, graded, and what this evidence cannot tell: [findings-method.md](findings-method.md).",
+        "How an effect is measured and graded, and what this evidence cannot tell: "
+        "[findings-method.md](findings-method.md).",
     ]
     return "\n".join(lines) + "\n"
 
@@ -101,8 +102,8 @@ def paper(title: str, results: Sequence[Result], evidence: Evidence, name: str) 
     """Return the page of one paper."""
     mine = [r for r in results if page_of(r.finding) == title]
     lines = [f"# {title}", "", machine(evidence, name), ""]
-    lines += ["Verdicts and signs: [findings-method.md](../findings-method.md); all papers: [findings.md](../findings.md).",
-              "", *totals(mine), "", *sections(title, results, "##")]  # fmt: skip
+    lines += ["Verdicts: [findings-method.md](../findings-method.md); all papers: [findings.md](../findings.md).", "",
+               *totals(mine), "", *sections(title, results, "##")]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
@@ -114,22 +115,23 @@ def answer(results: Sequence[Result], evidence: Evidence, pairs: Sequence[Pair],
     claims = len({r.finding.id for r in results if r.found is not None and not is_ours(r)})
     backends = list(dict.fromkeys(r.backend for r in results if r.backend))
     told = [
-        f"{measured} measurements on one core of {_cpu(evidence)} in {' and '.join(backends)}, fp32, against what papers "
-        f"print in {claims} claims: FLOPs do not tell the speed."
+        f"{measured} measurements on one core of {_cpu(evidence)} in {' and '.join(backends)}, fp32, against what "
+        f"papers print in {claims} claims and tables: FLOPs do not tell the speed."
     ]
     if pairs:
         worst = max(pairs, key=lambda pair: max(abs(e.log) for e in pair.ratios.values()))
         off = sum(all(e.lo > math.log(1.1) or e.hi < -math.log(1.1) for e in pair.ratios.values()) for pair in pairs)
         told.append(
-            f"Of {len(pairs)} pairs of networks within 10% MACs {off} differ by more than 10% in time in every runtime; "
-            f"`{worst.b}` takes {_and(f'{math.exp(e.log):.2g}' for e in worst.ratios.values())} times as long as "
-            f"`{worst.a}`."
+            f"Of {len(pairs)} pairs of networks within 10% MACs {off} differ by more than 10% in time in every "
+            f"runtime; `{worst.b}` takes {_and(f'{math.exp(e.log):.2g}' for e in worst.ratios.values())} times as long "
+            f"as `{worst.a}`."
         )
     counts = Counter(r.verdict for r in published)
     holds = sum(n for verdict, n in counts.items() if verdict.startswith(TRANSFERS))
     told.append(
-        f"Of {len(published)} published effects on time, {sum(r.like for r in published) or 'none'} of which was measured "
-        f"under the conditions of this machine, the direction transfers for {holds}, the size for {counts[TRANSFERS]}; "
+        f"Of {len(published)} published effects on time, {sum(r.like for r in published) or 'none'} of which was "
+        f"measured under the conditions of this machine, the direction transfers for {holds}, the size for "
+        f"{counts[TRANSFERS]}; "
         f"{counts[STAYS]} do not transfer and {counts[INCONCLUSIVE]} are open."
     )
     told += _guideline(results)
@@ -150,8 +152,8 @@ def _guideline(results: Sequence[Result]) -> list[str]:
     here, left = ([f"{math.exp(r.found.log):.2f}" for r in rs if r.found] for rs in (head, aligned))
     return [
         f"ShuffleNet V2's guideline G1, 1x1 convolutions of 1:12 channels, cost {head[0].experiment.printed:.2f} times "
-        f"the time on its GPU and {_and(here)} here, of which with channels in blocks of 16 {_and(left)} remain: the rest "
-        "is padding and layout."
+        f"the time on its GPU and {_and(here)} here, of which with channels in blocks of 16 {_and(left)} remain: the "
+        "rest is padding and layout."
     ]
 
 
@@ -253,12 +255,13 @@ def pair_table(pairs: Sequence[Pair]) -> list[str]:
         shown = [cause for cause in CAUSES if any(abs(parts[cause]) >= 0.005 for _, parts in split)]
         lines += ["", "Where the difference goes, in times of the first network "
                   f"({split[0][0].split_on}); each line adds up to its last column:",
-                  "", f"| networks | {' | '.join(shown)} | difference |", f"| --- |{' ---: |' * (len(shown) + 1)}"]  # fmt: skip
+                  "", f"| networks | {' | '.join(shown)} | difference |",
+                  f"| --- |{' ---: |' * (len(shown) + 1)}"]  # fmt: skip
         for pair, parts in split:
             figures = [f"{parts[cause]:+.2f}" for cause in shown]
             lines.append(f"| `{pair.a}`, `{pair.b}` | {' | '.join(figures)} | {math.fsum(parts.values()):+.2f} |")
-        lines += ["", f"{BETWEEN.capitalize()} is what no kernel accounts for that was timed alone. Padding to blocks of "
-                  "16 channels is inside the convolutions. The kernels of the other pairs were not timed."]  # fmt: skip
+        lines += ["", f"{BETWEEN.capitalize()} is what no kernel accounts for that was timed alone. Padding to blocks "
+                  "of 16 channels is inside the convolutions. The other pairs' kernels were not timed."]  # fmt: skip
     return lines
 
 
@@ -266,8 +269,8 @@ def _together(results: Sequence[Result]) -> list[str]:
     """Return the headlines of the core set, judged at a family-wise level."""
     shown = [r for r in results if r.headline and r.found is not None and r.experiment]
     lines = [
-        f"Headlines of G1 to G4, Table 8, PP-LCNet and the pairs, {len(shown)} effects, with intervals so wide that all "
-        "hold together with 95% (Bonferroni):",
+        f"Headlines of G1 to G4, Table 8, PP-LCNet and the pairs, {len(shown)} effects, with intervals so wide that "
+        "all hold together with 95% (Bonferroni):",
         "",
         "| finding | experiment | runtime | effect here | published | verdict |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -275,7 +278,12 @@ def _together(results: Sequence[Result]) -> list[str]:
     for r in shown:
         assert r.experiment is not None
         where = f"findings/{slug(page_of(r.finding))}.md#{r.finding.id.lower()}"
-        cells = (f"[{r.finding.id}]({where})", markdown_cell(r.experiment.name), markdown_cell(r.backend), effect_cell(r))
+        cells = (
+            f"[{r.finding.id}]({where})",
+            markdown_cell(r.experiment.name),
+            markdown_cell(r.backend),
+            effect_cell(r),
+        )
         lines.append(f"| {' | '.join(cells)} | {published_cell(r)} | {r.verdict} |")
     return lines
 

@@ -135,6 +135,7 @@ def _macs(r: Result) -> str:
 
 
 def published_cell(r: Result) -> str:
+    """Return the published effect and where it comes from; a direction alone in a word."""
     e = r.experiment
     if e is None or e.origin == OURS:
         return ""
@@ -144,25 +145,30 @@ def published_cell(r: Result) -> str:
 
 
 def effect_cell(r: Result) -> str:
+    """Return an effect with its interval."""
     assert r.found is not None
     ratio, lo, hi = r.found.ratios
     return f"{ratio:.3g}" if r.found.n == 0 else f"{ratio:.3g} ({lo:.3g} to {hi:.3g})"
 
 
 def verdict_counts(results: Sequence[Result]) -> str:
+    """Count verdicts, in words."""
     counts = Counter(r.verdict for r in results)
     return ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
 
 
 def is_timed(r: Result) -> bool:
+    """Tell whether it is about time."""
     return r.experiment is not None and r.experiment.quantity == TIME
 
 
 def is_ours(r: Result) -> bool:
+    """Tell whether nobody published anything of it."""
     return r.experiment is not None and r.experiment.origin == OURS
 
 
 def is_varied(r: Result) -> bool:
+    """Tell whether the experiment varies that of its paper."""
     return r.experiment is not None and r.experiment.varied
 
 

@@ -31,9 +31,9 @@ from bench.report.html.facets import Record
 
 TITLE = "What papers claim"
 ABOUT = (
-    "Effects measured here, with their intervals, over the published ones, both axes logarithmic. Every effect is turned "
-    "so that the published one is above 1: on the diagonal it is as large here, at 1 there is none, below 1 it goes the "
-    "other way."
+    "Effects measured here, with their intervals, over the published ones, both axes logarithmic. Every effect is "
+    "turned so that the published one is above 1: on the diagonal it is as large here, at 1 there is none, below 1 it "
+    "goes the other way."
 )
 MISSING = "No evidence of published effects was found. `bench findings run --quick` makes some within minutes."
 HEIGHT = 400
@@ -79,7 +79,10 @@ def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
     last = min(across[1], up[1])
     level = alt.Chart(alt.InlineData(values=[{"x": across[0], "y": 1.0}, {"x": across[1], "y": 1.0}]))
     even = alt.Chart(alt.InlineData(values=[{"x": 1.0, "y": 1.0}, {"x": last, "y": last}]))
-    ends_at = {"x": alt.X("x:Q", **log_axis("published effect", across)), "y": alt.Y("y:Q", **log_axis("effect here", up))}
+    ends_at = {
+        "x": alt.X("x:Q", **log_axis("published effect", across)),
+        "y": alt.Y("y:Q", **log_axis("effect here", up)),
+    }
     said = alt.Chart(
         alt.InlineData(
             values=[

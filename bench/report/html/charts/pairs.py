@@ -27,8 +27,9 @@ from bench.report.html.facets import Record
 
 TITLE = "Equal MACs, unequal time"
 ABOUT = (
-    "Pairs of networks within 10% MACs. Bars are the time of both in one runtime, the first network's taken as 1, split "
-    "by what it is spent on; the marks are the second network's time in each runtime, with the interval of another run."
+    "Pairs of networks within 10% MACs. Bars are the time of both in one runtime, the first network's taken as 1, "
+    "split by what it is spent on; the marks are the second network's time in each runtime, with the interval of "
+    "another run."
 )
 ROW = 50
 COLORS = dict(zip((*CAUSES, UNSPLIT), (BLUE, VERMILION, PURPLE, ORANGE, SKY, GREEN, GREY, PALE), strict=True))
