@@ -55,7 +55,8 @@ class Result:
     @property
     def verdict(self) -> str:
         """What is said of it: the grade, or whether the published effect transfers."""
-        return verdict(self.grade, self.like, self.experiment is not None and self.experiment.origin == OURS)
+        e = self.experiment
+        return verdict(self.grade, self.like, e is not None and e.origin == OURS, e is not None and e.equals)
 
     @property
     def headline(self) -> bool:

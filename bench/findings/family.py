@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.findings.evaluate import Result, judge
-from bench.findings.verdict import AGREES, DIFFERS, NONE, OPPOSITE, SAME, STRONGER, WEAKER
+from bench.findings.verdict import holds
 from bench.stats.ratio import Effect
 
 FAMILY_ERROR = 0.05
 POINTS = 99  # quantiles of what another run may find
-_HOLDS = {**dict.fromkeys((AGREES, WEAKER, STRONGER, SAME), True), **dict.fromkeys((NONE, OPPOSITE, DIFFERS), False)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,10 @@ def expected(results: Iterable[Result]) -> Expected:
         sd = 2**0.5 * half / 1.96
         others = [judge(e, Effect(log, log - half, log + half, found.n)) for log in (found.log + sd * z for z in steps)]
         reworded += sum(other != result.grade for other in others) / POINTS
-        holds = _HOLDS.get(result.grade)
-        if holds is not None:
-            contrary += sum(_HOLDS.get(other, holds) != holds for other in others) / POINTS
+        held = holds(result.grade, e.equals)
+        contrary += (
+            sum(None not in (held, there := holds(other, e.equals)) and there != held for other in others) / POINTS
+        )
     return Expected(verdicts, reworded, contrary)
 
 

@@ -43,14 +43,11 @@ _UNLIKE = {
     WEAKER: f"{TRANSFERS}, weaker",
     STRONGER: f"{TRANSFERS}, stronger",
     SAME: f"{TRANSFERS}, direction",
-    NONE: STAYS,
-    OPPOSITE: STAYS,
-    DIFFERS: STAYS,
 }
 # Of our own questions, which no paper asks: does time follow the MACs?
 FOLLOWS, STRAYS = "follows the MACs", "does not follow the MACs"
 VERDICTS = tuple(
-    dict.fromkeys([*(_LIKE.get(g, g) for g in GRADES[:-2]), *_UNLIKE.values(), FOLLOWS, STRAYS, *GRADES[-2:]])
+    dict.fromkeys([*(_LIKE.get(g, g) for g in GRADES[:-2]), *_UNLIKE.values(), STAYS, FOLLOWS, STRAYS, *GRADES[-2:]])
 )
 
 
@@ -115,8 +112,20 @@ def grade_share(found: Effect, published: float, within: float) -> str:
     return DIFFERS if hi < published - within or lo > published + within else INCONCLUSIVE
 
 
-def verdict(grade: str, like: bool, ours: bool = False) -> str:
+def holds(grade: str, equals: bool = False) -> bool | None:
+    """Tell whether a claim holds by its grade; None where that is open.
+
+    One of a figure, such as "at almost no cost", does not hold by an effect that is larger.
+    """
+    if grade in (INCONCLUSIVE, NOT_TESTABLE):
+        return None
+    return grade == AGREES or (grade in (WEAKER, STRONGER, SAME) and not equals)
+
+
+def verdict(grade: str, like: bool, ours: bool = False, equals: bool = False) -> str:
     """Return what is said of a grade: under `like` conditions, elsewhere, or of a question of our own."""
     if ours:
         return {AGREES: FOLLOWS, INCONCLUSIVE: INCONCLUSIVE, NOT_TESTABLE: NOT_TESTABLE}.get(grade, STRAYS)
+    if not like and holds(grade, equals) is False:
+        return STAYS
     return (_LIKE if like else _UNLIKE).get(grade, grade)

@@ -150,6 +150,8 @@ def test_nothing_is_refuted_under_other_conditions() -> None:
     assert {verdict(g, like=False) for g in (AGREES, WEAKER, STRONGER, SAME)} == {
         "transfers", "transfers, weaker", "transfers, stronger", "transfers, direction"
     }  # fmt: skip
+    assert verdict(STRONGER, like=False, equals=True) == STAYS  # "at almost no cost", and it costs a third
+    assert verdict(STRONGER, like=True, equals=True) == STRONGER
     assert verdict(AGREES, like=False, ours=True) == FOLLOWS
     assert verdict(DIFFERS, like=True, ours=True) == STRAYS
 
