@@ -55,10 +55,11 @@ docs: $(READY)
 docs-check: $(READY)
 	$(VENV)/bin/python docs/generate.py --check
 
-# The README's two charts, from the zoo's rows that are kept.
+# The pictures of README and docs/findings.md, from what is kept in results/.
 charts: $(READY)
 	$(VENV)/bin/bench report results/xeon-vm-2core/zoo.csv --chart latency-flops --output docs/img/zoo-latency-flops.svg
 	$(VENV)/bin/bench report results/xeon-vm-2core/zoo.csv --chart inversions --output docs/img/zoo-inversions.svg
+	$(VENV)/bin/python docs/generate.py --charts
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

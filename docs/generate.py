@@ -1,20 +1,28 @@
 """Writes the pages that are made from the program itself; with ``--check`` says which are out of date.
 
-python docs/generate.py [--check]
+python docs/generate.py [--check | --charts]
+
+``--charts`` draws the pictures of ``findings.md`` into ``img/``.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 
 import click
 
 from bench.cli import COMMANDS, cli
-from bench.findings import store
-from bench.findings.catalog import select
+from bench.findings import family, store
+from bench.findings.catalog import select, suite
+from bench.findings.evaluate import Result, distinct
+from bench.findings.store import Evidence
 from bench.findings.table import judged
+from bench.predict import table as kernels
+from bench.report.causes import Pair, pairs
 from bench.report.text import findings
 from bench.report.text import models as models_table
 from bench.rows.identity import of_role
@@ -22,6 +30,8 @@ from bench.rows.schema import ROLES, schema
 
 FOLDER = Path(__file__).parent
 EVIDENCE = FOLDER.parent / "results" / "xeon-vm-2core" / "findings.jsonl"
+NAME = str(EVIDENCE.relative_to(FOLDER.parent))
+KERNELS = EVIDENCE.with_name("predict.json.gz")
 
 
 def schema_page() -> str:
@@ -71,10 +81,48 @@ def cli_page() -> str:
     return "\n".join(parts)
 
 
+@cache
+def evidence() -> Evidence:
+    """Return the evidence that is kept in ``results/``."""
+    return store.read(EVIDENCE)
+
+
+@cache
+def results() -> tuple[Result, ...]:
+    """Return what it says of every finding."""
+    return tuple(judged(select(()), evidence()))
+
+
+@cache
+def ten_pairs() -> tuple[Pair, ...]:
+    """Return the pairs of equal MACs, with their kernels' times."""
+    return tuple(pairs(findings.pairs_of(results()), kernels.read(KERNELS)))
+
+
 def findings_page() -> str:
-    """Return ``findings.md``: the verdicts of the run that is kept in ``results/``."""
-    evidence = store.read(EVIDENCE)
-    return findings.page(judged(select(()), evidence), evidence, str(EVIDENCE.relative_to(FOLDER.parent)))
+    """Return ``findings.md``: the answer, and where to read more."""
+    heads = [r for r in judged(suite("core"), evidence()) if r.headline and r.found is not None]
+    wanted = {(r.finding.id, r.backend) for r in heads}
+    wide = judged(suite("core"), evidence(), family.confidence(heads))
+    together = [r for r in wide if r.headline and (r.finding.id, r.backend) in wanted]
+    chances = family.expected(distinct(results()))
+    return findings.front(results(), evidence(), NAME, ten_pairs(), together, chances)
+
+
+def paper_page(title: str) -> str:
+    """Return the page of a paper."""
+    return findings.paper(title, results(), evidence(), NAME)
+
+
+def charts() -> None:
+    """Draw the pictures of ``findings.md``."""
+    from bench.report.html.charts import findings as effects
+    from bench.report.html.charts import pairs as drawn
+    from bench.report.html.plot import picture
+
+    for name, chart in (("effects", effects.draw(results(), WIDTH)), ("pairs", drawn.chart(ten_pairs(), WIDTH))):
+        assert chart is not None, f"no data for {name}"
+        (FOLDER / "img" / f"findings-{name}.svg").write_bytes(picture(chart, ".svg"))
 
 
 def _help(name: str, command: click.Command) -> list[str]:
@@ -82,23 +130,29 @@ def _help(name: str, command: click.Command) -> list[str]:
     return ["```", command.get_help(context), "```", ""]
 
 
-PAGES = {
+WIDTH = 520
+PAGES: dict[str, Callable[[], str]] = {
     "schema.md": schema_page,
     "cli.md": cli_page,
     "models.md": models_table.page,
     "findings.md": findings_page,
+    **{f"findings/{findings.slug(title)}.md": partial(paper_page, title) for title in findings.titles()},
 }
 
 
 def main() -> int:
     """Write or check every page."""
     stale = []
+    if "--charts" in sys.argv:
+        charts()
+        return 0
     for name, page in PAGES.items():
         path, text = FOLDER / name, page()
         if "--check" in sys.argv:
             if not path.exists() or path.read_text("utf-8") != text:
                 stale.append(name)
         else:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, "utf-8")
             print(f"wrote {path.relative_to(FOLDER.parent)}")
     for name in stale:

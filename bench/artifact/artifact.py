@@ -78,7 +78,9 @@ class Artifact:
     (`bench.export.activations`). `macs` are multiply-accumulates of one inference at `batch`; where operators are
     `uncounted` they are a lower bound. `complaint` says why it must not be measured, only counted; `remarks` are what
     may make two runtimes disagree on it. With `converted` files the folder holds those and the reference, and neither
-    ONNX file nor weights. `digests` are the SHA-256 of the folder's other files, by name, as they were saved.
+    ONNX file nor weights. `noise` is the relative L2 distance of the reference outputs from those of the same module in
+    float64: what fp32 itself costs this network; 0 where that is not known. `digests` are the SHA-256 of the folder's
+    other files, by name, as they were saved.
     """
 
     folder: str
@@ -106,6 +108,7 @@ class Artifact:
     complaint: str = ""
     remarks: tuple[str, ...] = ()
     computes: str = ""
+    noise: float = 0.0
     digests: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 

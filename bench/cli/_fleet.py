@@ -157,7 +157,6 @@ def find(
     scheduler: str,
     output: Path,
     protocol: ReplicateProtocol,
-    quick: bool,
     resume: bool,
     budget_s: float | None,
     patience_s: float,
@@ -172,7 +171,7 @@ def find(
     try:
         return Fleet(
             connection, [there.name for there in targets], findings, backends, output,
-            protocol, quick, resume, budget_s, patience_s, lambda line: say(line, err=True),
+            protocol, resume, budget_s, patience_s, lambda line: say(line, err=True),
         ).run()  # fmt: skip
     finally:
         connection.close(timeout=5)

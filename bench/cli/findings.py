@@ -30,7 +30,8 @@ COLUMNS = ("id", "experiment", "channels", "backend", "effect", "interval", "pub
 def command() -> None:
     """Test on this device what papers claim of speed and FLOPs: experiments, effects, verdicts.
 
-    A verdict is reproduced, not reproduced, opposite, inconclusive, or not testable here; docs/method.md has the rule.
+    An effect that was published for other conditions (device, runtime, threads, batch) transfers or does not transfer;
+    under like ones it is reproduced, weaker, stronger, none or opposite. docs/findings-method.md has the rule.
     Accuracy is quoted, never tested: nothing is trained here.
     """
 
@@ -61,6 +62,11 @@ def list_findings(ids: tuple[str, ...], format: str) -> None:
 @options.BACKENDS
 @place_options
 @click.option("--quick", is_flag=True, help="One experiment or two of each of G1 to G4, and fewer turns.")
+@click.option(
+    "--suite",
+    type=click.Choice(["core"]),
+    help="core: what every machine should have, in half an hour: G1 to G4, Table 8, PP-LCNet, ten pairs.",
+)
 @options.output("Evidence; default: results/DATE/findings.jsonl.")
 @click.option("--resume", is_flag=True, help="Go on with --output; what it has is not measured again.")
 @options.budget("Stop after that; --resume goes on.", 1)
@@ -83,6 +89,7 @@ def run_findings(
     tls_cert: str | None,
     tls_key: str | None,
     quick: bool,
+    suite: str | None,
     output: Path | None,
     resume: bool,
     budget: float | None,
@@ -102,16 +109,19 @@ def run_findings(
 
     from bench.base.errors import UsageError
     from bench.cli import _fleet
-    from bench.findings import store
-    from bench.findings.catalog import select
+    from bench.findings import catalog, store
     from bench.findings.fleet import Part
     from bench.findings.run import Campaign
     from bench.measure.cases import backend_of
     from bench.transport import transport_to
 
-    findings = select(ids or ("G1", "G2", "G3", "G4") if quick else ids)
-    if quick and not any(e.quick for finding in findings for e in finding.experiments):
-        raise UsageError("--quick is for G1, G2, G3 and G4", "leave --quick out, or name one of them")
+    if quick and suite:
+        raise UsageError("--quick and --suite are two suites", "leave one of them out")
+    name = "quick" if quick else suite
+    findings = catalog.suite(name, ids) if name else catalog.select(ids)
+    if not findings:
+        left = "--quick is for G1, G2, G3 and G4" if quick else f"none of {', '.join(ids)} is in --suite {suite}"
+        raise UsageError(left, f"leave {'--quick' if quick else '--suite'} out, or name others")
     protocol = replace(QUICK if quick else ReplicateProtocol(), seed=seed)
     if replicates is not None:
         protocol = replace(protocol, replicates=replicates, most=max(replicates, protocol.most))
@@ -121,19 +131,17 @@ def run_findings(
     refs = [backend_of(text, theres[0]) for text in dict.fromkeys(backends or (options.RUNTIME,))]
     if scheduler:
         parts = _fleet.find(
-            findings, refs, theres, scheduler, path, protocol, quick, resume, budget, fleet_wait, tls
+            findings, refs, theres, scheduler, path, protocol, resume, budget, fleet_wait, tls
         )  # fmt: skip
-        return _end(findings, refs, quick, parts, format)
+        return _end(findings, refs, parts, format)
     with closing(transport_to(theres[0])) as transport:
         evidence = store.open_file(path, resume, seed, transport.environment(), theres[0].name)
         told = partial(say, err=True)
-        done = Campaign(findings, refs, path, evidence, protocol, quick, budget, told, transport, theres[0].cores).run()
-    _end(findings, refs, quick, [Part("", theres[0].name, path, evidence, "done" if done else "over")], format)
+        done = Campaign(findings, refs, path, evidence, protocol, budget, told, transport, theres[0].cores).run()
+    _end(findings, refs, [Part("", theres[0].name, path, evidence, "done" if done else "over")], format)
 
 
-def _end(
-    findings: Sequence[Finding], refs: Sequence[BackendRef], quick: bool, parts: Sequence[Part], format: str
-) -> None:
+def _end(findings: Sequence[Finding], refs: Sequence[BackendRef], parts: Sequence[Part], format: str) -> None:
     """Print what every device has found, and where the evidence is; leave with the exit code that says how it ended."""
     from bench.findings.evaluate import evaluate
     from bench.findings.table import write_csv
@@ -142,7 +150,7 @@ def _end(
     for part in parts:
         if part.path is None:
             continue
-        results = evaluate(findings, refs, part.evidence, quick)
+        results = evaluate(findings, refs, part.evidence)
         write_csv(part.path.with_suffix(".csv"), results)
         device = {"device": part.device, "target": part.target} if part.device else {}
         records += [device | result.record() for result in results]
@@ -162,19 +170,26 @@ def _end(
 
 
 @command.command("show")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[EVIDENCE.jsonl]... [ID]...")
 @click.option(
     "--results", type=click.Path(path_type=Path), help="Evidence; default: the newest results/*/findings.jsonl."
 )
 @click.option("--page", is_flag=True, help="As a Markdown page, as docs/findings.md.")
 @options.FORMAT
 def show_findings(ids: tuple[str, ...], results: Path | None, page: bool, format: str) -> None:
-    """Judge the evidence of an earlier run once more, and print effects and verdicts; nothing is measured."""
+    """Judge the evidence of an earlier run once more, and print effects and verdicts; nothing is measured.
+
+    Of several files of evidence it says, effect by effect, where the machines agree.
+    """
     from bench.findings import store
     from bench.findings.catalog import select
     from bench.findings.table import judged
 
-    path = results or _newest()
+    files = [*([results] if results else []), *(Path(name) for name in ids if name.endswith(".jsonl"))]
+    ids = tuple(name for name in ids if not name.endswith(".jsonl"))
+    if len(files) > 1:
+        return _machines(files, ids, page, format)
+    path = files[0] if files else _newest()
     evidence = store.read(path)
     found = judged(select(ids), evidence)
     if page:
@@ -183,6 +198,18 @@ def show_findings(ids: tuple[str, ...], results: Path | None, page: bool, format
         click.echo(write(found, evidence), nl=False)
     else:
         _print([result.record() for result in found], format)
+
+
+def _machines(files: Sequence[Path], ids: tuple[str, ...], page: bool, format: str) -> None:
+    from bench.base.errors import UsageError
+    from bench.findings import machines, store
+    from bench.findings.catalog import select
+
+    if page:
+        raise UsageError("--page is of one file of evidence", "name one")
+    found = machines.side_by_side({path: store.read(path) for path in files}, select(ids))
+    print_records([machines.texts(line) for line in found.records] if format == "table" else found.records, format)
+    say(found.summary, err=True)
 
 
 def _newest() -> Path:

@@ -75,6 +75,7 @@ def export(recipe: Recipe, draft: Path) -> None:
             f"{ref['canonical']} cannot be exported to ONNX: {first_line(error)}",
             "run again with --debug for the whole story",
         ) from error
+    noise = _noise(model, x, y)
     proto = onnx.load(path, load_external_data=False)
     complaint = complaint or _subnormal(proto, draft, ref["canonical"])
     data = sorted({e.value for t in tensors(proto) for e in t.external_data if e.key == "location"})
@@ -103,7 +104,24 @@ def export(recipe: Recipe, draft: Path) -> None:
         source=json.dumps({"source": ref["source"], "params": ref["params"]}),
         data=tuple(data),
         complaint=complaint,
+        noise=noise,
     ).save(draft)
+
+
+def _noise(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
+    """Return how far the output is from that in float64 (relative L2), which the model is turned into.
+
+    0 where it does not compute in float64, as a person's network with constants of its own may not.
+    """
+    import torch
+
+    try:
+        with torch.inference_mode():
+            exact = model.double()(x.double())
+            found = torch.linalg.vector_norm(y - exact) / torch.linalg.vector_norm(exact)
+    except Exception:
+        return 0.0
+    return float(found) if torch.isfinite(found) else 0.0
 
 
 def _settle(model: torch.nn.Module, x: torch.Tensor, seed: int, name: str) -> tuple[torch.Tensor, str]:

@@ -1,15 +1,19 @@
-"""Every finding, by its id: the guidelines first, then paper by paper in the order of ``claims.csv``."""
+"""Every finding, by its id: the guidelines first, then paper by paper in the order of ``claims.csv``, then our own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from bench.base.errors import UnknownName
-from bench.findings import ghostnet, guidelines, mobilenet, others, pplcnet, shufflenetv1, shufflenetv2
-from bench.findings.finding import Finding
+from bench.findings import ghostnet, guidelines, mobilenet, others, own, pplcnet, shufflenetv1, shufflenetv2
+from bench.findings.finding import Experiment, Finding
 
-MODULES = (guidelines, shufflenetv1, shufflenetv2, mobilenet, ghostnet, pplcnet, others)
+MODULES = (guidelines, shufflenetv1, shufflenetv2, mobilenet, ghostnet, pplcnet, others, own)
+
+
+GUIDELINES = ("G1", "G2", "G3", "G4")
+SUITES = ("quick", "core")
 
 
 @cache
@@ -17,6 +21,30 @@ def catalog() -> dict[str, Finding]:
     """Return all findings."""
     found = [finding for module in MODULES for finding in module.findings()]
     return {finding.id: finding for finding in found}
+
+
+def suite(name: str, ids: Sequence[str] = ()) -> list[Finding]:
+    """Return the findings of a suite (of `ids` only, where some are named), with its experiments alone.
+
+    ``quick`` is one experiment or two of each of G1 to G4; ``core`` is what is measured on every machine: G1 to G4 with
+    the paper's channels and aligned ones, Table 8 at batch 1, PP-LCNet, and ten pairs of equal MACs.
+    """
+    found = []
+    for finding in select(ids or (GUIDELINES if name == "quick" else ())):
+        wanted = _quick if name == "quick" else _core(finding)
+        if (kept := finding.only(wanted)) is not None:
+            found.append(kept)
+    return found
+
+
+def _quick(experiment: Experiment) -> bool:
+    return experiment.quick
+
+
+def _core(finding: Finding) -> Callable[[Experiment], bool]:
+    whole = finding.id == own.PAIRS or finding.id.startswith("LC-")
+    part = finding.id in GUIDELINES or finding.id.startswith("T8-")
+    return lambda experiment: whole or (part and experiment.core)
 
 
 def select(ids: Sequence[str]) -> list[Finding]:

@@ -75,7 +75,6 @@ class Fleet:
     backends: Sequence[BackendRef]
     output: Path
     protocol: ReplicateProtocol
-    quick: bool = False
     resume: bool = False
     budget_s: float | None = None
     patience_s: float = 60.0
@@ -138,7 +137,7 @@ class Fleet:
         return self.budget_s is not None and time.monotonic() - self._begin >= self.budget_s
 
     def _networks(self, *quantities: str) -> list[Network]:
-        return [case.network for case in cases_of(self.findings, self.backends[0], self.quick, quantities)]
+        return [case.network for case in cases_of(self.findings, self.backends[0], quantities)]
 
     def _prepare(self) -> bool:
         """Export and count; False where there is no time left."""
@@ -200,7 +199,7 @@ class Fleet:
             return transport.given_up or self._crews.stopping or self._over()
 
         campaign = Campaign(
-            self.findings, self.backends, part.path, part.evidence, self.protocol, self.quick,
+            self.findings, self.backends, part.path, part.evidence, self.protocol,
             told=lambda line: self._events.put(f"{part.device}: {line}"),
             transport=transport, exported=self._exported, alone=transport.alone, ended=ended,
         )  # fmt: skip

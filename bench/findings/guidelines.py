@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bench.findings.finding import Experiment, Finding
+from bench.findings.finding import Experiment, Finding, More, blur
 from bench.findings.side import Side
 from bench.plan.zoo import resolve
 
@@ -107,9 +107,11 @@ def g1(device: str, scales: Sequence[int] = SCALES, side: int | None = None, thr
         for ratio, ((c1, c2), speeds) in list(G1[device].items())[1:]:
             name = f"{ratio}, x{scale}, {device}{_where(side, threads)}"
             quick = device == ARM and scale == 2 and ratio == "1:12" and side is None
+            core = scale == (1 if device == GPU else 2)
             published = first[i] / speeds[i]
             b = Side(f"stack/g1:c1={scale * c1},c2={scale * c2}", threads, resolution=side)
-            paper = Experiment(name, base, b, published, device, channels="paper", quick=quick)
+            more = More(channels="paper", quick=quick, core=core, blur=blur(first[i], speeds[i]))
+            paper = Experiment(name, base, b, published, device, **more)
             aligned = aligned_pair(scale * c, c2 / c1)
             b = Side(f"stack/g1:c1={aligned[0]},c2={aligned[1]}", threads, resolution=side) if aligned else b
             yield from _twice(paper, base, b, per_mac=True)
@@ -122,7 +124,7 @@ def g2(device: str, scales: Sequence[int] = SCALES, side: int | None = None, thr
             continue
         c, first = G2[device][1]
         base = Side(f"stack/conv:c={scale * c}", threads, resolution=side)
-        for groups in (8, 4, 2):
+        for groups in (2, 4, 8):
             channels, speeds = G2[device][groups]
             name = f"{groups} groups, x{scale}, {device}{_where(side, threads)}"
             quick = device == GPU and scale == 1 and groups == 8 and side is None
@@ -130,7 +132,9 @@ def g2(device: str, scales: Sequence[int] = SCALES, side: int | None = None, thr
             wide = divisible(scale * channels, groups)
             b = Side(f"stack/conv:c={wide},groups={groups}", threads, resolution=side)
             per_mac = wide != scale * channels
-            paper = Experiment(name, base, b, published, device, channels="paper", per_mac=per_mac, quick=quick)
+            rounded = blur(first[i], speeds[i])
+            more = More(channels="paper", per_mac=per_mac, quick=quick, core=scale == 1, blur=rounded)
+            paper = Experiment(name, base, b, published, device, **more)
             aligned = aligned_groups(scale * c, groups)
             b = Side(f"stack/conv:c={aligned},groups={groups}", threads, resolution=side) if aligned else b
             yield from _twice(paper, base, b, per_mac=True)
@@ -144,7 +148,7 @@ def g3(
         c = G3_CHANNELS[device][i]
         base = Side(f"stack/conv:c={c}", threads, resolution=side)
         first = G3[device][1, "single"][i]
-        for (n, arrangement), speeds in list(G3[device].items())[:0:-1]:
+        for (n, arrangement), speeds in list(G3[device].items())[1:]:
             name = f"{n} fragments, {arrangement}, c={c}, {device}{_where(side, threads)}"
             quick = device == GPU and i == 0 and n == 4 and side is None
             published = first / speeds[i]
@@ -154,7 +158,8 @@ def g3(
                 for channels in (int(exact), round(exact / BLOCK) * BLOCK)
             ]
             per_mac = int(exact) != exact
-            paper = Experiment(name, base, sides[0], published, device, channels="paper", per_mac=per_mac, quick=quick)
+            more = More(channels="paper", per_mac=per_mac, quick=quick, core=i == 0, blur=blur(first, speeds[i]))
+            paper = Experiment(name, base, sides[0], published, device, **more)
             yield from _twice(paper, base, sides[1], per_mac)
 
 
@@ -169,7 +174,7 @@ def g4(
     for i in columns:
         c = G4_CHANNELS[i]
         inner = c // 4
-        for (relu, shortcut), speeds in list(G4[device].items())[:0:-1]:
+        for (relu, shortcut), speeds in list(G4[device].items())[1:]:
             without = " and ".join(part for part, there in (("ReLU", relu), ("shortcut", shortcut)) if not there)
             name = f"with {without}, c={c}, {device}{_where(side, threads)}"
             quick = device == GPU and i == 1 and not relu and not shortcut and side is None
@@ -181,7 +186,9 @@ def g4(
                 for m in (inner, max(BLOCK, inner))
             )
             published = speeds[i] / G4[device][True, True][i]
-            paper = Experiment(name, bare, whole, published, device, channels="paper", quick=quick)
+            rounded = blur(speeds[i], G4[device][True, True][i])
+            more = More(channels="paper", quick=quick, core=True, blur=rounded)
+            paper = Experiment(name, bare, whole, published, device, **more)
             yield from _twice(paper, bare16, whole16, per_mac=False)
 
 
@@ -246,20 +253,29 @@ def findings() -> list[Finding]:
     }
     found = []
     for id, (number, make, claim) in table.items():
-        source = f"{PAPER}, Table {number}"
-        found.append(Finding(id, claim, source, PAPER, tuple(e for d in (GPU, ARM) for e in make(d)), note=NOTES[id]))
+        source, second = f"{PAPER}, Table {number}", SECOND[id]
+        whole = tuple(e for device in (GPU, ARM) for e in make(device))
+        found.append(Finding(id, claim, source, PAPER, whole, note=NOTES[id], headline=HEADLINES[id][0]))
         # The paper's ARM channels at x2: they have aligned partners, and leave the caches at 112 or 224 pixels.
-        large = tuple(e for side in MAPS for e in make(ARM, (_second(id),), side))
+        large = tuple(e for side in MAPS for e in make(ARM, (second,), side))
         on_maps = f"{claim}; on feature maps that leave the caches"
-        found.append(Finding(f"{id}-maps", on_maps, source, PAPER, large, note="Speeds published at 56x56."))
-        two = tuple(make(ARM, (_second(id),), None, 2))
-        found.append(Finding(f"{id}-threads", f"{claim}; on two threads", source, PAPER, two, note="Published on one."))
+        note, headline = "Speeds published at 56x56.", HEADLINES[id][1]
+        found.append(Finding(f"{id}-maps", on_maps, source, PAPER, large, "", note, f"{headline}, {MAPS[0]} px"))
+        two = tuple(make(ARM, (second,), None, 2))
+        on_two = f"{claim}; on two threads"
+        note = "Published on one."
+        found.append(Finding(f"{id}-threads", on_two, source, PAPER, two, "", note, f"{headline}, 2 threads"))
     return found
 
 
-def _second(id: str) -> int:
-    return 2 if id in ("G1", "G2") else 1
-
+SECOND = {"G1": 2, "G2": 2, "G3": 1, "G4": 1}  # the scale, or the column, of the paper's ARM channels at x2
+# Of each table the pair that its text names, in the first column: 1:12, 8 groups, 4 fragments, all that costs no FLOPs.
+HEADLINES = {
+    "G1": (f"1:12, x1, {GPU}", f"1:12, x2, {ARM}"),
+    "G2": (f"8 groups, x1, {GPU}", f"8 groups, x2, {ARM}"),
+    "G3": (f"4 fragments, series, c=128, {GPU}", f"4 fragments, series, c=128, {ARM}"),
+    "G4": (f"with ReLU and shortcut, c=32, {GPU}", f"with ReLU and shortcut, c=64, {ARM}"),
+}
 
 NOTES = {
     "G1": "The paper's 1:12 has 5% fewer MACs than 1:1.",

@@ -43,7 +43,6 @@ class Campaign:
     path: Path
     evidence: Evidence
     protocol: ReplicateProtocol
-    quick: bool = False
     budget_s: float | None = None
     told: Callable[[str], None] = lambda line: None
     transport: Transport = field(default_factory=LocalTransport)
@@ -76,7 +75,7 @@ class Campaign:
     def _cases(self, *quantities: str) -> list[Case]:
         found: dict[str, Case] = {}
         for backend in self.backends:
-            found |= {c.id: c for c in cases_of(self.findings, backend, self.quick, quantities)}
+            found |= {c.id: c for c in cases_of(self.findings, backend, quantities)}
         return list(found.values())
 
     def _export(self) -> bool:
@@ -115,7 +114,7 @@ class Campaign:
         """Return the experiments that want another replicate on this backend."""
         found = []
         for experiment in (e for finding in self.findings for e in finding.experiments):
-            if experiment.quantity != TIME or (self.quick and not experiment.quick):
+            if experiment.quantity != TIME:
                 continue
             if not any(side.case(backend).id in self.evidence.errors for side in experiment.sides):
                 logs = log_effects(experiment, backend, self.evidence)
@@ -158,7 +157,7 @@ class Campaign:
             sides = measure(cases, artifacts, self.protocol, number, check, self.transport, self.cores)
         brought = [{"wave": number, "case_id": case.id, **s.raw} for case, s in zip(cases, sides, strict=True) if s.raw]
         append_samples(self.path.with_suffix(".csv"), brought)
-        line: dict[str, object] = {"kind": "wave", "backend": cases[0].backend.canonical}
+        line: dict[str, object] = {"kind": "wave", "at": round(time.time(), 1), "backend": cases[0].backend.canonical}
         line["models"] = {case.id: str(case) for case in cases}
         line["sides"] = {case.id: side.record for case, side in zip(cases, sides, strict=True)}
         append(self.path, self.evidence, line)

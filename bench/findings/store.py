@@ -6,6 +6,7 @@ The first line says on what machine and how (``header``). Then come ``wave`` lin
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -17,8 +18,11 @@ from bench.base.errors import OutputError
 from bench.base.wire import Unchecked
 from bench.machine.environment import Environment, local
 from bench.measure.replicates import latency_ns, log_ratio
+from bench.stats.turns import Spread, learn
 
 FORMAT = 1
+APART_S = 300.0
+APART = 12
 
 
 @dataclass
@@ -30,6 +34,7 @@ class Evidence:
     shares: dict[str, list[Unchecked]] = field(default_factory=dict)
     counts: dict[str, Unchecked] = field(default_factory=dict)
     errors: dict[str, dict[str, str]] = field(default_factory=dict)
+    _waves: dict[str, list[int]] = field(default_factory=dict)  # the replicates of a case, by number
 
     def add(self, line: Unchecked) -> None:
         """Take in one line."""
@@ -39,6 +44,7 @@ class Evidence:
             case "wave":
                 self.replicates.append(line)
                 for id, side in line["sides"].items():
+                    self._waves.setdefault(id, []).append(len(self.replicates) - 1)
                     if "error" in side:
                         self.errors[id] = side
                     else:
@@ -50,21 +56,56 @@ class Evidence:
             case "error":
                 self.errors[line["case"]] = line
 
-    def log_ratios(self, a: str, b: str) -> list[float]:
-        """Return the log-ratio of two cases from every replicate that has both."""
-        both = [
-            replicate["sides"] for replicate in self.replicates if a in replicate["sides"] and b in replicate["sides"]
-        ]
-        return [ratio for sides in both if (ratio := log_ratio(sides[a], sides[b])) is not None]
+    def sessions(self, a: str, b: str) -> list[list[float]]:
+        """Return the log-ratio of two cases from every replicate that has both, a list per session.
 
-    def latency_ms(self, id: str) -> float | None:
-        """Return the geometric mean of a case's latency over its replicates."""
-        logs = [
-            math.log(latency_ns(replicate["sides"][id]))
-            for replicate in self.replicates
-            if "blocks" in replicate["sides"].get(id, {})
-        ]
-        return math.exp(math.fsum(logs) / len(logs)) / 1e6 if logs else None
+        A session ends where the next replicate of both came `APART_S` later; in evidence that does not tell when, where
+        more than `APART` other replicates lie between them.
+        """
+        found: list[list[float]] = []
+        last = -1
+        others = set(self._waves.get(b, ()))
+        for number in (n for n in self._waves.get(a, ()) if n in others):
+            sides = self.replicates[number]["sides"]
+            if (ratio := log_ratio(sides[a], sides[b])) is not None:
+                if not found or self._apart(last, number):
+                    found.append([])
+                found[-1].append(ratio)
+                last = number
+        return found
+
+    def _apart(self, one: int, other: int) -> bool:
+        before, after = (self.replicates[i].get("at") for i in (one, other))
+        if before is None or after is None:
+            return other - one > APART
+        return bool(after - before > APART_S)
+
+    def spread(self) -> Spread:
+        """Learn by what effects on this machine differ, from all cases that took turns."""
+        waves: dict[tuple[str, str], list[int]] = {}
+        for number, replicate in enumerate(self.replicates):
+            for pair in itertools.combinations(sorted(replicate["sides"]), 2):
+                waves.setdefault(pair, []).append(number)
+        together: dict[tuple[int, ...], list[list[list[float]]]] = {}
+        for (a, b), numbers in waves.items():
+            if len(numbers) > 1:
+                together.setdefault(tuple(numbers), []).append(self.sessions(a, b))
+        return learn(together.values())
+
+    def latencies_ms(self, a: str, b: str) -> tuple[float | None, float | None]:
+        """Return the geometric mean latency of two cases over the replicates that have both.
+
+        Those of either alone may be of another hour, when the machine was faster.
+        """
+        shared = set(self._waves.get(a, ())) & set(self._waves.get(b, ()))
+        both = [self.replicates[number]["sides"] for number in sorted(shared)]
+        both = [sides for sides in both if "blocks" in sides[a] and "blocks" in sides[b]]
+        if not both:
+            return None, None
+        first, second = (
+            math.exp(math.fsum(math.log(latency_ns(sides[id])) for sides in both) / len(both)) / 1e6 for id in (a, b)
+        )
+        return first, second
 
     def inspected(self, id: str) -> Inspected | None:
         """Return what the runtime said of a case, if it was asked."""

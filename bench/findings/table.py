@@ -12,6 +12,7 @@ from bench.base.escape import csv_value
 from bench.findings.evaluate import Result, evaluate
 from bench.findings.finding import Finding
 from bench.findings.store import Evidence
+from bench.stats.ratio import CONFIDENCE
 
 
 def write_csv(path: Path, results: Sequence[Result]) -> None:
@@ -26,7 +27,7 @@ def write_csv(path: Path, results: Sequence[Result]) -> None:
         raise OutputError(f"{path} cannot be written: {error.strerror}", "choose another --output") from error
 
 
-def judged(findings: Iterable[Finding], evidence: Evidence) -> list[Result]:
+def judged(findings: Iterable[Finding], evidence: Evidence, confidence: float = CONFIDENCE) -> list[Result]:
     """Judge evidence on the backends that it has; experiments that nobody has measured are left out.
 
     Their runtimes need not be installed here.
@@ -39,7 +40,7 @@ def judged(findings: Iterable[Finding], evidence: Evidence) -> list[Result]:
         lines = [*evidence.replicates, *(line for lines in evidence.shares.values() for line in lines)]
         specs = list(dict.fromkeys(line["backend"] for line in lines)) or ["onnxruntime"]
         refs = [resolve(spec, here=False) for spec in specs]
-        found = evaluate(findings, refs, evidence)
+        found = evaluate(findings, refs, evidence, confidence)
     except BenchError as error:
         raise OutputError(f"the evidence cannot be read: {error.message}", error.hint) from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -15,6 +15,8 @@ class Claim:
     """One claim in our words. `value` and `unit` are as printed; `check` is what the paper's own tables say to it.
 
     `verified` is how it was read: ``text`` in the paper, ``figure`` off a plot, ``derived`` by arithmetic on the text.
+    `headline` names the experiment that speaks for it, where there are several: the paper's own, chosen before anything
+    was measured.
     """
 
     id: str
@@ -28,6 +30,7 @@ class Claim:
     check: str
     source: str
     verified: str
+    headline: str
 
 
 COLUMNS = tuple(f.name for f in fields(Claim))

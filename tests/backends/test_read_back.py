@@ -203,6 +203,18 @@ def test_the_reference_is_one_of_the_weights(tmp_path: Path) -> None:
     assert "nobody wrote" in fault[1]
 
 
+def test_what_fp32_costs_a_deep_network_is_no_mismatch() -> None:
+    case = Case(Network(zoo.resolve(SMALL)), backends.resolve("fake"))
+    told = {
+        "effective": {"precision": "fp32", "device": "fake", "threads": 1, "placement": PLACED},
+        "macs_executed": 100,
+    }
+    assert (fault_of(case, artifact(), 4e-4, told) or ("",))[0] == "mismatch"
+    assert fault_of(case, replace(artifact(), noise=2e-4), 4e-4, told) is None
+    assert (fault_of(case, replace(artifact(), noise=2e-4), 9e-4, told) or ("",))[0] == "mismatch"
+    assert (fault_of(case, replace(artifact(), noise=0.5), 0.02, told) or ("",))[0] == "mismatch"
+
+
 PLACED = {"device": "fake", "operators": 1.0, "macs": 1.0, "elsewhere": []}
 
 

@@ -42,7 +42,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Finding("G1", "groups cost time", "Paper, Table 1", "Paper", (SMALL[0],), note="A note.")
     silent = Finding("X-01", "a claim", "Paper, Table 2", "Paper", reason="nothing is trained here")
     monkeypatch.setattr(catalog, "catalog", lambda: {"G1": found, "X-01": silent})
-    monkeypatch.setattr("bench.report.text.findings.catalog", lambda: {"G1": found, "X-01": silent})
+    for page in ("findings", "papers"):
+        monkeypatch.setattr(f"bench.report.text.{page}.catalog", lambda: {"G1": found, "X-01": silent})
 
 
 def test_the_list_has_every_claim() -> None:
@@ -61,6 +62,10 @@ def test_mistakes_are_told() -> None:
         run("run", "G9", "--backend", "fake")
     with pytest.raises(BenchError, match="--quick is for"):
         run("run", "SV1-01", "--quick", "--backend", "fake")
+    with pytest.raises(BenchError, match="in --suite core"):
+        run("run", "SV1-01", "--suite", "core", "--backend", "fake")
+    with pytest.raises(BenchError, match="two suites"):
+        run("run", "--quick", "--suite", "core", "--backend", "fake")
     with pytest.raises(BenchError, match="cannot be read"):
         run("show", "--results", "nowhere.jsonl")
 
@@ -75,7 +80,7 @@ def test_run_resume_show(tmp_path: Path) -> None:
     assert set(found) > RUN_KEYS
     assert found["backend"] == "fake"
     assert found["effect"] == 1.0
-    assert found["verdict"] == "not reproduced"
+    assert found["verdict"] == "does not transfer"
     assert silent["verdict"] == "not testable here"
     assert silent["reason"] == "nothing is trained here"
     with pytest.raises(BenchError, match="already"):
@@ -84,11 +89,11 @@ def test_run_resume_show(tmp_path: Path) -> None:
     assert json.loads(run(*arguments, "--resume").stdout) == [found, silent]
     assert path.read_text() == before
     assert json.loads(run("show", "--results", path, "--format", "json").stdout)[0] == found
-    assert "not reproduced" in run("show", "--results", path).stdout
+    assert "does not transfer" in run("show", "--results", path).stdout
     rows = list(csv.DictReader(path.with_suffix(".csv").read_text().splitlines()))
-    assert rows[0]["verdict"] == "not reproduced"
+    assert rows[0]["verdict"] == "does not transfer"
     page = run("show", "--results", path, "--page").stdout
-    assert "## G1" in page
+    assert "### G1" in page
     assert "| X-01 | a claim | nothing is trained here |" in page
 
 

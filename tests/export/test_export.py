@@ -69,6 +69,7 @@ def test_a_python_file_with_a_neighbour(net: str) -> None:
     assert artifact.resolution == 20
     assert artifact.macs == 18 * 18 * (6 * 27 + 2 * 36)
     assert artifact.reference_by.startswith("torch 2")
+    assert 0 < artifact.noise < 1e-5
     inputs, outputs = artifact.reference()
     assert inputs[0].shape == (1, 3, 20, 20)
     assert outputs[0].shape == (1, 6)

@@ -6,11 +6,12 @@ import pytest
 
 from bench import backends
 from bench.base.errors import UnknownName
-from bench.findings.catalog import catalog, select
+from bench.findings.catalog import catalog, select, suite
 from bench.findings.finding import TIME, Experiment, Finding
 from bench.findings.guidelines import ARM, G1, GPU, aligned_groups, aligned_pair, divisible, g1, g2, g3, g4
 from bench.findings.side import Side
 from bench.papers.claims import claims
+from bench.papers.published import networks
 from bench.plan.zoo import resolve
 
 
@@ -80,6 +81,33 @@ def test_quick_is_about_each_guideline_with_both_channels() -> None:
         assert {e.channels for e in catalog()[id].experiments if e.quick} in ({"paper", "aligned"}, {"both"})
 
 
+def test_the_core_set_is_g1_to_g4_table_8_pplcnet_and_the_pairs() -> None:
+    found = {f.id: f for f in suite("core")}
+    assert {id.partition("-")[0] for id in found} == {"G1", "G2", "G3", "G4", "T8", "LC", "PAIRS"}
+    assert all({e.channels for e in found[id].experiments} >= {"paper", "aligned"} for id in ("G1", "G2", "G3", "G4"))
+    assert all(side.batch == 1 for f in found.values() for e in f.experiments for side in e.sides)
+    cases = {str(side) for f in found.values() for e in f.experiments for side in e.sides}
+    assert 90 < len(cases) < 140  # some 3.4 launches of 3 s each: half an hour on one runtime
+    assert [f.id for f in suite("core", ["G1", "SV1-01"])] == ["G1"]
+    assert [f.id for f in suite("quick")] == ["G1", "G2", "G3", "G4"]
+
+
+def test_ten_pairs_are_within_a_tenth_of_each_others_macs() -> None:
+    (finding,) = (f for f in suite("core") if f.id == "PAIRS")
+    assert len(finding.experiments) == 10
+    printed = {
+        (row.model and resolve(row.model).canonical): row.macs.value
+        for row in networks()
+        if row.macs and row.resolution == 224 and "bn2" not in row.counting.terms
+    }
+    for e in finding.experiments:
+        assert e.b is not None
+        macs = [printed.get(resolve(side.model).canonical) for side in e.sides]
+        if None not in macs:
+            first, second = (m for m in macs if m is not None)
+            assert 0.9 < second / first < 1.11, e.name
+
+
 def test_threads_and_maps_are_swept() -> None:
     for id in ("G1", "G2", "G3", "G4"):
         assert {s.threads for e in catalog()[f"{id}-threads"].experiments for s in e.sides} == {2}
@@ -108,5 +136,7 @@ def test_a_finding_has_experiments_or_a_reason() -> None:
         Experiment("e", Side("mobilenetv1"), Side("mobilenetv2"), None)
     with pytest.raises(ValueError, match="quantity"):
         Experiment("e", Side("mobilenetv1"), None, 1.2, quantity="joy")
+    with pytest.raises(ValueError, match="no experiment is called"):
+        Finding("x", "c", "s", "p", (catalog()["MN-01"].experiments[0],), headline="another")
     assert all(e.published is None or e.published > 0 for f in catalog().values() for e in f.experiments)
     assert any(e.quantity == TIME for f in catalog().values() for e in f.experiments)

@@ -71,7 +71,7 @@ def test_every_device_measures_all_and_judges_for_itself(fleet: Cluster, tmp_pat
     assert told == [
         (device, target, id, verdict)
         for device, target in (("a", "one"), ("b", "two"))
-        for id, verdict in (("G1", "not reproduced"), ("X-1", "reproduced"))
+        for id, verdict in (("G1", "does not transfer"), ("X-1", "reproduced"))
     ]
     files = {device: tmp_path / f"f-{device}.jsonl" for device in "ab"}
     assert sorted(tmp_path.glob("*.jsonl")) == sorted(files.values())
@@ -101,7 +101,7 @@ def test_a_device_that_is_lost_and_comes_back_goes_on(fleet: Cluster, tmp_path: 
     running.join(300)
     assert said, "it has not ended"
     assert said[0].exit_code == 0, said[0].stderr
-    assert {row["verdict"] for row in json.loads(said[0].stdout)} == {"not reproduced", "reproduced"}
+    assert {row["verdict"] for row in json.loads(said[0].stdout)} == {"does not transfer", "reproduced"}
     assert good_waves(tmp_path / "f-a.jsonl") == good_waves(tmp_path / "f-b.jsonl") == 4
 
 
@@ -117,7 +117,7 @@ def test_a_device_that_stays_away_costs_its_own_part(fleet: Cluster, tmp_path: P
     assert said[0].exit_code == 1
     assert "b: the device was lost; --resume goes on" in said[0].stderr
     assert {row["verdict"] for row in json.loads(said[0].stdout) if row["device"] == "a"} == {
-        "not reproduced",
+        "does not transfer",
         "reproduced",
     }
     kept = good_waves(tmp_path / "f-b.jsonl")
@@ -126,7 +126,7 @@ def test_a_device_that_stays_away_costs_its_own_part(fleet: Cluster, tmp_path: P
     assert without.exit_code == 1  # nothing of what is missing is passed over
     assert "b: the device is not there; its evidence is of before" in without.stderr
     told = {(row["device"], row["id"]): row["verdict"] for row in json.loads(without.stdout)}
-    assert told["a", "G1"] == "not reproduced"
+    assert told["a", "G1"] == "does not transfer"
     assert told["b", "G1"] == "not testable here"
     fleet.start("b")
     until(lambda: "b" in names(fleet), "device b")

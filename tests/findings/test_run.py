@@ -20,7 +20,7 @@ from bench.findings.evaluate import evaluate
 from bench.findings.finding import Experiment, Finding, counted
 from bench.findings.run import Campaign, grouped, wants_more
 from bench.findings.side import Side
-from bench.findings.verdict import NOT_TESTABLE, OPPOSITE, REPRODUCED
+from bench.findings.verdict import AGREES, NOT_TESTABLE, OPPOSITE, WEAKER
 from bench.measure.replicates import Member, log_ratio
 from bench.plan.case import BackendRef, Case
 from bench.plan.protocol import ReplicateProtocol
@@ -75,13 +75,14 @@ def campaign(path: Path, findings: list[Finding], resume: bool = False, **more: 
     return Campaign(findings, [FAKE], path, evidence, PROTOCOL, **more)
 
 
-@pytest.mark.parametrize(("factor", "verdict"), [(2.0, REPRODUCED), (0.5, OPPOSITE), (1.5, REPRODUCED)])
-def test_samples_make_the_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, factor: float, verdict: str) -> None:
+@pytest.mark.parametrize(("factor", "grade"), [(2.0, AGREES), (0.5, OPPOSITE), (1.5, WEAKER)])
+def test_samples_make_the_grade(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, factor: float, grade: str) -> None:
     played(monkeypatch, factor)
     job = campaign(tmp_path / "f.jsonl", [FINDING])
     assert job.run()
     (result,) = evaluate([FINDING], [FAKE], job.evidence)
-    assert result.verdict == verdict
+    assert result.grade == grade
+    assert result.verdict.startswith("does not" if grade == OPPOSITE else "transfers")
     assert result.found is not None
     assert math.isclose(result.found.ratios[0], factor, rel_tol=0.01)
     assert result.record()["effect_lo"] <= result.record()["effect"] <= result.record()["effect_hi"]
@@ -141,7 +142,7 @@ def test_what_fails_costs_its_own_experiments_and_is_told(monkeypatch: pytest.Mo
     job = campaign(tmp_path / "f.jsonl", [finding])
     assert job.run()
     good, bad, fine = evaluate([finding], [FAKE], job.evidence)
-    assert good.verdict == fine.verdict == REPRODUCED
+    assert good.grade == fine.grade == AGREES
     assert bad.verdict == NOT_TESTABLE
     assert "crashed: scripted" in bad.reason
     # A failed network is not run again.
@@ -155,6 +156,29 @@ def test_turns_beside_a_neighbour_are_left_out_together() -> None:
     b["blocks"][1] = [[2e6, True], [2e6, True]]
     assert math.isclose(log_ratio(a, b) or 0, (math.log(2) + math.log(4)) / 2)
     assert log_ratio(a, {"error": "x", "status": "oom"}) is None
+
+
+def test_latencies_beside_an_effect_are_of_its_own_replicates() -> None:
+    evidence = store.Evidence()
+    for sides in ({"a": side(1.0), "b": side(2.0)}, {"a": side(9.0)}, {"b": {"error": "x", "status": "oom"}}):
+        evidence.add({"kind": "wave", "backend": "fake", "sides": sides})
+    assert evidence.latencies_ms("a", "b") == (pytest.approx(1.0), pytest.approx(2.0))
+    assert evidence.latencies_ms("a", "c") == (None, None)
+
+
+def test_sessions_are_told_apart_by_time_or_by_what_lies_between() -> None:
+    def waves(times: list[float | None], others: int) -> store.Evidence:
+        evidence = store.Evidence()
+        for at in times:
+            evidence.add({"kind": "wave", "backend": "fake", "sides": {"a": side(1.0), "b": side(2.0)}}
+                         | ({} if at is None else {"at": at}))  # fmt: skip
+            for _ in range(others):
+                evidence.add({"kind": "wave", "backend": "fake", "sides": {"c": side(1.0)}})
+        return evidence
+
+    assert [len(s) for s in waves([0.0, 60.0, 4000.0], 0).sessions("a", "b")] == [2, 1]
+    assert [len(s) for s in waves([None, None], 5).sessions("a", "b")] == [2]
+    assert [len(s) for s in waves([None, None], 20).sessions("a", "b")] == [1, 1]
 
 
 def test_experiments_that_share_a_side_share_its_replicates() -> None:
@@ -191,7 +215,7 @@ def test_counts_need_no_measuring(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     job = campaign(tmp_path / "f.jsonl", [finding])
     assert job.run()
     (result,) = evaluate([finding], [FAKE], job.evidence)
-    assert result.verdict == REPRODUCED
+    assert result.verdict == "reproduced"
     assert result.record()["backend"] is None
     assert not seen
 
@@ -215,7 +239,9 @@ def test_the_csv_beside_the_evidence_reads(tmp_path: Path, monkeypatch: pytest.M
     job.run()
     write_csv(tmp_path / "f.csv", evaluate([FINDING], [FAKE], job.evidence))
     (row,) = csv.DictReader((tmp_path / "f.csv").read_text().splitlines())
-    assert row["verdict"] == REPRODUCED
+    assert row["verdict"] == "transfers"
+    assert row["published_conditions"] == "not told"
+    assert row["a_m_macs"] == "0.0"
     assert float(row["published"]) == 2.0
 
 
@@ -235,6 +261,6 @@ def test_shares_come_from_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert campaign(path, [finding]).run()
     (result,) = judged([finding], store.read(path))
     assert result.backend == "fake"
-    assert result.verdict == REPRODUCED
+    assert result.grade == AGREES
     assert result.found is not None
     assert math.isclose(result.found.ratios[0], 0.5, rel_tol=0.01)

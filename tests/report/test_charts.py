@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,7 +18,7 @@ from bench.base.errors import UsageError
 from bench.base.escape import clip_middle
 from bench.findings.finding import TIME
 from bench.report.html.charts import latency_flops
-from bench.report.html.charts.theme import COLORS, Drawn, colors
+from bench.report.html.charts.theme import COLORS, colors
 from bench.report.html.data import Data, apart, gather
 from bench.report.html.kinds import KINDS
 from bench.report.html.page import compiled
@@ -49,44 +47,32 @@ def test_a_chart_draws_without_a_warning(kind: str, data: Data, capfd: pytest.Ca
     assert drawn.skeleton()["description"]
 
 
-def test_of_many_effects_those_farthest_from_the_published_are_drawn(
-    data: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = MODULES["findings"]
-    drawn = module.chart(data)
-    assert len(drawn.records["findings"]) == module.MOST
-    assert picture_height(drawn) < 2500
-    monkeypatch.setattr(module, "MOST", 10_000)
-    every = module.chart(data).records["findings"]
-    monkeypatch.setattr(module, "MOST", 5)
-    few = module.chart(data).records["findings"]
-
-    def far(record: dict[str, Any]) -> float:
-        return abs(math.log(record["effect"] / (record["published"] or 1)))
-
-    assert sorted(map(far, few)) == pytest.approx(sorted(map(far, every))[-5:])
-    names = [record["name"] for record in every]
-    assert [names.index(record["name"]) for record in few] == sorted(names.index(record["name"]) for record in few)
+def test_an_effect_has_one_mark_turned_so_that_the_published_one_is_above_one(data: Data) -> None:
+    drawn = MODULES["findings"].chart(data)
+    records = drawn.records["findings"]
+    assert len(records) > 300
+    assert all(r["published"] >= 1 and r["lo"] <= r["effect"] <= r["hi"] for r in records)
+    assert {"GPU", "phone CPU", "x86 CPU"} <= {r["published_on"] for r in records}
+    twice = replace(data, findings=(*data.findings, *data.findings))
+    assert MODULES["findings"].chart(twice).records == drawn.records
+    turned = next(r for r in data.findings if r.found and r.experiment and (r.experiment.printed or 2) < 0.9)
+    (record,) = MODULES["findings"].records_of([turned])
+    assert math.isclose(record["effect"], 1 / math.exp(turned.found.log), rel_tol=1e-3)
 
 
-def picture_height(drawn: Drawn) -> float:
-    found = re.search(r'height="([0-9.]+)"', picture(drawn, ".svg").decode())
-    assert found is not None
-    return float(found[1])
+def test_claims_of_a_direction_alone_have_no_mark(data: Data) -> None:
+    alone = [r for r in data.findings if r.found and r.experiment and r.experiment.printed is None]
+    assert alone
+    assert MODULES["findings"].chart(replace(data, findings=tuple(alone))) is None
 
 
-def test_effects_whose_names_are_cut_alike_keep_rows_of_their_own(data: Data) -> None:
-    """The name of the experiment is shortened in its middle, never the backend that tells two of them apart."""
+def test_names_are_cut_in_the_middle_and_never_the_backend(data: Data) -> None:
     base = next(r for r in data.findings if r.found and r.backend and r.experiment and r.experiment.quantity == TIME)
     long = replace(base.experiment, name="of a network whose name is very long: " + "x" * 60)
     two = [replace(base, experiment=long, backend=backend) for backend in ("onnxruntime", "openvino")]
     records = MODULES["findings"].records_of(two)
     assert records[0]["name"] != records[1]["name"]
     assert all(len(record["name"]) <= 64 for record in records)
-    same = MODULES["findings"].chart(replace(data, findings=(two[0], two[1], base)))
-    svg = picture(same, ".svg").decode()
-    assert len(set(re.findall(r"onnxruntime|openvino", svg))) == 2
-    assert picture_height(same) > 3 * 32
 
 
 def test_an_interval_that_is_wider_than_the_plot_ends_at_its_edge(data: Data, tmp_path: Path) -> None:
@@ -94,10 +80,10 @@ def test_an_interval_that_is_wider_than_the_plot_ends_at_its_edge(data: Data, tm
     wide = gather([str(write(tmp_path / "r.csv", rows))])
     whiskers = [layer for layer in latency_flops.chart(wide).skeleton()["layer"] if layer["mark"]["type"] == "rule"]
     assert any(layer["mark"].get("clip") for layer in whiskers)
-    base = next(r for r in data.findings if r.found and r.experiment and r.experiment.quantity == TIME)
+    base = next(r for r in data.findings if r.found and r.backend and r.experiment and r.experiment.printed)
     found = replace(base.found, lo=-20.0, hi=20.0)
     spec = MODULES["findings"].chart(replace(data, findings=(replace(base, found=found),))).skeleton()
-    ends = spec["layer"][0]["encoding"]["x"]["scale"]["domain"]
+    ends = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert ends[1] / ends[0] < 1e4
 
 

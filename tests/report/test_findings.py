@@ -1,46 +1,102 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import pytest
+
+from bench.findings.conditions import Conditions
 from bench.findings.evaluate import Result
-from bench.findings.finding import Experiment, Finding
+from bench.findings.family import Expected
+from bench.findings.finding import PRINTED, Experiment, Finding, follows
 from bench.findings.side import Side
 from bench.findings.store import Evidence
-from bench.report.text.findings import page, split
+from bench.findings.verdict import AGREES, NONE, WEAKER
+from bench.report.causes import BETWEEN, DENSE, Pair
+from bench.report.text.findings import front, page, paper, slug, titles
+from bench.report.text.papers import split
 from bench.stats.ratio import Effect
 
 A, B, C = (Side(f"stack/conv:c={c}") for c in (16, 18, 32))
-PAPER = Experiment("x", A, B, 2.0, "a GPU", channels="paper")
-ALIGNED = Experiment("x, aligned", A, C, 2.0, "a GPU", channels="aligned")
-FINDING = Finding("G9", "things cost time", "Paper, Table 9", "Paper", (PAPER, ALIGNED), note="A note.")
+PAPER = Experiment("x", A, B, 2.0, "GTX 1080Ti", channels="paper", origin=PRINTED)
+ALIGNED = Experiment("x, aligned", A, C, 2.0, "GTX 1080Ti", channels="aligned")
+FINDING = Finding(
+    "G9", "things cost time", "Paper, Table 9", "GhostNet", (PAPER, ALIGNED), note="A note.", headline="x"
+)
+HERE, THERE = Conditions("x86 CPU", "onnxruntime", "1", "1", "fp32"), Conditions("GPU", "cudnn")
+MACHINE = {"cpu": "Xeon", "microarchitecture": "icelake", "cores": 2, "hypervisor": "yes", "os": "Debian"}
+EVIDENCE = Evidence(header={"environment": MACHINE, "started_at": "2026-01-02T00:00:00"})
 
 
-def result(experiment: Experiment, ratio: float, verdict: str, padding: float | None = None) -> Result:
-    log = math.log(ratio)
-    return Result(FINDING, experiment, "onnxruntime", Effect(log, log - 0.01, log + 0.01, 5), verdict, padding=padding)
+def result(experiment: Experiment, ratio: float, grade: str, padding: float | None = None) -> Result:
+    found = Effect(math.log(ratio), math.log(ratio) - 0.01, math.log(ratio) + 0.01, 5)
+    return Result(FINDING, experiment, "onnxruntime", found, grade, padding=padding, here=HERE, there=THERE,
+                  a_ms=1.0, b_ms=ratio, macs=(20.0, 20.1), printed_macs=(None, 25.0), replica=str(experiment.b),
+                  measurement=("onnxruntime", "", str(experiment.a), str(experiment.b)))  # fmt: skip
+
+
+BOTH = [result(PAPER, 1.5, WEAKER), result(ALIGNED, 1.0, NONE)]
 
 
 def test_the_effect_is_split_into_the_guideline_and_padding() -> None:
-    (said,) = split([result(PAPER, 1.5, "reproduced", 1.25), result(ALIGNED, 1.2, "not reproduced")])
-    assert "(x): 1.50; with aligned channels 1.20 remain, the other factor of 1.25" in said
+    (said,) = split([result(PAPER, 1.5, WEAKER, 1.25), result(ALIGNED, 1.2, WEAKER)])
+    assert "(x in onnxruntime): 1.50; with aligned channels 1.20 remain, the other factor of 1.25" in said
     assert "1.25 times the MACs" in said
 
 
 def test_nothing_is_split_where_both_have_the_same_channels() -> None:
     same = Experiment("x, aligned", A, B, 2.0, "a GPU", channels="aligned")
-    assert list(split([result(PAPER, 1.5, "reproduced"), result(same, 1.5, "reproduced")])) == []
+    assert list(split([result(PAPER, 1.5, WEAKER), result(same, 1.5, WEAKER)])) == []
 
 
 def test_the_page_has_machine_totals_table_and_reasons() -> None:
-    machine = {"cpu": "Xeon", "microarchitecture": "icelake", "cores": 2, "hypervisor": "yes", "os": "Debian"}
-    evidence = Evidence(header={"environment": machine, "started_at": "2026-01-02T00:00:00"})
-    text = page([result(PAPER, 1.5, "reproduced"), result(ALIGNED, 1.0, "not reproduced")], evidence)
+    text = page(BOTH, EVIDENCE)
     assert "Measured on Xeon (icelake), 2 cores, virtual machine, Debian" in text
-    assert "Findings: 1. Effects: 2; 1 reproduced, 1 not reproduced." in text
-    effect = "1.5 (1.49 to 1.52) | 2 (a GPU) | reproduced |"
-    assert f"| [G9](#g9) | onnxruntime | x | {effect} 1 reproduced, 1 not reproduced |" in text
-    assert f"| x | the paper's | onnxruntime | {effect}\n" in text
-    assert "Things cost time (Paper, Table 9). On onnxruntime: x:" in text
+    assert "2 effects are listed, from 2 distinct measurements and 0 counts." in text
+    assert "| GPU | 1 | 1 |" in text
+    assert (
+        "Things cost time (Paper, Table 9). Headline, x: 1.5 (1.49 to 1.52) in onnxruntime, transfers, weaker." in text
+    )
+    assert "Here: x86 CPU, onnxruntime, 1 thread, batch 1, fp32. Published: GTX 1080Ti, GPU, cudnn." in text
+    assert "| **x** ≈ | the paper's | 20, 20.1 (printed 25) | 2 | 1.5 (1.49 to 1.52) | transfers, weaker |" in text
+    assert "| 1 (0.99 to 1.01) | does not transfer |" in text
     assert "A note." in text
-    assert "| SV1-09 |" in text
+    assert "| GN-01 |" in text
     assert "Not measured in this run" in text
+
+
+def test_a_page_per_paper_has_its_own_claims_alone() -> None:
+    assert "## G9" in paper("GhostNet", BOTH, EVIDENCE, "f.jsonl")
+    other = paper("PP-LCNet", BOTH, EVIDENCE, "f.jsonl")
+    assert "G9" not in other
+    assert "| LC-09 |" in other
+    assert len({slug(title) for title in titles()}) == len(titles())
+
+
+def test_the_front_page_begins_with_the_answer() -> None:
+    question = follows("mobilenetv1", "mobilenetv2", "V2 against V1")
+    ours = Finding("PAIRS", "equal MACs, equal time", "ours", "isoflops", (question,))
+    own = replace(result(question, 1.6, "same direction, stronger"), finding=ours)
+    pair = Pair("mobilenetv1", "mobilenetv2", (20.0, 20.0), {"onnxruntime": (1.0, 1.6)},
+                {"onnxruntime": Effect(0.47, 0.46, 0.48, 4)},
+                ({DENSE: 0.9, BETWEEN: 0.1}, {DENSE: 0.5, BETWEEN: 0.5}), "onnxruntime")  # fmt: skip
+    text = front([*BOTH, own], EVIDENCE, "f.jsonl", [pair], BOTH[:1], Expected(3, 0.6, 0.2))
+    answer = text.split("\n\n")[1]
+    assert answer.startswith("3 measurements on one core of Xeon")
+    assert "`mobilenetv2` takes 1.6 times as long as `mobilenetv1`" in answer
+    assert "Of 1 published effects on time" in answer
+    assert text.index("findings-effects.svg") < text.index("findings-pairs.svg") < text.index("## Ten pairs")
+    assert "Questions of our own: 1; 1 does not follow the MACs." in text
+    parts = pair.difference()
+    assert parts is not None
+    assert math.fsum(parts.values()) == pytest.approx(math.exp(0.47) - 1)
+    assert f"{parts[DENSE]:+.2f}" in text
+
+
+def test_what_nobody_published_is_never_printed_as_published() -> None:
+    question = follows("mobilenetv1", "mobilenetv2", "V2 against V1")
+    ours = Finding("MACS", "time follows", "ours", "isoflops", (question,))
+    text = page([replace(result(question, 1.0, AGREES), finding=ours)], EVIDENCE)
+    assert "Nothing is published." in text
+    assert "follows the MACs" in text
+    assert "Published:" not in text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from bench.findings.evaluate import distinct
+from bench.findings.finding import OURS
 from bench.findings.verdict import VERDICTS
 from bench.report.html.cases import MOST, CaseRow
 from bench.report.html.data import Data
@@ -28,7 +30,7 @@ def headline(data: Data) -> str:
         pairs = f" None of {_count(inverted.near, 'pair')} within 10% MACs is inverted." if inverted.near else ""
         told = f"the fastest is {fastest.label} at {fastest.latency_ms:.3g} ms"
         return f"{_count(len(measured), 'case')} measured; {told}.{pairs}"
-    effects = [r for r in data.findings if r.found is not None]
+    effects = [r for r in distinct(data.findings) if r.experiment and r.experiment.origin != OURS]
     if effects:
         counts = Counter(r.verdict for r in effects)
         told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])

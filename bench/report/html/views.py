@@ -88,11 +88,12 @@ def _ranks_table(data: Data) -> HtmlTable:
 
 def _findings_table(data: Data) -> HtmlTable:
     head = (
-        "finding", "experiment", "backend", "effect", "95% from", "to", "published", "on", "verdict", "claim", "source",
+        "finding", "experiment", "backend", "effect", "95% from", "to", "published", "whence", "on", "here", "verdict",
+        "claim", "source",
     )  # fmt: skip
     keys = (
-        "id", "experiment", "backend", "effect", "effect_lo", "effect_hi", "published", "published_on", "verdict",
-        "claim", "source",
+        "id", "experiment", "backend", "effect", "effect_lo", "effect_hi", "published", "origin",
+        "published_conditions", "conditions", "verdict", "claim", "source",
     )  # fmt: skip
     records = [r.record() | {"verdict": f"{r.verdict}{': ' if r.reason else ''}{r.reason}"} for r in data.findings]
     return _of(records, head, keys, {3, 4, 5, 6})
@@ -208,10 +209,10 @@ VIEWS = (
     ),
     View(
         "findings", findings,
-        "Effects measured here with their 95% intervals; hollow diamonds are what the papers print. Counted effects "
-        "are exact, and stand in the table only; of more than 60 effects the chart has those that lie farthest from "
-        "what is printed.",
-        _findings_table, least_px=480,
+        "Effects measured here over the published ones, each turned so that the published one is above 1: on the "
+        "diagonal they are as large here, at 1 there is none, below it goes the other way. Whiskers are the interval "
+        "of another run. What is counted, and claims of a direction without a size, stand in the table only.",
+        _findings_table, least_px=360,
     ),
     View(
         "history", history,

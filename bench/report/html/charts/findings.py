@@ -1,25 +1,25 @@
-"""Effects of findings beside the published ones: interval and published mark on a log axis."""
+"""Effects of findings over the published ones: on the diagonal an effect is as large here as in its paper."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import altair as alt
 
 from bench.base.escape import clip, clip_middle
-from bench.findings.evaluate import Result
-from bench.findings.finding import SHARE, TIME
-from bench.findings.verdict import VERDICTS
+from bench.findings.conditions import KINDS
+from bench.findings.evaluate import Result, distinct
+from bench.findings.finding import TIME
 from bench.report.html.charts.theme import (
     BLUE,
+    COLUMNS,
     GREEN,
     GREY,
-    ORANGE,
+    INK,
+    PURPLE,
     VERMILION,
     Drawn,
     Width,
-    above,
     around,
     finish,
     log_axis,
@@ -31,87 +31,106 @@ from bench.report.html.facets import Record
 
 TITLE = "What papers claim"
 ABOUT = (
-    "Measured effects as ratios with 95% intervals, on a logarithmic axis, and the published effect of each as a "
-    "hollow diamond."
+    "Effects measured here, with their intervals, over the published ones, both axes logarithmic. Every effect is "
+    "turned so that the published one is above 1: on the diagonal it is as large here, at 1 there is none, below 1 it "
+    "goes the other way."
 )
-MISSING = "No evidence of findings was found. `bench findings run --quick` makes some within minutes."
-ROW = 32
-MOST = 60  # effects; where there are more, those that lie farthest from what is printed are drawn
-WIDEST = 20.0  # times beyond the outermost effect: a wider interval ends at the edge of the plot
+MISSING = "No evidence of published effects was found. `bench findings run --quick` makes some within minutes."
+HEIGHT = 400
+WIDEST = 8.0  # times beyond the outermost effect: a wider interval ends at the edge of the plot
 NAME = 64  # characters
-LOOKS = ((BLUE, "circle"), (GREEN, "triangle-up"), (ORANGE, "square"), (VERMILION, "cross"), (GREY, "triangle-down"))
+LEAST = 1e-4  # of an effect: an interval may reach to nothing, a logarithmic axis not
+UNTOLD = "not told"
+LOOKS = {
+    KINDS[0]: (VERMILION, "square"),
+    KINDS[1]: (BLUE, "circle"),
+    KINDS[2]: (GREEN, "triangle-up"),
+    KINDS[3]: (PURPLE, "diamond"),
+    UNTOLD: (GREY, "cross"),
+}
 
 
 def chart(data: Data, width: Width = 520) -> Drawn | None:
-    """Draw the effects on time, one of each, or where they are more than `MOST` those farthest from the published.
+    """Draw the effects of a report."""
+    return draw(data.findings, width)
 
-    Counts are exact and stand in the table. None where there is no effect.
+
+def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
+    """Draw a mark per distinct effect on time whose size is published; None where there is none.
+
+    Variations of an experiment that its paper did not make are left out.
     """
-    timed = [
-        r for r in data.findings if r.found is not None and r.experiment and r.experiment.quantity in (TIME, SHARE)
-    ]
-    once: dict[object, Result] = {}
-    for result in timed:
-        once.setdefault((result.experiment, result.backend), result)
-    results = list(once.values())
-    if not results:
+    own = [r for r in distinct(results) if r.experiment and r.experiment.quantity == TIME and not r.experiment.varied]
+    records = records_of(own)
+    if not records:
         return None
-    if len(results) > MOST:
-        kept = sorted(range(len(results)), key=lambda i: -_surprise(results[i]))[:MOST]
-        results = [results[i] for i in sorted(kept)]
-    records = records_of(results)
-    marks = [1.0, *(r[k] for r in records for k in ("effect", "published") if r[k])]
-    ends = [r[k] for r in records for k in ("lo", "hi") if r[k]]
-    domain = around([*marks, *(v for v in ends if min(marks) / WIDEST <= v <= max(marks) * WIDEST)], 1.1)
-    # Each effect has a row of its own, whatever it is called.
-    base = alt.Chart(named("findings")).encode(y=alt.Y("place:O", axis=None))
-    axis = log_axis("effect: ratio of times or shares", domain)
-    present = [v for v in VERDICTS if any(r["verdict"] == v for r in records)]
-    looks = {v: LOOKS[i % len(LOOKS)] for i, v in enumerate(VERDICTS)}
-    color = alt.Color("verdict:N", scale=alt.Scale(domain=present, range=[looks[v][0] for v in present]))
-    shape = alt.Shape("verdict:N", scale=alt.Scale(domain=present, range=[looks[v][1] for v in present]))
-    hover = tips(
-        claim="claim", name="experiment", effect="effect here", lo="95% from", hi="to", published="published",
-        on_device="published on", verdict="verdict", source="source",
-    )  # fmt: skip
-    one = alt.Chart(alt.InlineData(values=[{"x": 1.0}])).mark_rule(color=GREY, strokeDash=[4, 3])
-    layers = alt.layer(
-        one.encode(x=alt.X("x:Q", **axis)),
-        above(base, "name"),
-        base.mark_rule(strokeWidth=2.5, opacity=0.7, clip=True).encode(x=alt.X("lo:Q", **axis), x2="hi:Q", color=color),
-        base.mark_point(filled=True, size=75, opacity=1).encode(
-            x=alt.X("effect:Q", **axis), color=color, shape=shape, tooltip=hover
-        ),
-        base.transform_filter("isValid(datum.published)")
-        .mark_point(filled=False, shape="diamond", size=95, strokeWidth=1.6, color=GREY)
-        .encode(x=alt.X("published:Q", **axis), tooltip=hover),
+    across = around([1.0, *(r["published"] for r in records)], 1.1)
+    marks = [1.0, *(r["effect"] for r in records)]
+    ends = [r[k] for r in records for k in ("lo", "hi")]
+    up = around([*marks, *(v for v in ends if min(marks) / WIDEST <= v <= max(marks) * WIDEST)], 1.1)
+    kinds = [kind for kind in LOOKS if any(r["published_on"] == kind for r in records)]
+    legend = alt.Legend(columns=COLUMNS)
+    color, shape = (
+        channel("published_on:N", scale=alt.Scale(domain=kinds, range=[LOOKS[k][i] for k in kinds]), legend=legend)
+        for i, channel in enumerate((alt.Color, alt.Shape))
     )
-    return finish(layers.properties(width=width, height=alt.Step(ROW)), ABOUT, {"findings": records})
-
-
-def _surprise(result: Result) -> float:
-    """Return how far an effect lies from what is printed, or from none where nothing is, as a logarithm."""
-    row = result.record()
-    if not row["effect"]:
-        return 0.0
-    return abs(math.log(row["effect"] / (row["published"] or 1.0)))
+    x = alt.X("published:Q", **log_axis("published effect", across))
+    y = alt.Y("effect:Q", **log_axis("effect here", up))
+    last = min(across[1], up[1])
+    level = alt.Chart(alt.InlineData(values=[{"x": across[0], "y": 1.0}, {"x": across[1], "y": 1.0}]))
+    even = alt.Chart(alt.InlineData(values=[{"x": 1.0, "y": 1.0}, {"x": last, "y": last}]))
+    ends_at = {
+        "x": alt.X("x:Q", **log_axis("published effect", across)),
+        "y": alt.Y("y:Q", **log_axis("effect here", up)),
+    }
+    said = alt.Chart(
+        alt.InlineData(
+            values=[
+                {"x": across[1], "y": 1.0, "text": "no effect here"},
+                {"x": last / 1.02, "y": last / 1.02, "text": "as published"},
+            ]
+        )
+    )
+    base = alt.Chart(named("findings"))
+    hover = tips(
+        name="experiment", effect="effect here", lo="from", hi="to", published="published", device="on",
+        conditions="conditions here", verdict="verdict", claim="claim", source="source",
+    )  # fmt: skip
+    layers = alt.layer(
+        level.mark_line(color=GREY, strokeDash=[4, 3], strokeWidth=1).encode(**ends_at),
+        even.mark_line(color=GREY, strokeWidth=1).encode(**ends_at),
+        said.mark_text(align="right", baseline="bottom", dx=-4, dy=-3, color=INK, fontSize=11).encode(
+            text="text:N", **ends_at
+        ),
+        base.mark_rule(strokeWidth=1, opacity=0.35, clip=True).encode(
+            x=x, y=alt.Y("lo:Q", **log_axis("effect here", up)), y2="hi:Q", color=color
+        ),
+        base.mark_point(filled=True, size=36, opacity=0.8).encode(x=x, y=y, color=color, shape=shape, tooltip=hover),
+    )
+    return finish(layers.properties(width=width, height=HEIGHT), ABOUT, {"findings": records})
 
 
 def records_of(results: Sequence[Result]) -> list[Record]:
-    """Return a record per effect, in the order of the findings."""
+    """Return a record per effect, turned so that the published one is above 1."""
     found = []
-    for place, result in enumerate(results):
-        row = result.record()
+    for result in results:
+        row, e = result.record(), result.experiment
+        if e is None or e.printed is None or result.found is None:
+            continue
+        turned = e.printed < 1
+        effect = result.found.inverse if turned else result.found
+        ratio, lo, hi = (max(LEAST, round(value, 4)) for value in effect.ratios)
         backend = clip(f", {row['backend']}" if row["backend"] else "", NAME // 2)
         found.append(
             {
-                "place": place,
                 "name": clip_middle(f"{row['id']} {row['experiment']}", NAME - len(backend)) + backend,
-                "effect": row["effect"],
-                "lo": row["effect_lo"],
-                "hi": row["effect_hi"],
-                "published": row["published"],
-                "on_device": row["published_on"] or "",
+                "effect": ratio,
+                "lo": lo,
+                "hi": hi,
+                "published": round(1 / e.printed if turned else e.printed, 4),
+                "published_on": (result.there.kind if result.there else "") or UNTOLD,
+                "device": row["published_on"] or "",
+                "conditions": row["conditions"] or "",
                 "verdict": row["verdict"],
                 "claim": row["claim"],
                 "source": row["source"],
