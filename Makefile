@@ -49,10 +49,12 @@ docs: $(READY)
 docs-check: $(READY)
 	$(VENV)/bin/python docs/generate.py --check
 
-# The README's two charts, from the zoo's rows that are kept.
+# The README's charts, from the zoo's rows that are kept, and those of the published devices.
 charts: $(READY)
 	$(VENV)/bin/bench report results/xeon-vm-2core/zoo.csv --chart latency-flops --output docs/img/zoo-latency-flops.svg
 	$(VENV)/bin/bench report results/xeon-vm-2core/zoo.csv --chart inversions --output docs/img/zoo-inversions.svg
+	$(VENV)/bin/bench devices chart order --output docs/img/devices-order.svg
+	$(VENV)/bin/bench devices chart pairs --output docs/img/devices-pairs.svg
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -5,6 +5,7 @@ python docs/generate.py [--check]
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -12,16 +13,21 @@ from pathlib import Path
 import click
 
 from bench.cli import COMMANDS, cli
+from bench.devices.own import own
 from bench.findings import store
 from bench.findings.catalog import select
 from bench.findings.table import judged
+from bench.report.text import devices_page as devices
 from bench.report.text import findings
 from bench.report.text import models as models_table
+from bench.rows.frame import load
 from bench.rows.identity import of_role
 from bench.rows.schema import ROLES, schema
 
 FOLDER = Path(__file__).parent
-EVIDENCE = FOLDER.parent / "results" / "xeon-vm-2core" / "findings.jsonl"
+RESULTS = FOLDER.parent / "results"
+EVIDENCE = RESULTS / "xeon-vm-2core" / "findings.jsonl"
+TRANSFER = RESULTS / "published-devices" / "transfer.json"
 
 
 def schema_page() -> str:
@@ -77,6 +83,13 @@ def findings_page() -> str:
     return findings.page(judged(select(()), evidence), evidence, str(EVIDENCE.relative_to(FOLDER.parent)))
 
 
+def devices_page() -> str:
+    """Return ``devices.md``: what published latencies say, and our own whole zoos beside them."""
+    files = sorted(RESULTS.glob("*/zoo.csv"))
+    mine = {str(file.relative_to(RESULTS)): own(load([str(file)])) for file in files}
+    return devices.page(mine, json.loads(TRANSFER.read_text("utf-8")))
+
+
 def _help(name: str, command: click.Command) -> list[str]:
     context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
     return ["```", command.get_help(context), "```", ""]
@@ -87,6 +100,7 @@ PAGES = {
     "cli.md": cli_page,
     "models.md": models_table.page,
     "findings.md": findings_page,
+    "devices.md": devices_page,
 }
 
 

@@ -18,7 +18,7 @@ from bench.plan.case import network_name
 from bench.rows import identity
 from bench.rows.frame import Rows
 from bench.rows.schema import MEASURED
-from bench.stats.ranks import Correlation, correlations
+from bench.stats.ranks import Correlation, correlations, resampled
 
 NEAR = 0.10  # of the larger one's MACs
 LEAST_CASES = 3
@@ -126,7 +126,7 @@ def analyse(
         for by, values in proxies_of(networks).items():
             known = [(v, t) for v, t in zip(values, latency, strict=True) if v is not None]
             if len(known) >= LEAST_CASES:
-                proxies.append(Proxy(name, by, correlations(*zip(*known, strict=True))))
+                proxies.append(Proxy(name, by, resampled([v for v, _ in known], [t for _, t in known])))
         found, pairs = inversions_of(name, networks)
         inversions += found
         near += pairs
