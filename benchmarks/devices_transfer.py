@@ -259,8 +259,8 @@ def chosen_without(table: Table, candidates: Sequence[int]) -> dict[str, Any]:
 def floor(table: Table, probes: Sequence[int]) -> dict[str, Any]:
     """Return what two settings of one chip, with as many threads on the same cores, differ by when measured twice.
 
-    Of the networks that are no probes, once their speeds are made equal on the probes. Both are noisy here; a prediction
-    from many devices may be a little nearer to each than they are to each other.
+    Of the networks that are no probes, once their speeds are made equal on the probes. Both are noisy:
+    a prediction from many devices may be nearer to each than they are to each other.
     """
     probes = list(probes)
     pairs = [

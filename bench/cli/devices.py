@@ -31,7 +31,7 @@ def filters(function: F) -> F:
 @options.FORMAT
 @click.pass_context
 def command(ctx: click.Context, kinds: tuple[str, ...], runtime: str, threads: int | None, format: str) -> None:
-    """Say what others published of their devices: a table, one device, rank correlations, what a device is like.
+    """Say what others published of their devices: table, one device, ranks, what a device is like.
 
     None of these latencies was measured by this program; where each comes from stands in models/published/devices/.
     """

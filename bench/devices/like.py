@@ -17,7 +17,7 @@ LEAST_KNOWN = 2  # networks; one tells the speed and nothing else
 
 @dataclass(frozen=True)
 class Near:
-    """A published setting and how like it is: `apart` is the typical ratio of the known latencies once speeds are equal.
+    """A published setting and how like it is: `apart` is the typical ratio of known latencies at equal speeds.
 
     ``speed`` is how many times as long the known networks take there.
     """

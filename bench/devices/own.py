@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.base.errors import BenchError, OutputError
 from bench.devices.settings import Known, Setting
-from bench.plan.zoo import canonical, resolve
+from bench.plan.zoo import resolve
 from bench.rows import identity
 from bench.rows.frame import Rows
 from bench.rows.schema import MEASURED
@@ -44,7 +44,7 @@ def own(rows: Rows) -> Own:
     columns = identity.setting()
     records = valid.to_dict("records")
     keys = [tuple(str(row[name]) for name in columns) for row in records]
-    names = identity.named(keys, columns, ())
+    names = identity.named(keys, columns, ("backend", "threads"))
     found: Own = {}
     for row, key in zip(records, keys, strict=True):
         try:

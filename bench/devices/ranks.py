@@ -103,7 +103,7 @@ def summarise(ranked: Iterable[Ranked]) -> list[Summary]:
                     max(values),
                     sum(v > 0.9 for v in values),
                     sum(v < 0.5 for v in values),
-                )  # fmt: skip
+                )
             )
     return found
 

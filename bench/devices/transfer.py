@@ -1,7 +1,7 @@
 """A few networks tell the others: latencies on a device of which only some are known, from devices that have them all.
 
-Devices differ in speed, and beyond that in a few ways (threads, vector units, caches), so their log latencies have a low
-rank. The prediction is a ridge regression of each network on the known ones, in which a device counts the more, the
+Devices differ in speed, and beyond that in a few ways (threads, vector units, caches), so their log latencies have a
+low rank. The prediction is a ridge regression of each network on the known ones, in which a device counts the more, the
 more its known latencies are like those given: `predict`. How far to trust it is learnt from devices that were left out
 (conformal, network by network): `widths`.
 """

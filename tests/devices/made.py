@@ -15,14 +15,14 @@ def device(name: str, chip: str = "", core: str = "big core", little: str = "", 
 
 def network(name: str, model: str = "", macs: float = 100.0, mobile: bool = True, match: str = "same") -> DeviceNetwork:
     return DeviceNetwork(
-        "t", name, 224, model, match if model else "", mobile, macs if model else None, None, "printed" if model else "",
+        "t", name, 224, model, match if model else "", mobile, macs if model else None, None, "printed" * bool(model),
         macs if model else None, macs / 50 if model else None, macs / 10 if model else None, "",
     )  # fmt: skip
 
 
 def setting(times: dict[DeviceNetwork, float], name: str = "board", **changed: object) -> Setting:
     found: dict[str, object] = {
-        "table": "t", "device": device(name), "kind": "big core", "run": "", "unit": "cpu", "threads": 1, "cores": "all",
+        "table": "t", "device": device(name), "kind": "big core", "run": "", "unit": "cpu", "threads": 1, "cores": "",
         "runtime": "ncnn", "precision": "", "mode": "", "times": times,
     }  # fmt: skip
     return Setting(**(found | changed))  # type: ignore[arg-type]

@@ -100,8 +100,8 @@ def test_like_names_the_nearest_and_estimates_the_rest() -> None:
     table = low_rank(devices=30, columns=4)
     found = [setting(dict(zip(nets, np.exp(row), strict=True)), f"board {i}") for i, row in enumerate(table.logs)]
     laid = tabulate(found)
-    times = {("mobilenetv1", 224): 2 * math.exp(table.logs[7, 0]), ("shufflenetv2", 224): 2 * math.exp(table.logs[7, 1]),
-             ("resnet18", 224): 2 * math.exp(table.logs[7, 2]), ("xception", 299): 1.0}  # fmt: skip
+    known = ("mobilenetv1", "shufflenetv2", "resnet18")
+    times = {(model, 224): 2 * math.exp(table.logs[7, k]) for k, model in enumerate(known)} | {("xception", 299): 1.0}
     told = like(times, laid)
     assert told.near[0].setting.device.device == "board 7"
     assert told.near[0].apart == pytest.approx(1)

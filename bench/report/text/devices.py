@@ -105,7 +105,8 @@ def print_ranked(ranked: Sequence[Ranked], format: str) -> None:
         some = [one for one in ranked if (one.networks, one.by) == (group, by)]
         print_records(summary_records(some), "table")
     say(
-        "95% intervals by resampling networks; nearly: networks whose MACs are beyond 5% of the zoo's, by their own MACs"
+        "95% intervals by resampling networks; nearly: networks whose MACs are beyond 5% of the zoo's, by "
+        "their own MACs"
     )
     say(NOT_OURS)
 

@@ -39,8 +39,10 @@ def page(own: Mapping[str, Own], transfer: Mapping[str, Any]) -> str:
         "# Devices",
         "",
         "How far do FLOPs tell speed on devices that others measured? Every latency on this page was published by",
-        "somebody else (`models/published/devices/`, with source, commit and licence of each row); none is a measurement of",
-        "this program, and none has an interval. `bench devices` prints the table, `show NAME` a device, `rank` all that",
+        "somebody else (`models/published/devices/`, with source, commit and licence of each row); none is a "
+        "measurement of",
+        "this program, and none has an interval. `bench devices` prints the table, `show NAME` a device, "
+        "`rank` all that",
         "follows, `like ROWS` what a device of one's own is like. This page is generated: `make docs`.",
         "",
         *_pictures(mobile, pairs),
@@ -50,8 +52,10 @@ def page(own: Mapping[str, Own], transfer: Mapping[str, Any]) -> str:
         "",
         "## By class",
         "",
-        "Spearman's rank correlation of MACs with latency, in settings (device, unit, threads, runtime, precision) that",
-        f"have at least {DRAWN} networks that were found to be the zoo's by MACs, resolution and variant, or nearly (those by",
+        "Spearman's rank correlation of MACs with latency, in settings (device, unit, threads, runtime, "
+        "precision) that",
+        f"have at least {DRAWN} networks that were found to be the zoo's by MACs, resolution and variant, or "
+        "nearly (those by",
         "their own MACs). Among all networks size alone gives an order, from MobileNet to VGG.",
         "",
         "Mobile networks:",
@@ -75,8 +79,10 @@ def _pictures(mobile: Sequence[Ranked], pairs: Sequence[Ratio]) -> list[str]:
     first = [one for one in pairs if one.pair == pairs[0].pair]
     near = sum(abs(one.times / one.macs - 1) <= NEAR for one in first)
     return [
-        f"![{len(mobile)} published settings in order of the rank correlation of MACs with latency among mobile networks, "
-        "coloured by class: phones and boards lie at the upper end, servers with many threads, NPUs and some GPUs at the "
+        f"![{len(mobile)} published settings in order of the rank correlation of MACs with latency among "
+        "mobile networks, "
+        "coloured by class: phones and boards lie at the upper end, servers with many threads, NPUs and some "
+        "GPUs at the "
         "lower.](img/devices-order.svg)",
         "",
         f"![Ratios of latency of three pairs of networks by class, beside the ratio of their MACs: MobileNet V1 over "
@@ -108,8 +114,8 @@ def _sentences(mobile: Sequence[Ranked], pairs: Sequence[Ratio]) -> list[str]:
         f"{MANY} threads or more {median(many):.2f} (of {len(many)}), on GPUs {median(gpu):.2f} (of {len(gpu)})"
         + (f", on NPUs {median(npu):.2f} (of {len(npu)})." if npu else "."),
         f"MobileNet V1 has {says:.1f} times ShuffleNet V2's MACs; its time is {low:.2f} to {high:.1f} times "
-        f"ShuffleNet V2's, and within 10% of what MACs say in {near} of {len(first)} settings.",
-        f"In {faster} of those {len(first)} settings it is the faster one, with all its MACs.",
+        f"ShuffleNet V2's, within 10% of what MACs say in {near} of {len(first)} settings, and in {faster} it is the "
+        "faster one.",
         *(_pair_sentence(pairs, title) for title in dict.fromkeys(one.pair for one in pairs) if title != pairs[0].pair),
     ]
 
@@ -119,7 +125,8 @@ def _pair_sentence(pairs: Sequence[Ratio], title: str) -> str:
     less = sum(one.times < 1 for one in mine)
     return (
         f"{title}: {mine[0].macs:.1f} times the MACs, {min(o.times for o in mine):.2f} to "
-        f"{max(o.times for o in mine):.1f} times the latency (median {median(o.times for o in mine):.2f}), and faster in "
+        f"{max(o.times for o in mine):.1f} times the latency (median {median(o.times for o in mine):.2f}), and "
+        "faster in "
         f"{less} of {len(mine)} settings."
     )
 
@@ -129,9 +136,12 @@ def _explained(mobile: Sequence[Ranked]) -> list[str]:
     lines = [
         "## What goes with it",
         "",
-        f"A linear regression of the rank correlation (Fisher's z, {len(mobile)} settings) on what the tables tell; 95%",
-        "intervals by drawing whole chips anew. It describes these tables, and is no experiment: class, runtime and who",
-        f"published go together. It explains {share:.0%} of the variance; a term whose interval holds 0 explains nothing",
+        f"A linear regression of the rank correlation (Fisher's z, {len(mobile)} settings) on what the tables "
+        "tell; 95%",
+        "intervals by drawing whole chips anew. It describes these tables, and is no experiment: class, "
+        "runtime and who",
+        f"published go together. It explains {share:.0%} of the variance; a term whose interval holds 0 "
+        "explains nothing",
         "for certain.",
         "",
     ]
@@ -169,8 +179,11 @@ def _turns(every: Sequence[Setting]) -> list[str]:
     lines = [
         "## On NPUs it turns round",
         "",
-        f"On the NPU of phones ResNet-18 in 8 bits has {macs:.0f} times the MACs of ShuffleNet V2 0.5x in 8 bits; it takes "
-        f"{min(ratio):.2f} to {max(ratio):.2f} times as long (median {median(ratio):.2f}, {len(ratio)} settings), and is "
+        f"On the NPUs of phones, laptops and boards ResNet-18 in 8 bits has {macs:.0f} times the MACs of "
+        "ShuffleNet V2 0.5x in 8 "
+        "bits; it takes "
+        f"{min(ratio):.2f} to {max(ratio):.2f} times as long (median {median(ratio):.2f}, {len(ratio)} "
+        "settings), and is "
         f"the faster one in {sum(r < 1 for r in ratio)} of them.",
         "",
     ]
@@ -189,7 +202,8 @@ def _turns(every: Sequence[Setting]) -> list[str]:
         if all(name in times for name in HAILO_PAIR):
             slow, fast = (times[name] for name in HAILO_PAIR)
             lines.append(
-                f"On {device} RepGhost 1.0x ({a.macs_m:.0f} M MACs) takes {slow / fast:.1f} times the time per image of "
+                f"On {device} RepGhost 1.0x ({a.macs_m:.0f} M MACs) takes {slow / fast:.1f} times the time per "
+                "image of "
                 f"ResNet-50 ({b.macs_m:.0f} M): {slow:.2f} ms against {fast:.2f}."
             )
     return [*lines, ""]
@@ -199,7 +213,8 @@ def _ours(own: Mapping[str, Own], every: Sequence[Setting]) -> list[str]:
     lines = [
         "## Are our rows like theirs?",
         "",
-        "Rank correlation (Spearman) of our latencies with each published setting that shares at least six mobile networks",
+        "Rank correlation (Spearman) of our latencies with each published setting that shares at least six "
+        "mobile networks",
         "with them, beside that of MACs with the same setting. *Better*: ours is the higher one.",
         "",
     ]
@@ -261,16 +276,23 @@ def _transfer(told: Mapping[str, Any]) -> list[str]:
     lines = [
         "## Three networks tell the others",
         "",
-        f"On the {told['settings']} CPU settings ({told['chips']} chips, {told['makers']} makers) that have all fifteen common",
-        f"networks, {', '.join(told['probes'])} are given, and the other twelve predicted from the other devices. Left out",
-        "is a chip with all its settings and revisions; then a maker with all its chips (`benchmarks/devices_transfer.py`).",
+        f"On the {told['settings']} CPU settings ({told['chips']} chips, {told['makers']} makers) that have "
+        "all fifteen common",
+        f"networks, {', '.join(told['probes'])} are given, and the other twelve predicted from the other "
+        "devices. Left out",
+        "is a chip with all its settings and revisions; then a maker with all its chips "
+        "(`benchmarks/devices_transfer.py`).",
         "",
         *markdown_table(rows),
         "",
-        f"The noise floor: {floor['pairs']} pairs of settings of one chip with as many threads, published twice, differ by a",
-        f"median of {floor['median']:.1%} once their speeds are made equal ({floor['within_10']:.0%} within 10%; without that",
-        f"{floor['unscaled']['median']:.1%}). The 90% intervals hold {cover['device']['share']:.0%} of what is published with a",
-        f"chip left out and {cover['maker']['share']:.0%} with a maker left out; half of them reach less than a factor of",
+        f"The noise floor: {floor['pairs']} pairs of settings of one chip with as many threads, published "
+        "twice, differ by a",
+        f"median of {floor['median']:.1%} once their speeds are made equal ({floor['within_10']:.0%} within "
+        "10%; without that",
+        f"{floor['unscaled']['median']:.1%}). The 90% intervals hold {cover['device']['share']:.0%} of what is "
+        "published with a",
+        f"chip left out and {cover['maker']['share']:.0%} with a maker left out; half of them reach less than "
+        "a factor of",
         f"{cover['device']['median_factor']:.2f} either way.",
         "",
     ]
@@ -307,7 +329,8 @@ def _transfer(told: Mapping[str, Any]) -> list[str]:
     ]
     if others:
         lines += [
-            "A runtime left out, with three probes from the networks that it shares with the others: another runtime is",
+            "A runtime left out, with three probes from the networks that it shares with the others: another "
+            "runtime is",
             "another thing, and the intervals, learnt from the rest, say so only in part.",
             "",
             *markdown_table(others),
@@ -345,7 +368,8 @@ def _sources() -> list[str]:
         *(f"| {' | '.join(one.values())} |" for one in listed),
         "",
         f"Of {len(known)} network names {counts['same']} are networks of the zoo, by MACs and resolution;",
-        f"{counts['approximate']} are nearly one (beyond 5% of the MACs), and {counts['']} are none, or their source does not tell:",
+        f"{counts['approximate']} are nearly one (beyond 5% of the MACs), and {counts['']} are none, or their "
+        "source does not tell:",
         "the last are in the table, and in no ranking. Doubtful rows are kept and stand in no figure:",
         "",
         *doubts,

@@ -14,7 +14,21 @@ from bench.devices.pairs import Ratio
 from bench.devices.ranks import Ranked
 from bench.papers.devices import CLASSES
 from bench.report.html.charts.theme import (
-    BLUE, GREEN, INK, ORANGE, PALE, PURPLE, SKY, SOFT, VERMILION, Drawn, Width, finish, log_axis, named, tips,
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PALE,
+    PURPLE,
+    SKY,
+    SOFT,
+    VERMILION,
+    Drawn,
+    Width,
+    finish,
+    log_axis,
+    named,
+    tips,
 )  # fmt: skip
 from bench.report.html.facets import Record
 
