@@ -17,7 +17,7 @@ CHARTS = ("order", "pairs")
 def filters(function: F) -> F:
     """Add the options that pick settings."""
     for option in (
-        click.option("--threads", type=click.IntRange(1), help="Only settings of so many threads."),
+        options.threads("Only settings of so many threads.", None),
         click.option("--runtime", default="", metavar="TEXT", help="Only runtimes whose name holds this."),
         click.option("--class", "kinds", multiple=True, metavar="CLASS", help="small core, big core, desktop CPU, "
                      "server CPU, GPU or NPU; may be repeated."),

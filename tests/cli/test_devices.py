@@ -70,7 +70,7 @@ def test_like_names_devices_and_gives_intervals(tmp_path: Path) -> None:
     ("args", "error", "said"),
     [
         (("--class", "phone"), UnknownName, "no class named 'phone'"),
-        (("--threads", "7777"), UsageError, "no published setting is like that"),
+        (("--threads", "4095"), UsageError, "no published setting is like that"),
         (("show", "commodore"), UnknownName, "no published device named 'commodore'"),
         (("chart", "pairs", "--output", "x.pdf"), UsageError, "does not end in"),
     ],
