@@ -7,6 +7,7 @@ python docs/generate.py [--check | --charts]
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from functools import cache, partial
@@ -16,6 +17,7 @@ from pathlib import Path
 import click
 
 from bench.cli import COMMANDS, cli
+from bench.devices.own import own
 from bench.findings import family, store
 from bench.findings.catalog import select, suite
 from bench.findings.evaluate import Result, distinct
@@ -23,15 +25,19 @@ from bench.findings.store import Evidence
 from bench.findings.table import judged
 from bench.predict import table as kernels
 from bench.report.causes import Pair, pairs
+from bench.report.text import devices_page as devices
 from bench.report.text import findings
 from bench.report.text import models as models_table
+from bench.rows.frame import load
 from bench.rows.identity import of_role
 from bench.rows.schema import ROLES, schema
 
 FOLDER = Path(__file__).parent
-EVIDENCE = FOLDER.parent / "results" / "xeon-vm-2core" / "findings.jsonl"
+RESULTS = FOLDER.parent / "results"
+EVIDENCE = RESULTS / "xeon-vm-2core" / "findings.jsonl"
 NAME = str(EVIDENCE.relative_to(FOLDER.parent))
 KERNELS = EVIDENCE.with_name("predict.json.gz")
+TRANSFER = RESULTS / "published-devices" / "transfer.json"
 
 
 def schema_page() -> str:
@@ -125,6 +131,13 @@ def charts() -> None:
         (FOLDER / "img" / f"findings-{name}.svg").write_bytes(picture(chart, ".svg"))
 
 
+def devices_page() -> str:
+    """Return ``devices.md``: what published latencies say, and our own whole zoos beside them."""
+    files = sorted(RESULTS.glob("*/zoo.csv"))
+    mine = {str(file.relative_to(RESULTS)): own(load([str(file)])) for file in files}
+    return devices.page(mine, json.loads(TRANSFER.read_text("utf-8")))
+
+
 def _help(name: str, command: click.Command) -> list[str]:
     context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
     return ["```", command.get_help(context), "```", ""]
@@ -137,6 +150,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "models.md": models_table.page,
     "findings.md": findings_page,
     **{f"findings/{findings.slug(title)}.md": partial(paper_page, title) for title in findings.titles()},
+    "devices.md": devices_page,
 }
 
 

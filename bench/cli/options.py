@@ -91,9 +91,9 @@ def backend(help: str) -> Callable[[F], F]:
     return click.option("--backend", default=RUNTIME, show_default=True, metavar="SPEC", help=help)
 
 
-def threads(help: str = "Of the runtime.") -> Callable[[F], F]:
+def threads(help: str = "Of the runtime.", default: int | None = ONE) -> Callable[[F], F]:
     """Add ``--threads``: one number, for `help`."""
-    return click.option("--threads", type=Whole(), default=ONE, show_default=True, help=help)
+    return click.option("--threads", type=Whole(), default=default, show_default=default is not None, help=help)
 
 
 def several(name: str, default: int) -> Callable[[F], F]:

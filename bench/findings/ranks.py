@@ -15,7 +15,7 @@ from bench.base.errors import BenchError, OutputError
 from bench.findings.predictions import Key
 from bench.findings.ranked import LEAST_CASES, RankedNetwork, settings_of
 from bench.rows.frame import Rows
-from bench.stats.ranks import Correlation, correlations
+from bench.stats.ranks import Correlation, correlations, resampled
 
 NEAR = 0.10  # of the larger one's MACs
 
@@ -96,7 +96,7 @@ def analyse(
         for by, values in proxies_of(networks).items():
             known = [(v, t) for v, t in zip(values, latency, strict=True) if v is not None]
             if len(known) >= LEAST_CASES:
-                proxies.append(Proxy(name, by, correlations(*zip(*known, strict=True))))
+                proxies.append(Proxy(name, by, resampled([v for v, _ in known], [t for _, t in known])))
         found, pairs = inversions_of(name, networks)
         inversions += found
         near += pairs

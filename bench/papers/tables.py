@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import math
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -73,7 +75,7 @@ class PrintedRow:
 
 
 def read(table: Traversable, columns: Sequence[str]) -> Iterator[PrintedRow]:
-    """Read a UTF-8 table whose header is exactly `columns`.
+    """Read a UTF-8 table whose header is exactly `columns`; ``.gz`` is unpacked.
 
     Raises:
         TableError: the file is missing or no UTF-8, its header differs, a line has another number of cells, or a
@@ -81,8 +83,9 @@ def read(table: Traversable, columns: Sequence[str]) -> Iterator[PrintedRow]:
     """
     name = table.name
     try:
-        text = table.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = table.read_bytes()
+        text = (gzip.decompress(content) if name.endswith(".gz") else content).decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise TableError(f"{name} cannot be read: {error}") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:

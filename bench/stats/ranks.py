@@ -5,6 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+LEAST_RESAMPLED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +57,62 @@ def _interval(name: str, value: float, error: float, n: int) -> Correlation:
         return Correlation(name, value, None, None, n)
     z = math.atanh(value)
     return Correlation(name, value, math.tanh(z - 1.96 * error), math.tanh(z + 1.96 * error), n)
+
+
+def resampled(x: Sequence[float], y: Sequence[float], draws: int = 2000, seed: int = 0) -> tuple[Correlation, ...]:
+    """Return the same two correlations, with 95% intervals by drawing the pairs anew, with replacement.
+
+    For what is a sample of networks, however few: no formula for the error is needed, and ties are met. The interval is
+    that of the percentiles of the draws in which both sides have an order. Nothing below three values; no interval
+    below `LEAST_RESAMPLED`, where most draws are of two or three pairs.
+
+    Raises:
+        ValueError: the numbers of values differ.
+    """
+    import numpy as np
+
+    point = correlations(x, y)
+    n = len(x)
+    if not point or n < LEAST_RESAMPLED:
+        return tuple(Correlation(c.name, c.value, None, None, n) for c in point)
+    counts = _draws(n, draws, seed)
+    found = []
+    for one, drawn in zip(point, (_kendall(counts, x, y), _spearman(counts, x, y)), strict=True):
+        lo, hi = np.nanpercentile(drawn, (2.5, 97.5))
+        found.append(Correlation(one.name, one.value, float(lo), float(hi), n))
+    return tuple(found)
+
+
+@cache
+def _draws(n: int, draws: int, seed: int) -> Floats:
+    """How often each of `n` pairs is drawn, (draws, n)."""
+    import numpy as np
+
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws).astype(float)
+
+
+def _kendall(counts: Floats, x: Sequence[float], y: Sequence[float]) -> Floats:
+    """Kendall's tau-b of each draw: `counts` (draws, n) says how often each pair was drawn."""
+    import numpy as np
+
+    a, b = (np.sign(np.subtract.outer(v, v)) for v in (np.asarray(x), np.asarray(y)))
+    both, left, right = ((counts @ m * counts).sum(axis=1) for m in (a * b, a * a, b * b))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tau: Floats = both / np.sqrt(left * right)
+    return tau
+
+
+def _spearman(counts: Floats, x: Sequence[float], y: Sequence[float]) -> Floats:
+    """Spearman's rho of each draw, with mean ranks for what was drawn more than once."""
+    import numpy as np
+
+    n = counts.sum(axis=1)
+    sides = []
+    for values in (np.asarray(x), np.asarray(y)):
+        below = np.less.outer(values, values) + 0.5 * np.equal.outer(values, values)  # [j, i]: j before i
+        rank = counts @ below
+        sides.append(rank - ((counts * rank).sum(axis=1) / n)[:, None])
+    both, left, right = ((counts * a * b).sum(axis=1) for a, b in ((sides[0], sides[1]), *((s, s) for s in sides)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rho: Floats = both / np.sqrt(left * right)
+    return rho

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.stats.ranks import correlations
+from bench.stats import ranks
+from bench.stats.ranks import correlations, resampled
 
 
 def test_the_same_order_and_its_opposite() -> None:
@@ -33,3 +34,39 @@ def test_intervals_cover() -> None:
             assert c.hi is not None
             inside[c.name] += c.lo <= truth[c.name] <= c.hi
     assert all(0.91 <= n / 400 <= 0.99 for n in inside.values()), inside
+
+
+def test_a_resampled_draw_is_the_correlation_of_what_was_drawn() -> None:
+    """Against SciPy on the drawn pairs themselves, ties and all."""
+    from scipy.stats import kendalltau, spearmanr
+
+    x, y = [1.0, 2.0, 2.0, 4.0, 5.0, 6.0], [2.0, 1.0, 4.0, 4.0, 3.0, 6.0]
+    counts = ranks._draws(6, 40, 7)
+    told = ranks._kendall(counts, x, y), ranks._spearman(counts, x, y)
+    for i, times in enumerate(counts.astype(int)):
+        a, b = np.repeat(x, times), np.repeat(y, times)
+        if len(set(a)) > 1 and len(set(b)) > 1:
+            assert told[0][i] == pytest.approx(kendalltau(a, b).statistic)
+            assert told[1][i] == pytest.approx(spearmanr(a, b).statistic)
+
+
+def test_resampling_gives_the_same_values_and_intervals_that_hold() -> None:
+    truth = 6 / np.pi * np.arcsin(0.3)
+    rng = np.random.default_rng(2)
+    inside = []
+    for i in range(200):
+        x = rng.normal(size=30)
+        y = 0.6 * x + 0.8 * rng.normal(size=30)
+        kendall, spearman = resampled(x.tolist(), y.tolist(), 400, i)
+        assert [kendall.value, spearman.value] == [c.value for c in correlations(x.tolist(), y.tolist())]
+        assert spearman.lo is not None
+        assert spearman.hi is not None
+        inside.append(spearman.lo <= truth <= spearman.hi)
+    assert 0.86 <= np.mean(inside) <= 0.99
+
+
+def test_resampling_says_the_same_each_time_and_nothing_of_too_few() -> None:
+    x, y = [1.0, 2, 3, 4, 5, 6], [1.0, 3, 2, 4, 6, 5]
+    assert resampled(x, y) == resampled(x, y)
+    assert all(c.lo is None for c in resampled(x[:4], y[:4]))
+    assert resampled([1, 1, 1], [1, 2, 3]) == ()
