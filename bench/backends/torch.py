@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bench.artifact.artifact import Artifact
-from bench.artifact.build import build_module
+from bench.artifact.build import rebuild
 from bench.backends.base import (
     Array,
     Backend,
@@ -49,9 +48,7 @@ class TorchSession(Session):
         torch.set_num_threads(settings.threads)
         _set_precision(self._tf32)
         torch.set_grad_enabled(False)
-        recipe = json.loads(artifact.source)
-        module, _ = build_module(artifact.kind, recipe["source"], recipe["params"])
-        module.load_state_dict(torch.load(artifact.weights, weights_only=True))
+        module = rebuild(artifact)
         inputs, _ = artifact.reference()
         try:
             self._module = module.to(self._device)

@@ -94,6 +94,8 @@ def _lowered(case: Case, artifact: Artifact, inspected: Inspected) -> tuple[str,
     if effective["threads"] not in (threads, None):
         return "downgraded", f"ran with {effective['threads']} threads, not with {threads}"
     busy = inspected.get("busy_threads")
-    if busy is not None and busy < threads and (inspected.get("largest_macs") or 0) >= SHARED_MACS:
+    # A runtime that does not tell its graph has the source's operators, or larger ones.
+    largest = inspected.get("largest_macs") or max((op.macs for op in artifact.mac_ops), default=0)
+    if busy is not None and busy < threads and largest >= SHARED_MACS:
         return "downgraded", f"{busy} of {threads} threads computed: something keeps the others from it"
     return None
