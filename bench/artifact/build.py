@@ -1,6 +1,6 @@
 """Builds the ``nn.Module`` of a checked model spec: of the zoo, a Python file, timm or torchvision.
 
-Runs where PyTorch is: in the export process, and in the worker of the torch backend.
+Runs where PyTorch is: in the export process, in the torch backend's worker, and where a converter takes the module.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from bench.base.errors import ArtifactError, MissingExtra, UnknownName, clip, fi
 
 if TYPE_CHECKING:
     import torch
+
+    from bench.artifact.artifact import Artifact
 
 Built = tuple["torch.nn.Module", int | None]
 
@@ -41,6 +44,20 @@ def build_module(kind: str, source: str, params: Mapping[str, object]) -> Built:
     if not hasattr(module, "state_dict"):
         raise ArtifactError(f"{source} returned {type(module).__name__}, not an nn.Module", "return an nn.Module")
     return module.eval(), resolution
+
+
+def rebuild(artifact: Artifact) -> torch.nn.Module:
+    """Return the module that an artifact was exported from, with its weights, in evaluation mode.
+
+    Raises:
+        ArtifactError: it cannot be built.
+    """
+    import torch
+
+    recipe = json.loads(artifact.source)
+    module, _ = build_module(artifact.kind, recipe["source"], recipe["params"])
+    module.load_state_dict(torch.load(artifact.weights, weights_only=True))
+    return module
 
 
 def _zoo(source: str, params: Mapping[str, object]) -> Built:

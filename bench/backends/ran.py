@@ -1,13 +1,15 @@
-"""What ran, added up over the operators that a runtime tells: where work may hide, and the precision it was done in."""
+"""What ran: added up over the operators that a runtime tells, or read from what it did where it tells none."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from bench.artifact.artifact import Artifact
-from bench.backends.base import PARITY_TOLERANCE, Operator
+from bench.artifact.reference import relative_l2
+from bench.backends.base import PARITY_TOLERANCE, Array, Operator
+from bench.machine.threads import count_computing
 
 
 def settle(operators: Sequence[Operator], suspects: Collection[int], artifact: Artifact) -> list[Operator]:
@@ -38,3 +40,29 @@ def precision_of(operators: Sequence[Operator]) -> str:
         return hidden.pop() if len(hidden) == 1 else "unknown"
     rest = Counter(op.precision for op in operators if op.precision in PARITY_TOLERANCE)
     return rest.most_common(1)[0][0] if rest else "unknown"
+
+
+def precision_by_error(artifact: Artifact, outputs: list[Array], reduced: str = "") -> str:
+    """Name the precision of a runtime that tells none, by the error of its outputs; ``unknown`` where that decides not.
+
+    `reduced` is the one precision below the weights' that the runtime was allowed to use, if any. One rounding of
+    weights or activations to 11 bits (fp16, TF32) puts a relative error of 2**-11 / sqrt(3) x 0.7 = 2e-4 on a sum of
+    products of either sign, and to 8 bits (bf16) eight times that, so that an error below the tolerance of fp32 can be
+    no other precision's; and one above it is that of `reduced`, as long as it is as small as that allows.
+    """
+    if artifact.precision != "fp32":
+        return "unknown"
+    error = relative_l2(outputs, artifact.reference()[1])
+    if error <= PARITY_TOLERANCE["fp32"]:
+        return "fp32"
+    return reduced if reduced and error <= PARITY_TOLERANCE[reduced] else "unknown"
+
+
+def threads_by_time(infer: Callable[[], None], asked: int) -> int | None:
+    """Count the threads that share the inferences of a runtime that does not tell its pool, by their CPU time.
+
+    None where fewer computed than were asked for: a small operator is not shared, and that is not told from a thread
+    that something withholds.
+    """
+    found = count_computing(infer)
+    return None if found is None or found < asked else found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from bench.artifact.artifact import Artifact
-from bench.artifact.build import build_module
+from bench.artifact.build import rebuild
 from bench.artifact.probe import Probe
 from bench.backends.base import (
     Array,
@@ -240,12 +239,7 @@ class Torch(Backend):
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> TorchSession:
         """Build the module and give it the artifact's weights; see `bench.backends.base.Backend.load`."""
-        import torch
-
-        recipe = json.loads(artifact.source)
-        module, _ = build_module(artifact.kind, recipe["source"], recipe["params"])
-        module.load_state_dict(torch.load(artifact.weights, weights_only=True))
-        return TorchSession(artifact, module, settings, options)
+        return TorchSession(artifact, rebuild(artifact), settings, options)
 
     def load_probe(self, artifact: Probe, settings: Settings, options: Options) -> TorchSession:
         """Make a module of the probe's ONNX graph."""

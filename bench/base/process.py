@@ -17,6 +17,7 @@ HIDDEN = (
     *("OMP_", "GOMP_", "KMP_", "LIBOMP", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "BLAS_", "VECLIB_", "ACCELERATE_"),
     *("NUMEXPR_", "NPY_", "TBB_", "TORCH", "PYTORCH_", "ATEN_", "C10_", "INDUCTOR_", "TRITON_"),
     *("ORT_", "ONNXRUNTIME_", "OV_", "OPENVINO_", "ONEDNN_", "DNNL_", "MKLDNN_", "ACL_", "XNNPACK_", "KLEIDIAI_"),
+    *("MNN_", "NCNN_", "TFLITE_", "LITERT_", "EXECUTORCH_"),
     *("CUBLAS", "CUDNN_", "CUDA_LAUNCH_BLOCKING", "NVIDIA_TF32_OVERRIDE"),
     *("LD_PRELOAD", "LD_AUDIT", "LD_BIND_NOW", "GLIBC_TUNABLES", "MALLOC_", "JEMALLOC_", "TCMALLOC_", "MIMALLOC_"),
     *("PYTHONMALLOC", "PYTHONDEVMODE"),
@@ -24,7 +25,14 @@ HIDDEN = (
 # ONNX Runtime else writes a device id and a store of events into the user's cache.
 NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
 # Of the hidden ones, those that only say where something is kept, or that nothing is to be sent.
-HARMLESS = (*NO_TELEMETRY, "TORCH_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "OPENVINO_LIB_PATHS")
+HARMLESS = (
+    *NO_TELEMETRY,
+    "TORCH_HOME",
+    "TORCHINDUCTOR_CACHE_DIR",
+    "TRITON_CACHE_DIR",
+    "OPENVINO_LIB_PATHS",
+    "OPENVINO_LIB_PATH",
+)
 
 
 def die_with_parent() -> None:

@@ -28,16 +28,29 @@ def backends(format: str) -> None:
     for name in registry.names():
         broken = registry.reason_broken(name)
         if broken:
-            rows.append({"backend": name, "runtime": broken, "installed": "broken", "version": "", "options": ""})
+            rows.append(
+                {
+                    "backend": name,
+                    "runtime": broken,
+                    "installed": "broken",
+                    "version": "",
+                    "converter": "",
+                    "options": "",
+                }
+            )
             continue
         backend = registry.get(name)
+        versions = backend.versions()
+        conversion = backend.capabilities.conversion
+        converters = (conversion.packages or backend.packages)[:1] if conversion else ()
         options = [f"{p.name}={show(p.default)} ({p.offered()})" for p in backend.parameters.values()]
         rows.append(
             {
                 "backend": name,
                 "runtime": backend.title,
                 "installed": "yes" if registry.installed(backend) else backend.install_hint(),
-                "version": next(iter(backend.versions().values()), ""),
+                "version": next(iter(versions.values()), ""),
+                "converter": " ".join(f"{name} {versions[name] or '(not installed)'}" for name in converters),
                 "options": "; ".join(options),
             }
         )

@@ -18,7 +18,7 @@ from bench.report.text.print import print_records, say, terminal
 
 if TYPE_CHECKING:
     from bench.measure.ratios import Ratio
-    from bench.plan.case import Plan
+    from bench.plan.case import BackendRef, Plan
     from bench.plan.suite import Suite
     from bench.plan.target import Target
     from bench.rows.schema import Row
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     "--suite", metavar="NAME", help="Models, backends, settings from a suite (bench list suites) or TOML file."
 )
 @options.BACKENDS
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    type=click.Choice(("fp32", "fp16", "bf16")),
+    help="Ask every backend for it; repeatable; default: that of the weights.",
+)
 @options.several("threads", options.ONE)
 @options.several("batch", options.USUAL.batch[0])
 @click.option("--resolution", multiple=True, type=int, help="Side of the input in pixels; default: the paper's.")
@@ -73,6 +80,7 @@ def command(
     models: tuple[str, ...],
     suite: str | None,
     backends: tuple[str, ...],
+    precisions: tuple[str, ...],
     threads: tuple[int, ...],
     batch: tuple[int, ...],
     resolution: tuple[int, ...],
@@ -106,7 +114,6 @@ def command(
     from bench.api.measuring import run_protocol
     from bench.cli import _fleet
     from bench.cli._local import measure
-    from bench.measure.cases import backend_of
     from bench.plan import shapes as shape_texts
     from bench.plan import zoo
     from bench.plan.case import Plan, cross
@@ -128,7 +135,7 @@ def command(
     for there in theres:
         plan = cross(
             [zoo.resolve(text) for text in models or base.models],
-            [backend_of(text, there) for text in backends or base.backends],
+            _backends(backends, precisions, base, there),
             threads or base.threads,
             batch or base.batch,
             resolution or base.resolution or (None,),
@@ -175,6 +182,38 @@ def _suite(name: str | None, models: tuple[str, ...]) -> Suite:
     if not models:
         raise UsageError("nothing to measure", "give --model SPEC or --suite NAME")
     return suite.Suite("", models)
+
+
+def _backends(given: tuple[str, ...], precisions: tuple[str, ...], base: Suite, there: Target) -> list[BackendRef]:
+    """Look up the backends that were given, or those of the suite, each in every precision.
+
+    What is not there costs a line: a precision that a backend does not have and, where the suite says so, a backend
+    whose runtime is not installed. If nothing is left that is the error.
+    """
+    from bench.base.errors import BenchError, MissingExtra, ParameterError, UnknownName
+    from bench.measure.cases import backend_of
+
+    found: list[BackendRef] = []
+    without: BenchError | None = None
+    for text in given or base.backends:
+        try:
+            plain = backend_of(text, there)
+        except MissingExtra as error:
+            if given or not base.installed_only:
+                raise
+            without = error
+            remark(f"{text} is left out: {error.message} ({error.hint})")
+            continue
+        for precision in precisions:
+            try:
+                found.append(backend_of(f"{text}{',' if ':' in text else ':'}precision={precision}", there))
+            except (ParameterError, UnknownName) as error:
+                without = error
+                remark(f"{text} is left out in {precision}: {error.message} ({error.hint})")
+        found += [] if precisions else [plain]
+    if without and not found:
+        raise without
+    return found
 
 
 def _with_reference(plan: Plan, reference: str, there: Target) -> Plan:

@@ -2,7 +2,7 @@
 
 `classify` is a pure function of an operator's name, attributes and input shapes. It knows the operators of ONNX, those
 of ONNX Runtime's optimised graph (``FusedConv``, ``com.microsoft.nchwc.Conv``, ``ReorderInput``), OpenVINO's layers and
-ATen's operators, so that a source graph, an optimised graph and a profile are summed by the same classes.
+the operators of MNN and ATen, so that a source graph, an optimised graph and a profile are summed by the same classes.
 """
 
 from __future__ import annotations
@@ -98,32 +98,34 @@ _NAMES = {
 }
 CLASSES = {name: op_class for op_class, names in _NAMES.items() for name in names.split()}
 
-# What OpenVINO and ATen call operators, where ONNX does not use the word. They have no domain.
+# What OpenVINO, MNN and ATen call operators, where ONNX does not use the word. They have no domain.
 _RUNTIME_NAMES = {
-    OpClass.TRANSPOSED: "Deconvolution GroupDeconvolution conv_transpose1d conv_transpose2d conv_transpose3d",
+    OpClass.TRANSPOSED: "Deconvolution GroupDeconvolution DeconvolutionDepthwise conv_transpose1d conv_transpose2d"
+    " conv_transpose3d",
     OpClass.MATMUL: "FullyConnected linear addmm mm matmul bmm baddbmm scaled_dot_product_attention",
     OpClass.SHUFFLE: "ChannelShuffle channel_shuffle",
     OpClass.TRANSPOSE: "transpose permute t",
-    OpClass.REORDER: "Reorder",
+    OpClass.REORDER: "Reorder ConvertTensor",
     OpClass.VIEW: "view reshape flatten squeeze unsqueeze _unsafe_view expand",
     OpClass.SPLIT: "VariadicSplit StridedSlice Crop chunk split slice narrow select split_with_sizes",
     OpClass.CONCAT: "cat concat concatenate",
     OpClass.PAD: "pad constant_pad_nd",
-    OpClass.COPY: "Broadcast Interpolate contiguous clone copy_ upsample_nearest2d upsample_bilinear2d",
-    OpClass.ACTIVATION: "Clamp HSwish relu relu_ clamp clamp_ clamp_min_ hardtanh hardtanh_ relu6 silu silu_ gelu"
-    " sigmoid sigmoid_ hardsigmoid hardsigmoid_ hardswish hardswish_ leaky_relu leaky_relu_ tanh elu",
+    OpClass.COPY: "Broadcast Interpolate Raster Interp contiguous clone copy_ upsample_nearest2d upsample_bilinear2d",
+    OpClass.ACTIVATION: "Clamp HSwish ReLU ReLU6 PReLU ELU relu relu_ clamp clamp_ clamp_min_ hardtanh hardtanh_ relu6"
+    " silu silu_ gelu sigmoid sigmoid_ hardsigmoid hardsigmoid_ hardswish hardswish_ leaky_relu leaky_relu_ tanh elu",
     OpClass.ADD: "add add_ sub sub_",
     OpClass.MULTIPLY: "Multiply Divide mul mul_ div div_",
-    OpClass.BATCHNORM: "batch_norm",
-    OpClass.ELEMENTWISE: "Eltwise Subgraph Math MulAdd pow sqrt",
+    OpClass.BATCHNORM: "Scale batch_norm",
+    OpClass.ELEMENTWISE: "Eltwise BinaryOp UnaryOp Subgraph Math MulAdd pow sqrt",
     OpClass.CONVERT: "Convert to _to_copy FakeQuantize",
-    OpClass.POOLING: "AvgPool Pooling Reduce max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d mean",
+    OpClass.POOLING: "AvgPool Pooling Reduce Reduction max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d"
+    " mean",
     OpClass.NORMALIZATION: "MVN Normalize RMSNorm layer_norm group_norm instance_norm",
     OpClass.SOFTMAX: "softmax",
 }
 RUNTIME_CLASSES = {name: op_class for op_class, names in _RUNTIME_NAMES.items() for name in names.split()}
 RUNTIME_CONVOLUTIONS = dict.fromkeys(
-    ("Convolution", "GroupConvolution", "conv1d", "conv2d", "conv3d", "convolution"), 1
+    ("Convolution", "GroupConvolution", "ConvolutionDepthwise", "conv1d", "conv2d", "conv3d", "convolution"), 1
 )
 _ALL_CLASSES = CLASSES | RUNTIME_CLASSES
 _ALL_CONVOLUTIONS = CONVOLUTIONS | RUNTIME_CONVOLUTIONS

@@ -97,7 +97,9 @@ def _lowered(case: Case, artifact: Artifact, inspected: Inspected) -> tuple[str,
     if effective["threads"] not in (threads, None):
         return "downgraded", f"ran with {effective['threads']} threads, not with {threads}"
     busy, streams = inspected.get("busy_threads"), _streams(inspected)
-    least = streams * threads if (inspected.get("largest_macs") or 0) >= SHARED_MACS else streams
+    # A runtime that does not tell its graph has the source's operators, or larger ones.
+    largest = inspected.get("largest_macs") or max((op.macs for op in artifact.mac_ops), default=0)
+    least = streams * threads if largest >= SHARED_MACS else streams
     if busy is not None and busy < least:
         return "downgraded", f"{busy} of {streams * threads} threads computed: something keeps the others from it"
     return None

@@ -97,7 +97,7 @@ def test_a_backend_without_a_profiler_says_so() -> None:
 
     with pytest.raises(Unsupported, match="cannot tell the time of an operator") as told:
         profiling.start(Mute(), object())  # type: ignore[arg-type]
-    assert told.value.hint == "onnxruntime, openvino, torch can be profiled"
+    assert told.value.hint == "mnn, onnxruntime, openvino, torch can be profiled"
 
 
 def test_loads_that_order_their_operators_anew_are_aligned() -> None:

@@ -18,11 +18,12 @@ def test_a_shipped_suite_names_what_there_is(name: str) -> None:
     for model in found.models:
         zoo.resolve(model)
     for backend in found.backends:
-        backends.resolve(backend)
+        backends.resolve(backend, here=not found.installed_only)
 
 
-def test_the_zoo_suite_has_every_family_at_its_default() -> None:
-    refs = [zoo.resolve(model) for model in suite.resolve("zoo").models]
+@pytest.mark.parametrize("name", ["zoo", "runtimes"])
+def test_every_family_is_there_at_its_default(name: str) -> None:
+    refs = [zoo.resolve(model) for model in suite.resolve(name).models]
     assert {ref.canonical for ref in refs} >= {zoo.resolve(family).canonical for family in zoo.cards()}
     assert len(refs) == len({ref.canonical for ref in refs})
 
@@ -39,12 +40,19 @@ def test_the_zoo_suite_has_every_family_at_its_default() -> None:
         ('models = ["a"]\nlaunches = 2.5', "whole number"),
         ('models = ["a"]\nreference = 3', "reference must be a text"),
         ('models = ["a"]\ntitle = ""', "title must be a text"),
+        ('models = ["a"]\ninstalled_only = 1', "installed_only must be true or false"),
         ('models = ["a"]\nbackend = ["openvino"]', "named 'backend'"),
     ],
 )
 def test_a_wrong_suite_is_said(text: str, says: str) -> None:
     with pytest.raises((UsageError, UnknownName), match=says):
         suite.read("x.toml", text)
+
+
+def test_every_runtime_is_in_the_suite_of_runtimes() -> None:
+    found = suite.resolve("runtimes")
+    assert found.installed_only
+    assert {spec.partition(":")[0] for spec in found.backends} == set(backends.names()) - {"fake"}
 
 
 def test_an_option_wins_over_the_suite(bench: Bench, tiny: Path) -> None:

@@ -1,0 +1,148 @@
+"""ExecuTorch on the CPU, through XNNPACK. Converted from the ``nn.Module`` by way of ``torch.export``.
+
+Timed as ``execute`` of the loaded method on tensors that were made before; it returns new tensors in every call, which
+is what anybody who calls it from Python gets. How much of the network XNNPACK took over is known when it is converted,
+and written beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections import Counter
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from bench.artifact.artifact import Artifact
+from bench.artifact.build import rebuild
+from bench.backends.base import (
+    Array,
+    Backend,
+    Capabilities,
+    Conversion,
+    Effective,
+    Options,
+    Placement,
+    Session,
+    parameters,
+)
+from bench.backends.delegate import Shares
+from bench.backends.ran import precision_by_error
+from bench.base.errors import MissingExtra, Unsupported, first_line
+from bench.plan.case import Settings
+from bench.plan.parameter import Parameter
+
+if TYPE_CHECKING:
+    import torch
+
+NET, PARTS = "net.pte", "parts.json"
+REMEDY = "`bench cache clear` removes what was converted"
+
+
+class ExecuTorchSession(Session):
+    """A network in a ``Method`` of ExecuTorch's runtime."""
+
+    def __init__(self, artifact: Artifact, settings: Settings, options: Options) -> None:
+        import torch
+        from executorch.extension.pybindings import portable_lib
+        from executorch.runtime import Runtime
+
+        self._artifact, self._pool = artifact, portable_lib
+        # One pool for the process, of all cores, which no public call changes. A session that is loaded holds on to it,
+        # so it is replaced only where its size is wrong.
+        if portable_lib._threadpool_get_thread_count() != settings.threads:
+            portable_lib._unsafe_reset_threadpool(settings.threads)
+        try:
+            self._program = Runtime.get().load_program(artifact.converted_path(NET))
+            method = self._program.load_method("forward")
+        except (RuntimeError, KeyError, IndexError) as error:
+            raise Unsupported(f"ExecuTorch cannot load the network: {first_line(error)}", REMEDY) from error
+        if method is None:
+            raise Unsupported("ExecuTorch finds no method `forward` in the network", REMEDY)
+        inputs, _ = artifact.reference()
+        self._inputs = [torch.from_numpy(np.array(x)) for x in inputs]
+        self._result: Any = None
+        execute, given = method.execute, self._inputs
+
+        def infer() -> None:
+            self._result = execute(given)
+
+        self.infer = infer
+
+    def outputs(self) -> list[Array]:
+        """Copy the result of the last inference."""
+        return [np.array(y.numpy()) for y in self._result]
+
+    def effective(self) -> Effective:
+        """Read back the size of the pool and what the conversion gave to XNNPACK; the error tells the precision."""
+        parts = json.loads(self._artifact.converted_path(PARTS).read_text("utf-8"))
+        found = Shares(parts["partitions"], Counter(parts["outside"]))
+        precision = precision_by_error(self._artifact, self.outputs())
+        threads = int(self._pool._threadpool_get_thread_count())
+        told, only = version("executorch"), Placement.only("cpu")
+        return Effective(told, "cpu", precision, threads, only, found.settings, found.unmet, found.remarks)
+
+    def close(self) -> None:
+        """Drop the program and its method."""
+        del self.infer, self._program, self._inputs, self._result
+
+
+class ExecuTorch(Backend):
+    """ExecuTorch's runtime for Python, as its wheel from PyPI has it."""
+
+    name: ClassVar[str] = "executorch"
+    title: ClassVar[str] = "ExecuTorch, CPU through XNNPACK"
+    modules: ClassVar[tuple[str, ...]] = ("executorch", "torch")
+    packages: ClassVar[tuple[str, ...]] = ("executorch", "torch")
+    extra: ClassVar[str] = "executorch"
+    parameters: ClassVar[dict[str, Parameter]] = parameters(
+        Parameter("precision", "model", choices=("model", "fp32"), help="that of the converted network"),
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(takes="module", conversion=Conversion())
+
+    def import_runtime(self) -> None:
+        """Import the runtime, which brings torch."""
+        import executorch.runtime  # noqa: F401
+
+    def prepare(self, artifact: Artifact, options: Options, folder: Path) -> None:
+        """Export, give to XNNPACK what it takes, and write the program."""
+        if find_spec("executorch") is None:
+            raise MissingExtra("ExecuTorch's converter", hint=self.install_hint())
+        import torch
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
+        inputs, _ = artifact.reference()
+        given = tuple(torch.from_numpy(np.array(x)) for x in inputs)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                exported = torch.export.export(rebuild(artifact), given)
+                lowered = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
+                partitions, outside = _parts(lowered.exported_program().graph_module)
+                program = lowered.to_executorch()
+            except Exception as error:  # of torch.export, of the partitioner, of an operator without a kernel
+                raise Unsupported(
+                    f"ExecuTorch cannot convert it: {type(error).__name__}: {first_line(error)}",
+                    "run again with --debug for the whole story",
+                ) from error
+        (folder / NET).write_bytes(program.buffer)
+        (folder / PARTS).write_text(json.dumps({"partitions": partitions, "outside": outside}), "utf-8")
+
+    def load(self, artifact: Artifact, settings: Settings, options: Options) -> ExecuTorchSession:
+        """Load what was converted; see `bench.backends.base.Backend.load`."""
+        return ExecuTorchSession(artifact, settings, options)
+
+
+def _parts(graph: torch.fx.GraphModule) -> tuple[int, dict[str, int]]:
+    """Count the parts of a lowered graph that a delegate has, and the operators outside of them by name."""
+    calls = Counter(
+        str(getattr(node.target, "__name__", node.target)) for node in graph.graph.nodes if node.op == "call_function"
+    )
+    partitions = sum(calls.pop(name) for name in list(calls) if "call_delegate" in name)
+    calls.pop("getitem", None)  # takes the outputs of a delegate apart
+    return partitions, dict(calls)
