@@ -35,6 +35,9 @@ GROUPS = {
         "history": "Find in years of nightly rows what moved, when, by how much, and what changed with it.",
         "report": "Write one HTML page of charts from any results, or one chart as PNG, SVG or HTML.",
     },
+    "Published": {
+        "devices": "Contribute a device that you measured, and check contributions.",
+    },
     "Machine": {
         "doctor": "Say what in this machine will spoil a measurement, and what to do about it.",
         "targets": "List the machines that measure, check one, set one up, or make this one a device of a fleet.",

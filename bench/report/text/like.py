@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.report.text.print import emit, plus_minus
+from bench.report.text.print import emit
+from bench.report.text.run import interval
 from bench.rows.file import cell
 from bench.rows.identity import case, label, machine_name
 from bench.rows.likeness import AGREES, CANNOT, DIFFERS, OPEN, Likeness
@@ -58,15 +59,15 @@ def _cells(one: Likeness) -> dict[str, str]:
 
 
 def verdict(one: Likeness) -> str:
-    """Say a verdict in words: by how much they differ, as times of the one that is faster."""
+    """Say a verdict in words, and by how much they differ."""
     if one.verdict == AGREES:
         return "agrees within both intervals"
     if one.verdict != DIFFERS or one.ratio is None:
         return one.verdict
     ratio = one.ratio[0]
-    share = abs(ratio - 1) if ratio > 1 else 1 - ratio
-    by = f"{share:.0%}" if ratio < 2 else f"{ratio:.2g} times as long"
-    return f"differs: {by}{'' if ratio >= 2 else ' slower here' if ratio > 1 else ' faster here'}"
+    if not 0.5 < ratio < 2:
+        return f"differs: {ratio:.2g} times as long here"
+    return f"differs: {abs(ratio - 1):.1%} {'slower' if ratio > 1 else 'faster'} here"
 
 
 def _remarks(found: Sequence[Likeness]) -> list[str]:
@@ -94,9 +95,4 @@ def _machine(row: Row | None) -> str:
 
 
 def _ms(row: Row | None) -> str:
-    if row is None or row.latency_ms is None:
-        return "-"
-    half = None
-    if row.latency_lo_ms is not None and row.latency_hi_ms is not None:
-        half = (row.latency_hi_ms - row.latency_lo_ms) / 2 / row.latency_ms
-    return f"{row.latency_ms:.4g} {plus_minus(half)}".strip()
+    return "-" if row is None or row.latency_ms is None else f"{row.latency_ms:.4g} {interval(row)}"
