@@ -23,7 +23,6 @@ from bench.rows.file import row_of
 from bench.rows.schema import COLUMNS
 from bench.rows.seal import SEAL, seal
 
-FOLDER = Path("results", "devices")
 LARGEST, MOST_ROWS = 256 << 10, 300  # bytes; what several runtimes and numbers of threads need, and no more
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
 # Of these a file has one value each: it is one machine's, by one program.
@@ -87,7 +86,7 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.name != "README.md")
 
 
-def prepare(source: Path, name: str = "", folder: Path = FOLDER) -> tuple[Path, Device, list[str]]:
+def prepare(source: Path, name: str, folder: Path) -> tuple[Path, Device, list[str]]:
     """Write rows as a contribution, ``FOLDER/NAME.csv``; return its path, the device, and what was left out, in lines.
 
     Rows that are not ok are left out, and all but the newest of a case. Each row gets the device's name for its target,
@@ -150,10 +149,11 @@ def _parse(data: bytes) -> tuple[list[tuple[int, Cells]], list[str]]:
     wrong = lacking(names)
     if wrong or found is None:
         return [], [wrong or "it holds no result rows"]
-    rows = [(line, dict(zip(found.names, cells, strict=True))) for line, cells in found.rows]
-    if not 0 < len(rows) <= MOST_ROWS:
-        return [], [f"it has {len(rows)} rows, and 1 to {MOST_ROWS} are taken"] if not found.left_out else []
-    return rows, [f"line {line}: {reason}" for line, reason in found.left_out]
+    if found.left_out:
+        return [], [f"line {line}: {reason}" for line, reason in found.left_out]
+    if not 0 < len(found.rows) <= MOST_ROWS:
+        return [], [f"it has {len(found.rows)} rows, and 1 to {MOST_ROWS} are taken"]
+    return [(line, dict(zip(found.names, cells, strict=True))) for line, cells in found.rows], []
 
 
 def _header(data: bytes) -> tuple[str, ...]:

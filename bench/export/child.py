@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from bench.base.errors import ArtifactError, first_line
 from bench.export.key import Recipe
 from bench.export.remarks import SUBNORMAL_SHARE, subnormal_share
 from bench.graph.complexity import count
+from bench.graph.counts import SCOPES
 from bench.graph.onnx_read import fetch_small, lighten, tensors
 from bench.graph.reading import OnnxModel
 
@@ -68,6 +69,7 @@ def export(recipe: Recipe, draft: Path) -> None:
             verbose=False,
         )
         assert program is not None
+        _bare(program.model)
         size = sum(t.numel() * t.element_size() for t in model.state_dict().values())
         program.save(str(path), external_data=size > EXTERNAL_BYTES)
     except Exception as error:
@@ -104,6 +106,22 @@ def export(recipe: Recipe, draft: Path) -> None:
         data=tuple(data),
         complaint=complaint,
     ).save(draft)
+
+
+def _bare(model: Any) -> None:
+    """Leave of the exporter's notes in an ``onnx_ir.Model`` only the modules that a node is in.
+
+    The others tell where PyTorch and the network lie on this machine: they would make another file, and another hash,
+    of the same network in every folder, and go wherever the file goes. So would the build that the version names.
+    """
+    from onnx_ir.traversal import RecursiveGraphIterator
+
+    model.producer_version = (model.producer_version or "").partition("+")[0]
+    for part in (model.graph, *model.functions.values()):
+        for node in RecursiveGraphIterator(part):
+            for key in [key for key in node.metadata_props if key != SCOPES]:
+                del node.metadata_props[key]
+            node.doc_string = None
 
 
 def _settle(model: torch.nn.Module, x: torch.Tensor, seed: int, name: str) -> tuple[torch.Tensor, str]:
