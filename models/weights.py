@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 SMALLEST_NORMAL = torch.finfo(torch.float32).tiny
@@ -21,6 +22,15 @@ MAX_SUBNORMAL_SHARE = 1e-3
 STD_RANGE = (1e-3, 1e3)
 CALIBRATION_BATCH = 4
 LEVELLED = (1e-6, 1e6)  # what lies further off is no matter of weights any more
+
+
+def noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Draw standard normal numbers in double precision.
+
+    In single precision PyTorch draws with other instructions on other CPUs, which differ in the last bit; rounded to
+    single precision afterwards, these are the same on all of them.
+    """
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 @torch.no_grad()
@@ -33,7 +43,7 @@ def initialise(model: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
 
     def normal(tensor: Tensor, std: float, mean: float = 0.0) -> None:
-        tensor.copy_(torch.randn(tensor.shape, generator=generator) * std + mean)
+        tensor.copy_(noise(tuple(tensor.shape), generator).mul_(std).add_(mean))
 
     for module in model.modules():
         if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
@@ -53,21 +63,56 @@ def initialise(model: nn.Module, seed: int) -> None:
             normal(parameter, *((0.1, 1.0) if parameter.flatten()[0] else (0.05, 0.0)))
 
 
+class _Depthwise(TorchFunctionMode):
+    """Computes depthwise convolutions tap by tap: in double precision PyTorch loops over groups, ten times as long."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is not torch.conv2d or kwargs or len(args) != 7 or isinstance(args[4], str):
+            return func(*args, **(kwargs or {}))
+        x, weight, bias, (down, right), (top, left), (apart, aside), groups = args
+        if not groups == weight.shape[0] == x.shape[1]:
+            return func(*args)
+        x = nn.functional.pad(x, (left, left, top, top))
+        rows, columns = ((x.shape[2] - apart * (weight.shape[2] - 1) - 1) // down * down + 1,
+                         (x.shape[3] - aside * (weight.shape[3] - 1) - 1) // right * right + 1)  # fmt: skip
+        taps = [(i, j) for i in range(weight.shape[2]) for j in range(weight.shape[3])]
+        parts = (
+            weight[:, :, i, j, None]
+            * x[:, :, i * apart : i * apart + rows : down, j * aside : j * aside + columns : right]
+            for i, j in taps
+        )
+        result = next(parts)
+        for part in parts:
+            result += part
+        return result if bias is None else result + bias[:, None, None]
+
+
 @torch.no_grad()
-def calibrate(model: nn.Module, shape: tuple[int, ...], seed: int) -> None:
-    """Set the running statistics of every BatchNorm from one pass over seeded noise of `shape`, at least 4 images."""
+def calibrate(model: nn.Module, shape: tuple[int, ...], seed: int, exactly: bool = False) -> None:
+    """Set the running statistics of every BatchNorm from one pass over seeded noise of `shape`, at least 4 images.
+
+    The pass sums in an order that depends on the CPU. Made `exactly`, in double precision, what is rounded to single
+    afterwards is the same on every CPU, and so is the hash of the exported file.
+    """
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_var is not None]
     if not norms:
         return
     generator = torch.Generator().manual_seed(seed + 1)
-    x = torch.randn((max(CALIBRATION_BATCH, shape[0]), *shape[1:]), generator=generator)
+    x = noise((max(CALIBRATION_BATCH, shape[0]), *shape[1:]), generator).float()
     momenta = [m.momentum for m in norms]
     model.eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average: after one pass, exactly that pass
         norm.train()
-    model(x)
+    if exactly:
+        with _Depthwise():
+            model.double()(x.double())
+        model.float()
+    else:
+        model(x)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         # A channel that is constant over the pass would be blown up by 1 / sqrt(eps).

@@ -36,7 +36,7 @@ GROUPS = {
         "report": "Write one HTML page of charts from any results, or one chart as PNG, SVG or HTML.",
     },
     "Published": {
-        "devices": "Say what others published of their devices: table, one device, ranks, what a device is like.",
+        "devices": "Published devices: table, ranks, what yours is like; contribute one, check contributions.",
     },
     "Machine": {
         "doctor": "Say what in this machine will spoil a measurement, and what to do about it.",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bench.cli import options
+from bench.cli import _contribute, options
 
 F = TypeVar("F", bound=Callable[..., Any])
 CHARTS = ("order", "pairs")
@@ -42,7 +42,8 @@ def command(ctx: click.Context, kinds: tuple[str, ...], runtime: str, threads: i
         print_table(select(settings(), kinds, runtime, threads), format)
 
 
-# A command that takes rows in or checks them (`add`, `check`) is registered here: `command.add_command(...)`.
+command.add_command(_contribute.add)
+command.add_command(_contribute.check)
 
 
 @command.command("show")

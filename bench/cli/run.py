@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 @click.option(
     "--suite", metavar="NAME", help="Models, backends, settings from a suite (bench list suites) or TOML file."
 )
+@click.option(
+    "--like", metavar="FILE[#CASE]", help="Run again what the rows of a CSV say, or one case of it, and compare."
+)
 @options.BACKENDS
 @click.option(
     "--precision",
@@ -79,6 +82,7 @@ if TYPE_CHECKING:
 def command(
     models: tuple[str, ...],
     suite: str | None,
+    like: str | None,
     backends: tuple[str, ...],
     precisions: tuple[str, ...],
     threads: tuple[int, ...],
@@ -110,7 +114,15 @@ def command(
     Several models, backends, threads, batches and resolutions give their cross product; the cases take turns in short
     blocks, so that a slow minute of the machine meets all of them. The exit code is 1 if any row is neither ok nor
     noisy, or fails a limit of --max-latency or --max; 3 if all that is left is whether one is kept.
+
+    --like runs each case as its row says (network, backend, settings, seed) and prints both latencies, what differs of
+    hardware and versions, and whether they agree. Its exit code is 0 if all agree, 1 if one differs, 3 if one has no
+    verdict or cannot be run here.
     """
+    if like is not None:
+        from bench.cli._like import rerun
+
+        raise click.exceptions.Exit(rerun(like, places, output, launches, budget, timeout, over, format))
     from bench.api.measuring import run_protocol
     from bench.cli import _fleet
     from bench.cli._local import measure
@@ -148,9 +160,7 @@ def command(
         )
         plans.append(_with_reference(plan, base.reference, there))
     plan, there = Plan(tuple(case for plan in plans for case in plan.cases), plans[0].protocol), theres[0]
-    path = output or Path(
-        "results", datetime.now(UTC).date().isoformat(), f"{'fleet' if scheduler else there.name}.csv"
-    )
+    path = output or usual_output("fleet" if scheduler else there.name)
     compared: list[Ratio] = []
     with records.writing(path) as note:
         if note:
@@ -170,6 +180,11 @@ def command(
         raise click.exceptions.Exit(1)
     if "inconclusive" in said:
         raise click.exceptions.Exit(3)
+
+
+def usual_output(name: str) -> Path:
+    """Return where rows go that nobody said a place for."""
+    return Path("results", datetime.now(UTC).date().isoformat(), f"{name}.csv")
 
 
 def _suite(name: str | None, models: tuple[str, ...]) -> Suite:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from bench.base.errors import ArtifactError, first_line
 from bench.export.key import Recipe
 from bench.export.remarks import SUBNORMAL_SHARE, subnormal_share
 from bench.graph.complexity import count
+from bench.graph.counts import SCOPES
 from bench.graph.onnx_read import fetch_small, lighten, tensors
 from bench.graph.reading import OnnxModel
 
@@ -53,7 +54,7 @@ def export(recipe: Recipe, draft: Path) -> None:
     resolution = recipe["resolution"] or own_resolution or 224
     shape = (recipe["batch"], 3, resolution, resolution)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(recipe["seed"] + 2))
-    y, complaint = _settle(model, x, recipe["seed"], ref["canonical"])
+    y, complaint = _settle(model, x, recipe["seed"], ref["canonical"], exactly=ref["kind"] == "zoo")
     torch.save(model.state_dict(), draft / "weights.pt")
     np.savez(draft / "reference.npz", input_0=x.numpy(), output_0=y.numpy())
     path = draft / "model.onnx"
@@ -68,6 +69,7 @@ def export(recipe: Recipe, draft: Path) -> None:
             verbose=False,
         )
         assert program is not None
+        _bare(program.model)
         size = sum(t.numel() * t.element_size() for t in model.state_dict().values())
         program.save(str(path), external_data=size > EXTERNAL_BYTES)
     except Exception as error:
@@ -124,8 +126,27 @@ def _noise(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     return float(found) if torch.isfinite(found) else 0.0
 
 
-def _settle(model: torch.nn.Module, x: torch.Tensor, seed: int, name: str) -> tuple[torch.Tensor, str]:
-    """Give the model its weights; return its output, and what is unhealthy about its numbers."""
+def _bare(model: Any) -> None:
+    """Leave of the exporter's notes in an ``onnx_ir.Model`` only the modules that a node is in.
+
+    The others tell where PyTorch and the network lie on this machine: they would make another file, and another hash,
+    of the same network in every folder, and go wherever the file goes. So would the build that the version names.
+    """
+    from onnx_ir.traversal import RecursiveGraphIterator
+
+    model.producer_version = (model.producer_version or "").partition("+")[0]
+    for part in (model.graph, *model.functions.values()):
+        for node in RecursiveGraphIterator(part):
+            for key in [key for key in node.metadata_props if key != SCOPES]:
+                del node.metadata_props[key]
+            node.doc_string = None
+
+
+def _settle(model: torch.nn.Module, x: torch.Tensor, seed: int, name: str, exactly: bool) -> tuple[torch.Tensor, str]:
+    """Give the model its weights; return its output, and what is unhealthy about its numbers.
+
+    `exactly` is for networks that are known to run in double precision, so that every CPU gives them the same weights.
+    """
     import torch
 
     weights = importlib.import_module("bench.models.weights")  # a tree of its own for type checkers
@@ -134,7 +155,7 @@ def _settle(model: torch.nn.Module, x: torch.Tensor, seed: int, name: str) -> tu
         for attempt, images in enumerate(CALIBRATION_IMAGES):
             if attempt == 2:
                 weights.level(model, x)
-            weights.calibrate(model, (max(images, x.shape[0]), *x.shape[1:]), seed)
+            weights.calibrate(model, (max(images, x.shape[0]), *x.shape[1:]), seed, exactly)
             with torch.inference_mode():
                 complaints = weights.audit(model, x)
                 y = model(x)

@@ -19,6 +19,8 @@ from bench.graph.nodes import STANDARD, attributes_of
 from bench.graph.onnx_read import read_shapes
 from bench.graph.reading import OnnxModel, OnnxNode, Reading, Shape, read_graph
 
+SCOPES = "pkg.torch.onnx.name_scopes"  # what PyTorch's newer exporter tells of the modules that a node is in
+
 
 @dataclass(frozen=True, slots=True)
 class NodeCount:
@@ -190,7 +192,7 @@ def scope_of(node: OnnxNode) -> tuple[str, ...]:
     The newer one writes a list of qualified names, the older one a path into the node's name.
     """
     for entry in node.metadata_props:
-        if entry.key == "pkg.torch.onnx.name_scopes":
+        if entry.key == SCOPES:
             try:
                 names = [str(name) for name in ast.literal_eval(entry.value)]
             except (ValueError, SyntaxError):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import suppress
 from dataclasses import replace
 
 from bench import backends
 from bench.base.errors import BenchError, SpecError, clip
+from bench.plan import shapes, zoo
 from bench.plan import target as targets
-from bench.plan import zoo
 from bench.plan.case import BackendRef, Case, Network, Settings
-from bench.plan.grammar import CaseText, Given, parse
+from bench.plan.grammar import CaseText, Given, options, parse
 from bench.plan.target import Target
+from bench.rows.schema import Row
 
 
 def case(text: str, backend: str = "onnxruntime", there: Target | None = None, **defaults: object) -> Case:
@@ -27,6 +29,28 @@ def case(text: str, backend: str = "onnxruntime", there: Target | None = None, *
     told = CaseText(told.model, told.backend or backend, defaults | told.given)
     network = Network(zoo.resolve(told.model), **told.of(network=True))
     return Case(network, backend_of(told.backend, there), Settings(**told.of(network=False)), there.name)
+
+
+def case_of_row(row: Row, there: Target) -> Case:
+    """Return the case that a row is of, on another target.
+
+    A row tells the batch and resolution that ran, whether or not they were asked for; its `case_id` tells which.
+
+    Raises:
+        UnknownName, SpecError, ParameterError, ArtifactError, MissingExtra: its network, or its backend, is not here.
+    """
+    given: Given = {option.name: getattr(row, option.name) for option in options().values()}
+    given["shapes"] = shapes.parse(row.shapes.split()) if row.shapes else None
+    given = {name: value for name, value in given.items() if value is not None}
+    model, backend = zoo.resolve(row.model), backend_of(row.backend, there)
+    asked = [name for name in ("batch", "resolution") if name in given]
+    found = []
+    for left_out in itertools.chain.from_iterable(itertools.combinations(asked, n) for n in range(len(asked) + 1)):
+        told = CaseText("", "", {name: value for name, value in given.items() if name not in left_out})
+        network = Network(model, **told.of(network=True))
+        found.append(Case(network, backend, Settings(**told.of(network=False)), there.name))
+    same = (one for one in found if replace(one, target=row.target).id == row.case_id)
+    return next(same, found[0])
 
 
 def network_of(text: str, **defaults: object) -> Network:

@@ -247,10 +247,11 @@ def read(path: Path, told: Callable[[str], None] | None = None) -> list[Row]:
         raise OutputError(f"{path}, line {number}: {reason}", "repair that row or take it out")
     for note in table.told([(path, *one) for one in found.left_out]):
         told(note)  # type: ignore[misc]
-    return [_row(dict(zip(found.names, cells, strict=True))) for _, cells in found.rows]
+    return [row_of(dict(zip(found.names, cells, strict=True))) for _, cells in found.rows]
 
 
-def _row(cells: dict[str, str]) -> Row:
+def row_of(cells: Mapping[str, str]) -> Row:
+    """Type a row's cells, by column; what a cell does not say is the default."""
     values: dict[str, Any] = {}
     for f in fields(Row):
         text, kind = cells.get(f.name, ""), kinds()[f.name]

@@ -80,6 +80,7 @@ def test_command_lines_are_found() -> None:
     assert {line.split()[0] for _, line in COMMAND_LINES} == {
         "ab",
         "compare",
+        "devices",
         "doctor",
         "export",
         "history",

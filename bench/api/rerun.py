@@ -1,0 +1,112 @@
+"""``bench run --like``: the cases that rows are of, and how each of them did here."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.base.errors import BenchError, UsageError, clip
+from bench.measure.cases import canonical, case_of_row
+from bench.plan.case import Case, Plan
+from bench.plan.protocol import Protocol
+from bench.plan.target import Target
+from bench.rows import file, identity
+from bench.rows.likeness import OPEN, Likeness, compare, unlike
+from bench.rows.schema import COLUMNS, Row
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A row that is to be run again: as which case, or why not (then `verdict` says what becomes of it)."""
+
+    row: Row
+    case: Case | None = None
+    not_run: Likeness | None = None
+
+
+def wanted(source: str, there: Target, told: Callable[[str], None] = lambda note: None) -> list[Wanted]:
+    """Return the rows that ``FILE[#CASE]`` names, each with the case that it is of, on a target.
+
+    CASE is a `case_id`, or ``MODEL[@BACKEND][@key=value]...`` as everywhere; without one all rows are meant. Of a case
+    on a machine the newest row counts. `told` hears what of the file is no row.
+
+    Raises:
+        OutputError, UnknownName, UsageError: the file cannot be read, holds no rows, or none that CASE names.
+    """
+    path, text = _split(source)
+    rows = _newest(file.read(path, told))
+    if not rows:
+        raise UsageError(f"{clip(str(path), 300)} holds no rows", "give a CSV that `bench run` wrote")
+    return [_of(row, there) for row in (_named(rows, text) if text else rows)]
+
+
+def plans(some: Sequence[Wanted], protocol: Callable[[int], Protocol]) -> list[Plan]:
+    """Return what is to be measured: one plan for each seed of the rows, equal cases once."""
+    found: dict[int, dict[str, Case]] = {}
+    for one in some:
+        if one.case is not None:
+            found.setdefault(_seed(one.row), {}).setdefault(one.case.id, one.case)
+    return [Plan(tuple(cases.values()), protocol(seed)) for seed, cases in found.items()]
+
+
+def judged(some: Sequence[Wanted], measured: Iterable[Row]) -> list[Likeness]:
+    """Hold each row against what was measured here with its case and its seed, in the rows' order."""
+    by_case = {(row.seed, row.case_id): _as_written(row) for row in measured}
+    found = []
+    for one in some:
+        if one.not_run is not None:
+            found.append(one.not_run)
+        elif one.case is not None:
+            found.append(compare(one.row, by_case[_seed(one.row), one.case.id]))
+    return found
+
+
+def _split(source: str) -> tuple[Path, str]:
+    """Split a file's name from a case; a # may be part of either."""
+    at = [i for i, sign in enumerate(source) if sign == "#"]
+    for end in (len(source), *reversed(at)):
+        if Path(source[:end]).is_file():
+            return Path(source[:end]), source[end + 1 :]
+    first, _, case = source.partition("#")
+    return Path(first), case
+
+
+def _newest(rows: Sequence[Row]) -> list[Row]:
+    """Keep the newest row of each case on each machine, in the order of the file; of equal times the last."""
+    newest: dict[tuple[object, ...], int] = {}
+    for i, row in enumerate(rows):
+        key = tuple(getattr(row, name) for name in identity.cell_of())
+        if key not in newest or row.started_at >= rows[newest[key]].started_at:
+            newest[key] = i
+    return [rows[i] for i in sorted(newest.values())]
+
+
+def _named(rows: Sequence[Row], text: str) -> list[Row]:
+    by_id = [row for row in rows if row.case_id == text]
+    if by_id:
+        return by_id
+    told = [{name: file.cell(getattr(row, name)) for name in identity.case()} for row in rows]
+    cases = [one for one, _ in itertools.groupby(sorted(told, key=lambda one: tuple(one.values())))]
+    meant = cases[identity.match(text, canonical(text), cases)]
+    return [row for row, one in zip(rows, told, strict=True) if one == meant]
+
+
+def _of(row: Row, there: Target) -> Wanted:
+    if row.status != "ok":
+        reason = f"the row is {row.status}: only ok rows say a latency that can be held against another"
+        return Wanted(row, not_run=unlike(row, reason, OPEN))
+    try:
+        return Wanted(row, case_of_row(row, there))
+    except BenchError as error:
+        return Wanted(row, not_run=unlike(row, error.message + (f" ({error.hint})" if error.hint else "")))
+
+
+def _as_written(row: Row) -> Row:
+    """Round a row as its file has it, so that both sides have as many digits."""
+    return file.row_of({name: file.cell(getattr(row, name)) for name in COLUMNS})
+
+
+def _seed(row: Row) -> int:
+    return row.seed or 0
