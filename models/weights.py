@@ -23,6 +23,15 @@ CALIBRATION_BATCH = 4
 LEVELLED = (1e-6, 1e6)  # what lies further off is no matter of weights any more
 
 
+def noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Draw standard normal numbers in double precision.
+
+    In single precision PyTorch draws with other instructions on other CPUs, which differ in the last bit; rounded to
+    single precision afterwards, these are the same on all of them.
+    """
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
 @torch.no_grad()
 def initialise(model: nn.Module, seed: int) -> None:
     """Give every layer seeded weights: He et al. 2015 (fan in) for convolutions, unit gain for linear layers.
@@ -33,7 +42,7 @@ def initialise(model: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
 
     def normal(tensor: Tensor, std: float, mean: float = 0.0) -> None:
-        tensor.copy_(torch.randn(tensor.shape, generator=generator) * std + mean)
+        tensor.copy_(noise(tuple(tensor.shape), generator).mul_(std).add_(mean))
 
     for module in model.modules():
         if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
@@ -54,20 +63,28 @@ def initialise(model: nn.Module, seed: int) -> None:
 
 
 @torch.no_grad()
-def calibrate(model: nn.Module, shape: tuple[int, ...], seed: int) -> None:
-    """Set the running statistics of every BatchNorm from one pass over seeded noise of `shape`, at least 4 images."""
+def calibrate(model: nn.Module, shape: tuple[int, ...], seed: int, exactly: bool = False) -> None:
+    """Set the running statistics of every BatchNorm from one pass over seeded noise of `shape`, at least 4 images.
+
+    The pass sums in an order that depends on the CPU. Made `exactly`, in double precision, what is rounded to single
+    afterwards is the same on every CPU, and so is the hash of the exported file.
+    """
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_var is not None]
     if not norms:
         return
     generator = torch.Generator().manual_seed(seed + 1)
-    x = torch.randn((max(CALIBRATION_BATCH, shape[0]), *shape[1:]), generator=generator)
+    x = noise((max(CALIBRATION_BATCH, shape[0]), *shape[1:]), generator).float()
     momenta = [m.momentum for m in norms]
     model.eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average: after one pass, exactly that pass
         norm.train()
-    model(x)
+    if exactly:
+        model.double()(x.double())
+        model.float()
+    else:
+        model(x)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         # A channel that is constant over the pass would be blown up by 1 / sqrt(eps).

@@ -1,4 +1,4 @@
-"""What a row must be to stand among the devices that others measured: one rule after the other, each with its reason."""
+"""What a row must be to stand among the devices that others measured: rule by rule, each with its reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A device that somebody measured, as a file of ``results/devices/``: made of rows, and checked with nothing but itself.
+"""A device that somebody measured, as a file of ``results/devices/``: made of rows, checked with nothing but itself.
 
 What is true of each row is `bench.api.admission`'s; here is what is true of the file, and of files beside each other.
 """
@@ -110,11 +110,12 @@ def prepare(source: Path, name: str, folder: Path) -> tuple[Path, Device, list[s
         raise OutputError(f"{path} is there already", "give another device another --name, or take that file away")
     data = _written([_sealed(cells, name) for cells in newest])
     made = _judged(path, data)
-    others = [one for one in check(files(folder)) if one.device] if folder.is_dir() else []
-    twice = next((one.path for one in others if made.device and one.device and one.device.jobs & made.device.jobs), None)
-    if made.device is None or twice:
-        told = f"this device is there already, as {twice}" if twice else made.wrong[0]
-        raise OutputError(f"{source}: {told}", "nothing was added")
+    if made.device is None:
+        raise OutputError(f"{source}: {made.wrong[0]}", "nothing was added")
+    there = [one for one in check(files(folder)) if one.device] if folder.is_dir() else []
+    twice = [one.path for one in there if one.device and one.device.jobs & made.device.jobs]
+    if twice:
+        raise OutputError(f"{source}: this device is there already, as {twice[0]}", "nothing was added")
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, data)
     return path, made.device, [*left_out, *older]

@@ -14,7 +14,7 @@ from bench.plan.protocol import Protocol
 from bench.plan.target import Target
 from bench.rows import file, identity
 from bench.rows.likeness import OPEN, Likeness, compare, unlike
-from bench.rows.schema import Row
+from bench.rows.schema import COLUMNS, Row
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def plans(some: Sequence[Wanted], protocol: Callable[[int], Protocol]) -> list[P
 
 def judged(some: Sequence[Wanted], measured: Iterable[Row]) -> list[Likeness]:
     """Hold each row against what was measured here with its case and its seed, in the rows' order."""
-    by_case = {(row.seed, row.case_id): row for row in measured}
+    by_case = {(row.seed, row.case_id): _as_written(row) for row in measured}
     found = []
     for one in some:
         if one.not_run is not None:
@@ -101,6 +101,11 @@ def _of(row: Row, there: Target) -> Wanted:
         return Wanted(row, case_of_row(row, there))
     except BenchError as error:
         return Wanted(row, not_run=unlike(row, error.message + (f" ({error.hint})" if error.hint else "")))
+
+
+def _as_written(row: Row) -> Row:
+    """Round a row as its file has it, so that both sides have as many digits."""
+    return file.row_of({name: file.cell(getattr(row, name)) for name in COLUMNS})
 
 
 def _seed(row: Row) -> int:

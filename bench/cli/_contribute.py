@@ -13,16 +13,18 @@ FOLDER = "results/devices"
 
 @click.command("add")
 @click.argument("source", metavar="ROWS.csv", type=click.Path(path_type=Path))
-@click.option("--name", default="", metavar="NAME", help="Of the device, small letters and hyphens; default: the CPU's.")
+@click.option(
+    "--name", default="", metavar="NAME", help="Of the device: small letters and hyphens; default: the CPU's."
+)
 @click.option(
     "--folder", default=FOLDER, show_default=True, type=click.Path(path_type=Path), help="Where contributions are."
 )
 def add(source: Path, name: str, folder: Path) -> None:
     """Make a contribution of rows that `bench run --suite devices` wrote: FOLDER/NAME.csv.
 
-    It takes the ok rows, the newest of each case, of one machine, one schema and one program, measured with the zoo's own
-    files. Host and user names and paths are left out, and each row is sealed with a hash. Where anything cannot be taken,
-    nothing is added.
+    It takes the ok rows, the newest of each case, of one machine, one schema and one program, measured with the zoo's
+    own files. Host and user names and paths are left out, and each row is sealed with a hash. Where anything cannot be
+    taken, nothing is added.
     """
     from bench.api.contribution import prepare
 

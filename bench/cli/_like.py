@@ -71,5 +71,6 @@ def _alone() -> None:
         given = context.get_parameter_source(option.name or "") is click.core.ParameterSource.COMMANDLINE
         if given and option.name not in BESIDE:
             raise UsageError(
-                f"--like runs what its rows say, and {option.opts[0]} says something else", f"leave {option.opts[0]} out"
+                f"--like runs what its rows say, and {option.opts[0]} says something else",
+                f"leave {option.opts[0]} out",
             )

@@ -54,7 +54,7 @@ def export(recipe: Recipe, draft: Path) -> None:
     resolution = recipe["resolution"] or own_resolution or 224
     shape = (recipe["batch"], 3, resolution, resolution)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(recipe["seed"] + 2))
-    y, complaint = _settle(model, x, recipe["seed"], ref["canonical"])
+    y, complaint = _settle(model, x, recipe["seed"], ref["canonical"], exactly=ref["kind"] == "zoo")
     torch.save(model.state_dict(), draft / "weights.pt")
     np.savez(draft / "reference.npz", input_0=x.numpy(), output_0=y.numpy())
     path = draft / "model.onnx"
@@ -124,8 +124,11 @@ def _bare(model: Any) -> None:
             node.doc_string = None
 
 
-def _settle(model: torch.nn.Module, x: torch.Tensor, seed: int, name: str) -> tuple[torch.Tensor, str]:
-    """Give the model its weights; return its output, and what is unhealthy about its numbers."""
+def _settle(model: torch.nn.Module, x: torch.Tensor, seed: int, name: str, exactly: bool) -> tuple[torch.Tensor, str]:
+    """Give the model its weights; return its output, and what is unhealthy about its numbers.
+
+    `exactly` is for networks that are known to run in double precision, so that every CPU gives them the same weights.
+    """
     import torch
 
     weights = importlib.import_module("bench.models.weights")  # a tree of its own for type checkers
@@ -134,7 +137,7 @@ def _settle(model: torch.nn.Module, x: torch.Tensor, seed: int, name: str) -> tu
         for attempt, images in enumerate(CALIBRATION_IMAGES):
             if attempt == 2:
                 weights.level(model, x)
-            weights.calibrate(model, (max(images, x.shape[0]), *x.shape[1:]), seed)
+            weights.calibrate(model, (max(images, x.shape[0]), *x.shape[1:]), seed, exactly)
             with torch.inference_mode():
                 complaints = weights.audit(model, x)
                 y = model(x)

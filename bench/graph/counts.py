@@ -21,6 +21,7 @@ from bench.graph.reading import OnnxModel, OnnxNode, Reading, Shape, read_graph
 
 SCOPES = "pkg.torch.onnx.name_scopes"  # what PyTorch's newer exporter tells of the modules that a node is in
 
+
 @dataclass(frozen=True, slots=True)
 class NodeCount:
     """One node that runs at every inference.

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from bench import backends
 from bench.base.errors import BenchError, SpecError, clip
-from bench.plan import shapes
+from bench.plan import shapes, zoo
 from bench.plan import target as targets
-from bench.plan import zoo
 from bench.plan.case import BackendRef, Case, Network, Settings
 from bench.plan.grammar import CaseText, Given, options, parse
 from bench.plan.target import Target

@@ -56,7 +56,9 @@ def compare(row: Row, here: Row) -> Likeness:
     differs = differing(row, here)
     if here.status not in MEASURED:
         return Likeness(row, here, CANNOT, f"{here.status}: {here.error or 'no reason was told'}", differs=differs)
-    other = [f"{name} {_told(row, name)} there and {_told(here, name)} here" for name in SAME if _apart(row, here, name)]
+    other = [
+        f"{name} {_told(row, name)} there and {_told(here, name)} here" for name in SAME if _apart(row, here, name)
+    ]
     if other:
         return Likeness(row, here, OPEN, f"not the same work: {'; '.join(other)}", differs=differs)
     if here.status != "ok":

@@ -119,9 +119,13 @@ def test_what_the_rows_say_is_not_said_again(bench: Bench, arguments: tuple[str,
 
 @pytest.mark.parametrize(
     ("source", "says"),
-    [("no.csv", "cannot be read"), ("other.csv", "holds no result rows"), ("rows.csv#resnet18", "no case in these rows"),
-     ("rows.csv#x@y@threads=a", "is not threads=NUMBER")],
-)  # fmt: skip
+    [
+        ("no.csv", "cannot be read"),
+        ("other.csv", "holds no result rows"),
+        ("rows.csv#resnet18", "no case in these rows"),
+        ("rows.csv#x@y@threads=a", "is not threads=NUMBER"),
+    ],
+)
 def test_mistakes_are_one_line(bench: Bench, tmp_path: Path, source: str, says: str) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     row = records.read(RESULTS / "xeon-vm-2core" / "nine.csv")[0]
