@@ -38,7 +38,7 @@ def main() -> None:
     args = parser.parse_args()
     lines = set(entries(suite.resolve(args.suite).models))
     if TABLE.exists() and not args.again:
-        lines |= {tuple(row[name] for name in COLUMNS) for row in csv.DictReader(TABLE.open(encoding="utf-8"))}
+        lines |= {tuple(row[name] for name in COLUMNS) for row in csv.DictReader(TABLE.read_text("utf-8").splitlines())}
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
