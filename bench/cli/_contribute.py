@@ -38,9 +38,9 @@ def add(source: Path, name: str, folder: Path) -> None:
 @click.command("check")
 @click.argument("paths", nargs=-1, metavar="[FOLDER|FILE]...", type=click.Path(path_type=Path))
 def check(paths: tuple[Path, ...]) -> None:
-    """Check contributions with nothing but their files, as CI does on a pull request; default: results/devices.
+    """Check contributions with nothing but their files, as CI does on a pull request.
 
-    The exit code is 1 if anything is wrong with one: a line each.
+    Without an argument those in results/devices. The exit code is 1 if anything is wrong with one: a line each.
     """
     from bench.api import contribution
 
