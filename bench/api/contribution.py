@@ -100,7 +100,7 @@ def prepare(source: Path, name: str, folder: Path) -> tuple[Path, Device, list[s
     kept = [(line, _anonymous(cells)) for line, cells in rows]
     wrong = wrong or _faults(kept) or _alike([cells for _, cells in kept], "")
     if wrong or not kept:
-        more = f"; and {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
+        more = f"; and {len(wrong) - 1} lines more" if len(wrong) > 1 else ""
         told = wrong[0] + more if wrong else "it holds no ok rows"
         raise OutputError(f"{source}: {told}", "nothing was added; `bench run --suite devices` measures what is taken")
     newest, older = _newest([cells for _, cells in kept])
