@@ -135,17 +135,22 @@ def test_onnxruntime_shares_a_session_among_streams_of_one_thread(tiny: Path, th
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
-@pytest.mark.parametrize("options", ["compile=true", "device=cuda"])
-def test_torch_says_what_it_does_not_do_at_once(options: str) -> None:
-    torch = pytest.importorskip("torch")
-    if "cuda" in options and not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    case = Case(Network(zoo.resolve(SMALL)), backends.resolve(f"torch:{options}"), Settings(mode="throughput"))
-    session = backends.session(
-        backends.get("torch"), export.ensure(case.network), Settings(mode="throughput", streams=2), case.backend.options
-    )
-    with pytest.raises(Unsupported, match="on the CPU only, and uncompiled"):
+def test_torch_runs_no_compiled_network_at_once() -> None:
+    pytest.importorskip("torch")
+    case = Case(Network(zoo.resolve(SMALL)), backends.resolve("torch:compile=true"), Settings(mode="throughput"))
+    asked = Settings(mode="throughput", streams=2)
+    session = backends.session(backends.get("torch"), export.ensure(case.network), asked, case.backend.options)
+    with pytest.raises(Unsupported, match="only uncompiled"):
         session.lanes()
+
+
+@pytest.mark.parametrize("spec", ["torch:device=cuda", "onnxruntime:device=cuda"])
+def test_a_device_runs_one_inference_at_a_time(spec: str) -> None:
+    """Whether there is one or not: streams on a device are not what this mode measures."""
+    ref = backends.resolve(spec)
+    artifact = export.ensure(Network(zoo.resolve(SMALL)))
+    with pytest.raises(Unsupported, match="one inference at a time on its device"):
+        backends.session(backends.get(ref.name), artifact, Settings(mode="throughput"), ref.options)
 
 
 def test_a_backend_that_cannot_is_one_line(plugins: Plugins, tiny: Path) -> None:

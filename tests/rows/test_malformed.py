@@ -103,9 +103,12 @@ def test_bad_rows_among_good_ones(tmp_path: Path, seed: int) -> None:
     through_all(tmp_path, tmp_path / "rows")
 
 
+ALL = ("--all", "--format", "csv")
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_noise(tmp_path: Path, seed: int) -> None:
-    """Bytes changed at random: whatever is read, nothing is raised, and both readers read the same."""
+    """Bytes changed at random: nothing is raised, and both readers read the same, but for numbers that `show` leaves."""
     rng = random.Random(seed)
     data = bytearray(text([one for i in range(5) for one in job(f"n{i}", i)]).encode())
     for _ in range(rng.choice([1, 5, 30])):
@@ -113,9 +116,10 @@ def test_noise(tmp_path: Path, seed: int) -> None:
         data[at : at + rng.randrange(3)] = rng.randbytes(rng.randrange(3))
     path = put(tmp_path / "rows" / "r.csv", bytes(data))
     through_all(tmp_path, tmp_path / "rows")
+    notes: list[str] = []
     try:
-        read = len(records.read(path, lambda note: None))
+        read = len(records.read(path, notes.append))
     except BenchError:
         return
-    shown = CliRunner().invoke(show, [str(path), "--all", "--format", "csv"]).stdout
-    assert len(list(csv.DictReader(io.StringIO(shown)))) == read
+    shown = len(list(csv.DictReader(io.StringIO(CliRunner().invoke(show, [str(path), *ALL]).stdout))))
+    assert read <= shown <= read + sum("which is no number" in note for note in notes)

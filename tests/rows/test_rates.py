@@ -18,7 +18,7 @@ from bench.cli import compare as compare_command
 from bench.cli import history as history_command
 from bench.cli import rank as rank_command
 from bench.cli import show as show_command
-from bench.findings import ranks
+from bench.findings import ranked, ranks
 from bench.report.html.data import gather
 from bench.rows import file
 from bench.rows.across import across
@@ -157,7 +157,7 @@ def test_history_across_and_a_reference_have_latencies_alone(tmp_path: Path) -> 
 def test_ranks_and_the_report_have_latencies_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [row(3.0 + i, model=f"net{i}") for i in range(3)] + [rate(900.0 - i, model=f"net{i}") for i in range(3)]
     path = str(write(tmp_path / "r.csv", rows))
-    monkeypatch.setattr(ranks, "_counts", lambda one: (None, None))
+    monkeypatch.setattr(ranked, "_counts", lambda one: (None, None))
     (networks,) = ranks.analyse(load([path])).settings.values()
     assert sorted(network.latency_ms for network in networks) == [3.0, 4.0, 5.0]
     said(rank_command, path)
