@@ -108,7 +108,7 @@ ALL = ("--all", "--format", "csv")
 
 @pytest.mark.parametrize("seed", range(6))
 def test_noise(tmp_path: Path, seed: int) -> None:
-    """Bytes changed at random: nothing is raised, and both readers read the same, but for numbers that `show` leaves."""
+    """Bytes changed at random: nothing is raised, and both readers read the same, but numbers that `show` leaves."""
     rng = random.Random(seed)
     data = bytearray(text([one for i in range(5) for one in job(f"n{i}", i)]).encode())
     for _ in range(rng.choice([1, 5, 30])):
