@@ -57,8 +57,8 @@ docs-check: $(READY)
 
 # The pictures of README and docs/, from what is kept in results/ and was published of devices.
 charts: $(READY)
-	$(VENV)/bin/bench report results/xeon-vm-2core/zoo.csv --chart latency-flops --output docs/img/zoo-latency-flops.svg
-	$(VENV)/bin/bench report results/xeon-vm-2core/zoo.csv --chart inversions --output docs/img/zoo-inversions.svg
+	$(VENV)/bin/bench report results/epyc-vm-2core/zoo.csv --chart latency-flops --output docs/img/zoo-latency-flops.svg
+	$(VENV)/bin/bench report results/epyc-vm-2core/zoo.csv --chart inversions --output docs/img/zoo-inversions.svg
 	$(VENV)/bin/python docs/generate.py --charts
 	$(VENV)/bin/bench devices chart order --output docs/img/devices-order.svg
 	$(VENV)/bin/bench devices chart pairs --output docs/img/devices-pairs.svg

@@ -91,13 +91,13 @@ def counted(cache_folder: Path) -> Iterator[None]:
         yield
 
 
-def tiny_model(weights_seed: int = 0, *, batch: str = ""):
-    """The conformance kit's network, its four matrix operators 3x3, depthwise, 1x1 and a product; with a free axis."""
+def tiny_model(weights_seed: int = 0, *, batch: str | int = 1):
+    """The conformance kit's network, its four matrix operators 3x3, depthwise, 1x1 and a product; a text: a free axis."""
     from bench.backends.sample import model
 
     made = model(weights_seed)
-    for value in (*made.graph.input, *made.graph.output) if batch else ():
-        value.type.tensor_type.shape.dim[0].dim_param = batch
+    for value in (*made.graph.input, *made.graph.output):
+        setattr(value.type.tensor_type.shape.dim[0], "dim_param" if isinstance(batch, str) else "dim_value", batch)
     return made
 
 

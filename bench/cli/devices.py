@@ -31,7 +31,7 @@ def filters(function: F) -> F:
 @options.FORMAT
 @click.pass_context
 def command(ctx: click.Context, kinds: tuple[str, ...], runtime: str, threads: int | None, format: str) -> None:
-    """Say what others published of their devices: table, one device, ranks, what a device is like.
+    """Published devices: table, ranks, what yours is like; contribute one, check contributions.
 
     None of these latencies was measured by this program; where each comes from stands in models/published/devices/.
     """

@@ -112,7 +112,7 @@ def test_the_program_is_staged_from_the_working_tree(tmp_path: Path) -> None:
     where, families, *names = done.stdout.split()
     assert where.startswith(str(here.work))
     assert int(families) > 20
-    assert names == ["fake", "onnxruntime", "openvino", "torch"]
+    assert {"fake", "onnxruntime", "openvino", "torch"} <= set(names)
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, *plan: Step) -> None:
