@@ -92,7 +92,7 @@ def counted(cache_folder: Path) -> Iterator[None]:
 
 
 def tiny_model(weights_seed: int = 0, *, batch: str | int = 1):
-    """The conformance kit's network, its four matrix operators 3x3, depthwise, 1x1 and a product; a text: a free axis."""
+    """The conformance kit's network, its matrix operators 3x3, depthwise, 1x1 and a product; a text is a free axis."""
     from bench.backends.sample import model
 
     made = model(weights_seed)
