@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,23 @@ def test_the_scaffolding_is_whole() -> None:
     assert "make test" in ci
     assert "make lint" in ci
     assert (ROOT / "LICENSE").read_text().lstrip().startswith("Apache License")
+
+
+def test_the_front_pages_charts_are_of_this_schema() -> None:
+    """What they are drawn from was written under the rules of today, whole, and no row of it failed."""
+    from bench.plan.suite import resolve
+    from bench.rows import file
+    from bench.rows.schema import SCHEMA_VERSION
+
+    (source,) = set(re.findall(r"bench report (\S+\.csv) --chart", (ROOT / "Makefile").read_text("utf-8")))
+    assert source in (ROOT / "README.md").read_text("utf-8")
+    rows = file.read(ROOT / source)
+    assert {row.schema_version for row in rows} == {SCHEMA_VERSION}
+    assert {row.status for row in rows} <= {"ok", "noisy"}
+    assert all(row.latency_ms is not None and row.latency_ms < 4 for row in rows if row.status == "noisy")
+    assert Counter(row.backend for row in rows) == dict.fromkeys(
+        ("onnxruntime", "openvino"), len(resolve("zoo").models)
+    )
 
 
 def test_the_front_page_shows_ok_rows_of_this_schema() -> None:

@@ -33,6 +33,7 @@ ABOUT = (
 MISSING = "No case has a latency. `bench run --suite zoo` measures some."
 HEIGHT, NOMINAL_WIDTH = 470, 760
 RATES = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000)  # GMACs/s
+APART = 1.1  # peaks nearer than that have one label
 
 
 def chart(data: Data, width: Width = NOMINAL_WIDTH) -> Drawn | None:
@@ -147,13 +148,16 @@ def _peak(data: Data, x: list[float], y: list[float]) -> list[alt.Chart]:
     for row in data.cases.rows:
         if row.peak_gmacs_per_s:
             peaks.setdefault(row.setting, []).append(row.peak_gmacs_per_s)
-    rows, ends = [], []
-    for number, found in enumerate(peaks.values()):
-        rate = statistics.median(found)
+    rows, ends, near = [], [], [0.0]
+    for number, rate in enumerate(sorted(statistics.median(found) for found in peaks.values())):
         low, high = max(x[0], y[0] * rate), min(x[1], y[1] * rate)
         if low < high:
             rows += [{"peak": number, "m_macs": at, "ms": at / rate} for at in (low, high)]
-            ends.append({"m_macs": high, "ms": high / rate, "text": f"peak {rate:.3g} GMACs/s"})
+            if rate > near[-1] * APART:
+                near = []
+                ends.append({"m_macs": high, "ms": high / rate})
+            near.append(rate)  # lines so close have one label
+            ends[-1]["text"] = f"peak {' and '.join(dict.fromkeys(f'{one:.3g}' for one in near))} GMACs/s"
     if not rows:
         return []
     lines = alt.Chart(alt.InlineData(values=rows)).mark_line(strokeWidth=1.5, color=VERMILION, opacity=0.7)
