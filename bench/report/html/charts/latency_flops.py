@@ -148,7 +148,9 @@ def _peak(data: Data, x: list[float], y: list[float]) -> list[alt.Chart]:
     for row in data.cases.rows:
         if row.peak_gmacs_per_s:
             peaks.setdefault(row.setting, []).append(row.peak_gmacs_per_s)
-    rows, ends, near = [], [], [0.0]
+    rows: list[dict[str, float]] = []
+    ends: list[dict[str, float | str]] = []
+    near = [0.0]
     for number, rate in enumerate(sorted(statistics.median(found) for found in peaks.values())):
         low, high = max(x[0], y[0] * rate), min(x[1], y[1] * rate)
         if low < high:
