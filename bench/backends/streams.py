@@ -8,14 +8,17 @@ tail in which some of them idle, and how many inferences are in it moves nothing
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Barrier
+from threading import Barrier, get_native_id
 
 from bench.backends.base import Lane
 from bench.backends.loop import lead_in
+
+GONE_S = 1.0  # a thread that has ended is in the system's list for a moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class _Lap:
     times: list[int]
     begin: tuple[int, int]
     end: tuple[int, int]
+    thread: int
 
 
 class Streams:
@@ -50,6 +54,7 @@ class Streams:
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self.lanes = tuple(lanes)
         self._pool = ThreadPoolExecutor(len(self.lanes), "stream")
+        self._threads: set[int] = set()
 
     def run(self, n: int, lead: bool = False) -> Flow:
         """Run `n` inferences in every lane, after a few that do not count if there is to be a `lead`."""
@@ -63,13 +68,17 @@ class Streams:
             if collecting:
                 gc.enable()
         latencies = [after - before for lap in laps for before, after in zip(lap.times, lap.times[1:], strict=False)]
+        self._threads |= {lap.thread for lap in laps}
         rate = sum(n / max(1, lap.times[-1] - lap.times[0]) for lap in laps)
         (wall, cpu), (wall_end, cpu_end) = max(lap.begin for lap in laps), max(lap.end for lap in laps)
         return Flow(latencies, 1 / rate, (cpu_end - cpu) / max(1, wall_end - wall))
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, and wait until the system has: who counts threads next is not to count these."""
         self._pool.shutdown()
+        patience = time.monotonic() + GONE_S
+        while any(os.path.exists(f"/proc/self/task/{one}") for one in self._threads) and time.monotonic() < patience:
+            time.sleep(0.001)
 
 
 def _lap(lane: Lane, n: int, lead: bool, start: Barrier, done: list[int], lanes: int) -> _Lap:
@@ -91,4 +100,4 @@ def _lap(lane: Lane, n: int, lead: bool, start: Barrier, done: list[int], lanes:
     done.append(0)
     while len(done) <= lanes:
         infer()
-    return _Lap(times, begin, end)
+    return _Lap(times, begin, end, get_native_id())

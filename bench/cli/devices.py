@@ -85,6 +85,7 @@ def rank(
     Spearman's and Kendall's rank correlations, with intervals by resampling networks. Only networks count that were
     found to be a spec of the zoo by MACs, resolution and variant, or nearly one, which is told.
     """
+    from bench.base.errors import UsageError
     from bench.devices import ranks
     from bench.devices.own import own
     from bench.devices.settings import select, settings
@@ -95,7 +96,10 @@ def rank(
     groups = (ranks.MOBILE, ranks.ALL) if networks == "both" else (networks,)
     counts = (ranks.MACS,) if by == "macs" else (ranks.MACS, ranks.PARAMS, ranks.ACCESS)
     mine = own(load(ours)) if ours else None
-    print_ranked(ranks.rank(some, least, mine, groups, counts), format)
+    found = ranks.rank(some, least, mine, groups, counts)
+    if not found:
+        raise UsageError(f"no setting of these has {least} such networks", "--networks all, or a smaller --least")
+    print_ranked(found, format)
 
 
 @command.command("like")

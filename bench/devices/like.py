@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from bench.devices.settings import Known, Setting
 from bench.devices.transfer import Table, left_out, predict, widths
 
 LEAST_KNOWN = 2  # networks; one tells the speed and nothing else
+ENOUGH = 10  # settings that have all known networks; where fewer do, some of the networks are not used
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def like(times: Mapping[Known, float], table: Table, most: int = 5) -> Like:
         UsageError: fewer than two of the networks are in the tables.
     """
     names = {f"{model} {side} px": ms for (model, side), ms in times.items()}
-    probes = [k for k, name in enumerate(table.columns) if name in names]
+    measured = [k for k, name in enumerate(table.columns) if name in names]
+    probes = _common(measured, table)
     shared = [table.columns[k] for k in probes]
     if len(probes) < LEAST_KNOWN:
         found = f"only {shared[0]} is" if shared else "none is"
@@ -86,6 +88,15 @@ def like(times: Mapping[Known, float], table: Table, most: int = 5) -> Like:
             int(counts[k]),
         )
         for k, name in enumerate(table.columns)
-        if k not in probes and math.isfinite(told[k]) and math.isfinite(reach[k])
+        if k not in measured and math.isfinite(told[k]) and math.isfinite(reach[k])
     )
     return Like(tuple(shared), near, estimates)
+
+
+def _common(measured: Sequence[int], table: Table) -> list[int]:
+    """Return those of the measured networks that enough published settings have together, the most common first."""
+    used: list[int] = []
+    for k in sorted(measured, key=lambda k: -int(table.having([k]).sum())):
+        if len(used) < LEAST_KNOWN or table.having([*used, k]).sum() >= ENOUGH:
+            used.append(k)
+    return sorted(used)

@@ -103,7 +103,7 @@ class Worker:
         (first, second), _ = time_block(self.session.infer, 2, self.clock, self.device_ns)
         _, reference = self.artifact.reference()
         self._start_streams()
-        found = self._outputs()
+        found = [self.session.outputs(), *self._outputs()]
         return {
             "pid": os.getpid(),
             "cores": self.cores,
@@ -128,8 +128,8 @@ class Worker:
             self.streams.run(2)
 
     def _outputs(self) -> list[list[Array]]:
-        """Return the output of the last inference, and that of every lane."""
-        return [self.session.outputs(), *(lane.outputs() for lane in (self.streams.lanes if self.streams else ()))]
+        """Return the output of the last inference; where several run at once, that of every lane."""
+        return [self.session.outputs()] if self.streams is None else [lane.outputs() for lane in self.streams.lanes]
 
     def _times(self, n: int) -> list[int]:
         """Run `n` inferences, in each stream where there are several; return their latencies in ns."""

@@ -66,6 +66,23 @@ def test_like_names_devices_and_gives_intervals(tmp_path: Path) -> None:
     assert "no measurements" in run("like", path).stdout
 
 
+def test_of_many_networks_those_count_that_devices_share(tmp_path: Path) -> None:
+    """A whole zoo was measured, and no published device has all of it."""
+    names = (
+        "mobilenetv1",
+        "shufflenetv2",
+        "resnet18",
+        "mobilenetv2",
+        "squeezenet:version=1.1",
+        "vgg:depth=11",
+        "densenet121",
+    )
+    path = str(write(tmp_path / "r.csv", [row(5.0 + i, model=model) for i, model in enumerate(names)]))
+    (told,) = json.loads(run("like", path, "--format", "json").stdout)
+    assert {"mobilenetv1 224 px", "shufflenetv2 224 px", "resnet18 224 px"} <= set(told["known"])
+    assert not {"vgg:depth=11 224 px"} & {one["network"] for one in told["estimates"]}
+
+
 @pytest.mark.parametrize(
     ("args", "error", "said"),
     [
@@ -73,6 +90,7 @@ def test_like_names_devices_and_gives_intervals(tmp_path: Path) -> None:
         (("--threads", "4095"), UsageError, "no published setting is like that"),
         (("show", "commodore"), UnknownName, "no published device named 'commodore'"),
         (("chart", "pairs", "--output", "x.pdf"), UsageError, "does not end in"),
+        (("rank", "--class", "GPU", "--least", "500"), UsageError, "no setting of these has 500 such networks"),
     ],
 )
 def test_what_is_not_there_says_so(args: tuple[str, ...], error: type[Exception], said: str) -> None:

@@ -89,3 +89,13 @@ def test_ab_refuses_a_latency_beside_a_throughput(bench: Bench, tiny: Path, swap
 def test_other_commands_say_that_they_want_a_latency(bench: Bench, tiny: Path) -> None:
     assert "one inference at a time" in one_line_error(bench("profile", f"{tiny}@fake@mode=throughput"))
     assert "'fast' is no mode" in one_line_error(bench("ab", f"{tiny}@fake@mode=fast", f"{tiny}@fake", *FEW))
+
+
+def test_what_is_loaded_anew_is_compared_after_it_ran(bench: Bench, tiny: Path) -> None:
+    """Pairs load a network twice: then only the lanes have run, and the session's own output is not written."""
+    pytest.importorskip("openvino")
+    side = f"{tiny}@openvino@mode=throughput@streams=1"
+    result = bench("ab", side, side, *FEW)
+    assert "NaN" not in result.stderr
+    assert result.returncode in (0, 1, 3)
+    assert "samples/s" in result.stdout
