@@ -1,15 +1,17 @@
-"""A converter that is a program: what it prints stays out of ours, and why it failed is one line."""
+"""What converts a network, a program or a library: what it says stays out of ours, and why it failed is one line."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from bench.base.errors import Unsupported, clip
+from bench.base.errors import DEBUG, Unsupported, clip, first_line
 
-DEBUG = "run again with --debug for the whole story"
+REMEDY = "`bench cache clear` removes what was converted"
 
 
 def run(name: str, command: Sequence[str], folder: Path) -> str:
@@ -33,6 +35,23 @@ def run(name: str, command: Sequence[str], folder: Path) -> str:
         how = f"died of {signal.Signals(-code).name}" if code < 0 else "failed"
         raise Unsupported(f"{name} {how}: {last_line(said)}", DEBUG)
     return said
+
+
+@contextmanager
+def library(name: str) -> Iterator[None]:
+    """Let a library convert, without its warnings.
+
+    Raises:
+        Unsupported: it raised anything: of torch.export, of the converter itself, of an operator without a kernel.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except Exception as error:
+            raise Unsupported(
+                f"{name} cannot convert it: {type(error).__name__}: {first_line(error)}", DEBUG
+            ) from error
 
 
 def last_line(said: str) -> str:

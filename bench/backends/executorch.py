@@ -8,7 +8,6 @@ and written beside it.
 from __future__ import annotations
 
 import json
-import warnings
 from collections import Counter
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ import numpy as np
 
 from bench.artifact.artifact import Artifact
 from bench.artifact.build import rebuild
+from bench.backends import converter
 from bench.backends.base import (
     Array,
     Backend,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     import torch
 
 NET, PARTS = "net.pte", "parts.json"
-REMEDY = "`bench cache clear` removes what was converted"
 
 
 class ExecuTorchSession(Session):
@@ -60,9 +59,9 @@ class ExecuTorchSession(Session):
             self._program = Runtime.get().load_program(artifact.converted_path(NET))
             method = self._program.load_method("forward")
         except (RuntimeError, KeyError, IndexError) as error:
-            raise Unsupported(f"ExecuTorch cannot load the network: {first_line(error)}", REMEDY) from error
+            raise Unsupported(f"ExecuTorch cannot load the network: {first_line(error)}", converter.REMEDY) from error
         if method is None:
-            raise Unsupported("ExecuTorch finds no method `forward` in the network", REMEDY)
+            raise Unsupported("ExecuTorch finds no method `forward` in the network", converter.REMEDY)
         inputs, _ = artifact.reference()
         self._inputs = [torch.from_numpy(np.array(x)) for x in inputs]
         self._result: Any = None
@@ -118,18 +117,11 @@ class ExecuTorch(Backend):
 
         inputs, _ = artifact.reference()
         given = tuple(torch.from_numpy(np.array(x)) for x in inputs)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                exported = torch.export.export(rebuild(artifact), given)
-                lowered = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
-                partitions, outside = _parts(lowered.exported_program().graph_module)
-                program = lowered.to_executorch()
-            except Exception as error:  # of torch.export, of the partitioner, of an operator without a kernel
-                raise Unsupported(
-                    f"ExecuTorch cannot convert it: {type(error).__name__}: {first_line(error)}",
-                    "run again with --debug for the whole story",
-                ) from error
+        with converter.library("ExecuTorch"):
+            exported = torch.export.export(rebuild(artifact), given)
+            lowered = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
+            partitions, outside = _parts(lowered.exported_program().graph_module)
+            program = lowered.to_executorch()
         (folder / NET).write_bytes(program.buffer)
         (folder / PARTS).write_text(json.dumps({"partitions": partitions, "outside": outside}), "utf-8")
 

@@ -8,7 +8,6 @@ runs on kernels that are several times slower, and no call fails. So who ran wha
 from __future__ import annotations
 
 import platform
-import warnings
 from collections import Counter
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ import numpy as np
 
 from bench.artifact.artifact import Artifact
 from bench.artifact.build import rebuild
+from bench.backends import converter
 from bench.backends.base import (
     Array,
     Backend,
@@ -38,7 +38,6 @@ from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
 
 NET = "net.tflite"
-REMEDY = "`bench cache clear` removes what was converted"
 
 
 class LiteRtSession(Session):
@@ -52,7 +51,7 @@ class LiteRtSession(Session):
             self._net = Interpreter(str(artifact.converted_path(NET)), num_threads=settings.threads)
             self._net.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise Unsupported(f"LiteRT cannot load the network: {first_line(error)}", REMEDY) from error
+            raise Unsupported(f"LiteRT cannot load the network: {first_line(error)}", converter.REMEDY) from error
         inputs, _ = artifact.reference()
         for detail, x in zip(self._net.get_input_details(), inputs, strict=True):
             self._net.set_tensor(detail["index"], np.asarray(x, detail["dtype"]))
@@ -112,16 +111,9 @@ class LiteRt(Backend):
         import torch
 
         inputs, _ = artifact.reference()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                made = litert_torch.convert(rebuild(artifact), tuple(torch.from_numpy(x) for x in inputs))
-                made.export(str(folder / NET))
-            except Exception as error:  # of torch.export, of the converter, of the file
-                raise Unsupported(
-                    f"litert-torch cannot convert it: {type(error).__name__}: {first_line(error)}",
-                    "run again with --debug for the whole story",
-                ) from error
+        with converter.library("litert-torch"):
+            made = litert_torch.convert(rebuild(artifact), tuple(torch.from_numpy(x) for x in inputs))
+            made.export(str(folder / NET))
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> LiteRtSession:
         """Load what was converted; see `bench.backends.base.Backend.load`."""

@@ -47,7 +47,6 @@ TYPES = {"float32": "Halide_Type_Float", "int32": "Halide_Type_Int", "int64": "H
 CONVERT = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
 REFUSED = re.compile(r"not support|unsupport|can't|error|fail", re.IGNORECASE)
 STAMP = re.compile(r"^\[[\d:]+\] [^ ]*\d+: ")  # time and place in its source
-REMEDY = "`bench cache clear` removes what was converted"
 
 
 class MnnSession(Session):
@@ -82,7 +81,7 @@ class MnnSession(Session):
             net = MNN.Interpreter(str(path))
             return net, net.createSession(self._config)
         except Exception as error:  # of no class of its own
-            raise Unsupported(f"MNN cannot load the network: {clip(str(error), 200)}", REMEDY) from error
+            raise Unsupported(f"MNN cannot load the network: {clip(str(error), 200)}", converter.REMEDY) from error
 
     def _runner(self, run: Callable[..., int], *callbacks: Callable[..., bool]) -> Callable[[], None]:
         session, feeds = self._session, self._feeds

@@ -28,7 +28,7 @@ from bench.backends.base import (
     parameters,
 )
 from bench.backends.ran import precision_by_error, threads_by_time
-from bench.base.errors import MeasureError, MissingExtra, Unsupported, clip
+from bench.base.errors import DEBUG, MeasureError, MissingExtra, Unsupported, clip
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
 
@@ -47,7 +47,6 @@ FIXED = {
     "use_sgemm_convolution": True,
 }
 READ = "import sys, ncnn; sys.exit(3 if ncnn.Net().load_param(sys.argv[1]) else 0)"
-REMEDY = "`bench cache clear` removes what was converted"
 
 
 class NcnnSession(Session):
@@ -63,9 +62,9 @@ class NcnnSession(Session):
         self._net = ncnn.Net()
         self._set(self._net.opt)
         if self._net.load_param(str(artifact.converted_path(PARAM))):
-            raise Unsupported("ncnn cannot read the graph that pnnx wrote", REMEDY)
+            raise Unsupported("ncnn cannot read the graph that pnnx wrote", converter.REMEDY)
         if self._net.load_model(str(artifact.converted_path(WEIGHTS))):
-            raise Unsupported("ncnn cannot read the weights that pnnx wrote", REMEDY)
+            raise Unsupported("ncnn cannot read the weights that pnnx wrote", converter.REMEDY)
         axes = json.loads(artifact.converted_path(AXES).read_text("utf-8"))
         inputs, _ = artifact.reference()
         # A Mat of an array neither copies it nor keeps it alive, and has no count of references, which an operator that
@@ -148,7 +147,7 @@ class Ncnn(Backend):
             places = [f"{key}={path}" for key, path in files.items()]
             said = converter.run("pnnx", [program, str(model), f"inputshape={shapes}", "fp16=0", *places], work)
             if not all((folder / name).exists() for name in (PARAM, WEIGHTS)):
-                raise Unsupported(f"pnnx wrote no network: {converter.last_line(said)}", converter.DEBUG)
+                raise Unsupported(f"pnnx wrote no network: {converter.last_line(said)}", DEBUG)
             _try(folder / PARAM, work)
             axes = batch_axes((work / "ncnn.py").read_text("utf-8"))
         (folder / AXES).write_text(json.dumps(axes), "utf-8")

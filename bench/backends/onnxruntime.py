@@ -38,7 +38,7 @@ from bench.backends.buffers import unwritten
 from bench.backends.ort_profile import OrtProfiler
 from bench.backends.ort_providers import CPU, CUDA, TF32, asked_provider, options_of, provider_of
 from bench.backends.ran import precision_of
-from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.base.errors import DEBUG, OutOfMemory, Unsupported, clip
 from bench.base.process import NO_TELEMETRY
 from bench.machine import gpu
 from bench.plan.case import Settings
@@ -142,9 +142,7 @@ class OnnxRuntimeSession(Session):
             first = str(error).strip().splitlines()[0]
             if "memory" in first.lower():
                 raise OutOfMemory(f"onnxruntime cannot load the model: {clip(first, 200)}") from error
-            raise Unsupported(
-                f"onnxruntime cannot load the model: {clip(first, 200)}", "run again with --debug for the whole story"
-            ) from error
+            raise Unsupported(f"onnxruntime cannot load the model: {clip(first, 200)}", DEBUG) from error
         if self._provider not in session.get_providers():
             raise Unsupported(
                 f"onnxruntime could not start its {self._provider}, and would run on the CPU",

@@ -29,7 +29,7 @@ from bench.backends.buffers import unwritten
 from bench.backends.ov_graph import operators
 from bench.backends.ov_profile import OvProfiler
 from bench.backends.ran import precision_of
-from bench.base.errors import OutOfMemory, Unsupported, clip
+from bench.base.errors import DEBUG, OutOfMemory, Unsupported, clip
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
 
@@ -69,9 +69,7 @@ class OpenVinoSession(Session):
             lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             if "bad_alloc" in str(error):
                 raise OutOfMemory(f"openvino cannot load the model: {clip(lines[-1], 200)}") from error
-            raise Unsupported(
-                f"openvino cannot load the model: {clip(lines[-1], 200)}", "run again with --debug for the whole story"
-            ) from error
+            raise Unsupported(f"openvino cannot load the model: {clip(lines[-1], 200)}", DEBUG) from error
         inputs, reference = artifact.reference()
         self._inputs = [np.asarray(x, order="C") for x in inputs]
         self._operators: list[Operator] | None = None

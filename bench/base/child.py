@@ -22,7 +22,7 @@ from types import NoneType
 from typing import IO
 
 from bench.base import wire
-from bench.base.errors import BenchError, WorkerCrashed, clip
+from bench.base.errors import DEBUG, BenchError, WorkerCrashed, clip
 from bench.base.process import NO_TELEMETRY
 
 TOLD = 3  # exit code of a child that has told its error
@@ -121,7 +121,7 @@ def _failure(code: int, out: str, log: str) -> ChildFailed:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     last = clip(lines[-1], 300) if lines else "the process died without a word"
     how = f"died of {signal.Signals(-code).name}" if code < 0 else "failed"
-    return ChildFailed(f"{how}: {last}", "run again with --debug for the whole story", log=log)
+    return ChildFailed(f"{how}: {last}", DEBUG, log=log)
 
 
 def main() -> int:

@@ -31,6 +31,8 @@ from collections.abc import Iterable
 from bench.base.escape import clip as clip  # most messages need it
 from bench.base.escape import line
 
+DEBUG = "run again with --debug for the whole story"  # the hint where only a traceback knows more
+
 
 class BenchError(Exception):
     """A mistake or mishap that a person can do something about.

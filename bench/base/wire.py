@@ -14,7 +14,7 @@ from typing import Any, TextIO, TypeVar
 
 import msgspec
 
-from bench.base.errors import BenchError, MeasureError, OutOfMemory, WorkerCrashed, clip, first_line
+from bench.base.errors import DEBUG, BenchError, MeasureError, OutOfMemory, WorkerCrashed, clip, first_line
 
 MARK = b"\n#isoflops-wire\n"
 QUOTED_BYTES = 8000
@@ -56,7 +56,7 @@ def fault(error: BaseException) -> Fault:
         error = OutOfMemory(f"out of memory: {clip(text, 200)}", "try a smaller batch or resolution")
     elif not isinstance(error, BenchError):
         kind, said = type(error).__name__, first_line(error)
-        error = MeasureError(f"{kind}: {said}" if said != kind else kind, "run again with --debug for the whole story")
+        error = MeasureError(f"{kind}: {said}" if said != kind else kind, DEBUG)
     kinds = tuple(cls.__name__ for cls in type(error).__mro__ if issubclass(cls, BenchError))
     return Fault(kinds, error.status, error.message, error.hint)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.artifact.artifact import Artifact, MacOp, TensorInfo
 from bench.artifact.digest import sha256_with_data
-from bench.base.errors import ArtifactError, first_line
+from bench.base.errors import DEBUG, ArtifactError, first_line
 from bench.export.key import Recipe
 from bench.export.remarks import SUBNORMAL_SHARE, subnormal_share
 from bench.graph.complexity import count
@@ -75,7 +75,7 @@ def export(recipe: Recipe, draft: Path) -> None:
     except Exception as error:
         raise ArtifactError(
             f"{ref['canonical']} cannot be exported to ONNX: {first_line(error)}",
-            "run again with --debug for the whole story",
+            DEBUG,
         ) from error
     noise = _noise(model, x, y)
     proto = onnx.load(path, load_external_data=False)

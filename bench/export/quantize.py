@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.artifact.artifact import Array, Artifact, load
 from bench.base.child import ChildFailed, ask
-from bench.base.errors import ArtifactError, clip, first_line
+from bench.base.errors import DEBUG, ArtifactError, clip, first_line
 from bench.base.wire import Unchecked
 
 DRAWS = 8
@@ -78,7 +78,7 @@ def _quantize(artifact: Artifact, output: Path, seed: int) -> None:
     except Exception as error:  # of no class of its own
         raise ArtifactError(
             f"{clip(artifact.model)} cannot be quantised: {first_line(error)}",
-            "run again with --debug for the whole story",
+            DEBUG,
         ) from error
     finally:
         prepared.unlink(missing_ok=True)

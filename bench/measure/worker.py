@@ -102,8 +102,9 @@ class Worker:
         self._read_clocks()
         (first, second), _ = time_block(self.session.infer, 2, self.clock, self.device_ns)
         _, reference = self.artifact.reference()
+        found = [self.session.outputs()]
         self._start_streams()
-        found = [self.session.outputs(), *self._outputs()]
+        found += self._outputs() if self.streams is not None else []
         return {
             "pid": os.getpid(),
             "cores": self.cores,

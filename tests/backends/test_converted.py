@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -243,3 +244,14 @@ def test_the_list_of_backends_tells_converters(bench: Bench) -> None:
         "ncnn": "pnnx", "mnn": "MNN", "litert": "litert-torch", "executorch": "executorch", "torch": "",
     }  # fmt: skip
     assert all(len(text.split()) >= 2 for text in listed.values() if text)
+
+
+def test_a_library_that_cannot_convert_is_one_line(recwarn: pytest.WarningsRecorder) -> None:
+    def convert() -> None:
+        with converter.library("litert-torch"):
+            warnings.warn("experimental", stacklevel=1)
+            raise KeyError("no kernel for frobnicate")
+
+    with pytest.raises(Unsupported, match="^litert-torch cannot convert it: KeyError: 'no kernel for frobnicate'$"):
+        convert()
+    assert not recwarn.list
