@@ -24,7 +24,8 @@ if TYPE_CHECKING:
         run,
     )
 
-__version__ = "0.1.0"
+    __version__: str
+
 __all__ = [
     "BenchError", "Breakdown", "Comparison", "Inspection", "Progress", "Results", "__version__", "ab", "inspect",
     "load", "profile", "run",
@@ -34,9 +35,21 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'bench' has no attribute {name!r}")
+    if name == "__version__":
+        return globals().setdefault(name, _version())
     from importlib import import_module
 
     return getattr(import_module("bench.api"), name)
+
+
+def _version() -> str:
+    """Return what the build read from the last tag; ``unknown`` of sources that nobody installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("isoflops")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.api import html
+from bench.base.errors import PANDAS, needs
 from bench.plan.protocol import LATENCY
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Comparison:
 
         In mode throughput it is the time per sample, in ms.
         """
+        needs(*PANDAS)
         import pandas as pd
 
         records = [(p.number, p.latency_ns[0] / 1e6, p.latency_ns[1] / 1e6, p.log_ratio) for p in self.pairs]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.api import html
+from bench.base.errors import PANDAS, needs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,7 @@ class Inspection:
 
     def frame(self) -> pd.DataFrame:
         """Return a data frame with a line per node: names, class, MACs, parameters, elements and bytes moved."""
+        needs(*PANDAS)
         import pandas as pd
 
         from bench.graph.summary import node_record
@@ -101,6 +103,7 @@ class Breakdown:
 
     def frame(self) -> pd.DataFrame:
         """Return a data frame with a line per operator: class, time in µs, share of the latency, MACs, layout."""
+        needs(*PANDAS)
         import pandas as pd
 
         return pd.DataFrame([operator.record() for operator in self])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from bench.api import html
+from bench.base.errors import PANDAS, needs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,7 @@ class Results(Sequence["Row"]):
 
         Times are in milliseconds. Numbers that are not known are missing (NaN, NA), not zero.
         """
+        needs(*PANDAS)
         import pandas as pd
 
         from bench.rows import schema

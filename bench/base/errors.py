@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib import import_module
 
 from bench.base.escape import clip as clip  # most messages need it
 from bench.base.escape import line
@@ -92,6 +93,17 @@ class MissingExtra(BenchError):
 
     def __init__(self, what: str, extra: str = "", hint: str = "") -> None:
         super().__init__(f"{what} is not installed", hint or f"pip install 'isoflops[{extra}]'")
+
+
+PANDAS = ("pandas", "pandas, which holds rows as tables,", "analysis")
+
+
+def needs(module: str, what: str, extra: str) -> None:
+    """Raise MissingExtra, which names `what` and the extra that brings it, unless `module` can be imported."""
+    try:
+        import_module(module)
+    except ImportError as error:
+        raise MissingExtra(what, extra) from error
 
 
 class ArtifactError(BenchError):

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from bench import __version__
 from bench.base.errors import Interrupted, UnknownName
 from bench.cli._old import translate
 
@@ -83,8 +82,18 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name.ljust(width), summary) for name, summary in commands.items()])
 
 
+def _version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from bench import __version__  # read from what is installed, which takes a while
+
+        click.echo(f"bench, version {__version__}")
+        ctx.exit()
+
+
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="bench")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
 def cli() -> None:
     """Measure how long a neural network takes on a device, and say why.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.findings.evaluate import Result, judge
 from bench.findings.verdict import holds
+from bench.stats.distributions import normal_quantile
 from bench.stats.ratio import Effect
 
 FAMILY_ERROR = 0.05
@@ -27,9 +28,7 @@ def expected(results: Iterable[Result]) -> Expected:
 
     Another run's effect lies around this one's with the variance of both, and its interval is as wide.
     """
-    from scipy.special import ndtri
-
-    steps = [float(ndtri((i + 0.5) / POINTS)) for i in range(POINTS)]
+    steps = [normal_quantile((i + 0.5) / POINTS) for i in range(POINTS)]
     verdicts, reworded, contrary = 0, 0.0, 0.0
     for result in results:
         e, found = result.experiment, result.found

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.base.errors import OutputError, UsageError, clip
+from bench.base.errors import PANDAS, OutputError, UsageError, clip, needs
 from bench.rows import file, identity, schema, spellings, table
 from bench.rows.rates import RATES, latencies
 from bench.rows.table import FILE, LINE
@@ -100,7 +100,9 @@ def load(
     Raises:
         UsageError: a source names nothing.
         OutputError: a named file holds no rows or cannot be read, or there is not one row in all that is asked for.
+        MissingExtra: pandas is not installed.
     """
+    needs(*PANDAS)
     named = {Path(source) for source in sources}
     columns = tuple(dict.fromkeys((*TEXTS, *texts))), tuple(dict.fromkeys((*NUMBERS, *numbers)))
     groups: dict[bytes, list[_Part]] = {}

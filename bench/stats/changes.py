@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.base.errors import MissingExtra
+from bench.stats.distributions import t_quantile
 
 Array = NDArray[np.float64]
 
@@ -53,11 +54,11 @@ def noise(values: Array) -> float:
 
 def pull_in(values: Array, sd: float) -> Array:
     """Pull values in to `CLIP` sd around the running median, which follows a step and ignores short excursions."""
-    from scipy.ndimage import median_filter
-
     if not len(values):
         return values
-    centre = median_filter(values, size=min(WINDOW, len(values)), mode="mirror")
+    size = min(WINDOW, len(values))
+    mirrored = np.pad(values, (size // 2, size - 1 - size // 2), mode="reflect")
+    centre = np.partition(np.lib.stride_tricks.sliding_window_view(mirrored, size), size // 2)[:, size // 2]
     clipped: Array = np.clip(values, centre - CLIP * sd, centre + CLIP * sd)
     return clipped
 
@@ -132,8 +133,6 @@ def _settled(values: Array, starts: list[int]) -> list[int]:
 
 
 def _changes(values: Array, starts: list[int], inflation: float) -> list[Change]:
-    from scipy.special import stdtrit
-
     edges = [0, *starts, len(values)]
     result = []
     for lo, at, hi in zip(edges, edges[1:], edges[2:], strict=False):
@@ -141,7 +140,7 @@ def _changes(values: Array, starts: list[int], inflation: float) -> list[Change]
         parts = [float(part.var(ddof=1)) / len(part) for part in (before, after)]
         total = max(sum(parts), 1e-18)
         df = total**2 / max(sum(p**2 / (n - 1) for p, n in zip(parts, (at - lo, hi - at), strict=True)), 1e-36)
-        half = float(stdtrit(df, 0.975)) * math.sqrt(total) * inflation
+        half = t_quantile(df, 0.975) * math.sqrt(total) * inflation
         moved = float(after.mean() - before.mean())
         result.append(Change(at, moved, moved - half, moved + half, at - lo, hi - at))
     return result

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bench.stats.distributions import t_cdf, t_quantile
 from bench.stats.verdict import SHOWN, zone
 
 Array = NDArray[np.float64]
@@ -65,9 +66,7 @@ class Difference:
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Return the ends of the two-sided interval, on the log scale."""
-        from scipy.special import stdtrit
-
-        half = float(stdtrit(self.df, (1 + confidence) / 2)) * self.error
+        half = t_quantile(self.df, (1 + confidence) / 2) * self.error
         return self.log_ratio - half, self.log_ratio + half
 
 
@@ -143,11 +142,9 @@ def trips_at(found: Difference, margin: float, threshold: float, comparisons: in
 
 def false_alarm(found: Difference, margin: float, threshold: float, comparisons: int = 1) -> float:
     """Return how likely the same gate trips where the sides are equal and jobs differ by as much as in `found`."""
-    from scipy.special import stdtr
-
     if found.error == 0:
         return 0.0
-    return float(stdtr(found.df, -math.log1p(trips_at(found, margin, threshold, comparisons)) / found.error))
+    return t_cdf(found.df, -math.log1p(trips_at(found, margin, threshold, comparisons)) / found.error)
 
 
 def within_variance(lo_ms: ArrayLike, hi_ms: ArrayLike, launches: ArrayLike) -> Array:
@@ -155,11 +152,10 @@ def within_variance(lo_ms: ArrayLike, hi_ms: ArrayLike, launches: ArrayLike) -> 
 
     Arrays of one shape, or numbers.
     """
-    from scipy.special import stdtrit
-
     lo, hi, n = (np.asarray(values, dtype=np.float64) for values in (lo_ms, hi_ms, launches))
     known = (lo > 0) & (lo <= hi) & np.isfinite(hi)
-    quantile = np.where(n > 1, stdtrit(np.where(n > 1, n - 1, 1), 0.975), 1.96)
+    numbers, of = np.unique(np.where(n > 1, n - 1, math.inf), return_inverse=True)
+    quantile = np.array([t_quantile(df, 0.975) for df in numbers.tolist()])[of.reshape(n.shape)]
     found: Array = np.where(known, np.log(np.where(known, hi, 1) / np.where(known, lo, 1)) / 2 / quantile, 0) ** 2
     return found
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bench.stats.distributions import beta_quantile, normal_quantile, t_quantile
 from bench.stats.robust import Array
 
 PASS, INCONCLUSIVE, FAIL = VERDICTS = ("pass", "inconclusive", "fail")
@@ -24,13 +25,11 @@ def judge(interval: Interval, limit: float) -> str:
 
 def mean_interval(values: Sequence[float]) -> Interval:
     """Return the 95% interval of what launches tell, one positive value each: Student's t on logarithms."""
-    from scipy.special import stdtrit
-
     n = len(values)
     if n < 2:
         return UNKNOWN
     logs = np.log(values)
-    centre, half = float(logs.mean()), float(stdtrit(n - 1, 1 - ERROR) * logs.std(ddof=1)) / math.sqrt(n)
+    centre, half = float(logs.mean()), t_quantile(n - 1, 1 - ERROR) * float(logs.std(ddof=1)) / math.sqrt(n)
     return math.exp(centre - half), math.exp(centre + half)
 
 
@@ -45,18 +44,16 @@ def percentile_interval(launches: Sequence[Array], q: int) -> Interval:
       many independent samples as would spread like this (Korn and Graubard 1998), never more than there are.
     - The order statistics of independent samples, and in quadrature what the launches' levels leave open.
     """
-    from scipy.special import stdtrit
-
     m = len(launches)
     if m < 2:
         return UNKNOWN
     ordered = np.sort(np.concatenate(launches))
     n, share = len(ordered), q / 100
     at = float(ordered[max(0, math.ceil(share * n) - 1)])
-    quantile = float(stdtrit(m - 1, 1 - ERROR))
+    quantile = t_quantile(m - 1, 1 - ERROR)
     spread = float(np.var([(launch <= at).mean() for launch in launches], ddof=1)) / m
     worth = min(n, share * (1 - share) / spread) if spread else n
-    low, high = _bounded(ordered, share, worth * (float(stdtrit(n - 1, 1 - ERROR)) / quantile) ** 2)
+    low, high = _bounded(ordered, share, worth * (t_quantile(n - 1, 1 - ERROR) / quantile) ** 2)
     below, above = _bounded(ordered, share, n)
     levels = quantile * _levels(launches, ordered, share)
     below = math.exp(-math.hypot(math.log(at / below), levels)) * at if below else 0.0
@@ -70,18 +67,14 @@ def _levels(launches: Sequence[Array], ordered: Array, share: float) -> float:
     As if both levels and samples were normal: the mean of the levels is uncertain, and so is their spread, which moves
     a percentile z standard deviations from the middle by z times the share that levels have in the spread of all.
     """
-    from scipy.special import ndtri
-
     m, spread = len(launches), float(np.log([np.median(launch) for launch in launches]).std(ddof=1))
     among_all = spread / max(float(np.log(ordered).std()), spread) if spread else 0.0
-    return spread * math.sqrt(1 / m + (float(ndtri(share)) * among_all) ** 2 / (2 * (m - 1)))
+    return spread * math.sqrt(1 / m + (normal_quantile(share) * among_all) ** 2 / (2 * (m - 1)))
 
 
 def _bounded(ordered: Array, share: float, worth: float) -> Interval:
     """Return the samples between which a percentile lies, if they tell as much as `worth` independent ones."""
-    from scipy.special import betaincinv
-
     hits, n = worth * share, len(ordered)
-    first = math.floor(n * float(betaincinv(hits, worth - hits + 1, ERROR)))
-    last = math.ceil(n * float(betaincinv(hits + 1, worth - hits, 1 - ERROR)))
+    first = math.floor(n * beta_quantile(hits, worth - hits + 1, ERROR))
+    last = math.ceil(n * beta_quantile(hits + 1, worth - hits, 1 - ERROR))
     return (float(ordered[first - 1]) if first else 0.0), (float(ordered[last]) if last < n else math.inf)

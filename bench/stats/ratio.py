@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.stats.distributions import t_quantile
+
 CONFIDENCE = 0.95
 LEAST = 3  # samples that give an interval
 
@@ -41,9 +43,7 @@ def effect(logs: Sequence[float]) -> Effect:
     n = len(logs)
     if n < LEAST or not all(map(math.isfinite, logs)):
         raise ValueError(f"{n} samples give no interval")
-    from scipy.special import stdtrit
-
     mean = math.fsum(logs) / n
     sd = math.sqrt(math.fsum((x - mean) ** 2 for x in logs) / (n - 1))
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * sd / math.sqrt(n)
+    half = t_quantile(n - 1, (1 + CONFIDENCE) / 2) * sd / math.sqrt(n)
     return Effect(mean, mean - half, mean + half, n)

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.distributions import normal_quantile, t_quantile
+
 Array = NDArray[np.float64]
 
 # How much log latency rises with the log of the small product's time: mean and standard deviation.
@@ -88,10 +90,8 @@ class Repeats:
 
     def half(self, over_s: float, upper: float) -> float:
         """Return half an interval for what runs differ by (a log), up to this quantile (0.975 of a 95% interval)."""
-        from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to import
-
-        known = float(stdtrit(self.df, upper)) * self._within_hours(over_s)
-        return math.hypot(known, float(ndtri(upper)) * self._between_hours)
+        known = t_quantile(self.df, upper) * self._within_hours(over_s)
+        return math.hypot(known, normal_quantile(upper) * self._between_hours)
 
     def _within_hours(self, over_s: float) -> float:
         return self.tau * math.sqrt(share_left(over_s))

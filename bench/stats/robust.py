@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.distributions import t_quantile
+
 # Cut off at either end. More costs power (of pairs that spread by 1.2% a fifth finds +2% in 70%, a tenth in 83%), less
 # lets wild pairs in (`python -m benchmarks.lab rates`).
 TRIM = 0.1
@@ -56,13 +58,11 @@ def trimmed_interval(values: Sequence[float] | Array, confidence: float) -> tupl
     Raises:
         ValueError: fewer than two values are left after trimming, or one is not finite.
     """
-    from scipy.special import stdtrit
-
     found = np.asarray(values, dtype=np.float64)
     if not np.isfinite(found).all():
         raise ValueError("values must be finite")
     centre, error, df = trimmed(found)
-    half = float(stdtrit(df, (1 + confidence) / 2)) * float(error)
+    half = t_quantile(df, (1 + confidence) / 2) * float(error)
     return float(centre), float(centre) - half, float(centre) + half
 
 

@@ -10,10 +10,13 @@ together, whenever one stops (Jennison and Turnbull 1989).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bench.stats.distributions import normal_cdf, root
 
 NODES = 400
 Looks = tuple[int, ...]
@@ -31,13 +34,11 @@ def crossed(looks: Looks, bounds: tuple[float, ...]) -> float:
 
     One-sided, with nothing to be found.
     """
-    from scipy.special import ndtr
-
     points, weights = _nodes()
     found, sums, density, before = 0.0, np.zeros(1), np.ones(1), 0
     for n, bound in zip(looks, bounds, strict=True):
         step, edge = math.sqrt(n - before), bound * math.sqrt(n)
-        found += float(density @ ndtr((sums - edge) / step))
+        found += float(density @ [normal_cdf(x) for x in ((sums - edge) / step).tolist()])
         low = min(-9 * math.sqrt(n), edge)  # nothing to speak of lies below
         here = (points + 1) / 2 * (edge - low) + low
         kernel = np.exp(-(((here[:, None] - sums) / step) ** 2) / 2) / (step * math.sqrt(2 * math.pi))
@@ -66,7 +67,5 @@ def last(looks: Looks, n: int, error: float) -> float:
     return _solve(lambda c: crossed((*before, n), (*spent, c)), error)
 
 
-def _solve(rate: object, error: float) -> float:
-    from scipy.optimize import brentq
-
-    return float(brentq(lambda c: rate(c) - error, -1.0, 40.0, xtol=1e-6))  # type: ignore[operator]
+def _solve(rate: Callable[[float], float], error: float) -> float:
+    return root(lambda c: rate(c) - error, -1.0, 40.0, precision=1e-9)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.stats.distributions import t_quantile
 from bench.stats.repeats import LAUNCH_DF, LEAST_SD, Array, Repeats, expected
 
 # From how many samples a percentile may be told at 99% confidence (MLPerf LoadGen's early-stopping rule).
@@ -102,16 +103,14 @@ def estimate(
     speed = math.exp(-float(distance[0]))
     if n < 2:
         return Estimate(math.exp(centre), None, None, None, None, speed)
-    from scipy.special import stdtrit  # scipy.stats takes half a second to import
-
     df = float(n - 1)
     if known.runs:  # launches of earlier runs say how far launches differ
         df += LAUNCH_DF
         residual = (LAUNCH_DF * known.launch_sd**2 + (n - 1) * residual) / df
     bridged = math.sqrt(float(distance @ covariance @ distance))
     upper = (1 + level) / 2
-    of_slopes = float(stdtrit(df + LEAST_RUN * known.runs, upper))  # every earlier run tells of them, too
-    within = math.hypot(float(stdtrit(df, upper)) * math.sqrt(residual / n), of_slopes * bridged)
+    of_slopes = t_quantile(df + LEAST_RUN * known.runs, upper)  # every earlier run tells of them, too
+    within = math.hypot(t_quantile(df, upper) * math.sqrt(residual / n), of_slopes * bridged)
     spread = repeats.between(over_s) if repeats else 0.0
     between = repeats.half(over_s, upper) if repeats else 0.0
     below, above = math.hypot(within, between, unsure), math.hypot(within, between)

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.stats.distributions import t_quantile
 from bench.stats.ratio import LEAST, Effect
 
 # A 2-core Xeon VM, one campaign of some hours (results/xeon-vm-2core/findings.jsonl): the median standard deviation
@@ -69,8 +70,6 @@ def another(sessions: Sessions, spread: Spread, confidence: float = 0.95) -> Eff
     Raises:
         ValueError: there are fewer than `LEAST` log-ratios, or one is not finite.
     """
-    from scipy.special import stdtrit
-
     logs = [log for session in sessions for log in session]
     n = len(logs)
     if n < LEAST or not all(map(math.isfinite, logs)):
@@ -80,7 +79,7 @@ def another(sessions: Sessions, spread: Spread, confidence: float = 0.95) -> Eff
     inner = (square + WITHIN_DF * spread.within**2) / (free + WITHIN_DF) / n
     outer = spread.between**2 * math.fsum((len(session) / n) ** 2 for session in sessions)
     df = (inner + outer) ** 2 / (inner**2 / (free + WITHIN_DF) + outer**2 / spread.df)  # Satterthwaite
-    half = float(stdtrit(df, (1 + confidence) / 2)) * math.sqrt(inner + outer)
+    half = t_quantile(df, (1 + confidence) / 2) * math.sqrt(inner + outer)
     mean = math.fsum(logs) / n
     return Effect(mean, mean - half, mean + half, n)
 

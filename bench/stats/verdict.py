@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.stats import sequential
+from bench.stats.distributions import normal_cdf, t_quantile
 from bench.stats.robust import Array, dependence, trimmed
 
 MIN_PAIRS = 5
@@ -125,14 +126,12 @@ def _at(
     values: Array, margin: float, looks: sequential.Looks, n: int, ended: bool
 ) -> tuple[NDArray[np.str_], Array, Array, Array]:
     """Judge the first `n` values of the last axis: verdict, centre, half-widths of the sure and the shown interval."""
-    from scipy.special import ndtr, stdtrit
-
     centre, error, df = trimmed(values[..., :n])
     error = error * dependence(values[..., :n])
     halves = []
     for rate in (SURE, SHOWN):
         bound = sequential.last(looks, n, rate) if ended else sequential.boundary(looks, rate)[looks.index(n)]
-        halves.append(-stdtrit(df, ndtr(-bound)) * error)
+        halves.append(-t_quantile(df, normal_cdf(-bound)) * error)
     sure, shown = halves
     said = zone((centre - sure, centre + sure), (centre - shown, centre + shown), margin)
     return said, centre, sure, shown

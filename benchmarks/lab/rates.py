@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from bench.plan.protocol import PairProtocol
 from bench.rows import file as records
+from bench.stats.distributions import t_quantile
 from bench.stats.robust import trimmed
 from bench.stats.verdict import verdicts
 
@@ -31,7 +31,7 @@ SD = 0.008
 
 def fixed(x: Array, d: float) -> Said:
     """Student's t on the mean of all pairs, asked once."""
-    lower = x.mean(axis=1) - stdtrit(MOST - 1, 1 - SURE) * x.std(axis=1, ddof=1) / math.sqrt(MOST)
+    lower = x.mean(axis=1) - t_quantile(MOST - 1, 1 - SURE) * x.std(axis=1, ddof=1) / math.sqrt(MOST)
     return lower > d, np.full(len(x), MOST)
 
 
@@ -41,8 +41,8 @@ def precision(x: Array, d: float) -> Said:
     going = np.ones(len(x), dtype=bool)
     for n in LOOKS:
         centre, error, df = trimmed(x[:, :n])
-        ends = going & ((stdtrit(df, 0.975) * error <= PRECISE) | (n == MOST))
-        slower |= ends & (centre - stdtrit(df, 1 - SURE) * error > d)
+        ends = going & ((t_quantile(df, 0.975) * error <= PRECISE) | (n == MOST))
+        slower |= ends & (centre - t_quantile(df, 1 - SURE) * error > d)
         used[ends], going = n, going & ~ends
     return slower, used
 
@@ -54,7 +54,7 @@ def peeking(x: Array, d: float) -> Said:
 
 def _lower(x: Array) -> Array:
     centre, error, df = trimmed(x)
-    return centre - float(stdtrit(df, 1 - SURE)) * error
+    return centre - t_quantile(df, 1 - SURE) * error
 
 
 def confidence_sequence(x: Array, d: float) -> Said:

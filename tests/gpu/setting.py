@@ -68,10 +68,10 @@ class Setting:
             link = package / name
             if name != "__pycache__" and not link.is_symlink():
                 link.symlink_to(place)
-        project = told["project"]
-        info = program / f"{project['name']}-{project['version']}.dist-info"
+        project, version = told["project"], told["tool"]["setuptools_scm"]["fallback_version"]
+        info = program / f"{project['name']}-{version}.dist-info"
         info.mkdir(exist_ok=True)
-        head = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+        head = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {version}\n"
         (info / "METADATA").write_text(head, "utf-8")
         points = "".join(f"{name} = {value}\n" for name, value in project["entry-points"]["bench.backends"].items())
         (info / "entry_points.txt").write_text(f"[bench.backends]\n{points}", "utf-8")
