@@ -49,8 +49,12 @@ format: $(READY)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-docs: $(READY)
+# Renews the generated pages, and builds all of them into build/site, which opens from the disk.
+docs: $(VENV)/.docs
 	$(VENV)/bin/python docs/generate.py
+	$(VENV)/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env -d build/doctrees -b html docs build/site
+	$(VENV)/bin/python docs/check_site.py build/site
+	@echo 'build/site/index.html'
 
 docs-check: $(READY)
 	$(VENV)/bin/python docs/generate.py --check
@@ -70,6 +74,10 @@ $(READY): pyproject.toml
 	$(PIP) --editable '.[$(EXTRAS)]'
 	$(PIP) --no-deps $(TWINS)
 	touch $(READY)
+
+$(VENV)/.docs: $(READY)
+	$(PIP) --editable '.[docs]'
+	touch $(VENV)/.docs
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .pytest_cache

@@ -80,6 +80,7 @@ def test_every_documented_command_line_is_one(
     monkeypatch.chdir(tmp_path)
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (tmp_path / name).touch()
+    (tmp_path / "wheels").mkdir()
     command: click.Command = cli
     context = click.Context(cli)
     while isinstance(command, click.Group) and words:

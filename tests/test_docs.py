@@ -3,7 +3,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -47,8 +49,32 @@ def test_the_readme_names_the_two_commands_and_every_command() -> None:
     assert all(f"bench {name}" in documented for name in COMMANDS)
 
 
-def test_the_version_stands_in_one_way() -> None:
-    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text("utf-8")
+def test_the_version_is_that_of_the_build_and_the_next_one_is_in_the_changelog() -> None:
+    assert __version__ == metadata.version("isoflops")
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert told["project"]["dynamic"] == ["version"]
+    coming = told["tool"]["setuptools_scm"]["fallback_version"].removesuffix(".dev0")
+    heads = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert heads[:2] == ["Unreleased", coming]
+    assert len(set(heads)) == len(heads)
+
+
+def test_the_readme_is_short_and_promises_no_package_that_is_not_published() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert len(readme.splitlines()) < 120
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "install.md"]:
+        typed = re.findall(r"^pip install (\S+)", page.read_text("utf-8"), re.MULTILINE)
+        assert not [what for what in typed if what.strip("'").startswith("isoflops")], page.name
+
+
+def test_every_direct_dependency_says_why_it_is_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    page = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    told = {name.strip() for cell in re.findall(r"^\| ([^|(]+)", page, re.MULTILINE) for name in cell.split(",")}
+    extras = {name: wanted for name, wanted in project["optional-dependencies"].items() if name not in ("all", "dev")}
+    for wanted in (project["dependencies"], *extras.values()):
+        names = {re.split(r"[^\w-]", one)[0] for one in wanted} - {"isoflops"}
+        assert names <= told, names - told
 
 
 def test_the_scaffolding_is_whole() -> None:

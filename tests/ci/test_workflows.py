@@ -20,12 +20,19 @@ WORKFLOWS = [path for path in FILES if path.parent.name == "workflows"]
 # What the runner would put in for variables that hold expressions.
 VALUES = {"MODEL": "net.onnx", "NETWORK": "shufflenetv2", "BACKEND": "onnxruntime", "THREADS": "1", "MARGIN": "1"}
 VALUES |= {"BUDGET": "100", "RUNNER": "ubuntu-24.04", "JOB": "1", "last": "nights/2026-03-01", "scratch": "/tmp/x"}
-VALUES |= {"page": "page"}
+VALUES |= {"page": "page", "bin": "venv/bin"}
+# The job of each workflow that may write, and what.
+WRITERS: dict[str, dict[str, set[str]]] = {
+    "ci": {},
+    "gate": {"comment": {"pull-requests"}},
+    "nightly": {"publish": {"contents"}},
+    "release": {"attach": {"contents"}, "publish": {"id-token"}},
+}
 PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
-def test_there_are_the_three_workflows_and_the_action() -> None:
-    assert [path.name for path in FILES] == ["ci.yml", "gate.yml", "nightly.yml", "action.yml"]
+def test_there_are_the_four_workflows_and_the_action() -> None:
+    assert [path.name for path in FILES] == ["ci.yml", "gate.yml", "nightly.yml", "release.yml", "action.yml"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
@@ -42,7 +49,7 @@ def test_permissions_are_given_job_by_job(path: Path) -> None:
     assert "pull_request_target" not in data["on"]
     for name, job in data["jobs"].items():
         writes = {key for key, value in job["permissions"].items() if value == "write"}
-        allowed = {"comment": {"pull-requests"}, "publish": {"contents"}}.get(name, set())
+        allowed = WRITERS[path.stem].get(name, set())
         assert writes == allowed, name
         assert job["timeout-minutes"] <= 90
 
@@ -65,11 +72,12 @@ def test_only_who_pushes_keeps_credentials(step: Step) -> None:
         assert not kept or step.raw["with"]["path"] == "kept"
 
 
-@pytest.mark.parametrize("workflow", ["ci", "nightly"])
+@pytest.mark.parametrize("workflow", ["ci", "nightly", "release"])
 def test_x86_and_arm_take_part(workflow: str) -> None:
     jobs = read(GITHUB / f"workflows/{workflow}.yml")["jobs"].values()
     runners = {r for job in jobs for r in job.get("strategy", {}).get("matrix", {}).get("runner", ())}
-    assert runners == {"ubuntu-24.04", "ubuntu-24.04-arm"}
+    others = {"macos-15", "windows-2025"} if workflow == "ci" else set()
+    assert runners == {"ubuntu-24.04", "ubuntu-24.04-arm"} | others
 
 
 COMMAND_LINES = [(step.name, line) for step in STEPS for line in bench_commands(step.script)]
@@ -86,6 +94,7 @@ def test_command_lines_are_found() -> None:
         "history",
         "report",
         "run",
+        "show",
     }
 
 
@@ -110,7 +119,7 @@ def test_a_command_line_with_a_wrong_option_would_be_found() -> None:
 def test_every_script_that_a_step_names_is_there() -> None:
     named = {m for step in STEPS for m in re.findall(r"\.github/[\w/.-]+\.sh", step.script)}
     assert named == {f".github/{name}" for name in ("actions/gate/gate.sh", "nightly/keep.sh", "nightly/render.sh",
-                                                    "nightly/publish.sh")}  # fmt: skip
+                                                    "nightly/publish.sh", "release/build.sh", "release/check.sh")}  # fmt: skip
     for path in SCRIPTS:
         assert path.stat().st_mode & 0o111
 
@@ -137,7 +146,7 @@ def test_the_job_that_judges_runs_the_bases_program_alone() -> None:
 def test_every_make_target_that_a_step_names_is_there() -> None:
     makefile = PROJECT.joinpath("Makefile").read_text()
     named = {m for step in STEPS for m in re.findall(r"^make ([\w-]+)", step.script, re.MULTILINE)}
-    assert named == {"lint", "docs-check", "test"}
+    assert named == {"lint", "docs", "docs-check", "test"}
     assert all(re.search(rf"^{name}:", makefile, re.MULTILINE) for name in named)
 
 

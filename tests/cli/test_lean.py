@@ -87,6 +87,12 @@ def test_what_measures_or_counts_works(tiny: Path, device: Lean, command: tuple[
     assert done.returncode == (1 if name == "ab" else 0), done.stderr  # slower
 
 
+def test_contributed_devices_are_checked(tmp_path: Path, device: Lean) -> None:
+    """As CI does it, with the base install."""
+    done = device("devices", "check", PROJECT / "results" / "devices")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [("compare", "r.csv", "r.csv"), ("show", "r.csv"), ("rank", "r.csv"), ("history", "r.csv"), ("report", "r.csv")],

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.stats import changes as changes_module
 from bench.stats.changes import changes, noise, pull_in
 
 
@@ -69,3 +70,13 @@ def test_a_step_does_not_inflate_the_noise_and_is_not_pulled_in() -> None:
     assert noise(values) == pytest.approx(0.01, rel=0.15)
     pulled = pull_in(values, 0.01)
     assert abs(pulled[200:].mean() - values[200:].mean()) < 0.002
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 14, 15, 40])
+def test_the_running_median_is_scipys(n: int) -> None:
+    from scipy.ndimage import median_filter
+
+    values = np.random.default_rng(n).normal(size=n)
+    centre = median_filter(values, size=min(changes_module.WINDOW, n), mode="mirror")
+    assert pull_in(values, 0.0) == pytest.approx(centre)
+    assert len(pull_in(np.array([]), 1.0)) == 0

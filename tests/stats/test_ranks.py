@@ -21,6 +21,19 @@ def test_too_few_values_give_no_interval_and_fewer_nothing() -> None:
         correlations([1], [1, 2])
 
 
+def test_the_correlations_are_scipys() -> None:
+    """Ties and all, of few values and of thousands."""
+    from scipy.stats import kendalltau, spearmanr
+
+    rng = np.random.default_rng(3)
+    for n, levels in ((3, 3), (9, 4), (60, 20), (2000, 300)):
+        x = [0.0, *rng.integers(0, levels, n - 1).astype(float), -1.0]
+        y = [1.0, *(rng.integers(0, levels, n - 1) + np.array(x[1:-1]) / 3), 0.0]
+        found = {c.name: c.value for c in correlations(x, y)}
+        assert found["Kendall"] == pytest.approx(kendalltau(x, y).statistic, abs=1e-12)
+        assert found["Spearman"] == pytest.approx(spearmanr(x, y).statistic, abs=1e-12)
+
+
 def test_intervals_cover() -> None:
     """Normal pairs with correlation 0.6: tau is 2/pi asin(0.6), rho 6/pi asin(0.3) (Pearson)."""
     truth = {"Kendall": 2 / np.pi * np.arcsin(0.6), "Spearman": 6 / np.pi * np.arcsin(0.3)}
