@@ -14,6 +14,8 @@ version = release = bench.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+html_static_path, html_css_files = ["_static"], ["site.css"]
+highlight_language = "none"  # blocks without a name are command lines and what they print
 html_title = "isoflops"
 html_show_sourcelink = html_copy_source = False
 html_last_updated_fmt = None  # one tree gives one site

@@ -45,7 +45,7 @@ class Results(Sequence["Row"]):
 
     @property
     def ok(self) -> Results:
-        """The rows that should be quoted: right, and with an interval for another run within ±10%."""
+        """The rows that should be quoted, which are right and have an interval for another run within ±10%."""
         return Results(tuple(row for row in self.rows if row.status == "ok"), self.path)
 
     def frame(self) -> pd.DataFrame:

@@ -80,7 +80,8 @@ def install(target: Target, setup: Setup, tell: Tell) -> None:
         python = f"{where}/venv/bin/python"
         same = _program(ssh, python) == wheel.program()
         tell(f"{target.name}: uploaded {sent} of {len(uploaded)} wheels; the others are there")
-        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        # Bytecode of all that is never imported would be a fifth more to store; Python writes that of the rest.
+        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
         # First ours by force, unless it is this very program: two builds may have one version. Then what it needs.
         by_force = [*pip, "--no-deps", "--force-reinstall", *source, f"{where}/wheels/{ours.name}"]
         for step in ([] if same else [by_force]) + [[*pip, *source, wanted]]:
