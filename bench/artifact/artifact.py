@@ -21,7 +21,9 @@ from bench.base.errors import ArtifactError
 
 Array = NDArray[Any]  # of any type of numbers
 
-FORMAT = 3  # raise it when the content of the folder changes its meaning
+FORMAT = 4  # raise it when the content of the folder changes its meaning
+
+CHANGED, WEIGHTS = "changed.pt", "weights.pt"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Artifact:
 
     The folder holds ``artifact.json``, ``reference.npz`` (inputs and outputs of the reference), ``model.onnx`` unless
     the model was a person's ONNX file (then `onnx` is that file, in its place, or a copy with static shapes), and
-    ``weights.pt`` where PyTorch made it. `data` are the files of external data, relative to the ONNX file's folder;
+    ``changed.pt`` where PyTorch made it: the weights that do not follow from the seed, such as BatchNorm's statistics.
+    ``weights.pt``, all of them, is laid beside it for whoever loads the module, and may be removed. `data` are the files of external data, relative to the ONNX file's folder;
     `sha256` covers them, too. `precision` is that of the weights, `computes` that of most products where it is told
     (`bench.export.activations`). `macs` are multiply-accumulates of one inference at `batch`; where operators are
     `uncounted` they are a lower bound. `complaint` says why it must not be measured, only counted; `remarks` are what
@@ -119,8 +122,8 @@ class Artifact:
 
     @property
     def weights(self) -> Path:
-        """Where the PyTorch weights are (the file exists only where PyTorch made the artifact)."""
-        return Path(self.folder, "weights.pt")
+        """Where all of PyTorch's weights are, once they are laid out (`bench.export.lay_weights`)."""
+        return Path(self.folder, WEIGHTS)
 
     def converted_path(self, name: str) -> Path:
         """Where a file is that the backend's `prepare` wrote."""
@@ -136,7 +139,7 @@ class Artifact:
         """Write ``artifact.json`` into `folder`, with the hashes of what lies there already."""
         data = asdict(self)
         del data["folder"]
-        names = ("reference.npz", "weights.pt", *(file.name for file in self.converted))
+        names = ("reference.npz", CHANGED, *(file.name for file in self.converted))
         data["digests"] = {name: sha256_of(folder / name) for name in names if (folder / name).exists()}
         folder.joinpath("artifact.json").write_text(json.dumps(data, indent=1), "utf-8")
 

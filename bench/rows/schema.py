@@ -52,7 +52,8 @@ class Row:
     threads_effective: int | None = column(ENVIRONMENT, "", "threads that computed, read back from the runtime")
     batch: int | None = column(CASE, "images", "batch size")
     resolution: int | None = column(CASE, "pixels", "side of the square input; empty if the input is no square image")
-    shapes: str | None = column(CASE, "", "shapes of inputs that --shape gave to an ONNX file, as NAME=1x3x224x224")
+    shapes: str | None = column(CASE, "", "shapes of inputs that --shape gave, as NAME=1x3x224x224 or NAME=1x16:int64")
+    input: str | None = column(CASE, "", "hash of the data that --input gave; empty: seeded noise")
     pace_ms: float | None = column(
         CASE, "ms", "one inference started every so often; empty: as soon as the last has ended"
     )
