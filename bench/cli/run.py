@@ -44,20 +44,19 @@ if TYPE_CHECKING:
 @options.several("batch", options.USUAL.batch[0])
 @click.option("--resolution", multiple=True, type=int, help="Side of the input in pixels; default: the paper's.")
 @options.SHAPES
+@options.INPUT
 @click.option(
     "--pace", "paces", multiple=True, metavar="33ms|none", help="Start an inference on a schedule; repeatable."
 )
 @click.option(
     "--mode",
     type=click.Choice(MODES),
-    default=MODES[0],
-    show_default=True,
-    help="throughput: several inferences at once, told in samples/s.",
+    help=f"throughput: several inferences at once, told in samples/s.  [default: {MODES[0]}]",
 )
 @click.option(
     "--streams",
     multiple=True,
-    type=options.Whole(),
+    type=options.Whole("left out, as many run at once as fill the cores"),
     help="Inferences at once in that mode, on --threads each; repeatable.  [default: as many as fill the cores]",
 )
 @place_options
@@ -89,8 +88,9 @@ def command(
     batch: tuple[int, ...],
     resolution: tuple[int, ...],
     shapes: tuple[str, ...],
+    input: str | None,
     paces: tuple[str, ...],
-    mode: str,
+    mode: str | None,
     streams: tuple[int, ...],
     places: tuple[str, ...],
     fleet: str | None,
@@ -126,6 +126,7 @@ def command(
     from bench.api.measuring import run_protocol
     from bench.cli import _fleet
     from bench.cli._local import measure
+    from bench.plan import given
     from bench.plan import shapes as shape_texts
     from bench.plan import zoo
     from bench.plan.case import Plan, cross
@@ -155,8 +156,9 @@ def command(
             protocol,
             shape_texts.parse(shapes),
             [pace(text) for text in paces] or (None,),
-            mode,
-            streams or (None,),
+            mode or base.mode,
+            streams or base.streams or (None,),
+            None if input is None else given.read(input),
         )
         plans.append(_with_reference(plan, base.reference, there))
     plan, there = Plan(tuple(case for plan in plans for case in plan.cases), plans[0].protocol), theres[0]

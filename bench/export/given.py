@@ -54,18 +54,27 @@ def arrays(path: Path, names: Sequence[str], required: Sequence[str], what: str)
     return {name: found[name] for name in names if name in found}
 
 
-def fitted(array: Array, name: str, dtype: str | None, shape: Sequence[int | None] | None, batch: int) -> Array:
+def cut(found: Mapping[str, Array], batch: int) -> dict[str, Array]:
+    """Return the first samples of data that hold more than the batch.
+
+    Samples lie along the first axis of the first array that is no vector, and of all that are as long as that one.
+
+    Raises:
+        ArtifactError: there are fewer.
+    """
+    there = next((array.shape[0] for array in found.values() if array.ndim > 1), batch)
+    if there < batch:
+        raise ArtifactError(f"the data has {there} samples, and the batch is {batch}", "give more, or a smaller --batch")
+    return {key: a[:batch] if a.ndim and a.shape[0] == there else a for key, a in found.items()}
+
+
+def fitted(array: Array, name: str, dtype: str | None, shape: Sequence[int | None] | None) -> Array:
     """Return an array in the type and shape of an input; `shape` has None where an axis is free.
 
     Raises:
-        ArtifactError: it has other axes, fewer samples than the batch, or a type that would have to be rounded.
+        ArtifactError: it has other axes, or a type that would have to be rounded.
     """
     called = f"the data for the input {clip(name)}"
-    first = batch if shape is None or not shape or shape[0] is None else shape[0]
-    if array.ndim and array.shape[0] > first and (shape is None or len(shape) == array.ndim):
-        array = array[:first]
-    if array.ndim and array.shape[0] < batch and (shape is None or not shape or shape[0] is None):
-        raise ArtifactError(f"{called} has {array.shape[0]} samples, and the batch is {batch}", "give a smaller --batch")
     if shape is not None:
         fits = len(shape) == array.ndim and all(w in (None, n) for w, n in zip(shape, array.shape, strict=True))
         if not fits:

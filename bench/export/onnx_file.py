@@ -73,7 +73,7 @@ def open_file(path: Path, given: Shapes, batch: int, resolution: int | None, dat
     told = (*given, *((key, x.shape) for key, x in arrays.items() if key not in sides(given)))
     settled = onnx_inputs.settle(inputs, told, name, batch, resolution)
     found = image_of(settled, batch, resolution, name)
-    fitting = [fitted(arrays[i.name], i.name, i.dtype, i.shape, 1) for i in settled] if data else None
+    fitting = [fitted(arrays[i.name], i.name, i.dtype, i.shape) for i in settled] if data else None
     return Opened(path, name, model, locations, inputs, settled, *found, fitting)
 
 

@@ -152,13 +152,15 @@ def given_arrays(
         sizes = [d if isinstance(d, int) else side for d, side in zip(one.dims, free, strict=False)]
         return {one.name: given.images(path, told.get(one.name, sizes), one.dtype, name)}
     found = given.arrays(path, names, names, name)
+    declared_first = next((i.dims[0] for i in inputs if len(i.dims) > 1), None)
+    asked = next((told[i.name][0] for i in inputs if len(told.get(i.name, ())) > 1), declared_first)
+    found = given.cut(found, asked if isinstance(asked, int) else batch)
     return {
         one.name: given.fitted(
             found[one.name],
             one.name,
             one.dtype,
             told.get(one.name, tuple(d if isinstance(d, int) else None for d in one.dims)),
-            batch,
         )
         for one in inputs
     }

@@ -95,10 +95,10 @@ def _image(module: nn.Module, x: Tensor, name: str, noise: bool = False) -> Inpu
 def _of_data(module: nn.Module, path: Path, batch: int, kind: str, side: int, name: str) -> Inputs:
     known = [p.name for p in takes(module) if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)] or ["input"]
     must = required(module) or known[:1]
-    found = given.arrays(path, known, must, name)
+    found = given.cut(given.arrays(path, known, must, name), batch)
     image = [batch, 3, side, side] if kind == "zoo" else None
     tensors = {
-        key: torch.from_numpy(given.fitted(array, key, "float32" if image else None, image, batch))
+        key: torch.from_numpy(given.fitted(array, key, "float32" if image else None, image))
         for key, array in found.items()
     }
     if len(tensors) == 1 and next(iter(tensors.values())).ndim == 4 and len(must) == 1:

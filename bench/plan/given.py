@@ -6,9 +6,13 @@ Nothing of it is read here but its bytes: the process that exports makes arrays 
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from bench.base import cache
 from bench.base.errors import ArtifactError, clip
 
 ARRAYS = (".npz", ".npy")
@@ -52,6 +56,28 @@ def read(text: str) -> Given:
     except OSError as error:
         raise ArtifactError(f"--input {clip(text)} cannot be read: {error.strerror}", HOW) from error
     return Given(digest.hexdigest()[:DIGITS], str(path.absolute()))
+
+
+def kept(arrays: Mapping[str, Any]) -> Path:
+    """Keep arrays that Python code gives, by the hash of their content; return where.
+
+    Raises:
+        ArtifactError: one is no array of numbers.
+    """
+    import numpy as np
+
+    named = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    digest = hashlib.sha256()
+    for name, array in sorted(named.items()):
+        if array.dtype.kind not in "fiub":
+            raise ArtifactError(f"the input {clip(name)} is {array.dtype}, no numbers", HOW)
+        digest.update(f"{name}\0{array.dtype}\0{array.shape}\0".encode() + array.tobytes())
+    path = cache.folder("given") / f"{digest.hexdigest()[:24]}.npz"
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.{os.getpid()}.npz")
+        np.savez(draft, allow_pickle=False, **dict(sorted(named.items())))
+        os.replace(draft, path)
+    return path
 
 
 def pictures(folder: Path) -> list[Path]:
