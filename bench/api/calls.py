@@ -40,6 +40,7 @@ def run(
     budget: float | None = None,
     timeout: float | None = None,
     over: str | None = None,
+    sustain: str | None = None,
     seed: int = 0,
     max_latency: str | None = None,
     limits: str | Sequence[str] = (),
@@ -64,6 +65,7 @@ def run(
         budget: seconds per case.
         timeout: seconds that a worker may take for an answer.
         over: ``2m``, ``30s``: the time over which launches are spread, which narrows what only time can narrow.
+        sustain: ``30m``: keep the cases going for so long; rows then tell a first minute and a settled state.
         seed: of weights, input and order.
         max_latency: a limit of the median, ``10ms``; the row says whether it is kept.
         limits: of other quantities, ``p99=33ms``; p50, p90, p99, mean or first.
@@ -90,7 +92,14 @@ def run(
             (None,) if resolution is None else _numbers(resolution),
             there.name,
             measuring.run_protocol(
-                launches, budget, timeout, seed, max_latency, _texts(limits), None if over is None else seconds(over)
+                launches,
+                budget,
+                timeout,
+                seed,
+                max_latency,
+                _texts(limits),
+                None if over is None else seconds(over),
+                None if sustain is None else seconds(sustain),
             ),
             _shapes(shapes),
             [pace_of(text) for text in _texts(pace)],

@@ -76,6 +76,9 @@ if TYPE_CHECKING:
 @click.option(
     "--over", metavar="2m|30s", help="Spread the launches over this time: narrows the interval for another run."
 )
+@click.option(
+    "--sustain", metavar="30m", help="Keep the cases going for so long: a first minute, a settled state, a curve."
+)
 @options.seed("weights, input and order")
 @options.FORMAT
 def command(
@@ -106,6 +109,7 @@ def command(
     budget: float | None,
     timeout: float | None,
     over: str | None,
+    sustain: str | None,
     seed: int,
     format: str,
 ) -> None:
@@ -142,7 +146,14 @@ def command(
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
     protocol = run_protocol(
-        launches, budget, timeout, seed, max_latency, limits, None if over is None else seconds(over)
+        launches,
+        budget,
+        timeout,
+        seed,
+        max_latency,
+        limits,
+        None if over is None else seconds(over),
+        None if sustain is None else seconds(sustain),
     )
     plans = []
     for there in theres:

@@ -21,7 +21,7 @@ from bench.plan.given import Given
 from bench.plan.given import read as read_given
 from bench.plan.pace import read as read_pace
 from bench.plan.parameter import Value, show
-from bench.plan.protocol import LATENCY, MODES, THROUGHPUT, Protocol
+from bench.plan.protocol import LATENCY, MODES, MOST_LIVE, THROUGHPUT, Protocol
 from bench.plan.shapes import Shapes
 from bench.plan.zoo import ModelRef, spellings
 
@@ -244,7 +244,8 @@ class Plan:
     """The cases of one run, without repetition, in the order of the command line, and how to measure them.
 
     Raises:
-        UsageError: a limit of latency is given, and a case has none.
+        UsageError: a limit of latency is given, or a latency is to be sustained, and a case has none; or too many are to
+            be sustained.
     """
 
     cases: tuple[Case, ...]
@@ -255,6 +256,12 @@ class Plan:
             raise UsageError(
                 f"the limit {self.protocol.limits[0]} is of a latency, and mode=throughput has none",
                 "leave --max and --max-latency out, or measure in mode=latency",
+            )
+        if self.protocol.sustain_s and any(case.settings.mode == THROUGHPUT for case in self.cases):
+            raise UsageError("--sustain is of a latency, and mode=throughput has none", "measure in mode=latency")
+        if self.protocol.sustain_s and len(self.cases) > MOST_LIVE:
+            raise UsageError(
+                f"--sustain keeps {MOST_LIVE} cases going at most, and these are {len(self.cases)}", "name fewer"
             )
 
 
