@@ -73,7 +73,7 @@ def test_the_page_is_one_file_that_asks_for_nothing(whole: str) -> None:
 
 def test_the_views_are_there_in_order(whole: str) -> None:
     views = [s["id"] for s in shape(whole).of("section")]
-    assert views == ["latency-flops", "inversions", "pareto", "breakdown", "ranks", "findings", "history"]
+    assert views == ["latency-flops", "inversions", "pareto", "breakdown", "ranks", "findings", "history", "sustain"]
     assert whole.count('class="none"') == 1  # for browsers without JavaScript
     assert "how it was measured" in whole.lower()
 

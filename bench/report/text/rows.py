@@ -14,7 +14,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 from bench.base.errors import clip
 from bench.plan.protocol import LATENCY
-from bench.report.text import footer
+from bench.report.text import curve, footer
 from bench.report.text.bars import bar
 from bench.rows import identity
 from bench.rows.fields import Field, find
@@ -63,6 +63,8 @@ def lines(selection: Selection, width: int, colour: bool = False) -> Iterator[st
     if len(frame):
         yield from _body(selection, context, numbers, width, colour)
         yield ""
+        drawn = list(curve.lines(frame))
+        yield from (*drawn, *([""] if drawn else []))
     for line in ([f"in all: {', '.join(same)}"] if same else []) + footer.lines(selection):
         yield from textwrap.wrap(line, width, subsequent_indent="  ", break_on_hyphens=False)
 
