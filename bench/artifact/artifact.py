@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.artifact import store
 from bench.artifact.digest import sha256_of, sha256_with_data
 from bench.base import cache
 from bench.base.errors import ArtifactError
@@ -184,6 +185,7 @@ def made(final: Path, make: Callable[[Path], None], told: Callable[[], None] = l
                 with cache.whole_folder(final) as draft:
                     make(draft)
                 found = load(final)
+                store.enforce()
     return found
 
 
@@ -193,6 +195,7 @@ def _whole(final: Path) -> Artifact | None:
     try:
         return load(final)
     except ArtifactError:  # damaged since it was made (a full disk, a person's ONNX file that changed)
+        store.let_go(final)
         shutil.rmtree(final, ignore_errors=True)
         return None
 
@@ -200,11 +203,13 @@ def _whole(final: Path) -> Artifact | None:
 def load(folder: Path) -> Artifact:
     """Read an artifact and check that its files are those it was made with.
 
-    Sizes and times are looked at every time, contents once per process and whenever a file's times have changed.
+    Sizes and times are looked at every time, contents once per process and whenever a file's times have changed. From
+    then on this process holds it (`bench.artifact.store`).
 
     Raises:
         ArtifactError: it is not there, not whole, or of another format.
     """
+    store.hold(folder)
     try:
         data = json.loads(folder.joinpath("artifact.json").read_text("utf-8"))
         if data["format"] != FORMAT:
