@@ -55,7 +55,9 @@ class Entry:
 def hold(folder: Path) -> None:
     """Say that this process uses an artifact, and that it is used now; nothing where the file system cannot."""
     with contextlib.suppress(OSError):
-        handle = _held.pop(str(folder), None) or (folder / TOLD).open("rb")
+        handle = _held.pop(str(folder), None)
+        if handle is None or os.fstat(handle.fileno()).st_ino != (folder / TOLD).stat().st_ino:  # made anew since
+            handle = (folder / TOLD).open("rb")
         _held[str(folder)] = handle
         fcntl.flock(handle, fcntl.LOCK_SH)
         while len(_held) > MOST_HELD:

@@ -69,10 +69,18 @@ def resolve(text: str, here: bool = True) -> BackendRef:
         UnknownName, ParameterError, SpecError: the spec is wrong.
         MissingExtra: the runtime is not installed.
     """
+    from bench.plan.grammar import options as settings_of
+
+    settings = settings_of()
     spec = parse(text)
     backend = get(spec.name)
     given = dict(spec.params)
     python = given.pop("python", "")
+    for key in given:
+        if key in settings and key not in backend.parameters:
+            raise UnknownName(
+                f"parameter of {spec.name}", key, (), hint=f"it is no option of a backend: write @{key}={clip(given[key])}"
+            )
     options = read_all(spec.name, backend.parameters, given)
     if here and not python:
         require(backend)

@@ -96,7 +96,8 @@ def backend(help: str) -> Callable[[F], F]:
 
 def threads(help: str = "Of the runtime.", default: int | None = ONE) -> Callable[[F], F]:
     """Add ``--threads``: one number, for `help`."""
-    return click.option("--threads", type=Whole(), default=default, show_default=default is not None, help=help)
+    kind = Whole() if default is not None else Whole("leave it out for every number")
+    return click.option("--threads", type=kind, default=default, show_default=default is not None, help=help)
 
 
 def several(name: str, default: int) -> Callable[[F], F]:

@@ -126,7 +126,7 @@ def command(
     if like is not None:
         from bench.cli._like import rerun
 
-        raise click.exceptions.Exit(rerun(like, places, output, launches, budget, timeout, over, format))
+        raise click.exceptions.Exit(rerun(like, places, output, launches, budget, timeout, over, format, input))
     from bench.api.measuring import run_protocol
     from bench.cli import _fleet
     from bench.cli._local import measure

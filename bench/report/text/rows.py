@@ -86,8 +86,9 @@ def _body(
     value, lo, hi = (frame[name].to_numpy(dtype=float) for name in drawn_of)
     ends = np.where(np.isfinite(hi), hi, value)
     most = float(np.nanmax(ends)) if np.isfinite(ends).any() else math.nan
-    scale = f"0 to {most:.3g} {unit}" if math.isfinite(most) else ""
-    head = _row(" ", "model", columns, [c.head for c in columns], name_width) + f" {clip(scale, max(bar_width, 3))}"
+    scales = [f"0 to {most:.3g} {unit}", f"0 to {most:.3g}"] if math.isfinite(most) else []
+    scale = next((text for text in scales if len(text) <= bar_width), "")  # the unit is above the numbers, too
+    head = _row(" ", "model", columns, [c.head for c in columns], name_width) + f" {scale}"
     widths = [column.width for column in columns]
     yield _style(head.rstrip(), colour, bold=True)
     at = 0
