@@ -13,8 +13,9 @@ from bench.artifact.artifact import Artifact
 from bench.artifact.probe import Probe
 from bench.backends.base import Backend, Options, Session
 from bench.backends.checking import complaints
-from bench.base.errors import BenchError, MissingExtra, UnknownName, Unsupported, first_line
+from bench.base.errors import BenchError, MissingExtra, UnknownName, Unsupported, clip, first_line
 from bench.plan.case import BackendRef, Settings
+from bench.plan.grammar import options as settings_of
 from bench.plan.parameter import read_all
 from bench.plan.protocol import THROUGHPUT
 from bench.plan.spec import parse
@@ -69,8 +70,6 @@ def resolve(text: str, here: bool = True) -> BackendRef:
         UnknownName, ParameterError, SpecError: the spec is wrong.
         MissingExtra: the runtime is not installed.
     """
-    from bench.plan.grammar import options as settings_of
-
     settings = settings_of()
     spec = parse(text)
     backend = get(spec.name)
