@@ -50,7 +50,9 @@ def wanted(
     names = table.header(data)
     missing = [name for name in NEEDED if name not in names]
     if missing and names:
-        raise OutputError(f"{clip(str(path), 300)} has no column {missing[0]}", "give a CSV that `bench run` wrote, whole")
+        raise OutputError(
+            f"{clip(str(path), 300)} has no column {missing[0]}", "give a CSV that `bench run` wrote, whole"
+        )
     wrong = _edited(data)
     rows = _newest(file.read(path, told))
     if not rows:

@@ -25,14 +25,12 @@ if TYPE_CHECKING:
     from bench.artifact.artifact import Artifact
 
 
-
 class Built(NamedTuple):
     """A module, its own input resolution where it names one, and the example inputs that its file or it names."""
 
     module: torch.nn.Module
     resolution: int | None = None
     example: Any = None
-
 
 
 def build_module(kind: str, source: str, params: Mapping[str, object]) -> Built:

@@ -32,7 +32,7 @@ class Call:
     constants: dict[str, Scalar] = field(default_factory=dict)
 
 
-class Flat(nn.Module):
+class Flat(nn.Module):  # type: ignore[misc]
     """A module that takes tensors by position and returns a tuple of tensors."""
 
     def __init__(self, module: nn.Module, call: Call) -> None:
@@ -95,7 +95,9 @@ def takes(module: nn.Module) -> list[inspect.Parameter]:
 
 def required(module: nn.Module) -> list[str]:
     """Return the names of the inputs that a module must be given."""
-    return [p.name for p in takes(module) if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [
+        p.name for p in takes(module) if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
 
 
 def described(module: nn.Module) -> str:
@@ -106,7 +108,9 @@ def described(module: nn.Module) -> str:
     return f"its forward takes {clip(', '.join(must), 120) or 'nothing that it must have'}{optional}"
 
 
-def bind(module: nn.Module, args: Sequence[object], kwargs: Mapping[str, object], name: str) -> tuple[Call, list[Tensor]]:
+def bind(
+    module: nn.Module, args: Sequence[object], kwargs: Mapping[str, object], name: str
+) -> tuple[Call, list[Tensor]]:
     """Return how a module is called with these arguments, and the tensors among them, in order.
 
     Raises:
@@ -134,9 +138,10 @@ def bind(module: nn.Module, args: Sequence[object], kwargs: Mapping[str, object]
             named[key] = _tensor(value, key, name)
     if any(k is inspect.Parameter.VAR_POSITIONAL for k in kinds.values()) and leading:
         # What stands before *args can only go by position, too.
-        leading, named = {k: v for k, v in named.items() if k not in kwargs} | leading, {
-            k: v for k, v in named.items() if k in kwargs
-        }
+        leading, named = (
+            {k: v for k, v in named.items() if k not in kwargs} | leading,
+            {k: v for k, v in named.items() if k in kwargs},
+        )
     tensors = leading | named
     if not tensors:
         raise ArtifactError(f"{name}: the example inputs hold no tensor", described(module))
@@ -149,5 +154,6 @@ def _tensor(value: Any, key: str, name: str) -> Tensor:
     if type(value).__module__ == "numpy" and hasattr(value, "dtype"):
         return torch.from_numpy(value)
     raise ArtifactError(
-        f"{name}: the example input {clip(key)} is a {type(value).__name__}", "tensors, arrays, numbers and None are taken"
+        f"{name}: the example input {clip(key)} is a {type(value).__name__}",
+        "tensors, arrays, numbers and None are taken",
     )

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from bench.base import cache
 from bench.base.errors import OutputError, UsageError, clip
@@ -32,7 +31,7 @@ COPY, DIFFERENCE = "weights.pt", "changed.pt"  # the first is made of the second
 UNITS = {"": 1, "B": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 MOST_HELD = 256  # locks of one process: every one is an open file
 
-_held: OrderedDict[str, IO[bytes]] = OrderedDict()
+_held: OrderedDict[str, int] = OrderedDict()  # descriptors, by folder: they are open as long as the process lives
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,15 @@ def hold(folder: Path) -> None:
     """Say that this process uses an artifact, and that it is used now; nothing where the file system cannot."""
     with contextlib.suppress(OSError):
         handle = _held.pop(str(folder), None)
-        if handle is None or os.fstat(handle.fileno()).st_ino != (folder / TOLD).stat().st_ino:  # made anew since
-            handle = (folder / TOLD).open("rb")
+        if handle is not None and os.fstat(handle).st_ino != os.stat(folder / TOLD).st_ino:  # made anew since
+            os.close(handle)
+            handle = None
+        if handle is None:
+            handle = os.open(folder / TOLD, os.O_RDONLY)
         _held[str(folder)] = handle
         fcntl.flock(handle, fcntl.LOCK_SH)
         while len(_held) > MOST_HELD:
-            _held.popitem(last=False)[1].close()
+            os.close(_held.popitem(last=False)[1])
     with contextlib.suppress(OSError):  # of somebody else, who keeps it for all
         os.utime(folder / TOLD)
 
@@ -70,7 +72,7 @@ def let_go(folder: Path) -> None:
     """Say that this process uses an artifact no more."""
     handle = _held.pop(str(folder), None)
     if handle is not None:
-        handle.close()
+        os.close(handle)
 
 
 def entries() -> list[Entry]:

@@ -78,7 +78,10 @@ def resolve(text: str, here: bool = True) -> BackendRef:
     for key in given:
         if key in settings and key not in backend.parameters:
             raise UnknownName(
-                f"parameter of {spec.name}", key, (), hint=f"it is no option of a backend: write @{key}={clip(given[key])}"
+                f"parameter of {spec.name}",
+                key,
+                (),
+                hint=f"it is no option of a backend: write @{key}={clip(given[key])}",
             )
     options = read_all(spec.name, backend.parameters, given)
     if here and not python:

@@ -66,7 +66,9 @@ def _show(some: list[store.Entry], format: str) -> None:
         parts = {part: sum(entry.part == part for entry in mine) for part in store.PARTS}
         megabytes = round(sum(entry.bytes for entry in mine) / 1e6, 1)
         days = round(min(store.ago(entry) for entry in mine), 1)
-        rows.append({"model": model, **parts, "mb": megabytes, "days_unused": days, "in_use": any(e.busy for e in mine)})
+        rows.append(
+            {"model": model, **parts, "mb": megabytes, "days_unused": days, "in_use": any(e.busy for e in mine)}
+        )
     if rows or format != "table":
         print_records(rows, format)
 

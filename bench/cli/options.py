@@ -146,8 +146,6 @@ def margin(default: str = "1%") -> Callable[[F], F]:
     )  # fmt: skip
 
 
-
-
 def network(batch: int, resolution: int | None, shapes: tuple[str, ...], input: str | None) -> dict[str, Any]:
     """Return what --batch, --resolution, --shape and --input say of a network: fields of `bench.plan.case.Network`."""
     from bench.plan import given

@@ -163,9 +163,7 @@ def _check_usage(model: str | None, vs: str | None, files: tuple[Path, ...], in_
         raise UsageError("--format markdown is for --why, --vs and --from", "--format csv has the operators")
 
 
-def _cases(
-    models: list[str], backend: str, threads: int, there: Target, network: dict[str, Any]
-) -> list[Case]:
+def _cases(models: list[str], backend: str, threads: int, there: Target, network: dict[str, Any]) -> list[Case]:
     from bench.base.errors import UsageError
     from bench.measure.cases import case
 

@@ -24,7 +24,8 @@ def command(sources: tuple[str, ...], top: int, predictions: Path | None, format
 
     ROWS are files, folders or quoted patterns of rows that `bench run` wrote. Rank correlations come first, then what
     they miss: an inversion is a pair within 10% MACs of which the one with fewer MACs is slower. Memory access and
-    parameters are counted in the graph of every network, which is exported if it is not in the cache. Of rows of `bench run --sustain` it says whether the order changed with the heat.
+    parameters are counted in the graph of every network, which is exported if it is not in the cache. Of
+    rows of `bench run --sustain` it says whether the order changed with the heat.
     """
     from bench.findings.predictions import read
     from bench.findings.ranks import analyse

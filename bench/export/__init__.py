@@ -58,7 +58,7 @@ def ensure(
 
 
 def lay_weights(artifact: Artifact) -> None:
-    """Lay all weights of a module beside its artifact, for who is to load it; what the seed gives is kept no second time.
+    """Lay all weights of a module beside its artifact, for who is to load it.
 
     Raises:
         ArtifactError: the module cannot be built any more.

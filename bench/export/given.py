@@ -64,7 +64,9 @@ def cut(found: Mapping[str, Array], batch: int) -> dict[str, Array]:
     """
     there = next((array.shape[0] for array in found.values() if array.ndim > 1), batch)
     if there < batch:
-        raise ArtifactError(f"the data has {there} samples, and the batch is {batch}", "give more, or a smaller --batch")
+        raise ArtifactError(
+            f"the data has {there} samples, and the batch is {batch}", "give more, or a smaller --batch"
+        )
     return {key: a[:batch] if a.ndim and a.shape[0] == there else a for key, a in found.items()}
 
 
@@ -91,7 +93,7 @@ def fitted(array: Array, name: str, dtype: str | None, shape: Sequence[int | Non
 
 
 def images(path: Path, shape: Sequence[int], dtype: str, what: str) -> Array:
-    """Read the first images of a folder (or one picture) into an input of `shape`, ``[N, C, H, W]`` or ``[N, H, W, C]``.
+    """Read the first images of a folder (or one picture) into an input of `shape`: ``[N, C, H, W]`` or with C last.
 
     Raises:
         ArtifactError: there are too few, one does not read, or the input is no image.
@@ -103,7 +105,9 @@ def images(path: Path, shape: Sequence[int], dtype: str, what: str) -> Array:
     channels, height, width = (shape[3], shape[1], shape[2]) if last else shape[1:]
     files = pictures(path)
     if len(files) < shape[0]:
-        raise ArtifactError(f"{clip(path.name)} has {len(files)} images, and the batch is {shape[0]}", "a smaller --batch")
+        raise ArtifactError(
+            f"{clip(path.name)} has {len(files)} images, and the batch is {shape[0]}", "a smaller --batch"
+        )
     found = np.stack([_picture(file, channels, height, width) for file in files[: shape[0]]])
     if dtype != "uint8":
         mean, std = (MEAN, STD) if channels == 3 else (np.mean(MEAN), np.mean(STD))
@@ -121,7 +125,9 @@ def _picture(file: Path, channels: int, height: int, width: int) -> Array:
             fitting = ImageOps.fit(opened.convert("RGB" if channels == 3 else "L"), (width, height))
             return np.asarray(fitting).reshape(height, width, channels)
     except Exception as error:  # a file can be anything
-        raise ArtifactError(f"{clip(file.name)} is no image that can be read: {first_line(error)}", "remove it") from error
+        raise ArtifactError(
+            f"{clip(file.name)} is no image that can be read: {first_line(error)}", "remove it"
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Array]:

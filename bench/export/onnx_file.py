@@ -226,7 +226,8 @@ def _run(
 ) -> reference.Reference:
     """Run the model in ONNX Runtime with every optimisation off: the reference of a model that has no other.
 
-    It is run on the person's `data`, or on what is drawn. A model that fails on integers of 0 and 1, or gives no finite numbers (a mask of zeros), is run on ones instead.
+    It is run on the person's `data`, or on what is drawn. A model that fails on integers of 0 and 1, or gives no finite
+    numbers (a mask of zeros), is run on ones instead.
     """
     import onnxruntime as ort
 

@@ -82,7 +82,9 @@ def settle(inputs: list[Input], shaped: Shapes, name: str, batch: int, resolutio
     declares = {i.name: i.dtype for i in inputs}
     for asked, dtype in types(shaped).items():
         if dtype != declares[asked]:
-            raise ArtifactError(f"{name}: the input {clip(asked)} is {declares[asked]}, not {dtype}", "leave the type out")
+            raise ArtifactError(
+                f"{name}: the input {clip(asked)} is {declares[asked]}, not {dtype}", "leave the type out"
+            )
     symbols: dict[str, int] = {}
     for one in inputs:
         if one.name in shapes:
@@ -117,7 +119,11 @@ def _batched(inputs: list[Input], shapes: dict[str, tuple[int, ...]], symbols: d
         if one.name in shapes or not one.dynamic:
             continue
         first, *rest = one.dims or (0,)
-        if rest and not isinstance(first, int) and None not in [symbols.get(d) if isinstance(d, str) else d for d in rest]:
+        if (
+            rest
+            and not isinstance(first, int)
+            and None not in [symbols.get(d) if isinstance(d, str) else d for d in rest]
+        ):
             if isinstance(first, str):
                 symbols.setdefault(first, batch)
             else:

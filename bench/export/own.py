@@ -123,7 +123,9 @@ def _of_shapes(module: nn.Module, told: shape_texts.Shapes, seed: int, name: str
         )
     bytes_ = sum(8 * _product(dims) for dims in sides.values())
     if bytes_ > LONGEST_AXIS:
-        raise ArtifactError(f"the inputs of {name} take {bytes_ / 2**30:.3g} GiB", "2 GiB is the limit; check the shapes")
+        raise ArtifactError(
+            f"the inputs of {name} take {bytes_ / 2**30:.3g} GiB", "2 GiB is the limit; check the shapes"
+        )
     drawn = {key: _draw(dims, types.get(key, "float32"), seed + i) for i, (key, dims) in enumerate(sides.items())}
     if len(drawn) == 1 and len(next(iter(sides.values()))) == 4 and not types and len(required(module)) == 1:
         return _image(module, next(iter(drawn.values())), name, noise=True)
@@ -144,7 +146,9 @@ def _of_example(module: nn.Module, example: Any, batch: int, recipe: Recipe, nam
             example = example(**{key: value for key, value in offered.items() if key in asked and value is not None})
             batch = 1 if "batch" in asked else batch
         except Exception as error:  # a person's function can raise anything
-            raise ArtifactError(f"{name}: example_inputs fails: {first_line(error)}", "call it in Python first") from error
+            raise ArtifactError(
+                f"{name}: example_inputs fails: {first_line(error)}", "call it in Python first"
+            ) from error
     args: Sequence[object] = ()
     kwargs: Mapping[str, object] = {}
     if isinstance(example, Mapping):

@@ -14,7 +14,13 @@ from bench.rows.frame import Rows
 from bench.rows.schema import MEASURED
 
 LEAST_CASES = 3
-PREDICTED = ("threads", "batch", "resolution", "shapes", "input")  # what a prediction is for; all else is at its default
+PREDICTED = (
+    "threads",
+    "batch",
+    "resolution",
+    "shapes",
+    "input",
+)  # what a prediction is for; all else is at its default
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ def case_of_row(row: Row, there: Target, input: data.Given | None = None) -> Cas
     """
     if (row.input or "") != str(input or ""):
         was = f"data whose hash is {clip(row.input)}" if row.input else "seeded noise"
-        raise ArtifactError(f"it was measured on {was}", "give that data with --input" if row.input else "leave --input out")
+        raise ArtifactError(
+            f"it was measured on {was}", "give that data with --input" if row.input else "leave --input out"
+        )
     given: Given = {option.name: getattr(row, option.name) for option in options().values()}
     given["input"] = input
     given["shapes"] = shapes.parse(row.shapes.split()) if row.shapes else None

@@ -93,9 +93,7 @@ class Runner:
     def _group(self, group: range) -> Iterator[Row | float]:
         """Measure the cases of a group side by side: yield their rows, and when the next launches are due."""
         protocol = self.plan.protocol
-        states = [
-            CaseState(self.plan.cases[i], first=protocol.launches, asked_s=protocol.sustain_s) for i in group
-        ]
+        states = [CaseState(self.plan.cases[i], first=protocol.launches, asked_s=protocol.sustain_s) for i in group]
         waiting = list(range(len(states)))
         for state in states:
             self._prepare(state)

@@ -43,9 +43,9 @@ def columns(state: CaseState) -> dict[str, Any]:
 
 def remarks(state: CaseState) -> list[str]:
     """Say what must be known of a case that was kept going."""
-    if not state.sustained:
-        return []
     told = columns(state)
+    if not told:
+        return []
     said = [] if "settled_ms" in told else [f"its latency still moved after {told['sustain_s'] / 60:.3g} min"]
     short = state.asked_s and told["sustain_s"] < 0.9 * state.asked_s - EARLY_S / 2
     return [*said, *([f"ended before the {state.asked_s / 60:.3g} min that were asked for"] if short else [])]

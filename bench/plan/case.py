@@ -72,7 +72,7 @@ class Network:
     shapes: Shapes = _option(  # noqa: RUF009 (it is a field)
         (), key="shape", read=lambda text: shape_texts.parse([text]), show=shape_texts.show
     )
-    input: Given | None = _option(None, read=read_given, show=lambda given: f"input={given.digest}")
+    input: Given | None = _option(None, read=read_given, show=lambda given: f"input={given}")  # noqa: RUF009
 
     def __post_init__(self) -> None:
         _check(self)
@@ -244,8 +244,7 @@ class Plan:
     """The cases of one run, without repetition, in the order of the command line, and how to measure them.
 
     Raises:
-        UsageError: a limit of latency is given, or a latency is to be sustained, and a case has none; or too many are to
-            be sustained.
+        UsageError: a limit is given, or cases are to be kept going, and one has no latency; or these are too many.
     """
 
     cases: tuple[Case, ...]

@@ -36,7 +36,9 @@ def parse(texts: Iterable[str]) -> Shapes:
         if not all(side <= LONGEST_AXIS for side in sides):
             raise ParameterError(f"--shape {clip(text)!r}: an axis has 0 to {LONGEST_AXIS} elements", EXAMPLE)
         if found[2] is not None and found[2] not in TYPES:
-            raise ParameterError(f"--shape {clip(text)!r}: there is no type {clip(found[2])}", f"e.g. {', '.join(TYPES)}")
+            raise ParameterError(
+                f"--shape {clip(text)!r}: there is no type {clip(found[2])}", f"e.g. {', '.join(TYPES)}"
+            )
         if name in shapes:
             raise ParameterError(f"--shape gives the input {clip(name)!r} twice", "keep one of the two")
         shapes[name] = (name, sides) if found[2] is None else (name, sides, found[2])

@@ -36,7 +36,13 @@ def curves(frame: pd.DataFrame) -> Iterator[tuple[int, tuple[Point, ...]]]:
     if "sustain_s" not in frame:
         return
     for i, (path, run_id, case_id, length) in enumerate(
-        zip(frame[FILE].astype(str), frame["run_id"].astype(str), frame["case_id"].astype(str), frame["sustain_s"], strict=True)
+        zip(
+            frame[FILE].astype(str),
+            frame["run_id"].astype(str),
+            frame["case_id"].astype(str),
+            frame["sustain_s"],
+            strict=True,
+        )
     ):
         if length > 0:
             yield i, _of_file(Path(path)).get((run_id, case_id), ())

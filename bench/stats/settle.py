@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LAST = 2 / 3  # what comes after this share of the time is the level that the rest is held against
-LEAST = 4  # values in that last part, at least
+LEAST = 3  # values in that last part, at least
 DRIFT = 0.02  # by which its two halves may differ: beyond that it has not come to rest
 NEAR = 0.03  # what lies within this of the level is at it, or within three of the level's own deviations
 

@@ -110,7 +110,7 @@ def test_the_command(tmp_path: Path, bench: Bench) -> None:
     assert "\x1b" not in said
     assert "3 artifacts, 7 MB" in said
     told = json.loads(bench("cache", "--format", "json", **own).stdout)
-    assert [(one["model"], one["mb"], one["in_use"]) for one in told][0] == ("shufflenetv2", 6.0, False)
+    assert (told[0]["model"], told[0]["mb"], told[0]["in_use"]) == ("shufflenetv2", 6.0, False)
     assert "removed 1 artifact, 4 MB" in bench("cache", "--max", "5MB", **own).stdout
     assert "at most 5 MB" in bench("cache", **own).stdout
     assert "at most" not in bench("cache", "--max", "none", **own).stdout

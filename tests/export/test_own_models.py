@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 import pytest
 
 from bench import backends, export
-from bench.artifact.artifact import Artifact
+from bench.artifact.artifact import Artifact, load
 from bench.artifact.reference import relative_l2
 from bench.backends import prepare
-from bench.base.errors import ArtifactError, BenchError, UnknownName
+from bench.base.errors import ArtifactError, BenchError, UnknownName, Unsupported
 from bench.export.key import key_of, recipe
 from bench.measure.cases import case_of_row
 from bench.plan import given, shapes, zoo
@@ -117,6 +118,15 @@ def network(net: Path, function: str, *told: str, data: Path | None = None, **fi
     return Network(zoo.resolve(f"{net}:{function}"), shapes=shapes.parse(told), input=found, **fields)
 
 
+def made(network: Network, seed: int = 0) -> Artifact:
+    """Export in this process, which has PyTorch already: a child takes seconds to import it."""
+    from bench.export.child import export
+
+    draft = Path(mkdtemp())
+    export(recipe(network, seed), draft)
+    return load(draft)
+
+
 def agrees(artifact: Artifact, backend: str) -> float:
     """Return how far a backend's outputs are from the reference."""
     ref = backends.resolve(backend)
@@ -135,16 +145,16 @@ IDS = ("input_ids=2x16:int64", "attention_mask=2x16:int64")
 def test_a_small_transformer_runs_or_says_in_one_line_why_not(net: Path, backend: str) -> None:
     if not backends.installed(backends.get(backend)):
         pytest.skip(f"{backend} is not installed")
-    artifact = export.ensure(network(net, "told"))
-    try:
+    artifact = made(network(net, "told"))
+    if backend == "ncnn":
+        with pytest.raises(Unsupported, match="ncnn takes and gives float32, and input_ids is none"):
+            agrees(artifact, backend)
+    else:
         assert agrees(artifact, backend) < 1e-3
-    except BenchError as error:
-        assert backend in ("mnn", "ncnn", "litert", "executorch"), error
-        assert "\n" not in error.message
 
 
 def test_shapes_with_types_draw_whole_numbers_of_the_vocabulary(net: Path) -> None:
-    artifact = export.ensure(network(net, "encoder", *IDS))
+    artifact = made(network(net, "encoder", *IDS))
     assert [(i.name, i.dtype, i.shape) for i in artifact.inputs] == [
         ("input_ids", "int64", (2, 16)),
         ("attention_mask", "int64", (2, 16)),
@@ -158,24 +168,24 @@ def test_shapes_with_types_draw_whole_numbers_of_the_vocabulary(net: Path) -> No
 
 
 def test_an_example_is_a_function_of_the_batch(net: Path) -> None:
-    one, four = (export.ensure(network(net, "told", batch=n)) for n in (1, 4))
+    one, four = (made(network(net, "told", batch=n)) for n in (1, 4))
     assert [i.shape for i in (*one.inputs, *four.inputs)] == [(1, 16), (1, 16), (4, 16), (4, 16)]
     assert four.macs == 4 * one.macs
     assert list(four.reference()[0][0][3]) == list(range(16))
 
 
 def test_positions_constants_and_a_dataclass(net: Path) -> None:
-    artifact = export.ensure(network(net, "two"))
+    artifact = made(network(net, "two"))
     assert [i.name for i in artifact.inputs] == ["a", "b"]
     assert [o.name for o in artifact.outputs] == ["total", "parts_0", "parts_1"]
     total, left, right = artifact.reference()[1]
     np.testing.assert_allclose(total, 0.5 * (left + right), rtol=1e-5, atol=1e-6)
-    assert export.ensure(network(net, "two", batch=6)).inputs[1].shape == (6, 6)
+    assert made(network(net, "two", batch=6)).inputs[1].shape == (6, 6)
     assert max(agrees(artifact, name) for name in ("onnxruntime", "torch")) < 1e-5
 
 
 def test_hugging_faces_dummies_are_an_example(net: Path) -> None:
-    artifact = export.ensure(network(net, "dummies"))
+    artifact = made(network(net, "dummies"))
     assert [i.name for i in artifact.inputs] == ["input_ids"]
     assert artifact.reference()[0][0].tolist() == [[7, 6, 0], [1, 2, 3]]
 
@@ -197,7 +207,7 @@ def test_what_is_missing_is_named_as_forward_names_it(
     net: Path, function: str, told: tuple[str, ...], error: type[BenchError], says: str
 ) -> None:
     with pytest.raises(error) as caught:
-        export.ensure(network(net, function, *told))
+        made(network(net, function, *told))
     assert says in caught.value.message + " " + caught.value.hint
 
 
@@ -209,11 +219,11 @@ def saved(folder: Path, name: str = "data.npz", **arrays: object) -> Path:
 def test_data_is_what_the_reference_is_made_of(net: Path, tmp_path: Path) -> None:
     ids = np.random.default_rng(0).integers(0, 50, (3, 9))
     data = saved(tmp_path, input_ids=ids.astype(np.int64), attention_mask=np.ones((3, 9), np.int64))
-    artifact = export.ensure(network(net, "encoder", data=data, batch=2))
+    artifact = made(network(net, "encoder", data=data, batch=2))
     np.testing.assert_array_equal(artifact.reference()[0][0], ids[:2])
     assert max(agrees(artifact, name) for name in ("onnxruntime", "torch")) < 1e-4
     with pytest.raises(ArtifactError, match="3 samples, and the batch is 4"):
-        export.ensure(network(net, "encoder", data=data, batch=4))
+        made(network(net, "encoder", data=data, batch=4))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +240,7 @@ def test_data_that_does_not_fit(
 ) -> None:
     data = saved(tmp_path, **{name: np.array(values) for name, values in arrays.items()})
     with pytest.raises(error) as caught:
-        export.ensure(network(net, "encoder", data=data))
+        made(network(net, "encoder", data=data))
     assert says in caught.value.message
 
 
@@ -238,14 +248,14 @@ def test_images_of_a_folder(net: Path, tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     for i, color in enumerate([(255, 0, 0), (0, 255, 0), (0, 0, 255)]):
         image.new("RGB", (20 + i, 12), color).save(tmp_path / f"{i}.png")
-    artifact = export.ensure(network(net, "image", data=tmp_path, batch=2, resolution=8))
+    artifact = made(network(net, "image", data=tmp_path, batch=2, resolution=8))
     (x,) = artifact.reference()[0]
     assert x.shape == (2, 3, 8, 8)
     np.testing.assert_allclose(x[1, 1], (1 - 0.456) / 0.224, rtol=1e-5)
     np.testing.assert_allclose(x[1, 0], -0.485 / 0.229, rtol=1e-5)
     assert [i.name for i in artifact.inputs] == ["input"]  # a plain network is exported as ever
     with pytest.raises(ArtifactError, match="3 images, and the batch is 4"):
-        export.ensure(network(net, "image", data=tmp_path, batch=4, resolution=8))
+        made(network(net, "image", data=tmp_path, batch=4, resolution=8))
 
 
 def test_what_a_case_was_measured_on_is_part_of_it(net: Path, tmp_path: Path) -> None:
@@ -265,7 +275,7 @@ def test_weights_are_kept_once(net: Path) -> None:
     """What follows from the seed is not kept; all of it is laid out for who loads the module, and is the same."""
     from bench.artifact.build import rebuild
 
-    artifact = export.ensure(network(net, "image"))
+    artifact = made(network(net, "image"))
     assert not artifact.weights.exists()
     kept = torch.load(Path(artifact.folder, "changed.pt"), weights_only=True)
     assert set(kept) == {"1.running_mean", "1.running_var", "1.num_batches_tracked"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,9 @@ from bench.stats.settle import mean, settled
 from tests.conftest import Bench
 from tests.rows.rows import row, write
 
-STEP_S = 4.0  # that the test's clock goes on by whenever it is read: a launch is half a minute
-HOT = "fake:latency_ms=1,throttle=1.0,throttle_after=700,folder={}"
-COOL = "fake:latency_ms=1.5,throttle=0.05,throttle_after=700,folder={}"
+STEP_S = 5.0  # that the test's clock goes on by whenever it is read: a launch is more than half a minute
+HOT = "fake:latency_ms=1,throttle=1.0,throttle_after=500,folder={}"
+COOL = "fake:latency_ms=1.7,throttle=0.05,throttle_after=500,folder={}"
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Kept:
 
 
 def plan_of(tiny: Path, *specs: str, **changed: Any) -> Plan:
-    protocol = replace(Protocol(rounds=2, sustain_s=400.0, live=32, budget_s=0.1), **changed)
+    protocol = replace(Protocol(rounds=2, sustain_s=340.0, live=32, budget_s=0.1), **changed)
     return cross([zoo.resolve(str(tiny))], [backends.resolve(spec) for spec in specs], protocol=protocol)
 
 
@@ -68,27 +69,27 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         records.append_samples(path, found)
 
     rows = list(Runner(plan, observer=Observer(samples=samples), now=ticking()).run())
-    return Kept(write(path, rows), sorted(rows, key=lambda one: one.backend), raw)
+    return Kept(write(path, rows), sorted(rows, key=lambda one: one.backend, reverse=True), raw)
 
 
 def test_a_first_minute_and_a_settled_state(kept: Kept) -> None:
     hot, cool = kept.rows
-    assert (hot.status, cool.status) == ("ok", "ok"), hot.error or cool.error
-    assert 1.1 < hot.early_ms < 1.5
-    assert hot.settled_ms == pytest.approx(2.0, rel=0.03)
-    assert cool.settled_ms == pytest.approx(1.5 * 1.05, rel=0.01)
-    assert hot.latency_ms < 1.5  # what is compared with other rows is of the first minute
-    assert 360 < hot.sustain_s <= 400
-    assert 60 < hot.settled_after_s < 380
-    assert hot.settled_mhz == pytest.approx(1000, rel=0.03)
+    assert {hot.status, cool.status} <= {"ok", "noisy"}, hot.error or cool.error
+    assert 1.1 < hot.early_ms < 1.65 < cool.early_ms
+    assert hot.settled_ms == pytest.approx(1.95, rel=0.04)
+    assert cool.settled_ms == pytest.approx(1.7 * 1.045, rel=0.015)
+    assert hot.latency_ms < 1.65  # what is compared with other rows is of the first minute
+    assert 290 < hot.sustain_s <= 340
+    assert 60 < hot.settled_after_s < 330
+    assert hot.settled_mhz == pytest.approx(1030, rel=0.04)
     assert hot.early_mhz > hot.settled_mhz
-    assert hot.early_celsius < 60 < hot.settled_celsius < 81
+    assert hot.early_celsius < 70 < hot.settled_celsius < 81
     assert hot.settled_lo_ms < hot.settled_ms < hot.settled_hi_ms
 
 
 def test_launch_follows_launch_whatever_the_budget(kept: Kept) -> None:
     blocks = [block for launch in kept.raw for block in launch["blocks"]]
-    assert len({launch["launch"] for launch in kept.raw}) > 8
+    assert len({launch["launch"] for launch in kept.raw}) >= 8
     assert all({"mhz", "celsius"} <= set(block["heat"]) for block in blocks)
     times = [block["at_s"] for launch in kept.raw[::2] for block in launch["blocks"]]
     assert times == sorted(times)
@@ -96,10 +97,10 @@ def test_launch_follows_launch_whatever_the_budget(kept: Kept) -> None:
 
 def test_show_draws_the_curve(kept: Kept, bench: Bench) -> None:
     said = bench("show", kept.path).stdout
-    (line,) = [line for line in said.splitlines() if "settled at 1.9" in line or "settled at 2" in line]
+    (line,) = [line for line in said.splitlines() if "settled at 1.9" in line]
     assert line.strip().startswith("▁")
     assert "█" in line
-    assert "MHz, 80 C" in line
+    assert re.search(r"\(\+[3-6]\d%\) after .* of 5.* min at 10\d\d MHz, 7\d C", line), line
     plain = bench("show", kept.path, PYTHONIOENCODING="ascii").stdout
     assert "_" in plain
     assert "\x1b" not in plain
@@ -112,7 +113,7 @@ def test_the_report_has_a_chart_of_it(kept: Kept) -> None:
 
     data = gather([str(kept.path)])
     assert len({record["case"] for record in data.sustained}) == 2
-    assert max(record["minutes"] for record in data.sustained) > 6
+    assert max(record["minutes"] for record in data.sustained) > 5
     drawn = sustain.chart(data)
     assert drawn is not None
     assert drawn.records["sustain"] == list(data.sustained)
@@ -125,16 +126,17 @@ def test_an_interruption_makes_rows_of_what_there_is(tiny: Path, tmp_path: Path)
     rows: list[Row] = []
 
     def step(case: object, replicate: int, doing: str) -> None:
-        if replicate == 5 and doing == "measuring":
+        if replicate == 2 and doing == "measuring":
             raise KeyboardInterrupt
 
     runner = Runner(plan, observer=Observer(samples=raw.extend, step=step), now=ticking())
+    measured = runner.run()
     with pytest.raises(KeyboardInterrupt):
-        for one in runner.run():
-            rows.append(one)  # noqa: PERF402 (what came before the interruption is to be kept)
-    assert [one.status for one in rows] == ["ok", "ok"], rows[0].error
+        rows.extend(iter(lambda: next(measured), None))
+    assert {one.status for one in rows} <= {"ok", "noisy"}, rows[0].error
+    assert all(one.settled_ms is None for one in rows)
     assert all("ended before the 16.7 min" in one.remark for one in rows)
-    assert len({launch["launch"] for launch in raw}) == 6  # the launch that was under way, too
+    assert len({launch["launch"] for launch in raw}) == 3  # the launch that was under way, too
 
 
 def test_too_short_too_many_and_what_has_no_latency(tiny: Path) -> None:

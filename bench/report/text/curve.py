@@ -40,7 +40,8 @@ def spark(points: Sequence[Point], width: int = WIDTH) -> str:
     least = min(m for m in means if m is not None)
     most = max(max(m for m in means if m is not None), 1.05 * least)  # less than 5% is drawn as less
     return "".join(
-        " " if m is None else LEVELS[min(int((m - least) / (most - least) * len(LEVELS)), len(LEVELS) - 1)] for m in means
+        " " if m is None else LEVELS[min(int((m - least) / (most - least) * len(LEVELS)), len(LEVELS) - 1)]
+        for m in means
     )
 
 

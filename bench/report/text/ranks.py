@@ -59,8 +59,9 @@ def sustained(found: Analysis) -> list[str]:
         sure = [turn for turn in one.turns if turn.certain]
         open_ = len(one.turns) - len(sure)
         head = f"\nKept going ({clip(one.setting, 80)}): of {one.networks} networks "
-        lines.append(head + (f"{len(sure)} pairs change places beyond doubt" if sure else "no pair changes places beyond doubt")
-                     + (f", {open_} perhaps" if open_ else "") + ", from the first minute to the settled state.")  # fmt: skip
+        certain = f"{len(sure)} pairs change" if sure else "no pair changes"
+        perhaps = f" places beyond doubt{f', {open_} perhaps' if open_ else ''}"
+        lines.append(f"{head}{certain}{perhaps}, from the first minute to the settled state.")
         lines += [
             f"  {clip(turn.faster, 60)} takes {turn.early:.2f} times as long as {clip(turn.slower, 60)} at first, "
             f"{turn.settled:.2f} times once settled{'' if turn.certain else ' (perhaps)'}"
