@@ -128,6 +128,7 @@ def command(
 
         raise click.exceptions.Exit(rerun(like, places, output, launches, budget, timeout, over, format, input))
     from bench.api.measuring import run_protocol
+    from bench.base.errors import UsageError
     from bench.cli import _fleet
     from bench.cli._local import measure
     from bench.plan import given
@@ -143,6 +144,8 @@ def command(
 
     tls = _fleet.tls(tls_ca, tls_cert, tls_key)
     theres, scheduler = _fleet.resolve(places, fleet)
+    if scheduler and sustain is not None:
+        raise UsageError("--sustain keeps cases going on one machine, and this is a fleet", "name one of its devices")
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
     protocol = run_protocol(

@@ -19,6 +19,7 @@ from bench.plan.given import ARRAYS, HOW, pictures
 
 LARGEST_BYTES = 2**31
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which networks of images are trained with
+GREY = (0.449,), (0.226,)  # their means
 BESIDE = ("output_", "meta")  # what a reference of `bench export` holds besides inputs
 
 
@@ -110,8 +111,8 @@ def images(path: Path, shape: Sequence[int], dtype: str, what: str) -> Array:
         )
     found = np.stack([_picture(file, channels, height, width) for file in files[: shape[0]]])
     if dtype != "uint8":
-        mean, std = (MEAN, STD) if channels == 3 else (np.mean(MEAN), np.mean(STD))
-        found = (found / np.float32(255) - np.float32(mean)) / np.float32(std)
+        mean, std = (np.array(told[:channels], np.float32) for told in ((MEAN, STD) if channels == 3 else GREY))
+        found = (found / np.float32(255) - mean) / std
     return np.ascontiguousarray(found if last else found.transpose(0, 3, 1, 2), dtype)
 
 

@@ -170,7 +170,7 @@ def _batched(tensors: list[Tensor], batch: int) -> list[Tensor]:
     return [x[index] if x.ndim and x.shape[0] == first else x for x in tensors]
 
 
-class _Tables(TorchDispatchMode):
+class _Tables(TorchDispatchMode):  # type: ignore[misc]
     """Watches which input is an index of which table."""
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
@@ -192,7 +192,8 @@ def vocabulary(module: nn.Module, tensors: Sequence[Tensor], name: str) -> dict[
     """Return how many rows the tables have that inputs are indices of, by number of input: run once, with 0 and 1."""
     if all(x.is_floating_point() for x in tensors):
         return {}
-    with _Tables(tensors) as watcher:
+    watcher = _Tables(tensors)
+    with watcher:
         run(module, tensors, name)
     return watcher.rows
 

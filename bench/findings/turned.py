@@ -56,9 +56,9 @@ def turned(rows: Rows) -> list[Sustained]:
     for key, row in zip(keys, kept.to_dict("records"), strict=True):
         groups.setdefault((str(row[identity.RUN_ID]), *key), []).append({str(k): v for k, v in row.items()})
     found = []
-    for (_, *key), some in groups.items():
+    for (_, *place), some in groups.items():
         if len(some) > 1:
-            setting = names[tuple(key)]
+            setting = names[tuple(place)]
             pairs = (_turn(setting, a, b) for a, b in itertools.combinations(some, 2))
             found.append(Sustained(setting, len(some), tuple(pair for pair in pairs if pair is not None)))
     return found
@@ -69,6 +69,6 @@ def _turn(setting: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Turn | No
     if fast["settled_ms"] <= slow["settled_ms"]:
         return None
     certain = bool(fast["early_hi_ms"] < slow["early_lo_ms"] and slow["settled_hi_ms"] < fast["settled_lo_ms"])
-    ratios = (fast[f"{part}_ms"] / slow[f"{part}_ms"] for part in ("early", "settled"))
+    early, settled = (float(fast[f"{part}_ms"] / slow[f"{part}_ms"]) for part in ("early", "settled"))
     names = identity.labels([{name: str(row[name]) for name in identity.NETWORK} for row in (fast, slow)])
-    return Turn(setting, names[0], names[1], *ratios, certain)
+    return Turn(setting, names[0], names[1], early, settled, certain)

@@ -30,7 +30,7 @@ def columns(state: CaseState) -> dict[str, Any]:
     medians = [statistics.median(ns for block in blocks for ns in block["latency_ns"]) / 1e6 for blocks in launches]
     begun = [blocks[0]["at_s"] for blocks in launches]
     early = [i for i, at_s in enumerate(begun) if at_s < EARLY_S]
-    found = {"sustain_s": max(block["at_s"] for blocks in launches for block in blocks)}
+    found: dict[str, Any] = {"sustain_s": max(block["at_s"] for blocks in launches for block in blocks)}
     found |= _ends("early", mean([medians[i] for i in early]))
     found |= _heat("early", [block for i in early for block in launches[i]])
     rest = settled(times, medians)
@@ -60,8 +60,10 @@ def _ends(name: str, found: Mean | None) -> dict[str, float | None]:
 def _heat(name: str, blocks: Sequence[Block]) -> dict[str, float]:
     """Return medians of clock and temperature: the device's where it tells them, else the cores'."""
     found = {}
-    for key, of_device in (("mhz", "sm_mhz"), ("celsius", "celsius")):
-        told = [reading[of_device] for b in blocks for reading in b.get("device", ()) if reading.get(of_device)]
+    readings = [reading for block in blocks for reading in block.get("device", ())]
+    of_device = {"mhz": [r["sm_mhz"] for r in readings if r.get("sm_mhz")]}
+    of_device["celsius"] = [r["celsius"] for r in readings if r.get("celsius")]
+    for key, told in of_device.items():
         values = told or [block["heat"][key] for block in blocks if key in block.get("heat", {})]
         if values:
             found[f"{name}_{key}"] = float(statistics.median(values))

@@ -72,7 +72,7 @@ class Network:
     shapes: Shapes = _option(  # noqa: RUF009 (it is a field)
         (), key="shape", read=lambda text: shape_texts.parse([text]), show=shape_texts.show
     )
-    input: Given | None = _option(None, read=read_given, show=lambda given: f"input={given}")  # noqa: RUF009
+    input: Given | None = _option(None, read=read_given, show=lambda data: f"input={data}")  # noqa: RUF009
 
     def __post_init__(self) -> None:
         _check(self)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench.base.wire import Unchecked
 from bench.rows import file as records
-from bench.rows.frame import FILE
+from bench.rows.table import FILE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ from bench.rows import file as records
 from tests.conftest import Bench, one_line_error
 
 torch = pytest.importorskip("torch")
+DRAFTS = TemporaryDirectory(prefix="bench-own-")
 
 # Hugging Face's ways in a few lines: keyword inputs of integers, an optional mask, a dataclass that is a dict, too.
 NET = """
@@ -122,7 +123,7 @@ def made(network: Network, seed: int = 0) -> Artifact:
     """Export in this process, which has PyTorch already: a child takes seconds to import it."""
     from bench.export.child import export
 
-    draft = Path(mkdtemp())
+    draft = Path(mkdtemp(dir=DRAFTS.name))
     export(recipe(network, seed), draft)
     return load(draft)
 
