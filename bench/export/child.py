@@ -168,7 +168,7 @@ def _changed(now: dict[str, torch.Tensor], seeded: dict[str, torch.Tensor]) -> d
 def _array(tensor: torch.Tensor, name: str) -> Array:
     """Return a tensor as an array; ArtifactError where NumPy has no such type."""
     try:
-        return np.ascontiguousarray(tensor.detach().numpy())
+        return np.asarray(tensor.detach().numpy(), order="C")
     except TypeError as error:
         raise ArtifactError(f"{clip(name)} has a tensor of {tensor.dtype}", "give and return other types") from error
 

@@ -90,7 +90,7 @@ def fitted(array: Array, name: str, dtype: str | None, shape: Sequence[int | Non
         if not same_kind or (array.dtype.kind in "iub" and not np.array_equal(converted, array)):
             raise ArtifactError(f"{called} is {array.dtype}, and the network takes {dtype}", f"save it as {dtype}")
         array = converted
-    return np.ascontiguousarray(array)
+    return np.asarray(array, order="C")
 
 
 def images(path: Path, shape: Sequence[int], dtype: str, what: str) -> Array:

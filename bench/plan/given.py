@@ -66,7 +66,7 @@ def kept(arrays: Mapping[str, Any]) -> Path:
     """
     import numpy as np
 
-    named = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    named = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     digest = hashlib.sha256()
     for name, array in sorted(named.items()):
         if array.dtype.kind not in "fiub":
