@@ -12,7 +12,7 @@ import pytest
 
 from bench.artifact import store
 from bench.base.errors import UsageError
-from tests.conftest import Bench, one_line_error
+from tests.conftest import Bench, one_line_error, tiny_model
 
 
 @pytest.fixture
@@ -85,14 +85,17 @@ def test_what_another_process_uses_stays(cache: Path) -> None:
     assert [entry.model for entry in store.trim(0)[0]] == ["used"]
 
 
-def test_a_limit_is_kept_from_then_on(cache: Path, tiny: Path) -> None:
+def test_a_limit_is_kept_from_then_on(cache: Path, tmp_path: Path) -> None:
+    import onnx
+
     from bench import export
     from bench.plan import zoo
     from bench.plan.case import Network
 
     put(cache, "a", "old", 50_000_000, 100.0)
     store.set_limit(10e6)
-    made = export.ensure(Network(zoo.resolve(str(tiny))))
+    onnx.save(tiny_model(3), tmp_path / "net.onnx")
+    made = export.ensure(Network(zoo.resolve(str(tmp_path / "net.onnx"))))
     assert [entry.folder for entry in store.entries()] == [Path(made.folder)]
     store.let_go(Path(made.folder))
     store.set_limit(None)
