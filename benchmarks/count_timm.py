@@ -86,7 +86,7 @@ def count(name: str) -> list[dict[str, Any]]:
 
     os.environ["TIMM_FUSED_ATTN"] = "0"  # read when timm is imported
     torch.manual_seed(0)
-    model, side = build_module("timm", name, {})
+    model, side, _ = build_module("timm", name, {})
     model.eval().requires_grad_(False)
     side = side or 224
     x = torch.randn(1, 3, side, side)

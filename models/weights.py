@@ -9,6 +9,7 @@ of real activations. `audit` proves it, operation by operation.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -101,18 +102,27 @@ def calibrate(model: nn.Module, shape: tuple[int, ...], seed: int, exactly: bool
         return
     generator = torch.Generator().manual_seed(seed + 1)
     x = noise((max(CALIBRATION_BATCH, shape[0]), *shape[1:]), generator).float()
+
+    def run() -> None:
+        if exactly:
+            with _Depthwise():
+                model.double()(x.double())
+            model.float()
+        else:
+            model(x)
+
+    _pass(norms, model, run)
+
+
+def _pass(norms: list[_BatchNorm], model: nn.Module, run: Callable[[], object]) -> None:
+    """Let the norms average over what one run brings."""
     momenta = [m.momentum for m in norms]
     model.eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average: after one pass, exactly that pass
         norm.train()
-    if exactly:
-        with _Depthwise():
-            model.double()(x.double())
-        model.float()
-    else:
-        model(x)
+    run()
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         # A channel that is constant over the pass would be blown up by 1 / sqrt(eps).
@@ -121,7 +131,16 @@ def calibrate(model: nn.Module, shape: tuple[int, ...], seed: int, exactly: bool
 
 
 @torch.no_grad()
-def level(model: nn.Module, x: Tensor) -> None:
+def calibrate_on(model: nn.Module, *x: Tensor) -> None:
+    """Set the running statistics of every BatchNorm from one pass over the network's own inputs."""
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_var is not None]
+    if not norms:
+        return
+    _pass(norms, model, lambda: model(*x))
+
+
+@torch.no_grad()
+def level(model: nn.Module, *x: Tensor) -> None:
     """Scale every convolution and linear layer so that its output has unit variance on `x` (Mishkin and Matas 2016).
 
     For networks that He's initialisation does not keep level: without normalisation, as re-parameterised ones are.
@@ -141,7 +160,7 @@ def level(model: nn.Module, x: Tensor) -> None:
     layers = [m for m in model.modules() if isinstance(m, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear))]
     hooks = [layer.register_forward_hook(scale) for layer in layers]
     try:
-        model(x)
+        model(*x)
     finally:
         for hook in hooks:
             hook.remove()
@@ -167,8 +186,13 @@ class _Audit(TorchDispatchMode):
 
     def _look(self, op: str, tensor: Tensor) -> None:
         magnitude = tensor.detach().abs()
-        if not bool(torch.isfinite(magnitude).all()):
+        # A mask hides by minus infinity; anything else that is not finite is a fault.
+        allowed = torch.isfinite(magnitude) | ((tensor == -math.inf) if op not in self.SCALED else False)
+        if not bool(allowed.all()):
             self.complaints.append(f"{op} gives NaN or infinity")
+            return
+        magnitude = magnitude[torch.isfinite(magnitude)] if op not in self.SCALED else magnitude
+        if not magnitude.numel():
             return
         subnormal = ((magnitude > 0) & (magnitude < SMALLEST_NORMAL)).float().mean().item()
         if subnormal > MAX_SUBNORMAL_SHARE:
@@ -180,12 +204,22 @@ class _Audit(TorchDispatchMode):
 
 
 @torch.no_grad()
-def audit(model: nn.Module, x: Tensor) -> list[str]:
+def finite(model: nn.Module, *x: Tensor) -> bool:
+    """Tell whether all that the model returns is finite."""
+    result = model(*x)
+    return all(bool(torch.isfinite(y).all()) for y in (result if isinstance(result, tuple) else (result,)))
+
+
+@torch.no_grad()
+def audit(model: nn.Module, *x: Tensor) -> list[str]:
     """Run the model once and list what is wrong with its numbers (an empty list: nothing).
 
-    Every floating-point result must be finite and at most 0.1% subnormal; the results of convolutions, matrix
-    products and normalisations must have a standard deviation between 1e-3 and 1e3.
+    Every floating-point result must be finite (but for the minus infinity of a mask) and at most 0.1% subnormal; the
+    results of convolutions, matrix products and normalisations must have a standard deviation between 1e-3 and 1e3.
     """
     with _Audit() as watcher:
-        model(x)
+        result = model(*x)
+    for y in result if isinstance(result, tuple) else (result,):
+        if isinstance(y, Tensor) and not bool(torch.isfinite(y).all()):
+            watcher.complaints.append("the output holds NaN or infinity")
     return watcher.complaints

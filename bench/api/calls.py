@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from os import PathLike, fspath
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench.api import measuring, results
 from bench.api.comparison import Comparison
@@ -13,8 +14,13 @@ from bench.api.graphs import Breakdown, Inspection
 from bench.api.progress import Listener, Progress, listener
 from bench.api.results import Results
 
+if TYPE_CHECKING:
+    from bench.plan import shapes as shape_texts
+    from bench.plan.given import Given
+
 Text = str | PathLike[str]
-Shapes = Mapping[str, Sequence[int]]
+Shapes = Mapping[str, Sequence[int] | str]
+Data = PathLike[str] | str | Mapping[str, Any]
 
 
 def run(
@@ -25,6 +31,7 @@ def run(
     batch: int | Sequence[int] = 1,
     resolution: int | Sequence[int] | None = None,
     shapes: Shapes | None = None,
+    input: Data | None = None,
     pace: str | Sequence[str] = "none",
     mode: str = "latency",
     streams: int | Sequence[int] | None = None,
@@ -33,6 +40,7 @@ def run(
     budget: float | None = None,
     timeout: float | None = None,
     over: str | None = None,
+    sustain: str | None = None,
     seed: int = 0,
     max_latency: str | None = None,
     limits: str | Sequence[str] = (),
@@ -47,7 +55,8 @@ def run(
         threads: of the runtime.
         batch: images of an inference.
         resolution: side of the input in pixels; None is the model's own.
-        shapes: of an ONNX file's inputs, by name.
+        shapes: of a file's inputs, by name: ``(1, 16)``, or ``"1x16:int64"`` with the type.
+        input: data in the place of noise: a .npz or .npy file, a folder of images, or arrays by name of input.
         pace: ``33ms`` or ``30hz`` starts inferences on a schedule; ``none`` when the last has ended.
         mode: ``latency``, or ``throughput``: several inferences at once, whose rows have samples per second instead.
         streams: how many at once, on `threads` each; None is as many as fill the cores.
@@ -56,6 +65,7 @@ def run(
         budget: seconds per case.
         timeout: seconds that a worker may take for an answer.
         over: ``2m``, ``30s``: the time over which launches are spread, which narrows what only time can narrow.
+        sustain: ``30m``: keep the cases going for so long; rows then tell a first minute and a settled state.
         seed: of weights, input and order.
         max_latency: a limit of the median, ``10ms``; the row says whether it is kept.
         limits: of other quantities, ``p99=33ms``; p50, p90, p99, mean or first.
@@ -82,12 +92,20 @@ def run(
             (None,) if resolution is None else _numbers(resolution),
             there.name,
             measuring.run_protocol(
-                launches, budget, timeout, seed, max_latency, _texts(limits), None if over is None else seconds(over)
+                launches,
+                budget,
+                timeout,
+                seed,
+                max_latency,
+                _texts(limits),
+                None if over is None else seconds(over),
+                None if sustain is None else seconds(sustain),
             ),
             _shapes(shapes),
             [pace_of(text) for text in _texts(pace)],
             mode,
             (None,) if streams is None else _numbers(streams),
+            _data(input),
         )
         told = listener(progress)
         with nullcontext("") if path is None else file.writing(path) as note:
@@ -104,6 +122,10 @@ def ab(
     *,
     backend: str = "onnxruntime",
     threads: int = 1,
+    batch: int = 1,
+    resolution: int | None = None,
+    shapes: Shapes | None = None,
+    input: Data | None = None,
     target: Text = "local",
     margin: float = 0.01,
     gate: bool = False,
@@ -120,6 +142,10 @@ def ab(
         b: the same; the ratio is its latency over that of `a`.
         backend: of a side that names none.
         threads: of a side that says nothing else.
+        batch: where a side says nothing else, as are the three that follow.
+        resolution: side of the input in pixels; None is the model's own.
+        shapes: of a file's inputs, by name: ``(1, 16)``, or ``"1x16:int64"`` with the type.
+        input: data in the place of noise: a .npz or .npy file, a folder of images, or arrays by name of input.
         target: the machine that measures, a name or a TOML file.
         margin: the share that does not matter; 0.01 is one percent.
         gate: confirm ``slower`` on fresh pairs alone.
@@ -139,11 +165,12 @@ def ab(
     if pairs is not None and pairs < MIN_PAIRS:
         raise ParameterError(f"{pairs} pairs are too few to judge", f"{MIN_PAIRS} at least")
     protocol = measuring.pair_protocol(pairs, budget, seed)
+    usual = _network(batch, resolution, shapes, input)
     path = None if output is None else Path(output)
     with measuring.reached(fspath(target)) as (there, transport):
         cases = (
-            case_of(fspath(a), backend, there, threads=threads),
-            case_of(fspath(b), backend, there, threads=threads),
+            case_of(fspath(a), backend, there, threads=threads, **usual),
+            case_of(fspath(b), backend, there, threads=threads, **usual),
         )
         return measuring.compare(cases, protocol, there.cores, transport, listener(progress), margin, gate, path)
 
@@ -154,6 +181,7 @@ def inspect(
     batch: int = 1,
     resolution: int | None = None,
     shapes: Shapes | None = None,
+    input: Data | None = None,
     progress: Listener | None = None,
 ) -> Inspection:
     """Count MACs, parameters, memory access and live memory of a model, node by node; nothing is measured.
@@ -162,7 +190,8 @@ def inspect(
         model: a spec as on the command line.
         batch: images of an inference.
         resolution: side of the input in pixels; None is the model's own.
-        shapes: of an ONNX file's inputs, by name.
+        shapes: of a file's inputs, by name: ``(1, 16)``, or ``"1x16:int64"`` with the type.
+        input: data in the place of noise: a .npz or .npy file, a folder of images, or arrays by name of input.
         progress: hears when the model has to be exported first.
 
     Raises:
@@ -172,7 +201,7 @@ def inspect(
     from bench.graph.summary import summarise
     from bench.measure.cases import network_of
 
-    network = network_of(fspath(model), batch=batch, resolution=resolution, shapes=_shapes(shapes))
+    network = network_of(fspath(model), batch=batch, resolution=resolution, shapes=_shapes(shapes), input=_data(input))
     told = listener(progress)
     found = graph_of(network, on_export=lambda: told(Progress(0, 1, "exporting", remark=True)))
     inputs = {one.name: one.shape for one in found.inputs}
@@ -184,6 +213,10 @@ def profile(
     *,
     backend: str = "onnxruntime",
     threads: int = 1,
+    batch: int = 1,
+    resolution: int | None = None,
+    shapes: Shapes | None = None,
+    input: Data | None = None,
     target: Text = "local",
     launches: int | None = None,
     loads: int | None = None,
@@ -198,6 +231,10 @@ def profile(
         case: ``MODEL[@BACKEND][@key=value]...``.
         backend: where the case names none.
         threads: where the case says nothing else.
+        batch: where a case says nothing else, as are the three that follow.
+        resolution: side of the input in pixels; None is the model's own.
+        shapes: of a file's inputs, by name: ``(1, 16)``, or ``"1x16:int64"`` with the type.
+        input: data in the place of noise: a .npz or .npy file, a folder of images, or arrays by name of input.
         target: the machine that measures, a name or a TOML file.
         launches: fresh processes.
         loads: of the model, in each launch.
@@ -213,7 +250,8 @@ def profile(
 
     protocol = measuring.profile_protocol(launches, loads, inferences, timeout, seed)
     with measuring.reached(fspath(target)) as (there, transport):
-        cases = [case_of(fspath(case), backend, there, threads=threads)]
+        usual = _network(batch, resolution, shapes, input)
+        cases = [case_of(fspath(case), backend, there, threads=threads, **usual)]
         profiles, _ = measuring.profile(cases, protocol, there.cores, transport, listener(progress))
     return Breakdown(profiles[0])
 
@@ -235,7 +273,20 @@ def _numbers(given: int | Sequence[int]) -> list[int]:
     return [given] if isinstance(given, int) else list(given)
 
 
-def _shapes(given: Shapes | None) -> tuple[tuple[str, tuple[int, ...]], ...]:
+def _network(batch: int, resolution: int | None, shapes: Shapes | None, input: Data | None) -> dict[str, Any]:
+    return {"batch": batch, "resolution": resolution, "shapes": _shapes(shapes), "input": _data(input)}
+
+
+def _shapes(given: Shapes | None) -> shape_texts.Shapes:
     from bench.plan import shapes
 
-    return shapes.parse(f"{name}={'x'.join(map(str, dims))}" for name, dims in (given or {}).items())
+    return shapes.of(given or {})
+
+
+def _data(input: Data | None) -> Given | None:
+    """Find data; arrays become a file in the cache, by the hash of what is in them."""
+    from bench.plan import given
+
+    if input is None:
+        return None
+    return given.read(str(given.kept(input)) if isinstance(input, Mapping) else fspath(input))

@@ -94,7 +94,12 @@ def prepare(source: Path, name: str, folder: Path) -> tuple[Path, Device, list[s
 
     Raises:
         OutputError: something of it cannot be taken; then nothing is written.
+        UsageError: the name is none.
     """
+    if name and not NAME.fullmatch(name):
+        raise UsageError(
+            f"--name {clip(name)} is no name of a device", "2 to 40 small letters, digits and hyphens, as pixel-8-pro"
+        )
     found, wrong = _parse(table.content(source))
     rows, left_out = _ok(found)
     kept = [(line, _anonymous(cells)) for line, cells in rows]

@@ -52,18 +52,29 @@ def run_protocol(
     max_latency: str | None = None,
     limits: Sequence[str] = (),
     over_s: float | None = None,
+    sustain_s: float | None = None,
 ) -> Protocol:
     """Return how cases are measured: the program's defaults, where nothing else is given.
 
     Raises:
         UsageError: a limit is none.
     """
+    from bench.base.errors import UsageError
     from bench.plan.limit import HEADLINE, Limit, read, time_ms
-    from bench.plan.protocol import Protocol
+    from bench.plan.protocol import LEAST_SUSTAIN_S, MOST_LIVE, Protocol
+
+    if sustain_s is not None and sustain_s < LEAST_SUSTAIN_S:
+        raise UsageError(
+            f"--sustain {sustain_s:g} s is too short to tell a first minute from what comes after it",
+            f"give {LEAST_SUSTAIN_S / 60:g}m at least; 30m is usual",
+        )
+    if sustain_s is not None and over_s is not None:
+        raise UsageError("--sustain leaves no pause, and --over is for pauses", "leave one of the two out")
 
     headline = [] if max_latency is None else [Limit(HEADLINE, time_ms(max_latency))]
     base = Protocol(seed=seed, limits=(*headline, *map(read, limits)))
-    found = replace(base, **_given(launches=launches, budget_s=budget_s, timeout_s=timeout_s, over_s=over_s))
+    given = _given(launches=launches, budget_s=budget_s, timeout_s=timeout_s, over_s=over_s, sustain_s=sustain_s)
+    found = replace(base, **given, live=base.live if sustain_s is None else MOST_LIVE)
     return replace(found, max_launches=max(found.launches, base.max_launches))
 
 

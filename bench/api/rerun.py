@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.base.errors import BenchError, UsageError, clip
+from bench.base.errors import BenchError, OutputError, UsageError, clip
 from bench.measure.cases import canonical, case_of_row
 from bench.plan.case import Case, Plan
+from bench.plan.given import Given
 from bench.plan.protocol import Protocol
 from bench.plan.target import Target
-from bench.rows import file, identity
+from bench.rows import file, identity, table
 from bench.rows.likeness import OPEN, Likeness, compare, unlike
 from bench.rows.schema import COLUMNS, Row
+from bench.rows.seal import SEAL, seal
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,16 @@ class Wanted:
     not_run: Likeness | None = None
 
 
-def wanted(source: str, there: Target, told: Callable[[str], None] = lambda note: None) -> list[Wanted]:
+# What a row must tell of its case; an older one may lack what was added since, and then has its default.
+NEEDED = ("model", "backend", "threads", "batch", "resolution", "target", "latency_ms", "seed")
+
+
+def wanted(
+    source: str, there: Target, told: Callable[[str], None] = lambda note: None, input: Given | None = None
+) -> list[Wanted]:
     """Return the rows that ``FILE[#CASE]`` names, each with the case that it is of, on a target.
+
+    `input` is the data that they were measured on, if any. A row that was edited, or says what cannot be, is not run.
 
     CASE is a `case_id`, or ``MODEL[@BACKEND][@key=value]...`` as everywhere; without one all rows are meant. Of a case
     on a machine the newest row counts. `told` hears what of the file is no row.
@@ -36,10 +46,21 @@ def wanted(source: str, there: Target, told: Callable[[str], None] = lambda note
         OutputError, UnknownName, UsageError: the file cannot be read, holds no rows, or none that CASE names.
     """
     path, text = _split(source)
+    data = table.content(path)
+    names = table.header(data)
+    missing = [name for name in NEEDED if name not in names]
+    if missing and set(names) & set(COLUMNS):  # of what is no table of rows at all, the reader says so
+        raise OutputError(
+            f"{clip(str(path), 300)} has no column {missing[0]}", "give a CSV that `bench run` wrote, whole"
+        )
+    wrong = _edited(data)
     rows = _newest(file.read(path, told))
     if not rows:
         raise UsageError(f"{clip(str(path), 300)} holds no rows", "give a CSV that `bench run` wrote")
-    return [_of(row, there) for row in (_named(rows, text) if text else rows)]
+    return [_of(row, there, input, wrong) for row in (_named(rows, text) if text else rows)]
+
+
+EDITED = "its case_id is not the hash of its model, backend, settings and target: one of them was edited"
 
 
 def plans(some: Sequence[Wanted], protocol: Callable[[int], Protocol]) -> list[Plan]:
@@ -93,12 +114,34 @@ def _named(rows: Sequence[Row], text: str) -> list[Row]:
     return [row for row, one in zip(rows, told, strict=True) if one == meant]
 
 
-def _of(row: Row, there: Target) -> Wanted:
+def _edited(data: bytes) -> list[Row]:
+    """Return the rows whose seal is not that of their cells."""
+    found = table.parse(data)
+    cells = [dict(zip(found.names, cells, strict=True)) for _, cells in found.rows] if found else []
+    return [file.row_of(one) for one in cells if one.get(SEAL) and one[SEAL] != seal(one)]
+
+
+def _impossible(row: Row) -> str:
+    """Say what of a row's figures cannot be; nothing if all can."""
+    for lo, hi in ((row.latency_lo_ms, row.latency_hi_ms), (row.within_lo_ms, row.within_hi_ms)):
+        if lo is not None and hi is not None and row.latency_ms and not lo <= row.latency_ms <= hi:
+            return f"its latency_ms {row.latency_ms:g} is outside its own interval, {lo:g} to {hi:g}"
+    return ""
+
+
+def _of(row: Row, there: Target, input: Given | None, edited: Sequence[Row]) -> Wanted:
+    if row in edited:
+        return Wanted(row, not_run=unlike(row, "it was edited: row_sha256 is not the hash of its cells", OPEN))
+    if wrong := _impossible(row):
+        return Wanted(row, not_run=unlike(row, wrong, OPEN))
     if row.status != "ok":
         reason = f"the row is {row.status}: only ok rows say a latency that can be held against another"
         return Wanted(row, not_run=unlike(row, reason, OPEN))
     try:
-        return Wanted(row, case_of_row(row, there))
+        case = case_of_row(row, there, input)
+        if row.case_id and replace(case, target=row.target).id != row.case_id:
+            return Wanted(row, not_run=unlike(row, EDITED, OPEN))
+        return Wanted(row, case)
     except BenchError as error:
         return Wanted(row, not_run=unlike(row, error.message + (f" ({error.hint})" if error.hint else "")))
 

@@ -15,13 +15,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.artifact import store
 from bench.artifact.digest import sha256_of, sha256_with_data
 from bench.base import cache
 from bench.base.errors import ArtifactError
 
 Array = NDArray[Any]  # of any type of numbers
 
-FORMAT = 3  # raise it when the content of the folder changes its meaning
+FORMAT = 4  # raise it when the content of the folder changes its meaning
+
+CHANGED, WEIGHTS = "changed.pt", "weights.pt"
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,9 @@ class Artifact:
 
     The folder holds ``artifact.json``, ``reference.npz`` (inputs and outputs of the reference), ``model.onnx`` unless
     the model was a person's ONNX file (then `onnx` is that file, in its place, or a copy with static shapes), and
-    ``weights.pt`` where PyTorch made it. `data` are the files of external data, relative to the ONNX file's folder;
-    `sha256` covers them, too. `precision` is that of the weights, `computes` that of most products where it is told
+    ``changed.pt`` where PyTorch made it: the weights that do not follow from the seed, such as BatchNorm's statistics.
+    ``weights.pt``, all of them, is laid beside it for whoever loads the module, and may be removed. `data` are the
+    files of external data, relative to the ONNX file's folder; `sha256` covers them, too. `precision` is that of the weights, `computes` that of most products where it is told
     (`bench.export.activations`). `macs` are multiply-accumulates of one inference at `batch`; where operators are
     `uncounted` they are a lower bound. `complaint` says why it must not be measured, only counted; `remarks` are what
     may make two runtimes disagree on it. With `converted` files the folder holds those and the reference, and neither
@@ -119,8 +123,8 @@ class Artifact:
 
     @property
     def weights(self) -> Path:
-        """Where the PyTorch weights are (the file exists only where PyTorch made the artifact)."""
-        return Path(self.folder, "weights.pt")
+        """Where all of PyTorch's weights are, once they are laid out (`bench.export.lay_weights`)."""
+        return Path(self.folder, WEIGHTS)
 
     def converted_path(self, name: str) -> Path:
         """Where a file is that the backend's `prepare` wrote."""
@@ -136,7 +140,7 @@ class Artifact:
         """Write ``artifact.json`` into `folder`, with the hashes of what lies there already."""
         data = asdict(self)
         del data["folder"]
-        names = ("reference.npz", "weights.pt", *(file.name for file in self.converted))
+        names = ("reference.npz", CHANGED, *(file.name for file in self.converted))
         data["digests"] = {name: sha256_of(folder / name) for name in names if (folder / name).exists()}
         folder.joinpath("artifact.json").write_text(json.dumps(data, indent=1), "utf-8")
 
@@ -181,6 +185,7 @@ def made(final: Path, make: Callable[[Path], None], told: Callable[[], None] = l
                 with cache.whole_folder(final) as draft:
                     make(draft)
                 found = load(final)
+                store.enforce()
     return found
 
 
@@ -190,6 +195,7 @@ def _whole(final: Path) -> Artifact | None:
     try:
         return load(final)
     except ArtifactError:  # damaged since it was made (a full disk, a person's ONNX file that changed)
+        store.let_go(final)
         shutil.rmtree(final, ignore_errors=True)
         return None
 
@@ -197,11 +203,13 @@ def _whole(final: Path) -> Artifact | None:
 def load(folder: Path) -> Artifact:
     """Read an artifact and check that its files are those it was made with.
 
-    Sizes and times are looked at every time, contents once per process and whenever a file's times have changed.
+    Sizes and times are looked at every time, contents once per process and whenever a file's times have changed. From
+    then on this process holds it (`bench.artifact.store`).
 
     Raises:
         ArtifactError: it is not there, not whole, or of another format.
     """
+    store.hold(folder)
     try:
         data = json.loads(folder.joinpath("artifact.json").read_text("utf-8"))
         if data["format"] != FORMAT:

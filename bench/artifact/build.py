@@ -14,8 +14,9 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bench.artifact.artifact import CHANGED
 from bench.base.errors import ArtifactError, MissingExtra, UnknownName, clip, first_line
 
 if TYPE_CHECKING:
@@ -23,17 +24,23 @@ if TYPE_CHECKING:
 
     from bench.artifact.artifact import Artifact
 
-Built = tuple["torch.nn.Module", int | None]
+
+class Built(NamedTuple):
+    """A module, its own input resolution where it names one, and the example inputs that its file or it names."""
+
+    module: torch.nn.Module
+    resolution: int | None = None
+    example: Any = None
 
 
 def build_module(kind: str, source: str, params: Mapping[str, object]) -> Built:
-    """Return the module in evaluation mode, and its own input resolution where it names one.
+    """Return the module in evaluation mode, with its own input resolution and example inputs where it names them.
 
     Raises:
         ArtifactError: it cannot be built; the message says why in one line.
     """
     try:
-        module, resolution = BUILDERS[kind](source, params)
+        built = BUILDERS[kind](source, params)
     except (ArtifactError, MissingExtra, UnknownName):
         raise
     except (Exception, SystemExit) as error:  # a person's file can raise anything
@@ -41,13 +48,16 @@ def build_module(kind: str, source: str, params: Mapping[str, object]) -> Built:
             f"building {clip(source)} failed: {type(error).__name__}: {first_line(error)}",
             "call it in Python first: it must return an nn.Module",
         ) from error
-    if not hasattr(module, "state_dict"):
-        raise ArtifactError(f"{source} returned {type(module).__name__}, not an nn.Module", "return an nn.Module")
-    return module.eval(), resolution
+    if not hasattr(built.module, "state_dict"):
+        raise ArtifactError(f"{source} returned {type(built.module).__name__}, not an nn.Module", "return an nn.Module")
+    own = getattr(built.module, "example_inputs", None)
+    return built._replace(module=built.module.eval(), example=built.example if own is None else own)
 
 
 def rebuild(artifact: Artifact) -> torch.nn.Module:
     """Return the module that an artifact was exported from, with its weights, in evaluation mode.
+
+    It takes the artifact's inputs by position and returns its outputs: a tensor, or a tuple.
 
     Raises:
         ArtifactError: it cannot be built.
@@ -55,13 +65,37 @@ def rebuild(artifact: Artifact) -> torch.nn.Module:
     import torch
 
     recipe = json.loads(artifact.source)
-    module, _ = build_module(artifact.kind, recipe["source"], recipe["params"])
-    module.load_state_dict(torch.load(artifact.weights, weights_only=True))
-    return module
+    if artifact.weights.exists():  # laid out to be loaded: what loading takes is measured
+        module = build_module(artifact.kind, recipe["source"], recipe["params"]).module
+        module.load_state_dict(torch.load(artifact.weights, weights_only=True))
+    else:
+        module = seeded(artifact.kind, recipe["source"], recipe["params"], artifact.seed).module
+        changed = torch.load(Path(artifact.folder, CHANGED), weights_only=True)
+        module.load_state_dict(module.state_dict() | changed)
+    if "call" not in recipe:
+        return module
+    from bench.artifact.calling import Call, Flat
+
+    told = recipe["call"]
+    return Flat(module, Call(tuple(told["names"]), told["leading"], told["constants"])).eval()
+
+
+def seeded(kind: str, source: str, params: Mapping[str, object], seed: int) -> Built:
+    """Return the module with the weights that follow from its seed alone: what an artifact keeps no copy of.
+
+    Raises:
+        ArtifactError: it cannot be built.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    built = build_module(kind, source, params)
+    importlib.import_module("bench.models.weights").initialise(built.module, seed)
+    return built
 
 
 def _zoo(source: str, params: Mapping[str, object]) -> Built:
-    return importlib.import_module(f"bench.models.{source}").build(**params), None
+    return Built(importlib.import_module(f"bench.models.{source}").build(**params))
 
 
 def _python(source: str, params: Mapping[str, object]) -> Built:
@@ -85,7 +119,8 @@ def _python(source: str, params: Mapping[str, object]) -> Built:
     resolution = getattr(factory, "resolution", None)
     if resolution is not None and (not isinstance(resolution, int) or resolution < 1):
         raise ArtifactError(f"{clip(source)}.resolution is {clip(str(resolution))}", "it is a number of pixels")
-    return factory(**values), resolution
+    example = getattr(factory, "example_inputs", getattr(module, "example_inputs", None))
+    return Built(factory(**values), resolution, example)
 
 
 def _check_call(factory: Callable[..., object], values: Mapping[str, object], source: str) -> None:
@@ -116,14 +151,14 @@ def _timm(source: str, params: Mapping[str, object]) -> Built:
         raise UnknownName("network in timm", source, timm.list_models())
     module = timm.create_model(source, pretrained=False, **{k: _literal(v) for k, v in params.items()})
     size = getattr(module, "default_cfg", {}).get("input_size")
-    return module, size[-1] if size else None
+    return Built(module, size[-1] if size else None)
 
 
 def _torchvision(source: str, params: Mapping[str, object]) -> Built:
     models = _library("torchvision.models")
     if source not in models.list_models():
         raise UnknownName("network in torchvision", source, models.list_models())
-    return models.get_model(source, weights=None, **{k: _literal(v) for k, v in params.items()}), None
+    return Built(models.get_model(source, weights=None, **{k: _literal(v) for k, v in params.items()}))
 
 
 def _library(name: str) -> ModuleType:

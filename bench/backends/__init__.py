@@ -13,8 +13,9 @@ from bench.artifact.artifact import Artifact
 from bench.artifact.probe import Probe
 from bench.backends.base import Backend, Options, Session
 from bench.backends.checking import complaints
-from bench.base.errors import BenchError, MissingExtra, UnknownName, Unsupported, first_line
+from bench.base.errors import BenchError, MissingExtra, UnknownName, Unsupported, clip, first_line
 from bench.plan.case import BackendRef, Settings
+from bench.plan.grammar import options as settings_of
 from bench.plan.parameter import read_all
 from bench.plan.protocol import THROUGHPUT
 from bench.plan.spec import parse
@@ -69,10 +70,19 @@ def resolve(text: str, here: bool = True) -> BackendRef:
         UnknownName, ParameterError, SpecError: the spec is wrong.
         MissingExtra: the runtime is not installed.
     """
+    settings = settings_of()
     spec = parse(text)
     backend = get(spec.name)
     given = dict(spec.params)
     python = given.pop("python", "")
+    for key in given:
+        if key in settings and key not in backend.parameters:
+            raise UnknownName(
+                f"parameter of {spec.name}",
+                key,
+                (),
+                hint=f"it is no option of a backend: write @{key}={clip(given[key])}",
+            )
     options = read_all(spec.name, backend.parameters, given)
     if here and not python:
         require(backend)

@@ -21,6 +21,7 @@ class Mark(TypedDict, total=False):
     quad: int
     load: int
     side: str
+    at_s: float  # since its group began, where cases are kept going
 
 
 class Block(Beside, Mark):
@@ -39,6 +40,7 @@ class Block(Beside, Mark):
     sample_ns: NotRequired[float]
     cpu_share: NotRequired[float]
     device: NotRequired[list[Reading]]
+    heat: NotRequired[dict[str, float]]  # clock and temperature after it, where that was asked
 
 
 class Ran(TypedDict):

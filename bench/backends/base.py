@@ -101,13 +101,15 @@ class Clocks:
     """What tells the time of a session: the host's clock, unless it says otherwise.
 
     `device_ns` returns a device's own time for the last inference in ns (CUDA events). `now`, `sleep` and `workload`
-    are replaced together, by a scripted session: its time has nothing to do with this machine's.
+    (and `heat`, clock and temperature) are replaced together, by a scripted session: its time has nothing to do with
+    this machine's.
     """
 
     now: Callable[[], int] = time.perf_counter_ns
     sleep: Callable[[float], None] = time.sleep
     device_ns: Callable[[], int] | None = None
     workload: Workload | None = None
+    heat: Callable[[], dict[str, float]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

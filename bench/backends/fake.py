@@ -6,12 +6,14 @@ everything above the runtimes stand on it; its rows say ``fake`` and cannot be m
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import random
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from bench.artifact.artifact import Artifact, MacOp
@@ -45,11 +47,12 @@ class FakeSession(Session):
         self._sleep_s = float(options["sleep_ms"]) / 1e3
         self._now_ns = 0
         self._count = 0
+        self._heat = FakeHeat(options)
         wobble = random.Random(os.getpid()).gauss(0.0, 1.0) * float(options["launch_cv"])
         latency_ns = float(options["latency_ms"]) * 1e6 + float(options["ps_per_mac"]) * artifact.macs / 1e3
         self._latency_ns = max(1, round(latency_ns * math.exp(wobble)))
         self.workload = FakeWorkload(float(options["slowness"]), int(options["disturb_every"]))
-        self.clocks = Clocks(self.clock, self.sleep, workload=self.workload)
+        self.clocks = Clocks(self.clock, self.sleep, workload=self.workload, heat=self._heat.read)
 
     def clock(self) -> int:
         """Return the scripted time in ns."""
@@ -71,7 +74,7 @@ class FakeSession(Session):
         slow: float = self.workload.slowness**self.workload.slope * (2 if self.workload.disturbed else 1)
         if self._sleep_s:
             time.sleep(self._sleep_s)
-        return round(self._latency_ns * slow)
+        return round(self._latency_ns * slow * self._heat.next())
 
     def sleep(self, seconds: float) -> None:
         """Let the scripted time pass."""
@@ -105,7 +108,41 @@ class FakeSession(Session):
         return FakeProfiler(self._mac_ops, self._latency_ns, float(self._options["profiler_us"]) * 1e3)
 
     def close(self) -> None:
-        """Do nothing."""
+        """Keep how hot the scripted device is."""
+        self._heat.keep()
+
+
+class FakeHeat:
+    """A device that gets hot: inference by inference, from launch to launch, as long as `folder` is there.
+
+    Its latencies rise by the share `throttle` in the end; after `throttle_after` inferences 63% of the way is gone.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._most, self._after = float(options["throttle"]), float(options["throttle_after"])
+        name = hashlib.sha256(repr(sorted(options.items())).encode()).hexdigest()[:16]
+        self._kept = Path(str(options["folder"]), f"heat-{name}") if options["folder"] else None
+        self._done = 0
+        if self._kept is not None and self._kept.exists():
+            self._done = int(self._kept.read_text("ascii"))
+
+    @property
+    def _share(self) -> float:
+        return 1 - math.exp(-self._done / self._after)
+
+    def next(self) -> float:
+        """Return by what the next inference is slower than a cold one."""
+        self._done += 1
+        return 1 + self._most * self._share
+
+    def read(self) -> dict[str, float]:
+        """Return the scripted clock and temperature."""
+        return {"mhz": round(2000 / (1 + self._most * self._share), 1), "celsius": round(40 + 40 * self._share, 1)}
+
+    def keep(self) -> None:
+        """Write down how hot it is, for the next launch."""
+        if self._kept is not None:
+            self._kept.write_text(str(self._done), "ascii")
 
 
 class FakeLane:
@@ -200,6 +237,9 @@ class Fake(Backend):
         Parameter("macs_share", 1.0, help="share of the MACs that is claimed to have run"),
         Parameter("placed", 1.0, range=(0.0, 1.0), help="share that is claimed to have run on the device"),
         Parameter("profiler_us", 2.0, range=(0.0, 1e6), help="what profiling adds to each operator"),
+        Parameter("throttle", 0.0, range=(0.0, 10.0), help="share by which a device that is hot is slower in the end"),
+        Parameter("throttle_after", 1000.0, range=(1.0, 1e9), help="inferences after which 63% of that is reached"),
+        Parameter("folder", "", help="where the scripted device keeps its heat from launch to launch"),
         Parameter("sleep_ms", 0.0, range=(0.0, 60_000.0), help="really slept in each inference, and in no latency"),
         Parameter("fail", "none", choices=("none", "crash", "kill", "hang", "memory", "noise", "raise", "drift")),
         Parameter("fail_at", 0, help="the inference at which to fail, or from which on outputs are wrong (drift)"),

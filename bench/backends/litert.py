@@ -8,11 +8,12 @@ runs on kernels that are several times slower, and no call fails. So who ran wha
 from __future__ import annotations
 
 import platform
+import re
 from collections import Counter
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -53,9 +54,9 @@ class LiteRtSession(Session):
         except (ValueError, RuntimeError) as error:
             raise Unsupported(f"LiteRT cannot load the network: {first_line(error)}", converter.REMEDY) from error
         inputs, _ = artifact.reference()
-        for detail, x in zip(self._net.get_input_details(), inputs, strict=True):
+        for detail, x in zip(_ordered(self._net.get_input_details()), inputs, strict=True):
             self._net.set_tensor(detail["index"], np.asarray(x, detail["dtype"]))
-        self._results = [detail["index"] for detail in self._net.get_output_details()]
+        self._results = [detail["index"] for detail in _ordered(self._net.get_output_details())]
         self.infer = self._net.invoke
 
     def outputs(self) -> list[Array]:
@@ -81,6 +82,15 @@ class LiteRtSession(Session):
     def close(self) -> None:
         """Drop the interpreter."""
         del self.infer, self._net
+
+
+def _ordered(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put inputs or outputs in the order of the module's, which their names number (``args_0``, ``output:1``)."""
+    numbers = [re.search(r"args_(\d+)|:(\d+)$", str(detail["name"])) for detail in details]
+    if len(details) < 2 or None in numbers:
+        return details
+    found = [int(next(group for group in match.groups() if group)) for match in numbers if match]
+    return [detail for _, detail in sorted(zip(found, details, strict=True), key=lambda pair: pair[0])]
 
 
 class LiteRt(Backend):

@@ -86,7 +86,8 @@ class TorchSession(Session):
         self._inputs = [x.to(device, (dtype or x.dtype) if x.is_floating_point() else x.dtype) for x in inputs]
         if options["channels_last"]:
             self._module = self._module.to(memory_format=torch.channels_last)
-            self._inputs = [x.to(memory_format=torch.channels_last) for x in self._inputs]
+            images = torch.channels_last  # of whatever else there is, an order of axes has no meaning
+            self._inputs = [x.to(memory_format=images) if x.ndim == 4 else x for x in self._inputs]
         self._run = self._compiled() if self._compile else self._module
 
     def _compiled(self) -> Any:

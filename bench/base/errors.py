@@ -71,9 +71,12 @@ class ParameterError(UsageError):
 
 
 class UnknownName(UsageError):
-    """There is nothing of that kind with that name; the message names the nearest that there is."""
+    """There is nothing of that kind with that name; the hint names the nearest that there is, or is given."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], list_command: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], list_command: str = "", hint: str = "") -> None:
+        if hint:
+            super().__init__(f"there is no {kind} named {clip(name)!r}", hint)
+            return
         names = sorted(clip(one) for one in known)
         near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"

@@ -11,7 +11,7 @@ from bench.cli._progress import remark
 from bench.report.text.print import say
 
 # Options that say where, how long and what is printed; every other one is told by the rows.
-BESIDE = ("like", "places", "output", "launches", "budget", "timeout", "over", "format")
+BESIDE = ("like", "input", "places", "output", "launches", "budget", "timeout", "over", "format")
 
 
 def rerun(
@@ -23,6 +23,7 @@ def rerun(
     timeout: float | None,
     over: str | None,
     format: str,
+    input: str | None = None,
 ) -> int:
     """Run what the rows say, append what was measured, print both; return the exit code.
 
@@ -36,6 +37,7 @@ def rerun(
     from bench.cli import _fleet
     from bench.cli._local import measure
     from bench.cli.run import usual_output
+    from bench.plan import given
     from bench.plan.pace import seconds
     from bench.report.text.like import exit_code, print_likeness
     from bench.rows import file
@@ -46,7 +48,7 @@ def rerun(
     if scheduler:
         raise UsageError("--like measures on one machine, and this target is a fleet", "name a target of another kind")
     over_s = None if over is None else seconds(over)
-    some = rerun.wanted(source, there, remark)
+    some = rerun.wanted(source, there, remark, None if input is None else given.read(input))
     plans = rerun.plans(some, lambda seed: run_protocol(launches, budget, timeout, seed, over_s=over_s))
     path, measured = output or usual_output(there.name), list[Row]()
     if plans:

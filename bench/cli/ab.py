@@ -28,6 +28,7 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @options.BATCH
 @options.RESOLUTION
 @options.SHAPES
+@options.INPUT
 @options.TARGET
 @options.margin()
 @click.option("--gate", is_flag=True, help="Confirm `slower` on fresh pairs alone before failing.")
@@ -45,6 +46,7 @@ def command(
     batch: int,
     resolution: int | None,
     shapes: tuple[str, ...],
+    input: str | None,
     target: str,
     margin: float,
     gate: bool,
@@ -57,18 +59,17 @@ def command(
     """Compare two cases in pairs of fresh processes that take turns, and give a verdict.
 
     A and B are MODEL[@BACKEND][@key=value]..., e.g. shufflenetv2@openvino@threads=2 or
-    net.onnx@onnxruntime:python=/old/bin/python; keys are threads, pace, mode, streams, batch, resolution and shape. The
-    ratio is B's latency over A's, or where both have mode=throughput B's time per sample. The exit code is 0 when B is
-    not slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
+    net.onnx@onnxruntime:python=/old/bin/python; keys are threads, pace, mode, streams, batch, resolution, shape,
+    input. The ratio is B's latency over A's, or where both have mode=throughput B's time per sample. The exit code is 0
+    when B is not slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
     """
     from bench.api import measuring
     from bench.measure.cases import case
-    from bench.plan import shapes as shape_texts
     from bench.plan.pace import read as read_pace
 
     protocol = measuring.pair_protocol(pairs, budget, seed)
     usual: dict[str, Any] = {"threads": threads, "pace_ms": None if pace is None else read_pace(pace)}
-    usual |= {"batch": batch, "resolution": resolution, "shapes": shape_texts.parse(shapes)}
+    usual |= options.network(batch, resolution, shapes, input)
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "ab.csv")
     with measuring.reached(target) as (there, transport):
         cases = case(a, backend, there, **usual), case(b, backend, there, **usual)

@@ -2,30 +2,77 @@
 
 from __future__ import annotations
 
-import shutil
+from typing import TYPE_CHECKING
 
 import click
+
+from bench.cli import options
+
+if TYPE_CHECKING:
+    from bench.artifact import store
 
 
 @click.command("cache")
 @click.argument("action", type=click.Choice(["show", "clear"]), default="show")
-def command(action: str) -> None:
-    """Show or empty the cache of exported models."""
-    from bench.base import cache
-    from bench.base.errors import OutputError
+@click.option(
+    "--max", "most", metavar="5GB|none", help="Keep it below that, now and from now on; least recently used goes first."
+)
+@options.FORMAT
+def command(action: str, most: str | None, format: str) -> None:
+    """List the cache of exported models by model, limit it, or empty it.
 
-    # What was exported here, and what others uploaded here to be measured.
-    folders = [cache.root() / "artifacts", cache.root() / "carried"]
-    files = [p for folder in folders if folder.is_dir() for p in folder.rglob("*") if p.is_file()]
-    artifacts = sum(p.name == "artifact.json" for p in files)
-    size = sum(p.stat().st_size for p in files) / 2**20
-    if action != "clear":
-        click.echo(f"{artifacts} artifacts, {size:.0f} MiB, in {cache.root()}")
+    What a running command uses is never removed.
+    """
+    import shutil
+
+    from bench.artifact import store
+    from bench.base import cache
+    from bench.report.text.print import say
+
+    gone: list[store.Entry] = []
+    if most is not None:
+        wanted = store.size(most)
+        store.set_limit(wanted)
+        gone = store.trim(wanted)[0] if wanted is not None else []
+    some = store.entries()
+    if action == "clear":
+        gone = [entry for entry in some if store.remove(entry)]
+        shutil.rmtree(cache.root() / store.GIVEN, ignore_errors=True)
+        left = [entry for entry in some if entry not in gone]
+        say(f"removed {_told(gone)}, from {cache.root()}")
+        if left:
+            say(f"{_told(left)}: in use, and left")
         return
-    for folder in folders:
-        try:
-            if folder.exists():
-                shutil.rmtree(folder)
-        except OSError as error:
-            raise OutputError(f"{folder} cannot be removed: {error.strerror}", "remove it by hand") from error
-    click.echo(f"removed {artifacts} artifacts, {size:.0f} MiB, from {cache.root()}")
+    _show(some, format)
+    limit = store.limit()
+    aside = f", at most {limit / 1e6:.0f} MB" if limit is not None else ""
+    if gone:
+        say(f"removed {_told(gone)}", err=format != "table")
+    say(f"{_told(some)}, in {cache.root()}{aside}", err=format != "table")
+    if limit is not None and sum(entry.bytes for entry in some) > limit:
+        say("more than the limit: the rest is in use", err=format != "table")
+
+
+def _show(some: list[store.Entry], format: str) -> None:
+    """Print a line for every model, the largest first."""
+    from bench.artifact import store
+    from bench.report.text.print import print_records
+
+    by_model: dict[str, list[store.Entry]] = {}
+    for entry in some:
+        by_model.setdefault(entry.model, []).append(entry)
+    rows: list[dict[str, object]] = []
+    for model, mine in sorted(by_model.items(), key=lambda item: -sum(entry.bytes for entry in item[1])):
+        parts = {part: sum(entry.part == part for entry in mine) for part in store.PARTS}
+        megabytes = round(sum(entry.bytes for entry in mine) / 1e6, 1)
+        days = round(min(store.ago(entry) for entry in mine), 1)
+        rows.append(
+            {"model": model, **parts, "mb": megabytes, "days_unused": days, "in_use": any(e.busy for e in mine)}
+        )
+    if rows or format != "table":
+        print_records(rows, format)
+
+
+def _told(some: list[store.Entry]) -> str:
+    count = len(some)
+    return f"{count} artifact{'' if count == 1 else 's'}, {sum(entry.bytes for entry in some) / 1e6:.0f} MB"

@@ -17,6 +17,7 @@ from bench.report.text.print import say
 @options.BATCH
 @options.RESOLUTION
 @options.SHAPES
+@options.INPUT
 @options.seed("weights and input")
 @click.option("--int8", is_flag=True, help="Quantise it: QDQ, per channel, calibrated on seeded input.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
@@ -26,6 +27,7 @@ def command(
     batch: int,
     resolution: int | None,
     shapes: tuple[str, ...],
+    input: str | None,
     seed: int,
     int8: bool,
     force: bool,
@@ -40,11 +42,10 @@ def command(
     from bench.export.deliver import check_output, deliver
     from bench.export.quantize import quantize
     from bench.measure.cases import network_of
-    from bench.plan import shapes as shape_texts
     from bench.plan import zoo
     from bench.plan.case import Network
 
-    network = network_of(model, batch=batch, resolution=resolution, shapes=shape_texts.parse(shapes))
+    network = network_of(model, **options.network(batch, resolution, shapes, input))
     check_output(output, force)
     artifact = ensure(network, seed, lambda: click.echo("exporting", err=True))
     if int8:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 COLUMNS = ("id", "experiment", "channels", "backend", "effect", "interval", "published", "verdict")
 
 
+FILES = (".jsonl", ".csv")  # the latter is the table beside the evidence, which the reader says
+
+
 @click.group("findings")
 def command() -> None:
     """Test on this device what papers claim of speed and FLOPs: experiments, effects, verdicts.
@@ -185,8 +188,8 @@ def show_findings(ids: tuple[str, ...], results: Path | None, page: bool, format
     from bench.findings.catalog import select
     from bench.findings.table import judged
 
-    files = [*([results] if results else []), *(Path(name) for name in ids if name.endswith(".jsonl"))]
-    ids = tuple(name for name in ids if not name.endswith(".jsonl"))
+    files = [*([results] if results else []), *(Path(name) for name in ids if name.endswith(FILES))]
+    ids = tuple(name for name in ids if not name.endswith(FILES))
     if len(files) > 1:
         return _machines(files, ids, page, format)
     path = files[0] if files else _newest()

@@ -15,6 +15,7 @@ DEFAULT_TOP = 10
 @options.BATCH
 @options.RESOLUTION
 @options.SHAPES
+@options.INPUT
 @click.option("--depth", type=click.IntRange(1), metavar="N", help="Sum nodes by module, N names deep.")
 @click.option(
     "--sort",
@@ -30,6 +31,7 @@ def command(
     batch: int,
     resolution: int | None,
     shapes: tuple[str, ...],
+    input: str | None,
     depth: int | None,
     sort: str | None,
     top: int | None,
@@ -37,17 +39,18 @@ def command(
 ) -> None:
     """Count MACs, memory access, parameters and live memory of a model, node by node.
 
-    MODEL may say more, MODEL[@batch=N][@resolution=N][@shape=NAME=1x3x224x224].
+    MODEL may say more, MODEL[@batch=N][@resolution=N][@shape=NAME=1x3x224x224][@input=DATA].
     From the ONNX graph alone: nothing is measured and no weight is read. Memory access is what each node reads and
     writes. An operator that cannot be counted is named. What each count means: docs/profile.md.
     """
     from bench import api
     from bench.cli._progress import passing
     from bench.graph.summary import by_module, node_record, order
-    from bench.plan import shapes as shape_texts
 
-    inputs = dict(shape_texts.parse(shapes))
-    summary = api.inspect(model, batch=batch, resolution=resolution, shapes=inputs, progress=passing).summary
+    given = {text.rpartition("=")[0]: text.rpartition("=")[2] for text in shapes}
+    summary = api.inspect(
+        model, batch=batch, resolution=resolution, shapes=given, input=input, progress=passing
+    ).summary
     nodes = summary.graph.nodes
     rows = by_module(nodes, depth) if depth else [node_record(node) for node in nodes]
     key = sort or ("macs" if format == "table" else "graph")

@@ -48,9 +48,12 @@ class Percent(click.ParamType):  # type: ignore[type-arg]  # generic in the stub
 
 
 class Whole(click.ParamType):  # type: ignore[type-arg]
-    """A number of threads or images; one out of range is told in a line, as everywhere else."""
+    """A number of threads or images; one out of range is told in a line, as everywhere else, with a `hint`."""
 
     name = "integer"
+
+    def __init__(self, hint: str = "1 is the default") -> None:
+        self.hint = hint
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read a number from 1 to 4096; ParameterError if it is out of range."""
@@ -60,7 +63,7 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not a whole number", param, ctx)
         if not 1 <= number <= 4096:
             option = param.opts[0] if param else "the number"
-            raise ParameterError(f"{option} {number} is not a number from 1 to 4096", "1 is the default")
+            raise ParameterError(f"{option} {number} is not a number from 1 to 4096", self.hint)
         return number
 
 
@@ -93,7 +96,8 @@ def backend(help: str) -> Callable[[F], F]:
 
 def threads(help: str = "Of the runtime.", default: int | None = ONE) -> Callable[[F], F]:
     """Add ``--threads``: one number, for `help`."""
-    return click.option("--threads", type=Whole(), default=default, show_default=default is not None, help=help)
+    kind = Whole() if default is not None else Whole("leave it out for every number")
+    return click.option("--threads", type=kind, default=default, show_default=default is not None, help=help)
 
 
 def several(name: str, default: int) -> Callable[[F], F]:
@@ -142,10 +146,26 @@ def margin(default: str = "1%") -> Callable[[F], F]:
     )  # fmt: skip
 
 
+def network(batch: int, resolution: int | None, shapes: tuple[str, ...], input: str | None) -> dict[str, Any]:
+    """Return what --batch, --resolution, --shape and --input say of a network: fields of `bench.plan.case.Network`."""
+    from bench.plan import given
+    from bench.plan import shapes as shape_texts
+
+    found: dict[str, Any] = {"batch": batch, "resolution": resolution, "shapes": shape_texts.parse(shapes)}
+    return found | {"input": None if input is None else given.read(input)}
+
+
 BATCH = click.option("--batch", type=Whole(), default=USUAL.batch[0], show_default=True)
 RESOLUTION = click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
 SHAPES = click.option(
-    "--shape", "shapes", multiple=True, metavar="NAME=1x3x224x224", help="Of an ONNX file's input; repeatable."
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="NAME=1x16:int64",
+    help="Of an input of a file's network, perhaps with its type; repeatable.",
+)
+INPUT = click.option(
+    "--input", metavar="DATA", help="A .npz or .npy file, or a folder of images, in the place of seeded noise."
 )
 BACKENDS = click.option(
     "--backend", "backends", multiple=True, metavar="SPEC", help=f"Repeatable.  [default: {RUNTIME}]"

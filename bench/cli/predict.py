@@ -24,6 +24,7 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 @options.BATCH
 @options.RESOLUTION
 @options.SHAPES
+@options.INPUT
 @options.TARGET
 @click.option("--train", is_flag=True, help="Measure what predictions need first; goes on where it stopped.")
 @click.option("--anchor", "anchors", multiple=True, metavar="SPEC", help="Network to train on; repeatable.")
@@ -37,6 +38,7 @@ def command(
     batch: int,
     resolution: int | None,
     shapes: tuple[str, ...],
+    input: str | None,
     target: str,
     train: bool,
     anchors: tuple[str, ...],
@@ -53,7 +55,6 @@ def command(
     from bench.api import measuring
     from bench.base.errors import UsageError
     from bench.measure.cases import backend_of, case
-    from bench.plan import shapes as shape_texts
     from bench.plan import zoo
     from bench.plan.case import Plan, Settings
     from bench.plan.protocol import TRAINING
@@ -68,7 +69,7 @@ def command(
         forest(0)  # say at once that scikit-learn is missing
         if not models and not train:
             raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
-        given = {"batch": batch, "resolution": resolution, "shapes": shape_texts.parse(shapes)}
+        given = options.network(batch, resolution, shapes, input)
         cases = [case(text, backend, there, threads=threads, **given) for text in models]
         for one in cases:
             if (one.backend.canonical, one.settings) != (ref.canonical, Settings(threads)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -43,6 +43,7 @@ REASONS, REASONS_EACH = 6, 4
 @options.BATCH
 @options.RESOLUTION
 @options.SHAPES
+@options.INPUT
 @options.TARGET
 @options.launches("Fresh processes.", f"{PROFILE.launches}; with --vs {DIFFERENCE.launches}")
 @click.option(
@@ -82,6 +83,7 @@ def command(
     batch: int,
     resolution: int | None,
     shapes: tuple[str, ...],
+    input: str | None,
     target: str,
     launches: int | None,
     loads: int | None,
@@ -96,7 +98,7 @@ def command(
 ) -> None:
     """Say where the time of an inference goes, operator by operator, and why.
 
-    MODEL may say more, MODEL[@BACKEND][@key=value]..., with keys threads, pace, batch, resolution and shape.
+    MODEL may say more, MODEL[@BACKEND][@key=value]..., with keys threads, pace, batch, resolution, shape and input.
     The operators are those of the runtime's own fused graph, led back to the nodes of the source graph. What the
     runtime's profiler costs is measured and taken out; operators and residual add up to the unprofiled latency. With
     --why, --vs or --from it says so in words: every statement carries figures of the profile, and of two networks the
@@ -116,7 +118,9 @@ def command(
         prepare(output)
     protocol = measuring.profile_protocol(launches, loads, inferences, timeout, seed, several=vs is not None)
     with measuring.reached(target) as (there, transport):
-        cases = _cases([m for m in (model, vs) if m], backend, threads, batch, resolution, shapes, there)
+        cases = _cases(
+            [m for m in (model, vs) if m], backend, threads, there, options.network(batch, resolution, shapes, input)
+        )
         profiles, raw = measuring.profile(cases, protocol, there.cores, transport, passing)
         apart = []
         if len(cases) == 2 and pairs:
@@ -159,25 +163,11 @@ def _check_usage(model: str | None, vs: str | None, files: tuple[Path, ...], in_
         raise UsageError("--format markdown is for --why, --vs and --from", "--format csv has the operators")
 
 
-def _cases(
-    models: list[str],
-    backend: str,
-    threads: int,
-    batch: int,
-    resolution: int | None,
-    shapes: tuple[str, ...],
-    there: Target,
-) -> list[Case]:
+def _cases(models: list[str], backend: str, threads: int, there: Target, network: dict[str, Any]) -> list[Case]:
     from bench.base.errors import UsageError
     from bench.measure.cases import case
-    from bench.plan import shapes as shape_texts
 
-    found = [
-        case(
-            text, backend, there, threads=threads, batch=batch, resolution=resolution, shapes=shape_texts.parse(shapes)
-        )
-        for text in models
-    ]
+    found = [case(text, backend, there, threads=threads, **network) for text in models]
     if len({one.id for one in found}) < len(models):
         raise UsageError(f"--vs is the model itself: {models[0]}", "name another one")
     if len({(one.backend.canonical, one.settings) for one in found}) > 1:

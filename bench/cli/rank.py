@@ -24,16 +24,18 @@ def command(sources: tuple[str, ...], top: int, predictions: Path | None, format
 
     ROWS are files, folders or quoted patterns of rows that `bench run` wrote. Rank correlations come first, then what
     they miss: an inversion is a pair within 10% MACs of which the one with fewer MACs is slower. Memory access and
-    parameters are counted in the graph of every network, which is exported if it is not in the cache.
+    parameters are counted in the graph of every network, which is exported if it is not in the cache. Of
+    rows of `bench run --sustain` it says whether the order changed with the heat.
     """
     from bench.findings.predictions import read
     from bench.findings.ranks import analyse
+    from bench.findings.turned import COLUMNS
     from bench.report.text.print import fleeting, say
     from bench.report.text.ranks import print_rows
     from bench.rows.frame import load
 
     predicted = read(predictions) if predictions else None
-    rows = load(sources)
-    several = len(rows.frame[["model", "resolution", "batch", "shapes"]].drop_duplicates())
+    rows = load(sources, (), COLUMNS)
+    several = len(rows.frame[["model", "resolution", "batch", "shapes", "input"]].drop_duplicates())
     say(f"counting the graphs of up to {several} networks; one that is not in the cache takes seconds", err=True)
     print_rows(analyse(rows, predicted, fleeting), top, format)

@@ -44,20 +44,19 @@ if TYPE_CHECKING:
 @options.several("batch", options.USUAL.batch[0])
 @click.option("--resolution", multiple=True, type=int, help="Side of the input in pixels; default: the paper's.")
 @options.SHAPES
+@options.INPUT
 @click.option(
     "--pace", "paces", multiple=True, metavar="33ms|none", help="Start an inference on a schedule; repeatable."
 )
 @click.option(
     "--mode",
     type=click.Choice(MODES),
-    default=MODES[0],
-    show_default=True,
-    help="throughput: several inferences at once, told in samples/s.",
+    help=f"throughput: several inferences at once, told in samples/s.  [default: {MODES[0]}]",
 )
 @click.option(
     "--streams",
     multiple=True,
-    type=options.Whole(),
+    type=options.Whole("left out, as many run at once as fill the cores"),
     help="Inferences at once in that mode, on --threads each; repeatable.  [default: as many as fill the cores]",
 )
 @place_options
@@ -77,6 +76,9 @@ if TYPE_CHECKING:
 @click.option(
     "--over", metavar="2m|30s", help="Spread the launches over this time: narrows the interval for another run."
 )
+@click.option(
+    "--sustain", metavar="30m", help="Keep the cases going for so long: a first minute, a settled state, a curve."
+)
 @options.seed("weights, input and order")
 @options.FORMAT
 def command(
@@ -89,8 +91,9 @@ def command(
     batch: tuple[int, ...],
     resolution: tuple[int, ...],
     shapes: tuple[str, ...],
+    input: str | None,
     paces: tuple[str, ...],
-    mode: str,
+    mode: str | None,
     streams: tuple[int, ...],
     places: tuple[str, ...],
     fleet: str | None,
@@ -106,6 +109,7 @@ def command(
     budget: float | None,
     timeout: float | None,
     over: str | None,
+    sustain: str | None,
     seed: int,
     format: str,
 ) -> None:
@@ -122,10 +126,12 @@ def command(
     if like is not None:
         from bench.cli._like import rerun
 
-        raise click.exceptions.Exit(rerun(like, places, output, launches, budget, timeout, over, format))
+        raise click.exceptions.Exit(rerun(like, places, output, launches, budget, timeout, over, format, input))
     from bench.api.measuring import run_protocol
+    from bench.base.errors import UsageError
     from bench.cli import _fleet
     from bench.cli._local import measure
+    from bench.plan import given
     from bench.plan import shapes as shape_texts
     from bench.plan import zoo
     from bench.plan.case import Plan, cross
@@ -138,10 +144,19 @@ def command(
 
     tls = _fleet.tls(tls_ca, tls_cert, tls_key)
     theres, scheduler = _fleet.resolve(places, fleet)
+    if scheduler and sustain is not None:
+        raise UsageError("--sustain keeps cases going on one machine, and this is a fleet", "name one of its devices")
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
     protocol = run_protocol(
-        launches, budget, timeout, seed, max_latency, limits, None if over is None else seconds(over)
+        launches,
+        budget,
+        timeout,
+        seed,
+        max_latency,
+        limits,
+        None if over is None else seconds(over),
+        None if sustain is None else seconds(sustain),
     )
     plans = []
     for there in theres:
@@ -155,8 +170,9 @@ def command(
             protocol,
             shape_texts.parse(shapes),
             [pace(text) for text in paces] or (None,),
-            mode,
-            streams or (None,),
+            mode or base.mode,
+            streams or base.streams or (None,),
+            None if input is None else given.read(input),
         )
         plans.append(_with_reference(plan, base.reference, there))
     plan, there = Plan(tuple(case for plan in plans for case in plan.cases), plans[0].protocol), theres[0]

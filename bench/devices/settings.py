@@ -105,12 +105,14 @@ def select(
     """Keep settings of these classes, of a runtime, thread number and device whose names hold the text given.
 
     Raises:
-        UnknownName: a class is none of `CLASSES`.
+        UnknownName: a class is none of `CLASSES`, in whatever case.
         UsageError: nothing is left.
     """
+    by_name = {kind.lower(): kind for kind in CLASSES}
     for kind in kinds:
-        if kind not in CLASSES:
+        if kind.lower() not in by_name:
             raise UnknownName("class", kind, CLASSES)
+    kinds = [by_name[kind.lower()] for kind in kinds]
     left = tuple(
         s
         for s in found

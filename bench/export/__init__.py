@@ -57,6 +57,23 @@ def ensure(
     return _healthy(made(cache.folder("artifacts") / key_of(made_from), make, begin), counting)
 
 
+def lay_weights(artifact: Artifact) -> None:
+    """Lay all weights of a module beside its artifact, for who is to load it.
+
+    Raises:
+        ArtifactError: the module cannot be built any more.
+    """
+    if artifact.kind == "onnx" or artifact.converted or artifact.weights.exists():
+        return
+    try:
+        ask("bench.export.child:lay", {"artifact": artifact.folder}, TIMEOUT_S * LONGER)
+    except ChildFailed as error:
+        log = RuntimeError(error.log)
+        if error.told:
+            raise error.told from log
+        raise ArtifactError(f"the weights of {clip(artifact.model)} {error.message}", error.hint) from log
+
+
 def _healthy(artifact: Artifact, counting: bool) -> Artifact:
     if artifact.complaint and not counting:
         raise ArtifactError(

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
+import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.artifact.artifact import Artifact, MacOp, TensorInfo
+from bench.artifact.artifact import CHANGED, Array, Artifact, MacOp, TensorInfo
 from bench.artifact.digest import sha256_with_data
-from bench.base.errors import DEBUG, ArtifactError, first_line
+from bench.artifact.reference import Reference
+from bench.base.errors import DEBUG, ArtifactError, clip, first_line
+from bench.base.wire import Unchecked
 from bench.export.key import Recipe
+from bench.export.onnx_file import image_of
 from bench.export.remarks import SUBNORMAL_SHARE, subnormal_share
 from bench.graph.complexity import count
 from bench.graph.counts import SCOPES
@@ -21,6 +27,8 @@ from bench.graph.reading import OnnxModel
 
 if TYPE_CHECKING:
     import torch
+
+    from bench.export.own import Inputs
 
 # An ONNX file ends at 2 GiB; beyond this many bytes of weights they go into a file of their own.
 EXTERNAL_BYTES = 1_500_000_000
@@ -40,32 +48,63 @@ def answer(recipe: Recipe) -> None:
         export(recipe, draft)
 
 
+def lay(request: Unchecked) -> None:
+    """Write all weights of an artifact's module into its folder, whole or not at all."""
+    import torch
+
+    from bench.artifact.artifact import load
+    from bench.artifact.build import rebuild
+    from bench.artifact.calling import Flat
+
+    artifact = load(Path(request["artifact"]))
+    module = rebuild(artifact)
+    own_module = module.module if isinstance(module, Flat) else module
+    draft = artifact.weights.with_name(f".{artifact.weights.name}.{os.getpid()}")
+    try:
+        torch.save(own_module.state_dict(), draft)
+        os.replace(draft, artifact.weights)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def export(recipe: Recipe, draft: Path) -> None:
     """Build, initialise, calibrate, audit and export a PyTorch model."""
     import onnx
     import torch
 
-    from bench.artifact.build import build_module
+    from bench.artifact.build import build_module, seeded
+    from bench.artifact.calling import output_names
+    from bench.export import own
 
-    ref = recipe["model"]
-    torch.manual_seed(recipe["seed"])
+    ref, seed = recipe["model"], recipe["seed"]
+    torch.manual_seed(seed)
     torch.set_float32_matmul_precision("highest")
-    model, own_resolution = build_module(ref["kind"], ref["source"], ref["params"])
-    resolution = recipe["resolution"] or own_resolution or 224
-    shape = (recipe["batch"], 3, resolution, resolution)
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(recipe["seed"] + 2))
-    y, complaint = _settle(model, x, recipe["seed"], ref["canonical"], exactly=ref["kind"] == "zoo")
-    torch.save(model.state_dict(), draft / "weights.pt")
-    np.savez(draft / "reference.npz", input_0=x.numpy(), output_0=y.numpy())
+    built = build_module(ref["kind"], ref["source"], ref["params"])
+    inputs = own.find(built, recipe)
+    result, complaint = _settle(built.module, inputs, seed, ref["canonical"], exactly=ref["kind"] == "zoo")
+    if not isinstance(result, torch.Tensor):
+        inputs.plain = False
+    # A network's own names where it is called in a way of its own; one image in and one tensor out have had these ever.
+    called = ["input"] if inputs.plain else list(inputs.call.names)
+    outputs = ["output"] if inputs.plain else output_names(result, called)
+    model, x = inputs.module(built.module).eval(), tuple(inputs.tensors)
+    with torch.inference_mode():
+        told = model(*x)
+    y = (told,) if isinstance(told, torch.Tensor) else told
+    again = seeded(ref["kind"], ref["source"], ref["params"], seed).module.state_dict()
+    torch.save(_changed(built.module.state_dict(), again), draft / CHANGED)
+    given, answers = [_array(a, ref["canonical"]) for a in x], [_array(a, ref["canonical"]) for a in y]
+    Reference(given, answers, outputs, "").save(draft / "reference.npz")
+    infos = tuple(TensorInfo(n, str(a.dtype), a.shape) for n, a in zip(called, given, strict=True))
     path = draft / "model.onnx"
     try:
         program = torch.onnx.export(
             model,
-            (x,),
+            x,
             dynamo=True,
             opset_version=recipe["opset"],
-            input_names=["input"],
-            output_names=["output"],
+            input_names=called,
+            output_names=outputs,
             verbose=False,
         )
         assert program is not None
@@ -77,13 +116,19 @@ def export(recipe: Recipe, draft: Path) -> None:
             f"{ref['canonical']} cannot be exported to ONNX: {first_line(error)}",
             DEBUG,
         ) from error
+    params = sum(p.numel() for p in model.parameters())
     noise = _noise(model, x, y)
     proto = onnx.load(path, load_external_data=False)
+    _check_names(proto, called, outputs, ref["canonical"])
     complaint = complaint or _subnormal(proto, draft, ref["canonical"])
     data = sorted({e.value for t in tensors(proto) for e in t.external_data if e.key == "location"})
     fetch_small(proto, draft)
     lighten(proto)
     complexity = count(proto)
+    batch, resolution = image_of(list(infos), recipe["batch"], recipe["resolution"], clip(ref["canonical"]))
+    source = {"source": ref["source"], "params": ref["params"]}
+    if not inputs.plain:
+        source["call"] = asdict(inputs.call)
     Artifact(
         folder="",
         model=ref["canonical"],
@@ -91,27 +136,54 @@ def export(recipe: Recipe, draft: Path) -> None:
         onnx="model.onnx",
         sha256=sha256_with_data(path, draft, data),
         bytes=path.stat().st_size,
-        inputs=(TensorInfo("input", "float32", tuple(x.shape)),),
-        outputs=(TensorInfo("output", "float32", tuple(y.shape)),),
-        batch=recipe["batch"],
+        inputs=infos,
+        outputs=tuple(TensorInfo(n, str(a.dtype), a.shape) for n, a in zip(outputs, answers, strict=True)),
+        batch=batch,
         resolution=resolution,
         precision="fp32",
         macs=complexity.macs,
-        params=sum(p.numel() for p in model.parameters()),
+        params=params,
         mac_ops=tuple(MacOp(n.name, n.op, n.macs, n.weight, n.group) for n in complexity.nodes),
         uncounted=complexity.uncounted,
         reference_by=f"torch {torch.__version__}",
         made_by=recipe["made_by"] | {"opset": str(recipe["opset"])},
         seed=recipe["seed"],
-        source=json.dumps({"source": ref["source"], "params": ref["params"]}),
+        source=json.dumps(source),
         data=tuple(data),
         complaint=complaint,
         noise=noise,
     ).save(draft)
 
 
-def _noise(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
-    """Return how far the output is from that in float64 (relative L2), which the model is turned into.
+def _changed(now: dict[str, torch.Tensor], seeded: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the weights that do not follow from the seed, bit for bit."""
+    import torch
+
+    def same(one: torch.Tensor, other: torch.Tensor | None) -> bool:
+        return other is not None and one.dtype == other.dtype and torch.equal(one, other)
+
+    return {name: one.clone() for name, one in now.items() if not same(one, seeded.get(name))}
+
+
+def _array(tensor: torch.Tensor, name: str) -> Array:
+    """Return a tensor as an array; ArtifactError where NumPy has no such type."""
+    try:
+        return np.asarray(tensor.detach().numpy(), order="C")
+    except TypeError as error:
+        raise ArtifactError(f"{clip(name)} has a tensor of {tensor.dtype}", "give and return other types") from error
+
+
+def _check_names(proto: OnnxModel, inputs: list[str], outputs: list[str], name: str) -> None:
+    """Refuse a file that lost an input or an output on the way: nothing could be fed to it by name."""
+    there = [value.name for value in proto.graph.input], [value.name for value in proto.graph.output]
+    if there != (inputs, outputs):
+        lost = sorted({*inputs, *outputs} - {*there[0], *there[1]})
+        what = f"loses {', '.join(lost)}" if lost else f"has {', '.join((*there[0], *there[1]))}"
+        raise ArtifactError(f"{clip(name)}, exported to ONNX, {clip(what, 200)}", "leave out what it does not use")
+
+
+def _noise(model: torch.nn.Module, x: tuple[torch.Tensor, ...], y: tuple[torch.Tensor, ...]) -> float:
+    """Return how far the outputs are from those in float64 (relative L2, the worst), which the model is turned into.
 
     0 where it does not compute in float64, as a person's network with constants of its own may not.
     """
@@ -119,11 +191,16 @@ def _noise(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
 
     try:
         with torch.inference_mode():
-            exact = model.double()(x.double())
-            found = torch.linalg.vector_norm(y - exact) / torch.linalg.vector_norm(exact)
+            told = model.double()(*(a.double() if a.is_floating_point() else a for a in x))
+            exact = (told,) if isinstance(told, torch.Tensor) else told
+            found = max(
+                float(torch.linalg.vector_norm(a - b) / torch.linalg.vector_norm(b))
+                for a, b in zip(y, exact, strict=True)
+                if b.is_floating_point()
+            )
     except Exception:
         return 0.0
-    return float(found) if torch.isfinite(found) else 0.0
+    return found if math.isfinite(found) else 0.0
 
 
 def _bare(model: Any) -> None:
@@ -142,33 +219,52 @@ def _bare(model: Any) -> None:
             node.doc_string = None
 
 
-def _settle(model: torch.nn.Module, x: torch.Tensor, seed: int, name: str, exactly: bool) -> tuple[torch.Tensor, str]:
-    """Give the model its weights; return its output, and what is unhealthy about its numbers.
+def _settle(own_module: torch.nn.Module, inputs: Inputs, seed: int, name: str, exactly: bool) -> tuple[object, str]:
+    """Give the model its weights; return its result, and what is unhealthy about its numbers.
 
     `exactly` is for networks that are known to run in double precision, so that every CPU gives them the same weights.
+    Where integers and truth values were drawn and the result is not finite (a mask that hides everything), they become
+    ones.
     """
     import torch
 
+    from bench.artifact.calling import Flat, leaves
+    from bench.export import own
+
     weights = importlib.import_module("bench.models.weights")  # a tree of its own for type checkers
+    model, x = inputs.module(own_module), inputs.tensors
     try:
-        weights.initialise(model, seed)
+        weights.initialise(own_module, seed)
+        if inputs.drawn and not weights.finite(model, *x):
+            x[:] = [a if a.is_floating_point() else torch.ones_like(a) for a in x]
         for attempt, images in enumerate(CALIBRATION_IMAGES):
             if attempt == 2:
-                weights.level(model, x)
-            weights.calibrate(model, (max(images, x.shape[0]), *x.shape[1:]), seed, exactly)
+                weights.level(model, *x)
+            if inputs.plain and inputs.noise:
+                weights.calibrate(model, (max(images, x[0].shape[0]), *x[0].shape[1:]), seed, exactly)
+            else:
+                weights.calibrate_on(model, *x)
             with torch.inference_mode():
-                complaints = weights.audit(model, x)
-                y = model(x)
+                complaints = weights.audit(model, *x)
+                result = own_module(*x) if inputs.plain else own_module(*_args(inputs), **_kwargs(inputs))
             if not complaints:
                 break
+        if not any(True for _ in leaves(result)):
+            raise TypeError(f"returns {type(result).__name__}, which holds no tensor")
     except Exception as error:  # a person's network can raise anything
-        raise ArtifactError(
-            f"{name} does not run on an input of shape {tuple(x.shape)}: {first_line(error)}",
-            "give it a --resolution and --batch that it takes",
-        ) from error
-    if not isinstance(y, torch.Tensor):
-        raise ArtifactError(f"{name} returns {type(y).__name__}, not one tensor", "return the logits alone")
-    return y, f"{name} with seeded weights gives unhealthy numbers: {complaints[0]}" if complaints else ""
+        if isinstance(error, TypeError) and "returns" in str(error):
+            raise ArtifactError(f"{name} {first_line(error)}", "return a tensor, or a tuple or dict of them") from error
+        raise own.failed(model if inputs.plain else Flat(own_module, inputs.call), x, name, error) from error
+    return result, f"{name} with seeded weights gives unhealthy numbers: {complaints[0]}" if complaints else ""
+
+
+def _args(inputs: Inputs) -> list[torch.Tensor]:
+    return inputs.tensors[: inputs.call.leading]
+
+
+def _kwargs(inputs: Inputs) -> dict[str, object]:
+    given = inputs.call.leading
+    return dict(zip(inputs.call.names[given:], inputs.tensors[given:], strict=True)) | inputs.call.constants
 
 
 def _subnormal(proto: OnnxModel, folder: Path, name: str) -> str:

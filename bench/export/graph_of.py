@@ -62,7 +62,7 @@ def _of_file(network: Network) -> ModelGraph:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         out = Path(folder, "graph.onnx")
         request = {"path": str(path), "batch": network.batch, "resolution": network.resolution}
-        request |= {"shapes": network.shapes, "out": str(out)}
+        request |= {"shapes": network.shapes, "out": str(out), "input": network.input.path if network.input else ""}
         try:
             told = json.loads(ask(f"{__name__}:answer", request, TIMEOUT_S).rstrip().rpartition("\n")[2])
         except ChildFailed as error:
@@ -86,10 +86,9 @@ def answer(request: Unchecked) -> None:
     from bench.graph.reading import infer, read_graph
     from bench.graph.weights import parameters_of
 
-    given = tuple((n, tuple(dims)) for n, dims in request["shapes"])
     path = Path(request["path"])
     try:
-        opened = open_file(path, given, request["batch"], request["resolution"])
+        opened = open_file(path, request["shapes"], request["batch"], request["resolution"], request["input"])
         fetch_small(opened.model, opened.path.parent)
         lighten(opened.model)
         make_static(opened.model, opened.settled, opened.symbols)

@@ -28,7 +28,10 @@ _PARSING = threading.Lock()
 
 
 class Recipe(TypedDict):
-    """Everything that an artifact depends on; `model` is a `ModelRef`. The process that exports is told the `draft`."""
+    """Everything that an artifact depends on; `model` is a `ModelRef`. The process that exports is told the `draft`.
+
+    Where a person gave `data`, its hash; where it lies, `input`, is no part of the key.
+    """
 
     format: int
     model: Unchecked
@@ -40,6 +43,8 @@ class Recipe(TypedDict):
     opset: int
     source: str
     made_by: dict[str, str]
+    input: NotRequired[str]
+    data: NotRequired[str]
     draft: NotRequired[str]
 
 
@@ -68,7 +73,7 @@ def recipe(network: Network, seed: int) -> Recipe:
         made_by = versions("torch", "onnxscript", "onnx", "numpy", *(ref.kind,) * (ref.kind in ("timm", "torchvision")))
         source = source_hash(ref.kind, ref.source)
         path = ""
-    return {
+    made: Recipe = {
         "format": FORMAT,
         "model": asdict(ref),
         "path": path,
@@ -80,18 +85,24 @@ def recipe(network: Network, seed: int) -> Recipe:
         "source": source,
         "made_by": made_by,
     }
+    if network.input is not None:
+        made |= {"data": network.input.digest, "input": network.input.path}
+    return made
 
 
 def key_of(recipe: Recipe) -> str:
     """Return the artifact's key: a hash of its recipe."""
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
+    told = {name: value for name, value in recipe.items() if name != "input"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def source_hash(kind: str, source: str) -> str:
     """Hash the code that builds a model: its file, and the files beside it that it imports, transitively."""
     exporter = Path(__file__).parent
     folder = Path(str(files("bench.models")))
-    code = [exporter / "child.py", exporter.parent / "artifact" / "build.py", folder / "weights.py"]
+    built = exporter.parent / "artifact"
+    code = [exporter / "child.py", exporter / "own.py", exporter / "given.py", folder / "weights.py"]
+    code += [built / "build.py", built / "calling.py"]
     if kind == "zoo":
         code += reachable(folder / f"{source}.py")
     elif kind == "python":

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from bench.artifact import reference
-from bench.artifact.artifact import Artifact, MacOp, Stamp, TensorInfo
+from bench.artifact.artifact import Array, Artifact, MacOp, Stamp, TensorInfo
 from bench.artifact.digest import sha256_with_data
 from bench.base.errors import ArtifactError, OutOfMemory, clip, first_line
 from bench.base.limits import GIB, allow
 from bench.export import onnx_inputs
 from bench.export.activations import computes
+from bench.export.given import fitted
 from bench.export.key import Recipe
 from bench.export.remarks import remarks_on
 from bench.graph.complexity import Complexity, count
@@ -25,7 +26,7 @@ from bench.graph.memory import Lifetimes
 from bench.graph.onnx_read import check_sizes, fetch_small, lighten, read
 from bench.graph.reading import OnnxModel, infer, read_graph
 from bench.graph.weights import parameters_of, precision_of
-from bench.plan.shapes import Shapes
+from bench.plan.shapes import Shapes, sides
 
 # What reading a file may take besides its own bytes, a few times over: protobuf, onnx and the runtime hold copies.
 ROOM_BYTES, COPIES = 2 * GIB, 6
@@ -43,6 +44,7 @@ class Opened:
     settled: list[TensorInfo]
     batch: int
     resolution: int | None
+    data: list[Array] | None = None
 
     @property
     def symbols(self) -> dict[str, int]:
@@ -54,8 +56,10 @@ class Opened:
         return sha256_with_data(self.path, self.path.parent, self.locations)
 
 
-def open_file(path: Path, given: Shapes, batch: int, resolution: int | None) -> Opened:
+def open_file(path: Path, given: Shapes, batch: int, resolution: int | None, data: str = "") -> Opened:
     """Read an ONNX file under a limit on this process's memory, and settle the shapes of its inputs.
+
+    Where a person gave `data` (a path), it tells the shapes that nobody gave.
 
     Raises:
         ArtifactError: it is not a valid ONNX model from tensors of numbers to tensors, or its shapes are not static.
@@ -65,9 +69,12 @@ def open_file(path: Path, given: Shapes, batch: int, resolution: int | None) -> 
     model, locations, path = read(path, name)
     inputs = onnx_inputs.declared(model, name)
     onnx_inputs.check_outputs(model, name)
-    settled = onnx_inputs.settle(inputs, given, name, batch, resolution)
+    arrays = onnx_inputs.given_arrays(Path(data), inputs, given, batch, resolution, name) if data else {}
+    told = (*given, *((key, x.shape) for key, x in arrays.items() if key not in sides(given)))
+    settled = onnx_inputs.settle(inputs, told, name, batch, resolution)
     found = image_of(settled, batch, resolution, name)
-    return Opened(path, name, model, locations, inputs, settled, *found)
+    fitting = [fitted(arrays[i.name], i.name, i.dtype, i.shape) for i in settled] if data else None
+    return Opened(path, name, model, locations, inputs, settled, *found, fitting)
 
 
 def examine(recipe: Recipe, draft: Path) -> None:
@@ -90,8 +97,9 @@ SMALLER = "give a smaller --shape, or check the model"
 
 
 def _examine(recipe: Recipe, draft: Path) -> None:
-    given = tuple((n, tuple(dims)) for n, dims in recipe["shapes"])
-    opened = open_file(Path(recipe["path"]), given, recipe["batch"], recipe["resolution"])
+    opened = open_file(
+        Path(recipe["path"]), recipe["shapes"], recipe["batch"], recipe["resolution"], recipe.get("input", "")
+    )
     path, name, model, settled = opened.path, opened.name, opened.model, opened.settled
     folder = path.parent
     stored = path.stat().st_size + sum((folder / location).stat().st_size for location in opened.locations)
@@ -108,9 +116,10 @@ def _examine(recipe: Recipe, draft: Path) -> None:
     reading = read_graph(inferred)
     check_sizes(inferred, name)
     allow(ROOM_BYTES + COPIES * stored + 3 * Lifetimes(reading).peak().bytes)
-    carried = reference.find(path, own, settled, name)
+    # What PyTorch made of its inputs says nothing of other data.
+    carried = reference.find(path, own, settled, name) if opened.data is None else None
     if carried is None:
-        carried = _run(place, settled, recipe["seed"], name)
+        carried = _run(place, settled, recipe["seed"], name, opened.data)
         carried.params = parameters_of(reading)
     carried.save(draft / "reference.npz")
     Artifact(
@@ -212,17 +221,21 @@ def _count(model: OnnxModel, name: str) -> tuple[Complexity, OnnxModel]:
         raise ArtifactError(f"{name}: its shapes do not fit: {first_line(error)}", "export it again") from error
 
 
-def _run(path: Path, inputs: list[TensorInfo], seed: int, name: str) -> reference.Reference:
+def _run(
+    path: Path, inputs: list[TensorInfo], seed: int, name: str, data: list[Array] | None = None
+) -> reference.Reference:
     """Run the model in ONNX Runtime with every optimisation off: the reference of a model that has no other.
 
-    A model that fails on integers of 0 and 1, or gives no finite numbers (a mask of zeros), is run on ones instead.
+    It is run on the person's `data`, or on what is drawn. A model that fails on integers of 0 and 1, or gives no finite
+    numbers (a mask of zeros), is run on ones instead.
     """
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    drawn = "integer inputs are 0 and 1, or all 1; " if onnx_inputs.has_integers(inputs) else ""
+    integers = data is None and onnx_inputs.has_integers(inputs)
+    drawn = "integer inputs are 0 and 1, or all 1; --input gives it data of yours; " if integers else ""
     hint = f"{drawn}ONNX Runtime must be able to run it"
     try:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -232,7 +245,7 @@ def _run(path: Path, inputs: list[TensorInfo], seed: int, name: str) -> referenc
         ) from error
     names = [o.name for o in session.get_outputs()]
     for ones in (False, True) if drawn else (False,):
-        x = onnx_inputs.draw(inputs, seed, ones)
+        x = onnx_inputs.draw(inputs, seed, ones) if data is None else data
         failure: Exception | None = None
         try:
             y = [np.asarray(a) for a in session.run(names, {i.name: a for i, a in zip(inputs, x, strict=True)})]

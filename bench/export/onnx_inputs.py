@@ -5,14 +5,16 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 
 import numpy as np
 
 from bench.artifact.artifact import Array, TensorInfo
 from bench.base.errors import ArtifactError, UnknownName, clip
+from bench.export import given
 from bench.graph.onnx_read import LARGEST_BYTES, bits
 from bench.graph.reading import OnnxModel, OnnxValue
-from bench.plan.shapes import Shapes
+from bench.plan.shapes import Shapes, sides, types
 
 Dim = int | str | None  # an axis: its length, the name of a dynamic one, or a dynamic one without a name
 FLOATS = {"FLOAT": "float32", "FLOAT16": "float16", "DOUBLE": "float64"}
@@ -63,26 +65,34 @@ def check_outputs(model: OnnxModel, name: str) -> None:
             )
 
 
-def settle(inputs: list[Input], given: Shapes, name: str, batch: int, resolution: int | None) -> list[TensorInfo]:
-    """Give every input a static shape. `batch` and `resolution` only make the hint fit.
+def settle(inputs: list[Input], shaped: Shapes, name: str, batch: int, resolution: int | None) -> list[TensorInfo]:
+    """Give every input a static shape.
 
-    A dynamic axis that has the same name in several inputs needs to be given for one of them.
+    A dynamic axis that has the same name in several inputs needs to be given for one of them. Where the first axis
+    alone is open, it is the `batch`; beyond that `batch` and `resolution` only make the hint fit.
 
     Raises:
         ArtifactError: a dynamic axis is not given, or what is given does not fit.
         UnknownName: a given input is not there.
     """
-    shapes, known = dict(given), [i.name for i in inputs]
+    shapes, known = sides(shaped), [i.name for i in inputs]
     for asked in shapes:
         if asked not in known:
             raise UnknownName(f"input of {name}", asked, [clip(n) for n in known])
+    declares = {i.name: i.dtype for i in inputs}
+    for asked, dtype in types(shaped).items():
+        if dtype != declares[asked]:
+            raise ArtifactError(
+                f"{name}: the input {clip(asked)} is {declares[asked]}, not {dtype}", "leave the type out"
+            )
     symbols: dict[str, int] = {}
     for one in inputs:
         if one.name in shapes:
             _bind(one, shapes[one.name], symbols, name)
+    _batched(inputs, shapes, symbols, batch)
     settled, missing = [], []
     for one in inputs:
-        shape = shapes.get(one.name) or _static(one, symbols)
+        shape = shapes[one.name] if one.name in shapes else _static(one, symbols)
         if shape is None:
             missing.append(f"--shape {shlex.quote(clip(one.name) + '=' + _proposal(one, symbols, batch, resolution))}")
         else:
@@ -103,12 +113,63 @@ def settle(inputs: list[Input], given: Shapes, name: str, batch: int, resolution
     return settled
 
 
+def _batched(inputs: list[Input], shapes: dict[str, tuple[int, ...]], symbols: dict[str, int], batch: int) -> None:
+    """Let the batch be the first axis of inputs that are open nowhere else; not of vectors, which may be sequences."""
+    for one in inputs:
+        if one.name in shapes or not one.dynamic:
+            continue
+        first, *rest = one.dims or (0,)
+        if (
+            rest
+            and not isinstance(first, int)
+            and None not in [symbols.get(d) if isinstance(d, str) else d for d in rest]
+        ):
+            if isinstance(first, str):
+                symbols.setdefault(first, batch)
+            else:
+                shapes[one.name] = (batch, *(symbols[d] if isinstance(d, str) else d for d in rest if d is not None))
+
+
 def bound_symbols(inputs: list[Input], settled: list[TensorInfo]) -> dict[str, int]:
     """Return what length each named dynamic axis has got."""
     symbols: dict[str, int] = {}
     for one, info in zip(inputs, settled, strict=True):
         symbols |= {d: side for d, side in zip(one.dims, info.shape, strict=True) if isinstance(d, str)}
     return symbols
+
+
+def given_arrays(
+    path: Path, inputs: list[Input], shapes: Shapes, batch: int, resolution: int | None, name: str
+) -> dict[str, Array]:
+    """Read a person's data for the inputs: cut to the batch where an axis is open, to the declared one where it is not.
+
+    Raises:
+        ArtifactError: it cannot be read, or does not fit.
+        UnknownName: it holds an input that is not there.
+    """
+    told, names = sides(shapes), [i.name for i in inputs]
+    if given.is_pictures(path):
+        if len(inputs) != 1:
+            raise ArtifactError(f"{name} has {len(inputs)} inputs, and images are for one", "give a .npz file")
+        one = inputs[0]
+        free = [batch, 3, resolution or IMAGE_SIDE, resolution or IMAGE_SIDE]
+        if len(one.dims) == 4 and one.dims[3] in (1, 3) and one.dims[1] not in (1, 3):
+            free = [batch, resolution or IMAGE_SIDE, resolution or IMAGE_SIDE, 3]
+        sizes = [d if isinstance(d, int) else side for d, side in zip(one.dims, free, strict=False)]
+        return {one.name: given.images(path, told.get(one.name, sizes), one.dtype, name)}
+    found = given.arrays(path, names, names, name)
+    declared_first = next((i.dims[0] for i in inputs if len(i.dims) > 1), None)
+    asked = next((told[i.name][0] for i in inputs if len(told.get(i.name, ())) > 1), declared_first)
+    found = given.cut(found, asked if isinstance(asked, int) else batch)
+    return {
+        one.name: given.fitted(
+            found[one.name],
+            one.name,
+            one.dtype,
+            told.get(one.name, tuple(d if isinstance(d, int) else None for d in one.dims)),
+        )
+        for one in inputs
+    }
 
 
 def draw(inputs: list[TensorInfo], seed: int, ones: bool = False) -> list[Array]:

@@ -14,7 +14,13 @@ from bench.rows.frame import Rows
 from bench.rows.schema import MEASURED
 
 LEAST_CASES = 3
-PREDICTED = ("threads", "batch", "resolution", "shapes")  # what a prediction is for; all else is at its default
+PREDICTED = (
+    "threads",
+    "batch",
+    "resolution",
+    "shapes",
+    "input",
+)  # what a prediction is for; all else is at its default
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +68,9 @@ def settings_of(
     found: dict[str, dict[str, RankedNetwork]] = {}
     counted: dict[str, tuple[float | None, float | None]] = {}
     labels = _labels(records)
-    networks = {network_name(row["model"], row["resolution"], row["batch"], row["shapes"]) for row in records}
+    networks = {_name(row) for row in records}
     for row, key in zip(records, keys, strict=True):
-        name = network_name(row["model"], row["resolution"], row["batch"], row["shapes"])
+        name = _name(row)
         if name not in counted:
             told(f"counting {name}, {len(counted) + 1} of {len(networks)}")
             counted[name] = _counts(row)
@@ -96,11 +102,15 @@ def _labels(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         sides.setdefault(str(row["model"]), set()).add((str(row["resolution"]), str(row["shapes"])))
     told = {}
     for row in records:
-        name = network_name(row["model"], row["resolution"], row["batch"], row["shapes"])
+        name = _name(row)
         parts = [f"{row['resolution']} px"] if row["resolution"] else []
         parts += [str(row["shapes"])] if row["shapes"] else []
         told[name] = " ".join(parts) if len(sides[str(row["model"])]) > 1 else ""
     return told
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return network_name(*(row[part] for part in ("model", "resolution", "batch", "shapes", "input")))
 
 
 def _counts(row: Mapping[str, Any]) -> tuple[float | None, float | None]:

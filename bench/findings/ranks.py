@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from bench.base.errors import BenchError, OutputError
 from bench.findings.predictions import Key
 from bench.findings.ranked import LEAST_CASES, RankedNetwork, settings_of
+from bench.findings.turned import Sustained, turned
 from bench.rows.frame import Rows
 from bench.stats.ranks import Correlation, correlations, resampled
 
@@ -71,6 +72,7 @@ class Analysis:
     extremes: tuple[Inversion, ...]
     reorderings: tuple[Reordering, ...]
     notes: tuple[str, ...] = field(default=())
+    sustained: tuple[Sustained, ...] = ()
 
 
 def analyse(
@@ -105,7 +107,14 @@ def analyse(
     inversions.sort(key=lambda i: -i.ratio)
     reorderings = [*_between(settings), *_published(settings)]
     return Analysis(
-        settings, tuple(proxies), tuple(inversions), near, tuple(extremes), tuple(reorderings), tuple(notes)
+        settings,
+        tuple(proxies),
+        tuple(inversions),
+        near,
+        tuple(extremes),
+        tuple(reorderings),
+        tuple(notes),
+        tuple(turned(rows)),
     )
 
 

@@ -122,6 +122,10 @@ def read(path: Path) -> Evidence:
     Raises:
         OutputError: it is not there, or holds something else.
     """
+    if path.suffix == ".csv":
+        beside = path.with_suffix(".jsonl")
+        hint = f"give {beside}" if beside.exists() else "`bench findings run` writes NAME.jsonl beside NAME.csv"
+        raise OutputError(f"{path} is the table of a run, and no evidence", hint)
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

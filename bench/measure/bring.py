@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bench import backends
 from bench.artifact.artifact import Artifact
 from bench.backends import prepare
+from bench.export import lay_weights
 from bench.plan.case import Case
 from bench.transport.base import Transport
 
@@ -16,7 +17,10 @@ def bring(transport: Transport, case: Case, artifact: Artifact, on_convert: Call
 
     Raises:
         Unsupported: the backend's converter cannot convert it.
+        ArtifactError: the module that the backend takes cannot be built any more.
         LinkLost: the device is out of reach.
     """
     form = backends.get(case.backend.name).capabilities.form
+    if form == "module":
+        lay_weights(artifact)
     return transport.upload(prepare.ensure(artifact, case.backend, on_convert), form)

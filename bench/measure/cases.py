@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bench import backends
-from bench.base.errors import BenchError, SpecError, clip
+from bench.base.errors import ArtifactError, BenchError, SpecError, clip
+from bench.plan import given as data
 from bench.plan import shapes, zoo
 from bench.plan import target as targets
 from bench.plan.case import BackendRef, Case, Network, Settings
@@ -31,15 +32,21 @@ def case(text: str, backend: str = "onnxruntime", there: Target | None = None, *
     return Case(network, backend_of(told.backend, there), Settings(**told.of(network=False)), there.name)
 
 
-def case_of_row(row: Row, there: Target) -> Case:
-    """Return the case that a row is of, on another target.
+def case_of_row(row: Row, there: Target, input: data.Given | None = None) -> Case:
+    """Return the case that a row is of, on another target; `input` is the data that it was measured on, if any.
 
     A row tells the batch and resolution that ran, whether or not they were asked for; its `case_id` tells which.
 
     Raises:
         UnknownName, SpecError, ParameterError, ArtifactError, MissingExtra: its network, or its backend, is not here.
     """
+    if (row.input or "") != str(input or ""):
+        was = f"data whose hash is {clip(row.input)}" if row.input else "seeded noise"
+        raise ArtifactError(
+            f"it was measured on {was}", "give that data with --input" if row.input else "leave --input out"
+        )
     given: Given = {option.name: getattr(row, option.name) for option in options().values()}
+    given["input"] = input
     given["shapes"] = shapes.parse(row.shapes.split()) if row.shapes else None
     given = {name: value for name, value in given.items() if value is not None}
     model, backend = zoo.resolve(row.model), backend_of(row.backend, there)
@@ -64,7 +71,7 @@ def network_of(text: str, **defaults: object) -> Network:
     if told.backend or told.of(network=False):
         raise SpecError(
             f"{clip(text)!r} says how the network is run, and nothing is run here",
-            "write MODEL[@batch=N][@resolution=N][@shape=NAME=1x3x224x224]",
+            "write MODEL[@batch=N][@resolution=N][@shape=NAME=1x3x224x224][@input=DATA]",
         )
     given: Given = defaults | told.given
     return Network(zoo.resolve(told.model), **given)

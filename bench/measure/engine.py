@@ -130,15 +130,18 @@ class Group:
         for i in order:
             self.ask(i, "reload", "loading", dict[str, int])
 
-    def blocks(self, order: Sequence[int], n: int | None = None, **mark: Unpack[Mark]) -> list[tuple[int, Block]]:
+    def blocks(
+        self, order: Sequence[int], n: int | None = None, heat: bool = False, **mark: Unpack[Mark]
+    ) -> list[tuple[int, Block]]:
         """Give cases their turns; return each block with its case's number.
 
-        A block has `n` inferences, or as many as warming found. Sessions keep theirs, marked.
+        A block has `n` inferences, or as many as warming found, and tells clock and temperature where `heat` is asked.
+        Sessions keep theirs, marked.
         """
         found = []
         for i in order:
             size = n or self.sessions[i].record.warmed.get("n")
-            block = self.ask(i, "block", "measuring", Block, n=size)
+            block = self.ask(i, "block", "measuring", Block, n=size, **({"heat": True} if heat else {}))
             if block is not None:
                 block = {**block, **mark}
                 self.sessions[i].record.blocks.append(block)

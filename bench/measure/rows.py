@@ -17,7 +17,7 @@ from bench.graph.floor import groups_of
 from bench.machine import roofs as store
 from bench.machine.environment import Environment
 from bench.machine.roof import LIMIT, Roofline
-from bench.measure import device
+from bench.measure import device, sustain
 from bench.measure.limits import limit_columns
 from bench.measure.readback import asked_precision, fault_of, remarks_of
 from bench.measure.state import CaseState
@@ -35,7 +35,7 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
         return state.error.status, _told(state.error)
     assert state.artifact is not None
     assert state.inspected is not None
-    parity = max(launch.loaded["parity_rel_l2"] for launch in state.launches)
+    parity = max(launch.loaded["parity_rel_l2"] for launch in (*state.launches, *state.sustained))
     fault = fault_of(state.case, state.artifact, parity, state.inspected)
     if fault is not None:
         return fault
@@ -95,6 +95,7 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
     if state.inspected is not None:
         values |= _of_inspection(state.inspected, partial=state.artifact is None or bool(state.artifact.uncounted))
     values |= _of_samples(state)
+    values |= sustain.columns(state)
     values["remark"] = clip("; ".join(_remarks(state)), 500)
     values |= under_roof
     if values.get("latency_ms") and values.get("macs"):
@@ -168,6 +169,7 @@ def _remarks(state: CaseState) -> list[str]:
     loaded = [launch.loaded for launch in state.launches]
     told += sorted({f"not pinned to cores: {row['unpinned']}" for row in loaded if row.get("unpinned")})
     hidden = sorted({name for row in loaded for name in row.get("hidden", ())})
+    told += sustain.remarks(state)
     return [*told, f"set in the worker's environment: {', '.join(hidden)}"] if hidden else told
 
 

@@ -6,6 +6,8 @@ How a replicate goes, and what becomes of it when the link to the device is lost
 from __future__ import annotations
 
 import heapq
+import itertools
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +26,7 @@ from bench.measure.ratios import Ratio, ratios
 from bench.measure.rounds import groups, shuffled
 from bench.measure.rows import build_row
 from bench.measure.state import CaseState
+from bench.measure.sustain import EARLY_S
 from bench.plan.case import Case, Network, Plan
 from bench.rows.schema import Row
 from bench.transport.base import Transport
@@ -90,14 +93,16 @@ class Runner:
     def _group(self, group: range) -> Iterator[Row | float]:
         """Measure the cases of a group side by side: yield their rows, and when the next launches are due."""
         protocol = self.plan.protocol
-        states = [CaseState(self.plan.cases[i], first=protocol.launches) for i in group]
+        states = [CaseState(self.plan.cases[i], first=protocol.launches, asked_s=protocol.sustain_s) for i in group]
         waiting = list(range(len(states)))
         for state in states:
             self._prepare(state)
         ended: list[tuple[CaseState, Row]] = []
+        stopped: KeyboardInterrupt | None = None
         replicate, begin = 0, self.now()
         while waiting:
-            live = [i for i in waiting if states[i].wants_more(protocol, self.now() - begin)]
+            elapsed_s = math.inf if stopped is not None else self.now() - begin
+            live = [i for i in waiting if states[i].wants_more(protocol, elapsed_s)]
             for i in sorted(set(waiting) - set(live)):
                 ended.append((states[i], build_row(states[i], protocol, self.environment, self.run_id)))
                 yield ended[-1][1]
@@ -109,9 +114,18 @@ class Runner:
                     yield min(due, begin + protocol.over_s)
                 order = [states[i] for i in shuffled(live, protocol.seed, group.start, replicate)]
                 told = partial(self.observer.step, order[0].case, replicate, "connecting anew for")
-                steady(self.transport, order, partial(self._replicate, replicate=replicate), _lost, told)
+                attempt = partial(self._replicate, replicate=replicate, begin=begin)
+                try:
+                    steady(self.transport, order, attempt, _lost, told)
+                except KeyboardInterrupt as error:
+                    if not protocol.sustain_s or not all(states[i].launches for i in live):
+                        raise
+                    stopped = error  # what half an hour brought is made rows of first
                 replicate += 1
-                self._wait([states[i] for i in live])
+                if not protocol.sustain_s:
+                    self._wait([states[i] for i in live])
+        if stopped is not None:
+            raise stopped
         self.observer.compared(ratios(ended))
 
     def _prepare(self, state: CaseState) -> None:
@@ -134,9 +148,10 @@ class Runner:
                 self._remarked.add((str(case.network), remark))
                 self.observer.remark(case, remark)
 
-    def _replicate(self, states: Sequence[CaseState], replicate: int) -> None:
-        """Give every case one launch, from which the cases take turns in rounds."""
+    def _replicate(self, states: Sequence[CaseState], replicate: int, begin: float) -> None:
+        """Give every case one launch, from which the cases take turns in rounds; the group began at `begin`."""
         protocol = self.plan.protocol
+        late = bool(protocol.sustain_s) and replicate > 0 and self.now() - begin >= EARLY_S
         self._upload(states)
         live = [state for state in states if state.error is None]
         jobs = [(state.case, state.artifact) for state in live if state.artifact is not None]
@@ -147,8 +162,12 @@ class Runner:
         with Group(jobs, protocol.timeout_s, self.transport, self.cores, told=step) as group:
             try:
                 group.begin(range(len(jobs)), protocol.warming)
-                for turn in range(protocol.rounds):
-                    group.blocks(shuffled(group.alive, protocol.seed, replicate, turn, 1), round=turn)
+                for turn in self._turns(begin):
+                    order = shuffled(group.alive, protocol.seed, replicate, turn, 1)
+                    if protocol.sustain_s:
+                        group.blocks(order, heat=True, round=turn, at_s=self.now() - begin)
+                    else:
+                        group.blocks(order, round=turn)
                 for i in group.alive:
                     if live[i].inspected is None:
                         group.inspect(i)
@@ -160,7 +179,16 @@ class Runner:
                 raise
             self._tell(group, replicate)
             for state, session in zip(live, group.sessions, strict=True):
-                state.take(session.record, session.inspected, session.error, session.spent_s, self.environment)
+                state.take(session.record, session.inspected, session.error, session.spent_s, self.environment, late)
+
+    def _turns(self, begin: float) -> Iterator[int]:
+        """Yield the numbers of a launch's rounds; where cases are kept going, as many as its time has."""
+        protocol = self.plan.protocol
+        end = min(self.now() + protocol.turn_s, begin + protocol.sustain_s) if protocol.sustain_s else -math.inf
+        for turn in itertools.count():
+            if turn >= protocol.rounds and self.now() >= end:
+                return
+            yield turn
 
     def _upload(self, states: Sequence[CaseState]) -> None:
         """Bring the artifacts to the device, which is no part of a case's budget."""

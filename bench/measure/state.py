@@ -46,6 +46,8 @@ class CaseState:
     started_at: str = ""
     artifact: Artifact | None = None
     launches: list[LaunchRecord] = field(default_factory=list)
+    sustained: list[LaunchRecord] = field(default_factory=list)  # after the first minute, of a case that is kept going
+    asked_s: float = 0.0  # for how long
     inspected: Inspected | None = None
     error: BenchError | None = None
     spent_s: float = 0.0
@@ -120,6 +122,8 @@ class CaseState:
         """
         if self.error is not None:
             return False
+        if protocol.sustain_s:
+            return elapsed_s < protocol.sustain_s
         rule, made = protocol.stopping, len(self.launches)
         spent = self.spent_s >= protocol.budget_s
         if any(launch.loaded.get("emulated") for launch in self.launches):  # no number of them makes it a latency
@@ -137,8 +141,12 @@ class CaseState:
         error: BenchError | None,
         spent_s: float,
         environment: Environment,
+        late: bool = False,
     ) -> None:
         """Take in a launch, whole or as far as it came, and remember the machine's speed beside it for later runs.
+
+        One that is `late`, after the first minute of a case that is kept going, is of a machine that may be hot: it
+        says nothing of the usual speed, and enters the curve alone.
 
         The baseline speed comes from earlier runs, once, so that all launches meet the same measure; what is scripted
         is no machine.
@@ -146,6 +154,9 @@ class CaseState:
         self.error, self.spent_s = error, self.spent_s + spent_s
         self.inspected = self.inspected or inspected
         if not record.loaded:
+            return
+        if late:
+            self.sustained.append(record)
             return
         kind, workload = self._kind, record.loaded["canary"]
         # All cores at work run at another clock than one: what is known of the one says nothing of the other.

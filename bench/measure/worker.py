@@ -5,7 +5,7 @@
     {"do": "choose", "threads": 1, "allowed": [0, 1]}
     {"do": "load", "artifact": ..., "backend": ..., "options": ..., "settings": ..., "cores": ...}
     {"do": "warm", "ms": 100, "least": 5, "block_ms": 50, "block_least": 5}
-    {"do": "block", "n": 12}
+    {"do": "block", "n": 12, "heat": false}
     {"do": "reload"}
     {"do": "inspect"}
     {"do": "profile", "rounds": 4, "n": 10, "twin_first": false}
@@ -41,6 +41,7 @@ from bench.base.errors import BenchError, Unsupported
 from bench.base.process import hidden_settings, look_after_the_machine, peak_rss_bytes
 from bench.machine import counters
 from bench.machine.cores import pin, quietest
+from bench.machine.heat import read as read_heat
 from bench.machine.environment import emulated, usable_cores
 from bench.machine.threads import count_computing
 from bench.machine.workload import ReferenceWorkload, Workload
@@ -173,8 +174,11 @@ class Worker:
         n = max(block_least, round(block_ms * 1e6 / max(tail[len(tail) // 2], self.pace_ns, 1)))
         return {"n": min(n, 100_000), "warmup_ns": latencies[:1000]}
 
-    def block(self, n: int) -> Block:
-        """Time one block of `n` inferences, or as many in each stream, after a lead-in that is not timed."""
+    def block(self, n: int, heat: bool = False) -> Block:
+        """Time one block of `n` inferences, or as many in each stream, after a lead-in that is not timed.
+
+        With `heat` clock and temperature are read after it.
+        """
         if not self.pace_ns and self.streams is None:
             lead_in(self.session.infer)
         device = self.session.device
@@ -203,6 +207,9 @@ class Worker:
         }
         if device is not None:
             answer["device"] = readings
+        if heat:
+            told = self.session.clocks.heat
+            answer["heat"] = read_heat(self.cores) if told is None else told()
         if host is not None:
             answer["host_ns"] = host
         if late is not None:

@@ -17,9 +17,11 @@ import msgspec
 
 from bench.base.errors import ParameterError, UsageError, clip
 from bench.plan import shapes as shape_texts
+from bench.plan.given import Given
+from bench.plan.given import read as read_given
 from bench.plan.pace import read as read_pace
 from bench.plan.parameter import Value, show
-from bench.plan.protocol import LATENCY, MODES, THROUGHPUT, Protocol
+from bench.plan.protocol import LATENCY, MODES, MOST_LIVE, THROUGHPUT, Protocol
 from bench.plan.shapes import Shapes
 from bench.plan.zoo import ModelRef, spellings
 
@@ -57,10 +59,11 @@ class Network:
     """What is computed, whatever runs it: all that an exported artifact, a count or a kernel list depends on.
 
     `resolution` is the side of the square input in pixels; None is replaced by the model's own (its card's; an ONNX
-    file has none). `shapes` are those of an ONNX file's inputs, by name, where the person gave them.
+    file has none). `shapes` are those of the inputs of a file (ONNX or Python) or of a library's network, by name,
+    where the person gave them. `input` is data that the person gave; None for seeded noise.
 
     Raises:
-        ParameterError: a number is out of bounds, or `shapes` are given to what is no ONNX file.
+        ParameterError: a number is out of bounds, or `shapes` are given to a network of the zoo.
     """
 
     model: ModelRef
@@ -69,24 +72,27 @@ class Network:
     shapes: Shapes = _option(  # noqa: RUF009 (it is a field)
         (), key="shape", read=lambda text: shape_texts.parse([text]), show=shape_texts.show
     )
+    input: Given | None = _option(None, read=read_given, show=lambda data: f"input={data}")  # noqa: RUF009
 
     def __post_init__(self) -> None:
         _check(self)
-        if self.shapes and self.model.kind != "onnx":
+        if self.shapes and self.model.kind == "zoo":
             raise ParameterError(
-                f"--shape is for ONNX files, and {clip(self.model.canonical)} is none",
+                f"--shape is for ONNX files and networks of your own, and {clip(self.model.canonical)} is of the zoo",
                 "--batch and --resolution shape it",
             )
         if self.resolution is None:
             object.__setattr__(self, "resolution", self.model.resolution)
 
     def __str__(self) -> str:
-        return network_name(self.model.canonical, self.resolution, self.batch, shape_texts.show(self.shapes))
+        shapes = shape_texts.show(self.shapes)
+        return network_name(self.model.canonical, self.resolution, self.batch, shapes, str(self.input or ""))
 
 
-def network_name(model: str, resolution: object, batch: object, shapes: str = "") -> str:
+def network_name(model: str, resolution: object, batch: object, shapes: str = "", input: str = "") -> str:
     """Name a network: equal texts are equal networks, in evidence, tables of kernels, predictions and rows."""
-    return f"{model} resolution={resolution} batch={batch}{f' {shapes}' if shapes else ''}"
+    rest = (shapes, input and f"input={input}")
+    return " ".join([f"{model} resolution={resolution} batch={batch}", *filter(None, rest)])
 
 
 def same_name(text: str) -> str:
@@ -202,12 +208,15 @@ class Case:
         """What makes this case this case."""
         chosen = self._options()
         kept = {name: value for name, (value, default, _) in chosen.items() if name in FIRST or value != default}
+        if "input" in kept:
+            kept["input"] = str(kept["input"])
         return {"model": self.model.canonical, "backend": self.backend.canonical, "target": self.target} | kept
 
     def columns(self) -> dict[str, object]:
         """Return what a row says of the case, by column: a field that is added here needs a column, and no more."""
         told = {name: value for name, (value, _, _) in self._options().items()}
         told["shapes"] = shape_texts.show(self.network.shapes) or None
+        told["input"] = str(self.network.input or "") or None
         return {"model": self.model.canonical, "backend": self.backend.canonical, "target": self.target} | told
 
     def _options(self) -> dict[str, tuple[object, object, Callable[[object], str] | None]]:
@@ -235,7 +244,7 @@ class Plan:
     """The cases of one run, without repetition, in the order of the command line, and how to measure them.
 
     Raises:
-        UsageError: a limit of latency is given, and a case has none.
+        UsageError: a limit is given, or cases are to be kept going, and one has no latency; or these are too many.
     """
 
     cases: tuple[Case, ...]
@@ -246,6 +255,12 @@ class Plan:
             raise UsageError(
                 f"the limit {self.protocol.limits[0]} is of a latency, and mode=throughput has none",
                 "leave --max and --max-latency out, or measure in mode=latency",
+            )
+        if self.protocol.sustain_s and any(case.settings.mode == THROUGHPUT for case in self.cases):
+            raise UsageError("--sustain is of a latency, and mode=throughput has none", "measure in mode=latency")
+        if self.protocol.sustain_s and len(self.cases) > MOST_LIVE:
+            raise UsageError(
+                f"--sustain keeps {MOST_LIVE} cases going at most, and these are {len(self.cases)}", "name fewer"
             )
 
 
@@ -261,10 +276,11 @@ def cross(
     paces: Sequence[float | None] = (None,),
     mode: str = LATENCY,
     streams: Sequence[int | None] = (None,),
+    input: Given | None = None,
 ) -> Plan:
     """Make the plan that is the cross product of its arguments; equal cases are measured once.
 
-    `shapes` go to every model; each must be an ONNX file.
+    `shapes` and `input` go to every model, none of which may be of the zoo if there are shapes.
     """
     cases: dict[str, Case] = {}
     different: dict[str, ModelRef] = {}
@@ -272,6 +288,6 @@ def cross(
         different.setdefault(spellings(model)[0].canonical, model)
     axes = itertools.product(different.values(), backends, batches, resolutions, threads, paces, streams)
     for model, backend, batch, side, thread, pace, many in axes:
-        case = Case(Network(model, batch, side, shapes), backend, Settings(thread, pace, mode, many), target)
+        case = Case(Network(model, batch, side, shapes, input), backend, Settings(thread, pace, mode, many), target)
         cases.setdefault(case.id, case)
     return Plan(tuple(cases.values()), protocol or Protocol())

@@ -123,7 +123,8 @@ def _option(part: str) -> Option | None:
     key, equals, value = part.partition("=")
     option = options().get(key)
     # job@threads=2/net.onnx is a path, however odd.
-    return option if option is not None and equals and ("/" not in value or option.name == "shapes") else None
+    anything = option is not None and option.name in ("shapes", "input")  # names of inputs, and paths
+    return option if option is not None and equals and ("/" not in value or anything) else None
 
 
 def _is_backend(part: str, backends: Collection[str] | None) -> bool:

@@ -10,6 +10,8 @@ from bench.plan.limit import Limit
 
 LATENCY, THROUGHPUT = MODES = ("latency", "throughput")
 MOST_LOOKS = 20  # at the pairs of a comparison; more would change nothing but the time that their boundary takes
+LEAST_SUSTAIN_S = 180.0  # a minute, and twice as much for what comes after it
+MOST_LIVE = 32  # cases that are kept going together
 MOST_S = 1e7  # seconds of a budget or a wait: what every clock and every pipe's poll can count
 MOST_SEED = 2**63 - 1
 
@@ -63,6 +65,8 @@ class Protocol:
     blocks of `block_ms` or `block_min_inferences`, whichever is longer. At most `live` cases share a replicate.
     With `over_s` the launches are spread over so many seconds, at least `spread` of them. A row whose interval for
     another run is wider than `widest` on either side is noisy.
+    With `sustain_s` the cases are kept going for so long, launch after launch of `turn_s` seconds each, whatever their
+    budget; then all take turns together, so that the heat is one for all of them.
     `limits` are what each case is held against; they change nothing of how it is measured.
     """
 
@@ -72,6 +76,8 @@ class Protocol:
     widest: float = 0.10
     over_s: float = 0.0
     spread: int = 8
+    sustain_s: float = 0.0
+    turn_s: float = 12.0
     rounds: int = 4
     block_ms: float = 50.0
     block_min_inferences: int = 5

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.base.errors import UsageError, clip
 from bench.plan import toml_files
+from bench.plan.protocol import LATENCY, MODES
 
 EXAMPLE = 'e.g. models = ["shufflenetv2"]; bench/suites/quick.toml is an example'
 
@@ -29,6 +30,8 @@ class Suite:
     threads: tuple[int, ...] = (1,)
     batch: tuple[int, ...] = (1,)
     resolution: tuple[int, ...] = ()
+    mode: str = LATENCY
+    streams: tuple[int, ...] = ()
     launches: int | None = None
     budget: float | None = None
     reference: str = ""
@@ -36,7 +39,7 @@ class Suite:
 
 
 TEXTS = ("title", "reference")
-LISTS = {"models": str, "backends": str, "threads": int, "batch": int, "resolution": int}
+LISTS = {"models": str, "backends": str, "threads": int, "batch": int, "resolution": int, "streams": int}
 
 
 @cache
@@ -64,6 +67,8 @@ def read(where: str, text: str) -> Suite:
             raise UsageError(f"{clip(where)}: {key} must be a number above zero", EXAMPLE)
         elif key in TEXTS and not (isinstance(value, str) and value):
             raise UsageError(f"{clip(where)}: {key} must be a text", EXAMPLE)
+        elif key == "mode" and value not in MODES:
+            raise UsageError(f"{clip(where)}: mode must be {' or '.join(MODES)}", EXAMPLE)
         elif key == "installed_only" and not isinstance(value, bool):
             raise UsageError(f"{clip(where)}: {key} must be true or false", EXAMPLE)
     if not isinstance(data.get("launches", 1), int):

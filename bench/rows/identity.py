@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 RUN_ID = "run_id"
 POOLED = "pooled"  # the target of rows whose target is not to count
 # Of a case, what makes the network; its batch is a choice that settings differ in.
-NETWORK = ("model", "resolution", "shapes")
+NETWORK = ("model", "resolution", "shapes", "input")
 ASKED, RAN = "precision", "precision_effective"
 
 Key = tuple[str, ...]
@@ -152,6 +152,7 @@ def label(one: Mapping[str, str]) -> str:
     extras = [f"{name}={one[name]}" for name in ("threads", "batch") if one.get(name, "") not in ("", "1")]
     extras += [f"pace={one['pace_ms']}ms"] if one.get("pace_ms") else []
     extras += [one["shapes"]] if one.get("shapes") else []
+    extras += [f"input={one['input']}"] if one.get("input") else []
     extras += [f"mode={one['mode']}"] if one.get("mode", "") not in ("", LATENCY) else []
     extras += [f"streams={one['streams']}"] if one.get("streams") else []
     return " ".join([one["model"], *(["on", one["backend"]] if one.get("backend") else []), *extras])

@@ -14,7 +14,7 @@ from bench.stats.jobs import Difference, JobSide, difference, within_variance
 
 AGREES, DIFFERS, OPEN, CANNOT = "agrees", "differs", "no verdict", "cannot be run here"
 # What must be the same, or two latencies are of two things.
-SAME = ("macs", "precision_effective", "threads_effective")
+SAME = ("batch", "resolution", "macs", "precision_effective", "threads_effective")
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,8 @@ class Row:
     threads_effective: int | None = column(ENVIRONMENT, "", "threads that computed, read back from the runtime")
     batch: int | None = column(CASE, "images", "batch size")
     resolution: int | None = column(CASE, "pixels", "side of the square input; empty if the input is no square image")
-    shapes: str | None = column(CASE, "", "shapes of inputs that --shape gave to an ONNX file, as NAME=1x3x224x224")
+    shapes: str | None = column(CASE, "", "shapes of inputs that --shape gave, as NAME=1x3x224x224 or NAME=1x16:int64")
+    input: str | None = column(CASE, "", "hash of the data that --input gave; empty: seeded noise")
     pace_ms: float | None = column(
         CASE, "ms", "one inference started every so often; empty: as soon as the last has ended"
     )
@@ -113,6 +114,22 @@ class Row:
     p90_ms: float | None = column(RESULT, "ms", "90th percentile; empty below 64 samples")
     p99_ms: float | None = column(RESULT, "ms", "99th percentile; empty below 662 samples")
     min_ms: float | None = column(RESULT, "ms", "fastest sample")
+    sustain_s: float | None = column(RESULT, "s", "for how long --sustain kept the cases going, without a pause")
+    early_ms: float | None = column(
+        RESULT, "ms", "latency in the first minute of --sustain, at the speed that the machine had"
+    )
+    early_lo_ms: float | None = column(RESULT, "ms", "lower end of its 95% interval over launches")
+    early_hi_ms: float | None = column(RESULT, "ms", "upper end of its 95% interval over launches")
+    settled_ms: float | None = column(
+        RESULT, "ms", "latency in the state in which --sustain settled; empty if it still moved at the end"
+    )
+    settled_lo_ms: float | None = column(RESULT, "ms", "lower end of its 95% interval over launches")
+    settled_hi_ms: float | None = column(RESULT, "ms", "upper end of its 95% interval over launches")
+    settled_after_s: float | None = column(RESULT, "s", "since when it had settled")
+    early_mhz: float | None = column(RESULT, "MHz", "clock of the cores, or of the device, in the first minute")
+    settled_mhz: float | None = column(RESULT, "MHz", "the same in the settled state")
+    early_celsius: float | None = column(RESULT, "°C", "temperature of the CPU, or of the device, in the first minute")
+    settled_celsius: float | None = column(RESULT, "°C", "the same in the settled state")
     throughput: float | None = column(
         RESULT, "samples/s", "estimate in mode throughput, at the baseline speed; such a row has no latency"
     )

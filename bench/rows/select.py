@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.rows import identity
+from bench.rows.curve import COLUMNS
 from bench.rows.fields import Field, find, to_load
 from bench.rows.frame import Rows, load
 from bench.rows.where import Filter, matching
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # What is shown of a row, besides what every reader of rows loads.
-SHOWN = ("error", "gmacs_per_s", "attainable_share", "cores")
+SHOWN = ("error", "gmacs_per_s", "attainable_share", "cores", *COLUMNS[0], *COLUMNS[1])
 
 
 @dataclass(frozen=True)

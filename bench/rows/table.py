@@ -84,6 +84,14 @@ def parse(data: bytes, checked: Collection[str] | None = None) -> Table | None:
     return None
 
 
+def header(data: bytes) -> tuple[str, ...]:
+    """Return the names in the first line of a table, whatever it is a table of; nothing where they do not read."""
+    lines = list(io.StringIO(_text(data), newline=""))
+    start = next((i for i, line in enumerate(lines) if line.strip() and not re.match(r"sep=.\s*$", line)), len(lines))
+    found = [_record(lines, start, separator)[0] or [] for separator in SEPARATORS]
+    return tuple(name.strip() for name in max(found, key=len))
+
+
 def _text(data: bytes) -> str:
     """Decode; what is no UTF-8 becomes surrogates, by which its row is known."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

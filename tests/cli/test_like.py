@@ -71,7 +71,7 @@ def test_what_cannot_be_run_here_says_why(bench: Bench, measured: Path, tmp_path
     rows = [
         replace(first, backend="tensorrt"),
         replace(first, model="/nowhere/net.onnx"),
-        replace(first, threads=512),
+        replace(first, threads=512, case_id=""),
         replace(first, batch=2, status="noisy"),
     ]
     result = bench("run", "--like", write(tmp_path / "odd.csv", rows), *FAST, "--format", "json")

@@ -192,7 +192,9 @@ def test_no_cuda_is_one_line(bench: Bench) -> None:
 def test_a_bad_onnx_file_costs_its_case(bench: Bench, tmp_path: Path, content: object, says: str) -> None:
     path = tmp_path / "bad.onnx"
     if content is None:
-        onnx.save(tiny_model(batch="N"), path)
+        model = tiny_model(batch="N")
+        model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"
+        onnx.save(model, path)
     else:
         path.write_bytes(content)
     onnx.save(tiny_model(), tmp_path / "good.onnx")

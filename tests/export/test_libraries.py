@@ -50,7 +50,7 @@ def test_a_network_of_a_library(spec: str) -> None:
     assert relative_l2(session.outputs(), reference) < 1e-4
     assert reference[0].std() > 1e-2  # else anything would be equal
     source = json.loads(artifact.source)
-    module, _ = build_module(artifact.kind, source["source"], source["params"])
+    module = build_module(artifact.kind, source["source"], source["params"]).module
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         module(torch.from_numpy(inputs[0]))
     uncounted = COUNTED_OTHERWISE.get(spec, 0)

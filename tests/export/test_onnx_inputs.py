@@ -116,8 +116,6 @@ def test_a_model_that_takes_no_zero_is_run_on_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "settings", "says"),
     [
-        ((), {}, "--shape x=1x3x16x16"),
-        ((), {"batch": 4, "resolution": 16}, "--shape x=4x3x16x16"),
         (("y=1x3x16x16",), {}, "no input of net.onnx named 'y'"),
         (("xx=1x3x16x16",), {}, "did you mean x?"),
         (("x=1x3x16",), {}, "does not fit Nx3x16x16"),
@@ -170,7 +168,8 @@ def test_shapes_tell_cases_apart(tiny: Path) -> None:
 def test_a_dynamic_file_is_measured(tmp_path: Path, bench: Bench) -> None:
     onnx.save(tiny_model(batch="N"), tmp_path / "net.onnx")
     arguments = ("--model", "net.onnx", "--launches", 1, "--budget", 1, "--output", "r.csv")
-    assert "--shape x=1x3x16x16" in one_line_or_row(tmp_path, bench, arguments)
+    wrong = (*arguments, "--shape", "x=1x4x16x16")
+    assert "does not fit Nx3x16x16" in one_line_or_row(tmp_path, bench, wrong)
     bench("run", *arguments, "--shape", "x=2x3x16x16")
     row = last_row(tmp_path / "r.csv")
     assert (row["shapes"], row["macs"], row["batch"]) == ("x=2x3x16x16", str(2 * TINY_MACS), "2")
@@ -228,3 +227,37 @@ def test_the_digest_of_a_big_file_is_kept(tmp_path: Path, monkeypatch: pytest.Mo
     file.write_bytes(b"two")
     os.utime(file, (1, 1))  # the size and this time are the same
     assert digest.sha256_of(file) not in (young, "f" * 64)
+
+
+def test_data_feeds_a_file(tmp_path: Path) -> None:
+    from bench.plan import given
+
+    path = encoder(tmp_path / "encoder.onnx", vocabulary=30)
+    ids = np.random.default_rng(0).integers(0, 30, (4, 7))
+    mask = np.ones((4, 7), bool)
+    np.savez(tmp_path / "a.npz", ids=ids, mask=mask, scale=np.float32(2))
+    network = Network(zoo.resolve(str(path)), batch=2, input=given.read(str(tmp_path / "a.npz")))
+    artifact = export.ensure(network)
+    assert [i.shape for i in artifact.inputs] == [(2, 7), (2, 7), ()]
+    np.testing.assert_array_equal(artifact.reference()[0][1], ids[:2])
+    for name in ("onnxruntime", "openvino"):
+        if backends.installed(backends.get(name)):
+            session = backends.get(name).load(artifact, Settings(), backends.resolve(name).options)
+            session.infer()
+            assert relative_l2(session.outputs(), artifact.reference()[1]) < 1e-5
+    np.savez(tmp_path / "b.npz", ids=ids + 0.5, mask=mask, scale=np.float32(2))
+    with pytest.raises(ArtifactError, match="is float64, and the network takes int64"):
+        export.ensure(Network(zoo.resolve(str(path)), input=given.read(str(tmp_path / "b.npz"))))
+
+
+def test_an_open_batch_is_the_batch(tmp_path: Path) -> None:
+    onnx.save(tiny_model(batch="N"), tmp_path / "net.onnx")
+    found = [export.ensure(case(tmp_path / "net.onnx", batch=n)) for n in (1, 3)]
+    assert [(a.batch, a.macs) for a in found] == [(1, TINY_MACS), (3, 3 * TINY_MACS)]
+
+
+def test_a_type_that_the_file_has_not(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="the input ids is int64, not int32"):
+        export.ensure(case(encoder(tmp_path / "encoder.onnx"), "ids=1x4:int32"))
+    with pytest.raises(ParameterError, match="no type int65"):
+        shapes.parse(["ids=1x4:int65"])

@@ -88,7 +88,6 @@ def test_a_file_with_a_package_called_models_runs_in_torch(net: Path, bench: Ben
         ("needs", "needs:width=VALUE,depth=VALUE"),
         ("needs:width=3", "'depth'"),
         ("make:depth=3", "it takes (width=4)"),
-        ("two", "returns tuple, not one tensor"),
         ("leaves", "SystemExit: no"),
         ("odd", "resolution is large"),
     ],

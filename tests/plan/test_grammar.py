@@ -104,4 +104,4 @@ def test_a_folder_called_stack_is_a_folder(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_keys_are_the_fields_of_networks_and_settings() -> None:
-    assert list(options()) == ["threads", "pace", "mode", "streams", "batch", "resolution", "shape"]
+    assert list(options()) == ["threads", "pace", "mode", "streams", "batch", "resolution", "shape", "input"]

@@ -48,7 +48,8 @@ def paced(path: Path, first: float | None, logs: tuple[float, ...] = STEADY) -> 
 def test_every_column_has_a_role_and_the_keys_follow() -> None:
     assert {column["role"] for column in schema.schema()} == set(schema.ROLES)
     assert set(identity.case()) == {
-        "model", "backend", "threads", "batch", "resolution", "shapes", "pace_ms", "precision", "mode", "streams"
+        "model", "backend", "threads", "batch", "resolution", "shapes", "pace_ms", "precision", "mode", "streams",
+        "input",
     }  # fmt: skip
     assert set(identity.machine()) == {"target", "arch", "cpu", "cpu_id"}
     assert {*identity.case(), *identity.machine(), *identity.environment(), *identity.job()} <= set(schema.COLUMNS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.base.errors import BenchError, OutputError, clip
 from bench.report.html import sources as files
+from bench.report.html import sustained
 from bench.report.html.cases import NUMBERS, TEXTS, CaseRow, Cases, cases, group_of, named
 from bench.report.html.facets import Facets, Record
 from bench.report.html.nights import Nights, nights
@@ -17,6 +18,7 @@ from bench.report.html.pairs import Inverted, Order, digits, inverted, orders, t
 from bench.report.html.profiles import Profiled, read
 from bench.report.html.runs import Runs, runs
 from bench.report.text.print import plus_minus
+from bench.rows.curve import COLUMNS
 from bench.rows.frame import Rows, load
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Data:
     findings: tuple[Result, ...]
     runs: Runs
     notes: tuple[str, ...]
+    sustained: tuple[Record, ...] = ()
 
 
 def gather(named_sources: Sequence[str], pool: str = "") -> Data:
@@ -95,6 +98,7 @@ def gather(named_sources: Sequence[str], pool: str = "") -> Data:
         findings=tuple(result for path in found.evidence for result in _judged(path, named_sources, notes)),
         runs=runs(rows) if rows else Runs((), 0),
         notes=tuple(clip(note, 300) for note in (*notes, *said)),
+        sustained=sustained.records(rows, facets) if rows else (),
     )
 
 
@@ -103,7 +107,7 @@ def _rows(found: files.Sources, notes: list[str], pool: str) -> Rows | None:
     if not found.rows:
         return None
     try:
-        rows = load(found.rows, TEXTS, NUMBERS, pool)
+        rows = load(found.rows, (*TEXTS, *COLUMNS[0]), (*NUMBERS, *COLUMNS[1]), pool)
     except OutputError as error:
         if not (found.evidence or found.profiles) or any(os.path.isfile(source) for source in found.rows):
             raise

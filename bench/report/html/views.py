@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from bench.report.html import markup
-from bench.report.html.charts import breakdown, findings, history, inversions, latency_flops, pareto, ranks
+from bench.report.html.charts import breakdown, findings, history, inversions, latency_flops, pareto, ranks, sustain
 from bench.report.html.data import Data
 from bench.report.html.facets import Record
 from bench.report.html.markup import HtmlTable
@@ -97,6 +97,11 @@ def _findings_table(data: Data) -> HtmlTable:
     )  # fmt: skip
     records = [r.record() | {"verdict": f"{r.verdict}{': ' if r.reason else ''}{r.reason}"} for r in data.findings]
     return _of(records, head, keys, {3, 4, 5, 6})
+
+
+def _sustain_table(data: Data) -> HtmlTable:
+    keys = ("case", "minutes", "ms", "clock", "temperature")
+    return _of(data.sustained, keys, keys, {1, 2})
 
 
 def _history_table(data: Data) -> HtmlTable:
@@ -219,5 +224,11 @@ VIEWS = (
         "Medians per night of one case on one CPU, at the median speed of the reference case of the same run, which "
         "takes the machine's mood out. Grey bars are the levels between change points.",
         _history_table, before=_choose_series, least_px=420,
+    ),
+    View(
+        "sustain", sustain,
+        "What `bench run --sustain` kept going, at the speed that the machine had: a device without a fan slows down "
+        "as it gets hot, and networks do so by different shares. `bench rank` says whether their order changed.",
+        _sustain_table, least_px=420,
     ),
 )  # fmt: skip

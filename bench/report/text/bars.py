@@ -8,7 +8,8 @@ EIGHTHS = " ▏▎▍▌▋▊▉"
 FULL = "█"
 # Where the output cannot say them.
 ASCII = str.maketrans({"█": "#", "▏": " ", "▎": " ", "▍": "-", "▌": "-", "▋": "=", "▊": "=", "▉": "#"}
-                      | {"├": "[", "─": "-", "┤": "]", "±": "~", "…": "~", "×": "x"})  # fmt: skip
+                      | {"├": "[", "─": "-", "┤": "]", "±": "~", "…": "~", "×": "x"}
+                      | dict(zip("▁▂▃▄▅▆▇", "_.-:=+*", strict=True)))  # fmt: skip
 
 
 def bar(value: float, lo: float, hi: float, most: float, width: int) -> str:

@@ -6,9 +6,12 @@ from dataclasses import asdict
 
 import click
 
+from bench.base.errors import clip
 from bench.findings.ranks import Analysis, Inversion
 from bench.report.text.print import print_json, print_records
 from bench.stats.ranks import Correlation
+
+MOST_TURNS = 10  # pairs that are named
 
 
 def print_rows(found: Analysis, top: int, format: str) -> None:
@@ -43,8 +46,28 @@ def print_rows(found: Analysis, top: int, format: str) -> None:
             ],
             "table",
         )
+    for line in sustained(found):
+        click.echo(line)
     for note in found.notes:
         click.echo(note, err=True)
+
+
+def sustained(found: Analysis) -> list[str]:
+    """Say of every setting that was kept going whether the order of its networks changed."""
+    lines = []
+    for one in found.sustained:
+        sure = [turn for turn in one.turns if turn.certain]
+        open_ = len(one.turns) - len(sure)
+        head = f"\nKept going ({clip(one.setting, 80)}): of {one.networks} networks "
+        certain = f"{len(sure)} pairs change" if sure else "no pair changes"
+        perhaps = f" places beyond doubt{f', {open_} perhaps' if open_ else ''}"
+        lines.append(f"{head}{certain}{perhaps}, from the first minute to the settled state.")
+        lines += [
+            f"  {clip(turn.faster, 60)} takes {turn.early:.2f} times as long as {clip(turn.slower, 60)} at first, "
+            f"{turn.settled:.2f} times once settled{'' if turn.certain else ' (perhaps)'}"
+            for turn in (*sure, *(turn for turn in one.turns if not turn.certain))[:MOST_TURNS]
+        ]
+    return lines
 
 
 def inversion_record(one: Inversion) -> dict[str, object]:
@@ -77,6 +100,7 @@ def record(found: Analysis) -> dict[str, object]:
             | {"correlations": [asdict(c) for c in r.correlations]}
             for r in found.reorderings
         ],
+        "sustained": [asdict(one) for one in found.sustained],
         "notes": list(found.notes),
     }
 

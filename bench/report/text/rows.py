@@ -14,7 +14,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 from bench.base.errors import clip
 from bench.plan.protocol import LATENCY
-from bench.report.text import footer
+from bench.report.text import curve, footer
 from bench.report.text.bars import bar
 from bench.rows import identity
 from bench.rows.fields import Field, find
@@ -63,6 +63,8 @@ def lines(selection: Selection, width: int, colour: bool = False) -> Iterator[st
     if len(frame):
         yield from _body(selection, context, numbers, width, colour)
         yield ""
+        drawn = list(curve.lines(frame))
+        yield from (*drawn, *([""] if drawn else []))
     for line in ([f"in all: {', '.join(same)}"] if same else []) + footer.lines(selection):
         yield from textwrap.wrap(line, width, subsequent_indent="  ", break_on_hyphens=False)
 
@@ -84,8 +86,9 @@ def _body(
     value, lo, hi = (frame[name].to_numpy(dtype=float) for name in drawn_of)
     ends = np.where(np.isfinite(hi), hi, value)
     most = float(np.nanmax(ends)) if np.isfinite(ends).any() else math.nan
-    scale = f"0 to {most:.3g} {unit}" if math.isfinite(most) else ""
-    head = _row(" ", "model", columns, [c.head for c in columns], name_width) + f" {clip(scale, max(bar_width, 3))}"
+    scales = [f"0 to {most:.3g} {unit}", f"0 to {most:.3g}"] if math.isfinite(most) else []
+    scale = next((text for text in scales if len(text) <= bar_width), "")  # the unit is above the numbers, too
+    head = _row(" ", "model", columns, [c.head for c in columns], name_width) + f" {scale}"
     widths = [column.width for column in columns]
     yield _style(head.rstrip(), colour, bold=True)
     at = 0

@@ -1,0 +1,207 @@
+"""What the cache holds of models, how large it is, who uses it, and what goes where there is a limit.
+
+A process that has loaded an artifact holds a shared lock on its ``artifact.json`` until it ends: what is in use is
+known from the kernel, and never removed. When it was last used is the time of that file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.base import cache
+from bench.base.errors import OutputError, UsageError, clip
+from bench.base.files import write_whole
+
+# Exported here, converted by a runtime's converter, uploaded here to be measured, and arrays that Python code gave.
+PARTS = ("artifacts", "converted", "carried")
+GIVEN = "given"
+TOLD = "artifact.json"
+COPY, DIFFERENCE = "weights.pt", "changed.pt"  # the first is made of the second whenever it is needed
+UNITS = {"": 1, "B": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+MOST_HELD = 256  # locks of one process: every one is an open file
+
+_held: OrderedDict[str, int] = OrderedDict()  # descriptors, by folder: they are open as long as the process lives
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A folder of the cache: the `model` that it is of, which of `PARTS` it is in, and when it was last used."""
+
+    folder: Path
+    part: str
+    model: str
+    bytes: int
+    used_s: float
+
+    @property
+    def busy(self) -> bool:
+        """Whether a process uses it now."""
+        with _exclusive(self.folder) as mine:
+            return not mine
+
+
+def hold(folder: Path) -> None:
+    """Say that this process uses an artifact, and that it is used now; nothing where the file system cannot."""
+    with contextlib.suppress(OSError):
+        handle = _held.pop(str(folder), None)
+        if handle is not None and os.fstat(handle).st_ino != os.stat(folder / TOLD).st_ino:  # made anew since
+            os.close(handle)
+            handle = None
+        if handle is None:
+            handle = os.open(folder / TOLD, os.O_RDONLY)
+        _held[str(folder)] = handle
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        while len(_held) > MOST_HELD:
+            os.close(_held.popitem(last=False)[1])
+    with contextlib.suppress(OSError):  # of somebody else, who keeps it for all
+        os.utime(folder / TOLD)
+
+
+def let_go(folder: Path) -> None:
+    """Say that this process uses an artifact no more."""
+    handle = _held.pop(str(folder), None)
+    if handle is not None:
+        os.close(handle)
+
+
+def entries() -> list[Entry]:
+    """Return every artifact of the cache, the one that was used least recently first."""
+    found = []
+    for part in PARTS:
+        for told in sorted((cache.root() / part).glob(f"*/{TOLD}")):
+            with contextlib.suppress(OSError):  # removed since
+                size = sum(path.stat().st_size for path in told.parent.rglob("*") if path.is_file())
+                found.append(Entry(told.parent, part, _model(told), size, told.stat().st_mtime))
+    return sorted(found, key=lambda entry: entry.used_s)
+
+
+def given_bytes() -> int:
+    """Return what arrays take that Python code gave."""
+    return sum(path.stat().st_size for path in (cache.root() / GIVEN).glob("*") if path.is_file())
+
+
+def remove(entry: Entry) -> bool:
+    """Remove an artifact, unless it is in use; tell whether it is gone.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    with _exclusive(entry.folder) as mine:
+        if not mine:
+            return False
+        away = entry.folder.with_name(f".{entry.folder.name}.{os.getpid()}.gone")
+        try:
+            entry.folder.rename(away)  # a reader finds all of it or nothing
+            shutil.rmtree(away)
+        except OSError as error:
+            raise OutputError(f"{entry.folder} cannot be removed: {error.strerror}", "remove it by hand") from error
+    return True
+
+
+def trim(most: float) -> tuple[list[Entry], int]:
+    """Remove what was used least recently until the cache takes at most so many bytes; return it, and the size left.
+
+    First go full copies of weights that are kept as a difference, then whole artifacts. What is in use stays, even
+    where the limit is not met then.
+    """
+    some = entries()
+    size, gone = sum(entry.bytes for entry in some), list[Entry]()
+    for entry in some:
+        copy = entry.folder / COPY
+        if size > most and (entry.folder / DIFFERENCE).exists() and copy.exists():
+            with _exclusive(entry.folder) as mine, contextlib.suppress(OSError):
+                if mine:
+                    saved = copy.stat().st_size
+                    copy.unlink()
+                    size -= saved
+    for entry in some:
+        if size <= most:
+            break
+        now = sum(path.stat().st_size for path in entry.folder.rglob("*") if path.is_file())
+        if remove(entry):
+            size -= now
+            gone.append(entry)
+    return gone, size
+
+
+def limit() -> float | None:
+    """Return the limit in bytes, if there is one."""
+    try:
+        return float((cache.root() / "limit").read_text("ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def set_limit(most: float | None) -> None:
+    """Keep a limit for all that is made from now on; None takes it away."""
+    if most is None:
+        (cache.root() / "limit").unlink(missing_ok=True)
+    else:
+        write_whole(cache.folder() / "limit", f"{most:.0f}\n".encode())
+
+
+def enforce() -> None:
+    """Keep to the limit, if there is one, after something was made."""
+    most = limit()
+    if most is not None:
+        with contextlib.suppress(OutputError):  # of another user: who measures is not to fail for it
+            trim(most)
+
+
+def size(text: str) -> float | None:
+    """Read ``5GB``, ``500 MB``, ``1.5GiB``; None for ``none``.
+
+    Raises:
+        UsageError: it is no size.
+    """
+    if text.strip().lower() == "none":
+        return None
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?i?)B?", text.strip(), re.IGNORECASE | re.ASCII)
+    unit = match[2].capitalize() if match else "?"
+    if match is None or unit not in UNITS:
+        raise UsageError(f"{clip(text)!r} is no size", "write 5GB, 500MB or none")
+    return float(match[1]) * UNITS[unit]
+
+
+def ago(entry: Entry) -> float:
+    """Return how many days ago it was used."""
+    return max(0.0, time.time() - entry.used_s) / 86400
+
+
+@contextmanager
+def _exclusive(folder: Path) -> Iterator[bool]:
+    """Hold an artifact alone, if nobody else holds it: not this process either."""
+    if str(folder) in _held:
+        yield False
+        return
+    try:
+        handle = (folder / TOLD).open("rb")
+    except OSError:
+        yield False
+        return
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def _model(told: Path) -> str:
+    try:
+        found = json.loads(told.read_text("utf-8"))
+        return str(found["model"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unknown"
