@@ -191,7 +191,8 @@ class Backend(ABC):
     """A runtime.
 
     `name` is that of its entry point. `modules` are what it imports, `packages` the distributions they come from,
-    `extra` the extra of ``isoflops`` that installs those (empty: pip installs `packages`).
+    `extra` the extra of ``isoflops`` that installs those (empty: pip installs `packages`). `wheel` is the distribution
+    of which ``version=`` installs another version, alone, beside what is installed; empty where one wheel is not enough.
     """
 
     name: ClassVar[str]
@@ -199,6 +200,7 @@ class Backend(ABC):
     modules: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
+    wheel: ClassVar[str] = ""
     parameters: ClassVar[dict[str, Parameter]] = {}
     capabilities: ClassVar[Capabilities] = Capabilities()
 

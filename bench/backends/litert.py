@@ -91,6 +91,7 @@ class LiteRt(Backend):
     modules: ClassVar[tuple[str, ...]] = ("ai_edge_litert",)
     packages: ClassVar[tuple[str, ...]] = ("ai-edge-litert",)
     extra: ClassVar[str] = "litert"
+    wheel: ClassVar[str] = "ai-edge-litert"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", "fp32"), help="that of the converted network"),
     )

@@ -240,6 +240,7 @@ class OnnxRuntime(Backend):
     title: ClassVar[str] = "ONNX Runtime, CPU or another execution provider"
     modules: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
     packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
+    wheel: ClassVar[str] = "onnxruntime"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", "fp32"), help="the CPU provider runs the model's own"),
         Parameter(

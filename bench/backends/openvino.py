@@ -178,6 +178,7 @@ class OpenVino(Backend):
     modules: ClassVar[tuple[str, ...]] = ("openvino",)
     packages: ClassVar[tuple[str, ...]] = ("openvino",)
     extra: ClassVar[str] = "openvino"
+    wheel: ClassVar[str] = "openvino"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", *PRECISIONS), help="inference precision"),
     )

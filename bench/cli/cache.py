@@ -10,12 +10,12 @@ import click
 @click.command("cache")
 @click.argument("action", type=click.Choice(["show", "clear"]), default="show")
 def command(action: str) -> None:
-    """Show or empty the cache of exported models."""
+    """Show or empty the cache of models and of versions of runtimes."""
     from bench.base import cache
     from bench.base.errors import OutputError
 
-    # What was exported here, and what others uploaded here to be measured.
-    folders = [cache.root() / "artifacts", cache.root() / "carried"]
+    # What was exported and converted here, what others uploaded here to be measured, and what `version=` installed.
+    folders = [cache.root() / name for name in ("artifacts", "converted", "carried", "runtimes")]
     files = [p for folder in folders if folder.is_dir() for p in folder.rglob("*") if p.is_file()]
     artifacts = sum(p.name == "artifact.json" for p in files)
     size = sum(p.stat().st_size for p in files) / 2**20

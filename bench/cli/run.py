@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     type=click.Choice(("fp32", "fp16", "bf16")),
     help="Ask every backend for it; repeatable; default: that of the weights.",
 )
+@options.WHEELS
 @options.several("threads", options.ONE)
 @options.several("batch", options.USUAL.batch[0])
 @click.option("--resolution", multiple=True, type=int, help="Side of the input in pixels; default: the paper's.")

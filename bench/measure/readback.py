@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench import backends
 from bench.artifact.artifact import Artifact
+from bench.backends import versions
 from bench.backends.answers import Inspected
 from bench.backends.base import PARITY_TOLERANCE, Placement
 from bench.plan.case import Case
@@ -86,6 +87,9 @@ def _lowered(case: Case, artifact: Artifact, inspected: Inspected) -> tuple[str,
     lawful = {asked, artifact.computes} if asked == artifact.precision else {asked}
     if effective["precision"] not in lawful:
         return "downgraded", f"ran in {effective['precision']}, not in {asked}"
+    wanted = case.backend.version
+    if wanted and not versions.same(wanted, effective["version"]):
+        return "downgraded", f"ran {case.backend.name} {effective['version']}, not {wanted}"
     if effective.get("unmet"):
         return "downgraded", "; ".join(effective["unmet"])
     elsewhere = Placement(**effective["placement"]).fault()
