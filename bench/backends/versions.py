@@ -130,7 +130,9 @@ def install(request: Unchecked) -> None:
         )
     venv.EnvBuilder(symlinks=True).create(folder)
     here = Path(sysconfig.get_path("purelib", "venv", {"base": folder, "platbase": folder}))
-    (here / BORROWED).write_text(f"import site; [site.addsitedir(each) for each in {borrowed()!r}]\n", "utf-8")
+    # As `site` itself would: what these folders' own .pth files say counts, too, an editable installation among it.
+    lines = [f"import site; site.addsitedir({path!r})\n" for path in borrowed()]
+    (here / BORROWED).write_text("".join(lines), "utf-8")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
     command += ["--no-deps", "--only-binary=:all:", "--no-compile", "--target", str(here)]
     command += ["--no-index", f"--find-links={wheels}"] if wheels else []
