@@ -180,7 +180,7 @@ class _Kit:
         _must(told.device, "it does not tell its device")
         known = (*PARITY_TOLERANCE, "unknown")
         _must(told.precision in known, f"the precision {told.precision!r} is none of {', '.join(known)}")
-        _must(not told.placement.fault(), told.placement.fault())
+        _must(told.placement.delegate or not told.placement.fault(), told.placement.fault())
         return f"{told.version} on {told.placement.device}, {told.precision}"
 
     def graph(self) -> str:

@@ -163,8 +163,9 @@ def _refusal(package: str, version: str, wheels: str, said: str) -> Unsupported:
         )
     python = f"CPython {sys.version_info.major}.{sys.version_info.minor} on {sysconfig.get_platform()}"
     where = f"in {clip(wheels)}" if wheels else "where pip looks"
-    versions = [] if offered is None else [v for v in offered[1].split(", ") if v and v != "none"]
-    hint = f"there are {', '.join(versions[-5:])}" if versions else "`pip index versions` or the folder says what is there"
+    known = [] if offered is None else [v for v in offered[1].split(", ") if v and v != "none"]
+    close = [v for v in known if v.split(".")[:2] == version.split(".")[:2]] or known
+    hint = f"there are {', '.join(close[-5:])}" if close else "`pip index versions` or the folder says what is there"
     return Unsupported(f"there is no wheel of {what} for {python} {where}", hint)
 
 

@@ -70,6 +70,9 @@ if TYPE_CHECKING:
     metavar="p99=33ms",
     help="Hold p50, p90, p99, mean or first (inference) against a limit; repeatable.",
 )
+@click.option(
+    "--require-device", is_flag=True, help="Fail a case of which a part ran elsewhere than where it was to."
+)
 @options.output("CSV to append to; default: results/DATE/TARGET.csv.")
 @click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
 @options.launches("Fresh processes per case, at least.", options.RUN.launches)
@@ -98,6 +101,7 @@ def command(
     fleet_wait: float,
     max_latency: str | None,
     limits: tuple[str, ...],
+    require_device: bool,
     tls_ca: str | None,
     tls_cert: str | None,
     tls_key: str | None,
@@ -142,8 +146,9 @@ def command(
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
     protocol = run_protocol(
-        launches, budget, timeout, seed, max_latency, limits, None if over is None else seconds(over)
-    )
+        launches, budget, timeout, seed, max_latency, limits, None if over is None else seconds(over),
+        require_device or base.require_device,
+    )  # fmt: skip
     plans = []
     for there in theres:
         plan = cross(
