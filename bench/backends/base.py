@@ -217,10 +217,14 @@ class Backend(ABC):
         for module in self.modules:
             import_module(module)
 
+    def converts(self, options: Options) -> Conversion | None:
+        """Return how it converts with these options: as it declares, unless only some options ask for it."""
+        return self.capabilities.conversion
+
     def prepare(self, artifact: Artifact, options: Options, folder: Path) -> None:
         """Convert the artifact into files in `folder`: in a process of its own, once, outside of ``load_ms``.
 
-        Asked only of a backend that declares a `conversion`. `load` finds them by `Artifact.converted_path`.
+        Asked only where `converts` tells a conversion. `load` finds them by `Artifact.converted_path`.
 
         Raises:
             bench.base.errors.Unsupported: it cannot be converted.

@@ -18,5 +18,6 @@ def bring(transport: Transport, case: Case, artifact: Artifact, on_convert: Call
         Unsupported: the backend's converter cannot convert it.
         LinkLost: the device is out of reach.
     """
-    form = backends.get(case.backend.name).capabilities.form
-    return transport.upload(prepare.ensure(artifact, case.backend, on_convert), form)
+    ready = prepare.ensure(artifact, case.backend, on_convert)
+    form = "converted" if ready.converted else backends.get(case.backend.name).capabilities.form
+    return transport.upload(ready, form)
