@@ -44,6 +44,7 @@ def run(
     seed: int = 0,
     max_latency: str | None = None,
     limits: str | Sequence[str] = (),
+    require_device: bool = False,
     output: Text | None = None,
     progress: Listener | None = None,
 ) -> Results:
@@ -69,6 +70,8 @@ def run(
         seed: of weights, input and order.
         max_latency: a limit of the median, ``10ms``; the row says whether it is kept.
         limits: of other quantities, ``p99=33ms``; p50, p90, p99, mean or first.
+        require_device: a case fails of which a part ran elsewhere than on the device, or in the delegate, that was
+            asked for.
         output: a CSV that gets each row when its case has ended, raw samples beside it; None keeps nothing.
         progress: hears each step; None shows a line in a notebook and nothing elsewhere.
 
@@ -100,6 +103,7 @@ def run(
                 _texts(limits),
                 None if over is None else seconds(over),
                 None if sustain is None else seconds(sustain),
+                require_device,
             ),
             _shapes(shapes),
             [pace_of(text) for text in _texts(pace)],

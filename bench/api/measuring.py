@@ -53,6 +53,7 @@ def run_protocol(
     limits: Sequence[str] = (),
     over_s: float | None = None,
     sustain_s: float | None = None,
+    require_device: bool = False,
 ) -> Protocol:
     """Return how cases are measured: the program's defaults, where nothing else is given.
 
@@ -72,7 +73,7 @@ def run_protocol(
         raise UsageError("--sustain leaves no pause, and --over is for pauses", "leave one of the two out")
 
     headline = [] if max_latency is None else [Limit(HEADLINE, time_ms(max_latency))]
-    base = Protocol(seed=seed, limits=(*headline, *map(read, limits)))
+    base = Protocol(seed=seed, limits=(*headline, *map(read, limits)), require_device=require_device)
     given = _given(launches=launches, budget_s=budget_s, timeout_s=timeout_s, over_s=over_s, sustain_s=sustain_s)
     found = replace(base, **given, live=base.live if sustain_s is None else MOST_LIVE)
     return replace(found, max_launches=max(found.launches, base.max_launches))

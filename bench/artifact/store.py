@@ -25,7 +25,7 @@ from bench.base.files import write_whole
 
 # Exported here, converted by a runtime's converter, uploaded here to be measured, and arrays that Python code gave.
 PARTS = ("artifacts", "converted", "carried")
-GIVEN = "given"
+GIVEN, RUNTIMES = "given", "runtimes"  # the latter is what `version=` installed
 TOLD = "artifact.json"
 COPY, DIFFERENCE = "weights.pt", "changed.pt"  # the first is made of the second whenever it is needed
 UNITS = {"": 1, "B": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}

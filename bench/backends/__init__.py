@@ -5,6 +5,7 @@ Each is loaded alone and checked against the contract; one that is broken costs 
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ from bench.artifact.artifact import Artifact
 from bench.artifact.probe import Probe
 from bench.backends.base import Backend, Options, Session
 from bench.backends.checking import complaints
-from bench.base.errors import BenchError, MissingExtra, UnknownName, Unsupported, clip, first_line
+from bench.base.errors import BenchError, MissingExtra, ParameterError, UnknownName, Unsupported, clip, first_line
 from bench.plan.case import BackendRef, Settings
 from bench.plan.grammar import options as settings_of
 from bench.plan.parameter import read_all
@@ -21,6 +22,7 @@ from bench.plan.protocol import THROUGHPUT
 from bench.plan.spec import parse
 
 OURS = "isoflops"
+VERSION = r"[0-9][0-9A-Za-z]*(\.[0-9A-Za-z]+)*([+-][0-9A-Za-z.]+)?"
 
 
 @cache
@@ -63,8 +65,8 @@ def installed(backend: Backend) -> bool:
 def resolve(text: str, here: bool = True) -> BackendRef:
     """Look a backend spec up and check its options.
 
-    Its runtime must be installed, unless ``python=`` names another interpreter or it is to run on another machine
-    (`here` is false).
+    Its runtime must be installed, unless ``python=`` names another interpreter, ``version=`` another version
+    (`bench.backends.versions` makes the interpreter that has it), or it is to run on another machine (`here` is false).
 
     Raises:
         UnknownName, ParameterError, SpecError: the spec is wrong.
@@ -74,7 +76,7 @@ def resolve(text: str, here: bool = True) -> BackendRef:
     spec = parse(text)
     backend = get(spec.name)
     given = dict(spec.params)
-    python = given.pop("python", "")
+    python, version = given.pop("python", ""), given.pop("version", "")
     for key in given:
         if key in settings and key not in backend.parameters:
             raise UnknownName(
@@ -84,10 +86,25 @@ def resolve(text: str, here: bool = True) -> BackendRef:
                 hint=f"it is no option of a backend: write @{key}={clip(given[key])}",
             )
     options = read_all(spec.name, backend.parameters, given)
-    if here and not python:
+    if version:
+        _check_version(backend, version, python)
+    elif here and not python:
         require(backend)
     defaults = {p.name: p.default for p in backend.parameters.values()}
-    return BackendRef(spec.name, options, defaults, python)
+    return BackendRef(spec.name, options, defaults, python, version)
+
+
+def _check_version(backend: Backend, version: str, python: str) -> None:
+    """Refuse what is no version, and a backend that has none to choose."""
+    if re.fullmatch(VERSION, version) is None:
+        raise ParameterError(f"{backend.name}: version={clip(version)} is no version", "e.g. version=1.22.1")
+    if python:
+        raise ParameterError(f"{backend.name}: version= and python= each name an interpreter", "keep one of the two")
+    if not backend.wheel:
+        raise ParameterError(
+            f"{backend.name} takes no version=: its runtime is more than one wheel",
+            "install that version and `bench` in an environment, and name it by python=",
+        )
 
 
 def require(backend: Backend) -> None:

@@ -193,7 +193,8 @@ class Backend(ABC):
     """A runtime.
 
     `name` is that of its entry point. `modules` are what it imports, `packages` the distributions they come from,
-    `extra` the extra of ``isoflops`` that installs those (empty: pip installs `packages`).
+    `extra` the extra of ``isoflops`` that installs those (empty: pip installs `packages`). `wheel` is the distribution
+    of which ``version=`` installs another version, alone, beside what is installed; empty where one wheel is not enough.
     """
 
     name: ClassVar[str]
@@ -201,6 +202,7 @@ class Backend(ABC):
     modules: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
+    wheel: ClassVar[str] = ""
     parameters: ClassVar[dict[str, Parameter]] = {}
     capabilities: ClassVar[Capabilities] = Capabilities()
 
@@ -217,10 +219,14 @@ class Backend(ABC):
         for module in self.modules:
             import_module(module)
 
+    def converts(self, options: Options) -> Conversion | None:
+        """Return how it converts with these options: as it declares, unless only some options ask for it."""
+        return self.capabilities.conversion
+
     def prepare(self, artifact: Artifact, options: Options, folder: Path) -> None:
         """Convert the artifact into files in `folder`: in a process of its own, once, outside of ``load_ms``.
 
-        Asked only of a backend that declares a `conversion`. `load` finds them by `Artifact.converted_path`.
+        Asked only where `converts` tells a conversion. `load` finds them by `Artifact.converted_path`.
 
         Raises:
             bench.base.errors.Unsupported: it cannot be converted.

@@ -7,14 +7,14 @@ from typing import get_args, get_type_hints
 from bench.backends.base import Backend, Capabilities, Conversion
 from bench.plan.parameter import Parameter
 
-RESERVED = ("python",)  # the option that every backend has: the interpreter that has its runtime
+RESERVED = ("python", "version")  # options of every backend: the interpreter, or the version of its runtime
 
 
 def complaints(backend: object, name: str) -> list[str]:
     """Return in a few words each what is wrong with a backend that was registered as `name`."""
     if not isinstance(backend, Backend):
         return [f"{type(backend).__name__} is no subclass of bench.backends.base.Backend"]
-    texts = ("name", "title", "extra")
+    texts = ("name", "title", "extra", "wheel")
     found = [f"`{member}` is no text" for member in texts if not isinstance(getattr(backend, member, None), str)]
     if not found and backend.name != name:
         found.append(f"its name is {backend.name!r}, and that of its entry point {name!r}")

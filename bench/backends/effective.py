@@ -10,13 +10,15 @@ class Placement:
     """How much ran on the device that was asked for, as the runtime tells it after it has run.
 
     `operators` and `macs` are shares from 0 to 1 (`macs` is None where no MAC is known); `elsewhere` says of some of
-    the rest what ran where. A row whose shares are not 1 is ``downgraded``.
+    the rest what ran where. A row whose shares are not 1 is ``downgraded``; where the `device` is a delegate, which
+    leaves to its runtime what it does not take, on the same processor, it stands unless all of it was required.
     """
 
     device: str
     operators: float
     macs: float | None = None
     elsewhere: tuple[str, ...] = ()
+    delegate: bool = False
 
     @classmethod
     def of(cls, device: str, operators: list[Operator]) -> Placement:

@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from importlib.metadata import version
 from importlib.util import find_spec
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,7 +27,6 @@ from bench.backends.base import (
     Conversion,
     Effective,
     Options,
-    Placement,
     Session,
     parameters,
 )
@@ -79,10 +79,10 @@ class ExecuTorchSession(Session):
     def effective(self) -> Effective:
         """Read back the size of the pool and what the conversion gave to XNNPACK; the error tells the precision."""
         parts = json.loads(self._artifact.converted_path(PARTS).read_text("utf-8"))
-        found = Shares(parts["partitions"], Counter(parts["outside"]))
+        found = Shares(**parts | {"outside": Counter(parts["outside"])})
         precision = precision_by_error(self._artifact, self.outputs())
         threads = int(self._pool._threadpool_get_thread_count())
-        told, only = version("executorch"), Placement.only("cpu")
+        told, only = version("executorch"), found.placement
         return Effective(told, "cpu", precision, threads, only, found.settings, found.unmet, found.remarks)
 
     def close(self) -> None:
@@ -120,21 +120,49 @@ class ExecuTorch(Backend):
         with converter.library("ExecuTorch"):
             exported = torch.export.export(rebuild(artifact), given)
             lowered = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
-            partitions, outside = _parts(lowered.exported_program().graph_module)
+            parts = _parts(lowered.exported_program().graph_module)
             program = lowered.to_executorch()
         (folder / NET).write_bytes(program.buffer)
-        (folder / PARTS).write_text(json.dumps({"partitions": partitions, "outside": outside}), "utf-8")
+        (folder / PARTS).write_text(json.dumps(parts), "utf-8")
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> ExecuTorchSession:
         """Load what was converted; see `bench.backends.base.Backend.load`."""
         return ExecuTorchSession(artifact, settings, options)
 
 
-def _parts(graph: torch.fx.GraphModule) -> tuple[int, dict[str, int]]:
-    """Count the parts of a lowered graph that a delegate has, and the operators outside of them by name."""
-    calls = Counter(
-        str(getattr(node.target, "__name__", node.target)) for node in graph.graph.nodes if node.op == "call_function"
-    )
-    partitions = sum(calls.pop(name) for name in list(calls) if "call_delegate" in name)
-    calls.pop("getitem", None)  # takes the outputs of a delegate apart
-    return partitions, dict(calls)
+def _parts(graph: torch.fx.GraphModule) -> dict[str, Any]:
+    """Count the parts of a lowered graph that a delegate has, what is in them, and the operators outside by name.
+
+    As `bench.backends.delegate.Shares` has it. What only takes apart what others return is no operator.
+    """
+    outside = _operators(graph)
+    partitions = [node for node in outside if "call_delegate" in _name(node)]
+    outside = [node for node in outside if node not in partitions]
+    lowered = [part for _, part in graph.named_children() if hasattr(part, "original_module")]
+    inside = [node for part in lowered for node in _operators(part.original_module.graph_module)]
+    left = sum(map(_macs, outside))
+    return {
+        "partitions": len(partitions),
+        "outside": dict(Counter(map(_name, outside))),
+        "inside": len(inside),
+        "macs": left + sum(map(_macs, inside)),
+        "macs_outside": left,
+    }
+
+
+def _operators(graph: torch.fx.GraphModule) -> list[torch.fx.Node]:
+    return [node for node in graph.graph.nodes if node.op == "call_function" and _name(node) != "getitem"]
+
+
+def _name(node: torch.fx.Node) -> str:
+    return str(getattr(node.target, "__name__", node.target))
+
+
+def _macs(node: torch.fx.Node) -> int:
+    """Return the MACs of an operator of an exported graph, from the shapes that the export wrote beside it."""
+    kind = _name(node).removeprefix("aten.").partition(".")[0]
+    if kind not in ("convolution", "linear", "addmm", "mm", "bmm"):
+        return 0
+    result = prod(node.meta["val"].shape)
+    weight = node.args[2 if kind == "addmm" else 1].meta["val"].shape
+    return result * int(prod(weight[1:]) if kind == "convolution" else weight[-1 if kind == "linear" else -2])

@@ -27,12 +27,11 @@ from bench.backends.base import (
     Conversion,
     Effective,
     Options,
-    Placement,
     Session,
     parameters,
     running_threads,
 )
-from bench.backends.delegate import Node, Shares, shares
+from bench.backends.delegate import Node, Shares, shares, tflite_macs
 from bench.backends.ran import precision_by_error, threads_by_time
 from bench.base.errors import MissingExtra, Unsupported, first_line
 from bench.plan.case import Settings
@@ -70,13 +69,18 @@ class LiteRtSession(Session):
         settings = {**found.settings, "tensor_types": dict(types), "process_threads": running_threads()}
         precision = precision_by_error(self._artifact, self.outputs())
         threads = threads_by_time(self.infer, self._asked)
-        told, only = version("ai-edge-litert"), Placement.only("cpu")
+        told, only = version("ai-edge-litert"), found.placement
         return Effective(told, "cpu", precision, threads, only, settings, found.unmet, found.remarks)
 
     def shares(self) -> Shares:
         """Read back who runs which operator."""
         details = self._net._get_ops_details()  # no public method tells it
-        nodes = [Node(d["op_name"], tuple(map(int, d["inputs"])), tuple(map(int, d["outputs"]))) for d in details]
+        shapes = {int(d["index"]): tuple(map(int, d["shape"])) for d in self._net.get_tensor_details()}
+        nodes = []
+        for d in details:
+            inputs, outputs = tuple(map(int, d["inputs"])), tuple(map(int, d["outputs"]))
+            read, written = ([shapes[i] for i in side if i in shapes] for side in (inputs, outputs))
+            nodes.append(Node(d["op_name"], inputs, outputs, tflite_macs(d["op_name"], read, written)))
         return shares(nodes, self._results)
 
     def close(self) -> None:
@@ -101,6 +105,7 @@ class LiteRt(Backend):
     modules: ClassVar[tuple[str, ...]] = ("ai_edge_litert",)
     packages: ClassVar[tuple[str, ...]] = ("ai-edge-litert",)
     extra: ClassVar[str] = "litert"
+    wheel: ClassVar[str] = "ai-edge-litert"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", "fp32"), help="that of the converted network"),
     )

@@ -128,6 +128,7 @@ class Mnn(Backend):
     modules: ClassVar[tuple[str, ...]] = ("MNN",)
     packages: ClassVar[tuple[str, ...]] = ("MNN",)
     extra: ClassVar[str] = "mnn"
+    wheel: ClassVar[str] = "MNN"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", *PRECISIONS), help="what the runtime may compute in"),
     )

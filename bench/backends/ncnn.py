@@ -127,6 +127,7 @@ class Ncnn(Backend):
     modules: ClassVar[tuple[str, ...]] = ("ncnn",)
     packages: ClassVar[tuple[str, ...]] = ("ncnn",)
     extra: ClassVar[str] = "ncnn"
+    wheel: ClassVar[str] = "ncnn"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", "fp32", "fp16", "bf16"), help="storage and arithmetic"),
     )

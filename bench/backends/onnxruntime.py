@@ -11,7 +11,6 @@ threads, so that with more of them each stream gets a session of its own.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from contextlib import suppress
 from functools import partial
@@ -39,7 +38,7 @@ from bench.backends.ort_profile import OrtProfiler
 from bench.backends.ort_providers import CPU, CUDA, TF32, asked_provider, options_of, provider_of
 from bench.backends.ran import precision_of
 from bench.base.errors import DEBUG, OutOfMemory, Unsupported, clip
-from bench.base.process import NO_TELEMETRY
+from bench.base.process import no_telemetry
 from bench.machine import gpu
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
@@ -240,6 +239,7 @@ class OnnxRuntime(Backend):
     title: ClassVar[str] = "ONNX Runtime, CPU or another execution provider"
     modules: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
     packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
+    wheel: ClassVar[str] = "onnxruntime"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", "fp32"), help="the CPU provider runs the model's own"),
         Parameter(
@@ -260,7 +260,7 @@ class OnnxRuntime(Backend):
 
     def import_runtime(self) -> None:
         """Import onnxruntime, with its telemetry off; ONNX is read by the read-back alone."""
-        os.environ.update(NO_TELEMETRY)
+        no_telemetry()
         import onnxruntime  # noqa: F401
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> OnnxRuntimeSession:

@@ -30,6 +30,7 @@ from bench.backends.ov_graph import operators
 from bench.backends.ov_profile import OvProfiler
 from bench.backends.ran import precision_of
 from bench.base.errors import DEBUG, OutOfMemory, Unsupported, clip
+from bench.base.process import no_telemetry
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
 
@@ -178,10 +179,16 @@ class OpenVino(Backend):
     modules: ClassVar[tuple[str, ...]] = ("openvino",)
     packages: ClassVar[tuple[str, ...]] = ("openvino",)
     extra: ClassVar[str] = "openvino"
+    wheel: ClassVar[str] = "openvino"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", *PRECISIONS), help="inference precision"),
     )
     capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, streams=True)
+
+    def import_runtime(self) -> None:
+        """Import OpenVINO, with its telemetry off: its wheel brings a package that sends usage."""
+        no_telemetry()
+        import openvino  # noqa: F401
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> OpenVinoSession:
         """Compile the artifact; see `bench.backends.base.Backend.load`."""

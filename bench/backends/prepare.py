@@ -41,7 +41,7 @@ def ensure(artifact: Artifact, ref: BackendRef, on_convert: Callable[[], None] =
         MissingExtra: the converter is not installed.
     """
     backend = backends.get(ref.name)
-    conversion = backend.capabilities.conversion
+    conversion = backend.converts(ref.options)
     if conversion is None or artifact.converted:
         return artifact
     backends.refuse(backend, artifact)
@@ -69,7 +69,7 @@ def convert(backend: Backend, artifact: Artifact, options: Options, folder: Path
 
 
 def _key(artifact: Artifact, backend: Backend, ref: BackendRef) -> str:
-    conversion = backend.capabilities.conversion
+    conversion = backend.converts(ref.options)
     assert conversion is not None
     made_from = {
         "artifact": [artifact.sha256, Path(artifact.folder).name],

@@ -1,9 +1,11 @@
-"""PyTorch on the CPU and on CUDA, eager, compiled, or captured as a CUDA graph."""
+"""PyTorch on the CPU and on CUDA: eager, compiled when it is loaded or ahead of time, or captured as a CUDA graph."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,6 +18,7 @@ from bench.backends.base import (
     Backend,
     Capabilities,
     Clocks,
+    Conversion,
     Effective,
     Lane,
     Operator,
@@ -24,6 +27,7 @@ from bench.backends.base import (
     Session,
     parameters,
 )
+from bench.backends import torch_aot
 from bench.backends.ran import precision_of
 from bench.backends.torch_cuda import Cuda
 from bench.backends.torch_graph import operators_of
@@ -38,20 +42,26 @@ from bench.plan.parameter import Parameter
 if TYPE_CHECKING:
     import torch
 
+AOT = Conversion(options=("compile", "precision", "channels_last"), packages=("torch",))
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 # An element-wise operator of this size is shared among all threads: far above torch's grain of 32768 elements.
 SHARED_ELEMENTS = 1 << 22
 
 
 class TorchSession(Session):
-    """A network in PyTorch, with the weights of the artifact. `module` is built, and not yet anywhere."""
+    """A network in PyTorch, with the weights of the artifact.
 
-    def __init__(self, artifact: Artifact, module: torch.nn.Module, settings: Settings, options: Options) -> None:
+    `module` is built, and not yet anywhere; there is none where it was compiled ahead of time.
+    """
+
+    def __init__(
+        self, artifact: Artifact, module: torch.nn.Module | None, settings: Settings, options: Options
+    ) -> None:
         import torch
 
         index = gpu.index_of(str(options["device"]))
         self._cuda = None if index is None else Cuda(index)
-        self._compile, self._graph = bool(options["compile"]), bool(options["graph"])
+        self._compile, self._graph = str(options["compile"]), bool(options["graph"])
         if self._graph and self._cuda is None:
             raise Unsupported("graph=true captures a CUDA graph, and device=cpu has none", "add device=cuda")
         self._streams = settings.streams
@@ -77,18 +87,16 @@ class TorchSession(Session):
 
     def _place(self, device: torch.device, options: Options) -> None:
         """Put weights and inputs where they run, in the type that was asked for, and compile if that was."""
-        import torch
-
-        asked = str(options["precision"])
-        dtype = None if asked == "fp32" else getattr(torch, DTYPES[asked])  # what a model has, it keeps: it is told
-        inputs = [torch.from_numpy(x) for x in self._artifact.reference()[0]]
-        self._module = self._module.to(device=device, dtype=dtype)
-        self._inputs = [x.to(device, (dtype or x.dtype) if x.is_floating_point() else x.dtype) for x in inputs]
-        if options["channels_last"]:
-            self._module = self._module.to(memory_format=torch.channels_last)
-            images = torch.channels_last  # of whatever else there is, an order of axes has no meaning
-            self._inputs = [x.to(memory_format=images) if x.ndim == 4 else x for x in self._inputs]
-        self._run = self._compiled() if self._compile else self._module
+        self._inputs = _inputs(self._artifact, device, options)
+        if self._module is not None:
+            self._module = _placed(self._module, device, options)
+        self._eager = partial(_placed_anew, self._artifact, device, dict(options))
+        runs: dict[str, Callable[[], Any]] = {
+            "false": lambda: self._module,
+            "true": self._compiled,
+            "aot": partial(torch_aot.load, self._artifact),
+        }
+        self._run = runs[self._compile]()
 
     def _compiled(self) -> Any:
         """Compile the module, from the beginning: what was compiled before, and how often, is forgotten."""
@@ -112,10 +120,10 @@ class TorchSession(Session):
         Raises:
             Unsupported: it is compiled, which is not known to be safe.
         """
-        if self._compile:
+        if self._compile != "false":
             raise Unsupported(
                 "torch runs several inferences at once only uncompiled",
-                "leave compile=true out, or measure mode=latency",
+                f"leave compile={self._compile} out, or measure mode=latency",
             )
         return [self._lane() for _ in range(self._streams or 1)]
 
@@ -148,11 +156,12 @@ class TorchSession(Session):
         kind = "cpu" if self._cuda is None else "cuda"
         settings = precision_switches()
         unmet: tuple[str, ...] = ()
-        if self._compile:
+        settings["compile"] = self._compile
+        if self._compile == "true":
             tried, done = (now - before for now, before in zip(_compiled_frames(), self._frames, strict=True))
             if not done or done < tried:
                 unmet = (f"torch.compile compiled {done} of {tried} functions: the rest ran uncompiled",)
-        settings["compile"] = self._compile and not unmet
+            settings["compile"] = str(not unmet).lower()
         settings["autocast"] = torch.is_autocast_enabled(kind)
         operators = self.operators()
         precision = precision_of(operators)
@@ -181,7 +190,8 @@ class TorchSession(Session):
     def operators(self) -> list[Operator]:
         """Write down one eager pass (the graph that ``torch.compile`` and a capture are given as well)."""
         if self._operators is None:
-            self._operators = operators_of(self._module, self._inputs, self._artifact)
+            module = self._eager() if self._module is None else self._module
+            self._operators = operators_of(module, self._inputs, self._artifact)
         return self._operators
 
     def profiler(self) -> TorchProfiler:
@@ -190,6 +200,11 @@ class TorchSession(Session):
 
         if self._graph:
             raise Unsupported("a captured graph is one launch, and has no operators to profile", "leave graph=true out")
+        if self._compile == "aot":
+            raise Unsupported(
+                "what was compiled ahead of time is one call, and has no operators to profile",
+                "compile=true tells those of the same kernels",
+            )
         run, inputs, cuda = self._run, self._inputs, self._cuda is not None
 
         def infer() -> None:  # of its own, because the session may be closed first
@@ -219,7 +234,7 @@ class Torch(Backend):
         Parameter(
             "device", "cpu", pattern=gpu.PATTERN, help="where it runs: cpu, cuda, or another CUDA device, cuda:1"
         ),
-        Parameter("compile", False, help="through torch.compile"),
+        Parameter("compile", "false", pattern="false|true|aot", help="by torch.compile; aot: ahead, by AOTInductor"),
         Parameter("graph", False, help="captured once as a CUDA graph, and launched as one"),
         Parameter("channels_last", False, help="NHWC memory format"),
         Parameter("tf32", False, help="let CUDA convolutions and products of fp32 round to TF32"),
@@ -240,11 +255,61 @@ class Torch(Backend):
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> TorchSession:
         """Build the module and give it the artifact's weights; see `bench.backends.base.Backend.load`."""
-        return TorchSession(artifact, rebuild(artifact), settings, options)
+        module = None if options["compile"] == "aot" else rebuild(artifact)
+        return TorchSession(artifact, module, settings, options)
+
+    def converts(self, options: Options) -> Conversion | None:
+        """Return AOTInductor's, where it is to compile."""
+        return AOT if options["compile"] == "aot" else None
+
+    def prepare(self, artifact: Artifact, options: Options, folder: Path) -> None:
+        """Compile ahead of time."""
+        import torch
+
+        if self.accelerated(options):
+            raise Unsupported("compile=aot compiles for the CPU, and device= names another", "leave one of them out")
+        _set_precision(bool(options["tf32"]))
+        here = torch.device("cpu")
+        module = _placed(rebuild(artifact), here, options)
+        torch_aot.write(artifact, module, _inputs(artifact, here, options), folder)
 
     def load_probe(self, artifact: Probe, settings: Settings, options: Options) -> TorchSession:
         """Make a module of the probe's ONNX graph."""
+        if options["compile"] == "aot":
+            raise Unsupported("no probe is compiled ahead of time", "compile=true has the same kernels")
         return TorchSession(artifact, module_of(artifact), settings, options)
+
+
+def _dtype(options: Options) -> torch.dtype | None:
+    """Return the type that was asked for; None leaves a model what it has."""
+    import torch
+
+    asked = str(options["precision"])
+    found: torch.dtype | None = None if asked == "fp32" else getattr(torch, DTYPES[asked])
+    return found
+
+
+def _placed(module: torch.nn.Module, device: torch.device, options: Options) -> torch.nn.Module:
+    """Put a module where it runs, in the type and layout that were asked for."""
+    import torch
+
+    module = module.to(device=device, dtype=_dtype(options))
+    return module.to(memory_format=torch.channels_last) if options["channels_last"] else module
+
+
+def _placed_anew(artifact: Artifact, device: torch.device, options: Options) -> torch.nn.Module:
+    return _placed(rebuild(artifact), device, options)
+
+
+def _inputs(artifact: Artifact, device: torch.device, options: Options) -> list[torch.Tensor]:
+    """Return the reference inputs as `_placed` has the module."""
+    import torch
+
+    dtype = _dtype(options)
+    found = [torch.from_numpy(x) for x in artifact.reference()[0]]
+    found = [x.to(device, (dtype or x.dtype) if x.is_floating_point() else x.dtype) for x in found]
+    images = torch.channels_last  # of whatever else there is, an order of axes has no meaning
+    return [x.to(memory_format=images) if x.ndim == 4 else x for x in found] if options["channels_last"] else found
 
 
 def _set_precision(tf32: bool) -> None:

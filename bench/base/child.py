@@ -23,7 +23,7 @@ from typing import IO
 
 from bench.base import wire
 from bench.base.errors import DEBUG, BenchError, WorkerCrashed, clip
-from bench.base.process import NO_TELEMETRY
+from bench.base.process import NO_TELEMETRY, no_telemetry
 
 TOLD = 3  # exit code of a child that has told its error
 LOG_BYTES = 8000
@@ -139,6 +139,7 @@ def main() -> int:
 
 def _work(function: str, request: object) -> int:
     """Call the function; tell what a person can do something about as the last line on stdout."""
+    no_telemetry()
     try:
         module, _, name = function.partition(":")
         getattr(import_module(module), name)(request)

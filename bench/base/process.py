@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import signal
 import sys
@@ -24,6 +25,8 @@ HIDDEN = (
 )
 # ONNX Runtime else writes a device id and a store of events into the user's cache.
 NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
+# What OpenVINO and NNCF import to send usage where somebody once agreed to it. Where it is not found they go on without.
+SENDS = ("openvino_telemetry",)
 # Of the hidden ones, those that only say where something is kept, or that nothing is to be sent.
 HARMLESS = (
     *NO_TELEMETRY,
@@ -39,6 +42,13 @@ def die_with_parent() -> None:
     """Have the kernel end this process when its parent ends, however that does (Linux; nothing happens elsewhere)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def no_telemetry() -> None:
+    """Switch off what a runtime or a converter sends or stores about its use, before either is imported."""
+    os.environ.update(NO_TELEMETRY)
+    for package in SENDS:
+        sys.modules.setdefault(package, None)  # type: ignore[arg-type]  # an import of it fails, as if it were not there
 
 
 def hidden_settings(environment: Mapping[str, str]) -> list[str]:

@@ -23,6 +23,7 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @click.argument("a")
 @click.argument("b")
 @options.backend("For a side that names none.")
+@options.WHEELS
 @options.threads("For a side that says nothing else.")
 @click.option("--pace", metavar="33ms|none", help="For a side that says nothing else.")
 @options.BATCH

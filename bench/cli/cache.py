@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 )
 @options.FORMAT
 def command(action: str, most: str | None, format: str) -> None:
-    """List the cache of exported models by model, limit it, or empty it.
+    """List the cache of exported models by model, limit it, or empty it, versions of runtimes included.
 
     What a running command uses is never removed.
     """
@@ -37,7 +37,8 @@ def command(action: str, most: str | None, format: str) -> None:
     some = store.entries()
     if action == "clear":
         gone = [entry for entry in some if store.remove(entry)]
-        shutil.rmtree(cache.root() / store.GIVEN, ignore_errors=True)
+        for name in (store.GIVEN, store.RUNTIMES):
+            shutil.rmtree(cache.root() / name, ignore_errors=True)
         left = [entry for entry in some if entry not in gone]
         say(f"removed {_told(gone)}, from {cache.root()}")
         if left:

@@ -6,6 +6,7 @@ default or its words is a function here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -155,6 +156,16 @@ def network(batch: int, resolution: int | None, shapes: tuple[str, ...], input: 
     return found | {"input": None if input is None else given.read(input)}
 
 
+def _set_wheels(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    """Let what is installed in this process come from that folder."""
+    if value is not None:
+        os.environ["ISOFLOPS_WHEELS"] = str(value)
+
+
+WHEELS = click.option(
+    "--wheels", type=click.Path(exists=True, file_okay=False, path_type=Path), expose_value=False,
+    callback=_set_wheels, help="Where version= finds wheels, without the network; or ISOFLOPS_WHEELS.",
+)  # fmt: skip
 BATCH = click.option("--batch", type=Whole(), default=USUAL.batch[0], show_default=True)
 RESOLUTION = click.option("--resolution", type=int, help="Side of the input in pixels; default: the paper's.")
 SHAPES = click.option(

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     type=click.Choice(("fp32", "fp16", "bf16")),
     help="Ask every backend for it; repeatable; default: that of the weights.",
 )
+@options.WHEELS
 @options.several("threads", options.ONE)
 @options.several("batch", options.USUAL.batch[0])
 @click.option("--resolution", multiple=True, type=int, help="Side of the input in pixels; default: the paper's.")
@@ -67,6 +68,9 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="p99=33ms",
     help="Hold p50, p90, p99, mean or first (inference) against a limit; repeatable.",
+)
+@click.option(
+    "--require-device", is_flag=True, help="Fail a case of which a part ran elsewhere than where it was to."
 )
 @options.output("CSV to append to; default: results/DATE/TARGET.csv.")
 @click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
@@ -100,6 +104,7 @@ def command(
     fleet_wait: float,
     max_latency: str | None,
     limits: tuple[str, ...],
+    require_device: bool,
     tls_ca: str | None,
     tls_cert: str | None,
     tls_key: str | None,
@@ -157,6 +162,7 @@ def command(
         limits,
         None if over is None else seconds(over),
         None if sustain is None else seconds(sustain),
+        require_device or base.require_device,
     )
     plans = []
     for there in theres:

@@ -20,7 +20,8 @@ def bring(transport: Transport, case: Case, artifact: Artifact, on_convert: Call
         ArtifactError: the module that the backend takes cannot be built any more.
         LinkLost: the device is out of reach.
     """
-    form = backends.get(case.backend.name).capabilities.form
+    ready = prepare.ensure(artifact, case.backend, on_convert)
+    form = "converted" if ready.converted else backends.get(case.backend.name).capabilities.form
     if form == "module":
         lay_weights(artifact)
-    return transport.upload(prepare.ensure(artifact, case.backend, on_convert), form)
+    return transport.upload(ready, form)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from contextlib import suppress
 from dataclasses import replace
 
 from bench import backends
-from bench.base.errors import ArtifactError, BenchError, SpecError, clip
+from bench.backends import versions
+from bench.base.errors import ArtifactError, BenchError, SpecError, Unsupported, clip
 from bench.plan import given as data
 from bench.plan import shapes, zoo
 from bench.plan import target as targets
@@ -80,11 +82,25 @@ def network_of(text: str, **defaults: object) -> Network:
 def backend_of(spec: str, there: Target) -> BackendRef:
     """Look a backend up for a target. Its runtime must be there, which only this machine can be asked now.
 
-    On this machine it gets the target's interpreter, unless it names its own; elsewhere that is the target's matter.
+    On this machine it gets the target's interpreter, unless it names its own, or another version of its runtime, which
+    is installed now; elsewhere interpreters are the target's matter.
     """
-    if there.reach == "local" and there.python and "python=" not in spec:
-        spec = f"{spec}{',' if ':' in spec else ':'}python={there.python}"
-    return backends.resolve(spec, here=there.reach == "local")
+    here = there.reach == "local"
+    ref = backends.resolve(spec, here=here and not there.python)
+    if ref.version and not here:
+        raise Unsupported(
+            f"{ref.canonical}: another version of a runtime is installed on this machine alone, and {there.name} is none",
+            "install it there, with `bench`, and name that interpreter as `python` of the target",
+        )
+    if ref.version:
+        return versions.ensure(ref, _told)
+    return replace(ref, python=there.python) if here and there.python and not ref.python else ref
+
+
+def _told(line: str) -> None:
+    """Tell whoever waits at a terminal why."""
+    if sys.stderr.isatty():
+        print(line, file=sys.stderr, flush=True)
 
 
 def canonical(text: str) -> CaseText:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench import backends
 from bench.artifact.artifact import Artifact
+from bench.backends import versions
 from bench.backends.answers import Inspected
 from bench.backends.base import PARITY_TOLERANCE, Placement
 from bench.plan.case import Case
@@ -20,14 +21,18 @@ def asked_precision(case: Case, artifact: Artifact) -> str:
     return backends.get(case.backend.name).asked_precision(artifact, case.backend.options)
 
 
-def fault_of(case: Case, artifact: Artifact, parity: float, inspected: Inspected) -> tuple[str, str] | None:
+def fault_of(
+    case: Case, artifact: Artifact, parity: float, inspected: Inspected, require_device: bool = False
+) -> tuple[str, str] | None:
     """Return status and reason if what ran is not what was asked, or computes something else; None if all is well.
 
     `parity` is the worst relative L2 error of the output, `inspected` the worker's answer to ``inspect``. It is judged
-    first: a network that computes something else has no speed, whatever else is wrong with it.
+    first: a network that computes something else has no speed, whatever else is wrong with it. With `require_device`
+    it fails where less than all of it ran on the device, or in the delegate, that was asked for.
     """
     return (
         _mismatch(artifact, parity, inspected)
+        or (_left(inspected) if require_device else None)
         or _overcounted(case, artifact, inspected)
         or _lowered(case, artifact, inspected)
     )
@@ -62,6 +67,12 @@ def _mismatch(artifact: Artifact, parity: float, inspected: Inspected) -> tuple[
     )
 
 
+def _left(inspected: Inspected) -> tuple[str, str] | None:
+    """Find what did not run where it was required to."""
+    elsewhere = Placement(**inspected["effective"]["placement"]).fault()
+    return ("failed", f"the device was required, and {elsewhere}") if elsewhere else None
+
+
 def _overcounted(case: Case, artifact: Artifact, inspected: Inspected) -> tuple[str, str] | None:
     """Find a runtime that did more than the source has; one that runs the module may compute what a file holds."""
     executed, takes = _needed(inspected), backends.get(case.backend.name).capabilities.takes
@@ -86,11 +97,14 @@ def _lowered(case: Case, artifact: Artifact, inspected: Inspected) -> tuple[str,
     lawful = {asked, artifact.computes} if asked == artifact.precision else {asked}
     if effective["precision"] not in lawful:
         return "downgraded", f"ran in {effective['precision']}, not in {asked}"
+    wanted = case.backend.version
+    if wanted and not versions.same(wanted, effective["version"]):
+        return "downgraded", f"ran {case.backend.name} {effective['version']}, not {wanted}"
     if effective.get("unmet"):
         return "downgraded", "; ".join(effective["unmet"])
-    elsewhere = Placement(**effective["placement"]).fault()
-    if elsewhere:
-        return "downgraded", elsewhere
+    placement = Placement(**effective["placement"])
+    if placement.fault() and not placement.delegate:
+        return "downgraded", placement.fault()
     threads = case.settings.threads
     if effective["device"] != "cpu":
         return None

@@ -36,7 +36,7 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
     assert state.artifact is not None
     assert state.inspected is not None
     parity = max(launch.loaded["parity_rel_l2"] for launch in (*state.launches, *state.sustained))
-    fault = fault_of(state.case, state.artifact, parity, state.inspected)
+    fault = fault_of(state.case, state.artifact, parity, state.inspected, protocol.require_device)
     if fault is not None:
         return fault
     if any(launch.loaded.get("emulated") for launch in state.launches):
@@ -149,6 +149,8 @@ def _of_inspection(inspected: Inspected, partial: bool) -> dict[str, Any]:
     return {
         "backend_version": effective["version"],
         "device": effective["device"],
+        "on_device_operators": effective["placement"]["operators"],
+        "on_device_macs": effective["placement"]["macs"],
         "precision_effective": effective["precision"],
         "threads_effective": effective["threads"],
         "streams_effective": effective.get("streams"),

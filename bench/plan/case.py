@@ -162,19 +162,23 @@ class Settings:
 class BackendRef:
     """A backend that was looked up and checked: its name, all its options, and the interpreter that has it.
 
-    `python` is empty for the interpreter that runs ``bench``.
+    `python` is empty for the interpreter that runs ``bench``. With a `version` it is that of an environment which has
+    this version of the runtime (`bench.backends.versions`), and empty until that is made.
     """
 
     name: str
     options: dict[str, Value]
     defaults: dict[str, Value] = field(default_factory=dict)
     python: str = ""
+    version: str = ""
 
     @property
     def canonical(self) -> str:
         """The spec with its defaults left out."""
         changed = [f"{k}={show(v)}" for k, v in self.options.items() if v != self.defaults.get(k)]
-        if self.python:
+        if self.version:  # where its interpreter lies says nothing that the version does not
+            changed.append(f"version={self.version}")
+        elif self.python:
             changed.append(f"python={self.python}")
         return f"{self.name}:{','.join(changed)}" if changed else self.name
 

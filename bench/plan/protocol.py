@@ -67,7 +67,8 @@ class Protocol:
     another run is wider than `widest` on either side is noisy.
     With `sustain_s` the cases are kept going for so long, launch after launch of `turn_s` seconds each, whatever their
     budget; then all take turns together, so that the heat is one for all of them.
-    `limits` are what each case is held against; they change nothing of how it is measured.
+    `limits` are what each case is held against, and with `require_device` whether all of it ran where it was to; they
+    change nothing of how it is measured.
     """
 
     launches: int = 5
@@ -88,6 +89,7 @@ class Protocol:
     timeout_s: float = 120.0
     seed: int = 0
     limits: tuple[Limit, ...] = ()
+    require_device: bool = False
 
     @property
     def stopping(self) -> Stopping:

@@ -20,7 +20,8 @@ class Suite:
 
     `launches` and `budget` (seconds per case) are None where the suite leaves them to the program. `reference` is a
     case, ``MODEL[@BACKEND][@threads=N]``, that is measured with every run of the suite: `bench history` and `bench
-    compare --reference` divide by it. With `installed_only` a backend whose runtime is not installed is left out, with
+    compare --reference` divide by it. With `require_device` a case fails of which a part ran elsewhere than on the
+    device, or in the delegate, that was asked for. With `installed_only` a backend whose runtime is not installed is left out, with
     a line; else it is an error.
     """
 
@@ -36,6 +37,7 @@ class Suite:
     budget: float | None = None
     reference: str = ""
     installed_only: bool = False
+    require_device: bool = False
 
 
 TEXTS = ("title", "reference")
@@ -69,7 +71,7 @@ def read(where: str, text: str) -> Suite:
             raise UsageError(f"{clip(where)}: {key} must be a text", EXAMPLE)
         elif key == "mode" and value not in MODES:
             raise UsageError(f"{clip(where)}: mode must be {' or '.join(MODES)}", EXAMPLE)
-        elif key == "installed_only" and not isinstance(value, bool):
+        elif key in ("installed_only", "require_device") and not isinstance(value, bool):
             raise UsageError(f"{clip(where)}: {key} must be true or false", EXAMPLE)
     if not isinstance(data.get("launches", 1), int):
         raise UsageError(f"{clip(where)}: launches must be a whole number", EXAMPLE)

@@ -44,6 +44,10 @@ class Row:
     backend: str = column(CASE, "", "backend spec, defaults left out", "")
     backend_version: str | None = column(ENVIRONMENT, "", "version of the runtime, as it says itself")
     device: str | None = column(ENVIRONMENT, "", "device that computed, as the runtime says")
+    on_device_operators: float | None = column(
+        RESULT, "", "share of the operators that ran on the device that was asked for, or in the delegate (XNNPACK)"
+    )
+    on_device_macs: float | None = column(RESULT, "", "share of the MACs that did; empty where no operator tells any")
     driver: str | None = column(ENVIRONMENT, "", "the device's driver and its CUDA; empty on the CPU")
     power_limit_w: float | None = column(ENVIRONMENT, "W", "what the device may draw at most")
     precision: str | None = column(CASE, "", "precision that was asked for")

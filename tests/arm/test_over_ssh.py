@@ -7,13 +7,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from bench import backends
+from bench.backends.base import PARITY_TOLERANCE
 from bench.rows import file as records
 from tests.arm import userland
-from tests.arm.test_emulated import by_backend
+from tests.arm.test_emulated import NETWORK, by_backend
+from tests.backends.test_deployment import CONVERTERS
 from tests.transport import sshd
 from tests.transport.test_ssh import nothing_left
 
@@ -69,3 +73,18 @@ def test_a_row_from_there(spec: str, tiny: Path, tmp_path: Path) -> None:
         assert row.parity_rel_l2 < 1e-3
     assert records.read(tmp_path / "r.csv")
     assert nothing_left("bench.transport.agent")
+
+
+@pytest.mark.parametrize("name", ["ncnn", "mnn", "litert"])
+def test_a_network_that_is_converted_here_runs_there(name: str, spec: str, tmp_path: Path) -> None:
+    """On the runtime's aarch64 wheel, whose converter is not there; LiteRT's has none for aarch64 at all."""
+    if not backends.installed(backends.get(name)) or find_spec(CONVERTERS[name]) is None:
+        pytest.skip(f"{name} and its converter are not installed here")
+    quick = ["--launches", "1", "--budget", "1", "--timeout", "600", "--output", "r.csv"]
+    done = here(tmp_path, "run", "--model", NETWORK, "--backend", name, *quick, "--target", spec)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = records.read(tmp_path / "r.csv")
+    assert (row.arch, row.status, row.emulated) == ("aarch64", "noisy", True), row.error
+    assert row.parity_rel_l2 is not None
+    assert row.parity_rel_l2 < PARITY_TOLERANCE["fp32"]
+    assert (row.precision_effective, row.backend_version != "") == ("fp32", True)

@@ -82,9 +82,13 @@ def missing() -> str:
 
 
 def requirements() -> list[str]:
-    """Return what the program needs there: its core, OpenVINO, and what the tests stand on. PyTorch is not among it."""
+    """Return what the program needs there: its core, the runtimes, and what the tests stand on.
+
+    Neither PyTorch nor a converter is among it: converted networks are carried there.
+    """
     project = tomllib.loads(PROJECT.joinpath("pyproject.toml").read_text())["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["openvino"], *FOR_TESTS]
+    runtimes = [package for extra in ("openvino", "deploy") for package in project["optional-dependencies"][extra]]
+    return [*project["dependencies"], *runtimes, *FOR_TESTS]
 
 
 def build() -> Userland:

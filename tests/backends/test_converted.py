@@ -6,7 +6,7 @@ import json
 import sys
 import warnings
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +16,7 @@ import pytest
 from bench import backends
 from bench.artifact.artifact import MacOp
 from bench.backends import converter, ncnn
-from bench.backends.delegate import Node, Shares, shares
+from bench.backends.delegate import Node, Shares, shares, tflite_macs
 from bench.backends.mnn_profile import MnnProfiler
 from bench.backends.ran import precision_by_error, threads_by_time
 from bench.backends.sample import sample
@@ -140,8 +140,8 @@ def test_threads_that_do_not_compute_are_missed_where_no_graph_is_told() -> None
 
 
 # conv 0 -> 1, relu 1 -> 2, custom 2 -> 3, add 3 -> 4; and what a delegate has taken, beside it
-CONV, RELU = Node("CONV_2D", (0, 10), (1,)), Node("RELU", (1,), (2,))
-CUSTOM, ADD = Node("CUSTOM", (2,), (3,)), Node("ADD", (3,), (4,))
+CONV, RELU = Node("CONV_2D", (0, 10), (1,), 600), Node("RELU", (1,), (2,))
+CUSTOM, ADD = Node("CUSTOM", (2,), (3,), 200), Node("ADD", (3,), (4,))
 PLAIN = [CONV, RELU, CUSTOM, ADD]
 FIRST, LAST = Node("DELEGATE", (0, 10), (2,)), Node("DELEGATE", (3,), (4,))
 
@@ -162,10 +162,54 @@ FIRST, LAST = Node("DELEGATE", (0, 10), (2,)), Node("DELEGATE", (3,), (4,))
 )
 def test_what_a_delegate_leaves_is_counted(nodes: list[Node], partitions: int, outside: list[Node], said: str) -> None:
     found = shares(nodes, [4])
-    assert found == Shares(partitions, Counter(node.kind for node in outside))
+    left = sum(node.macs for node in outside)
+    assert found == Shares(partitions, Counter(node.kind for node in outside), 4 - len(outside), 800, left)
+    assert found.placement.operators == 1 - len(outside) / 4
+    assert found.placement.macs == 1 - left / 800
+    assert bool(found.placement.fault()) == bool(outside)
     told = " ".join(found.unmet + found.remarks)
     assert said in told
     assert bool(told) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "outputs", "macs"),
+    [
+        ("CONV_2D", [(1, 8, 8, 16), (32, 3, 3, 16)], [(1, 4, 4, 32)], 4 * 4 * 32 * 3 * 3 * 16),
+        ("DEPTHWISE_CONV_2D", [(1, 8, 8, 16), (1, 3, 3, 16)], [(1, 8, 8, 16)], 8 * 8 * 16 * 9),
+        ("FULLY_CONNECTED", [(1, 64), (10, 64)], [(1, 10)], 640),
+        ("BATCH_MATMUL", [(2, 4, 8), (2, 8, 5)], [(2, 4, 5)], 2 * 4 * 8 * 5),
+        ("ADD", [(1, 64), (1, 64)], [(1, 64)], 0),
+        ("RELU", [(1, 64)], [(1, 64)], 0),
+    ],
+)
+def test_macs_of_an_operator_of_tensorflow_lite(
+    kind: str, inputs: list[tuple[int, ...]], outputs: list[tuple[int, ...]], macs: int
+) -> None:
+    assert tflite_macs(kind, inputs, outputs) == macs
+
+
+def test_a_delegate_that_left_something_fails_only_where_all_was_required() -> None:
+    """On the same processor, so that the row stands else; a part of it on another device is never what was asked."""
+    case = Case(ModelRef("onnx", "sample", "", {}, None), backends.resolve("fake"), Settings())
+    placement = asdict(shares([*PLAIN, FIRST, LAST], [4]).placement)
+    inspected = {
+        "effective": {
+            "version": "1", "device": "cpu", "precision": "fp32", "threads": None, "settings": {}, "unmet": (),
+            "placement": placement, "remarks": (),
+        },
+        "operators": None, "macs_executed": None, "macs_needed": None, "macs_padded": None, "opaque": [],
+        "largest_macs": 0, "busy_threads": 1,
+    }  # fmt: skip
+    assert fault_of(case, sample(), 0.0, inspected) is None  # type: ignore[arg-type]
+    status, said = fault_of(case, sample(), 0.0, inspected, require_device=True) or ("", "")  # type: ignore[arg-type]
+    assert status == "failed"
+    assert said == (
+        "the device was required, and only 75.0% of the operators and 75.0% of the MACs ran on XNNPACK "
+        "(elsewhere: 1 CUSTOM on slower kernels)"
+    )
+    placement["delegate"] = False
+    assert (fault_of(case, sample(), 0.0, inspected) or ("",))[0] == "downgraded"  # type: ignore[arg-type]
 
 
 class Told:

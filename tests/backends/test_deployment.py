@@ -224,6 +224,26 @@ def test_litert_says_who_ran_it() -> None:
     assert bool(told.remarks) == (told.settings["delegate.partitions"] > 1 or bool(told.settings["delegate.outside"]))
 
 
+@pytest.mark.parametrize("name", FROM_MODULE)
+def test_the_share_of_the_delegate_is_of_all_operators_and_macs(name: str) -> None:
+    """Counted in the converted network, whose MACs are those of the source."""
+    need(name)
+    artifact = network(SMALL)
+    session = load(name, artifact)
+    placement = session.effective().placement
+    if name == "litert":
+        macs = session.shares().macs  # type: ignore[attr-defined]
+    else:
+        macs = json.loads(prepare.ensure(artifact, backends.resolve(name)).converted_path("parts.json").read_text())["macs"]
+    session.close()
+    assert placement.device == "XNNPACK"
+    assert placement.delegate
+    assert macs == artifact.macs
+    assert placement.macs == 1.0
+    assert 0.8 < placement.operators < 1.0  # of this network it leaves splits or pads
+    assert placement.elsewhere
+
+
 def test_litert_without_its_delegate_is_not_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     need("litert")
     from ai_edge_litert import interpreter
@@ -238,6 +258,7 @@ def test_litert_without_its_delegate_is_not_what_was_asked(monkeypatch: pytest.M
     told = session.effective()
     session.close()
     assert told.settings["delegate.partitions"] == 0
+    assert told.placement.operators == told.placement.macs == 0.0
     assert "XNNPACK runs none of it" in told.unmet[0]
 
 

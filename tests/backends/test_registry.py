@@ -96,6 +96,28 @@ def test_what_ran_elsewhere_is_downgraded(bench: Bench, tiny: Path) -> None:
     assert row["error"].startswith("only 75.0% of the operators and 75.0% of the MACs ran on fake (elsewhere: ")
 
 
+def test_what_ran_elsewhere_fails_where_the_device_is_required(bench: Bench, tiny: Path) -> None:
+    (row,) = json.loads(required(bench, tiny, "fake:placed=0.75", code=1))
+    assert row["status"] == "failed"
+    assert row["error"].startswith("the device was required, and only 75.0% of the operators")
+    assert (row["on_device_operators"], row["on_device_macs"]) == (0.75, 0.75)
+    (row,) = json.loads(required(bench, tiny, "fake", code=0))
+    assert (row["status"], row["on_device_operators"]) == ("ok", 1.0)
+
+
+def test_a_suite_may_require_the_device(bench: Bench, tiny: Path) -> None:
+    text = f'models = ["{tiny}"]\nbackends = ["fake:placed=0.5"]\nrequire_device = true\n'
+    (tiny.parent / "npu.toml").write_text(text, "utf-8")
+    (row,) = json.loads(bench("run", "--suite", tiny.parent / "npu.toml", "--format", "json").stdout)
+    assert row["status"] == "failed"
+
+
+def required(bench: Bench, tiny: Path, backend: str, code: int) -> str:
+    result = bench("run", "--model", tiny, "--backend", backend, "--require-device", "--format", "json")
+    assert result.returncode == code, result.stderr
+    return result.stdout
+
+
 def test_a_real_fallback_is_downgraded(bench: Bench, tiny: Path) -> None:
     """A provider that has no kernel for any of these operators: the CPU's run, as with a CUDA that lacks one."""
     ort = pytest.importorskip("onnxruntime")

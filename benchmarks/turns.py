@@ -1,0 +1,83 @@
+"""What the benchmarks of this folder share: launches of `bench`'s own worker, and a file that a stopped run goes on from."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import backends, export
+from bench.artifact.artifact import Artifact
+from bench.backends import prepare
+from bench.backends.answers import Block, Closed
+from bench.base.errors import BenchError
+from bench.machine.environment import local
+from bench.measure.launch import Launch
+from bench.plan import zoo
+from bench.plan.case import Case, Network
+from bench.plan.protocol import Warming
+
+RUNTIMES = ("onnxruntime", "openvino", "torch", "litert", "ncnn", "mnn", "executorch")
+TIMEOUT_S = 120.0
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A network on a runtime, exported and converted: `source` is the artifact, `artifact` what the runtime loads."""
+
+    case: Case
+    source: Artifact
+    artifact: Artifact
+
+    @property
+    def version(self) -> str:
+        """The version of the runtime that is installed."""
+        return next(iter(backends.get(self.case.backend.name).versions().values()))
+
+
+def ready(model: str, runtime: str) -> Ready | None:
+    """Export and convert; None, and a line on stderr, where the runtime is not here or cannot convert the network."""
+    try:
+        case = Case(Network(zoo.resolve(model)), backends.resolve(runtime))
+        source = export.ensure(case.network)
+        return Ready(case, source, prepare.ensure(source, case.backend))
+    except BenchError as error:
+        print(f"{model} on {runtime}: left out: {error.message}", file=sys.stderr)
+        return None
+
+
+def timed(one: Ready, core: int, seconds: float, warming: Warming) -> Line:
+    """Run one launch on a core, for so long in blocks; return the median in ns, the number of inferences, and parity."""
+    with Launch(one.case, TIMEOUT_S) as launch:
+        loaded = launch.load(one.artifact.folder, [core])
+        n, spent = int(launch.warm(warming)["n"]), 0
+        medians, inferences = list[float](), 0
+        while spent < seconds * 1e9:
+            latencies = launch.ask("block", Block, n=n)["latency_ns"]
+            medians.append(statistics.median(latencies))
+            spent, inferences = spent + sum(latencies), inferences + len(latencies)
+        launch.ask("close", Closed)
+    return {"ns": statistics.median(medians), "inferences": inferences, "parity": loaded["parity_rel_l2"]}
+
+
+class Log:
+    """A file of JSON lines, one per measurement, known by `keys`: what is there is not measured again."""
+
+    def __init__(self, path: Path, keys: tuple[str, ...]) -> None:
+        self.path, self._keys = path, keys
+        text = path.read_text("utf-8") if path.exists() else ""
+        self.lines: list[Line] = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+
+    def once(self, key: tuple[object, ...], measure: Callable[[], Line]) -> None:
+        """Measure what is not there yet, and write it down at once."""
+        if any(tuple(line[name] for name in self._keys) == key for line in self.lines):
+            return
+        line = dict(zip(self._keys, key, strict=True)) | {"cpu": local().cpu} | measure()
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self.lines.append(line)

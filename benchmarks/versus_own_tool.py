@@ -1,0 +1,165 @@
+"""Does `bench` measure what each runtime's own tool measures, or a bare loop over its API where it has none?
+
+    python -m benchmarks.versus_own_tool [--turns 8] [--seconds 1] [--output own-tool.jsonl] [--within 0.05]
+
+Both sides take turns, in alternating order, each time in a fresh process on the core that is quietest just then: one
+thread, one stream, fp32, the same converted file, the same environment. The same command goes on where it was stopped,
+prints the ratio bench/other with its 95% interval over turns (the table of `docs/method.md`), and leaves with 1 where a
+ratio is farther from 1 than `--within`; `--turns 0` prints what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.base.errors import MeasureError
+from bench.base.process import hidden_settings
+from bench.machine.cores import quietest
+from bench.machine.environment import usable_cores
+from bench.plan.protocol import Warming
+from bench.stats.ratio import LEAST, effect
+from benchmarks.turns import RUNTIMES, TIMEOUT_S, Line, Log, Ready, ready, timed
+
+MODELS = ("mobilenetv2", "shufflenetv2")
+BARE = "bare loop"
+# What is in a runtime's wheel; the wheels of the others hold no tool that measures, and Debian has none of them.
+# onnxruntime's `onnxruntime_test` takes no number of threads.
+TOOLS: Mapping[str, tuple[str, ...]] = {"openvino": ("benchmark_app",), "litert": ("litert-benchmark", BARE)}
+FILES = {"litert": "net.tflite", "ncnn": "net.param", "mnn": "net.mnn", "executorch": "net.pte"}
+WARMING = Warming(ms=200, least=5, block_ms=50, block_least=5)
+APP = "from openvino.tools.benchmark.main import main; main()"
+APP_FLAGS = ("-d", "CPU", "-api", "sync", "-hint", "none", "-nstreams", "1", "-nthreads", "1", "-infer_precision", "f32")
+LITERT = "from ai_edge_litert.tools.benchmark_litert_model import main; main()"
+HEAD = ("| runtime | held against | network | bench, ms | ratio | 95% interval | turns |", "| --- " * 7 + "|")
+
+
+def other(tool: str, one: Ready, core: int, seconds: float, guess_ns: float) -> Line:
+    """Run the other side on a core; return its median in ns. `guess_ns` is how long a call takes, roughly."""
+    runtime = one.case.backend.name
+    model = str(one.artifact.converted_path(FILES[runtime]) if runtime in FILES else one.source.path)
+    if tool == "benchmark_app":
+        said = _run([sys.executable, "-P", "-c", APP, "-m", model, "-t", f"{math.ceil(seconds)}", *APP_FLAGS], core)
+        return {"ns": float(_found(r"Median:\s+([\d.]+) ms", said)) * 1e6}
+    if tool == "litert-benchmark":
+        runs, warm = (max(10, round(s * 1e9 / guess_ns)) for s in (seconds, WARMING.ms / 1e3))
+        flags = [f"--model={model}", "--num_threads=1", f"--num_runs={runs}", f"--warmup_runs={warm}"]
+        said = _run([sys.executable, "-P", "-c", LITERT, *flags], core)
+        return {"ns": float(_found(r"Inference \(median\):\s+([\d.]+) ms", said)) * 1e6}
+    script = str(Path(__file__).with_name("bare_loops.py"))
+    folder = one.artifact.folder if runtime in FILES else one.source.folder
+    told: Line = json.loads(_run([sys.executable, script, runtime, folder, model, str(seconds)], core).splitlines()[-1])
+    return told
+
+
+def _run(command: Sequence[str], core: int) -> str:
+    """Run a program as `bench` runs its workers: on one core, without variables that change a runtime."""
+    hidden = hidden_settings(os.environ)
+    environment = {k: v for k, v in os.environ.items() if k not in hidden}
+    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as folder:  # benchmark_app may write beside where it is started
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+            preexec_fn=lambda: os.sched_setaffinity(0, [core]),
+        )  # fmt: skip
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
+        raise MeasureError(f"{' '.join(command[:4])} failed: {lines[-1]}", "run it by hand")
+    return done.stdout
+
+
+def _found(pattern: str, said: str) -> str:
+    match = re.search(pattern, said)
+    if match is None:
+        raise MeasureError(f"no {pattern!r} in what the tool printed", "has it changed?")
+    return match[1]
+
+
+def turn(one: Ready, tool: str, seconds: float, ours_first: bool) -> Line:
+    """Measure both sides, one after the other, on one core."""
+    (core,) = quietest(1, usable_cores())
+    guess = [5e6]
+    found: dict[str, Line] = {}
+    for side in ("ours", "own") if ours_first else ("own", "ours"):
+        if side == "ours":
+            found[side] = timed(one, core, seconds, WARMING)
+            guess[0] = found[side]["ns"]
+        else:
+            found[side] = other(tool, one, core, seconds, guess[0])
+    return {"version": one.version, "core": core, "ours_first": ours_first, "parity": found["ours"]["parity"]} | {
+        f"{side}_ns": line["ns"] for side, line in found.items()
+    }
+
+
+def ratios(lines: Sequence[Line]) -> dict[tuple[str, str, str], tuple[float, float, float]]:
+    """Return bench/other with its interval, by runtime, tool and network, where there are turns enough."""
+    found = {}
+    for key in sorted({(line["runtime"], line["tool"], line["model"]) for line in lines}):
+        logs = [math.log(line["ours_ns"] / line["own_ns"]) for line in _of(lines, key)]
+        if len(logs) >= LEAST:
+            found[key] = effect(logs).ratios
+    return found
+
+
+def _of(lines: Sequence[Line], key: tuple[str, str, str]) -> list[Line]:
+    return [line for line in lines if (line["runtime"], line["tool"], line["model"]) == key]
+
+
+def table(lines: Sequence[Line]) -> list[str]:
+    """Return the table."""
+    found = list(HEAD)
+    for key, (ratio, lo, hi) in ratios(lines).items():
+        mine, (runtime, tool, model) = _of(lines, key), key
+        ours = math.exp(math.fsum(math.log(line["ours_ns"]) for line in mine) / len(mine)) / 1e6
+        found.append(
+            f"| `{runtime}` | {tool} | {model} | {ours:.3f} | {ratio:.3f} | {lo:.3f} to {hi:.3f} | {len(mine)} |"
+        )
+    return found
+
+
+def main() -> int:
+    """Measure what is missing, print, and judge."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--turns", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each side of a turn; benchmark_app takes whole ones")
+    parser.add_argument("--model", action="append", help="repeatable")
+    parser.add_argument("--runtime", action="append", help="repeatable; all by default")
+    parser.add_argument("--output", type=Path, default=Path("own-tool.jsonl"))
+    parser.add_argument("--within", type=float, default=0.05)
+    parser.add_argument("--most-s", type=float, default=math.inf, help="start no turn after so many seconds")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    log = Log(args.output, ("model", "runtime", "tool", "turn"))
+    pairs = [
+        (model, runtime, tool, one)
+        for model in (args.model or MODELS if args.turns else ())
+        for runtime in args.runtime or RUNTIMES
+        if (one := ready(model, runtime)) is not None
+        for tool in TOOLS.get(runtime, (BARE,))
+    ]
+    order, begin = random.Random(args.seed), time.monotonic()
+    for number in range(args.turns):
+        for i in order.sample(range(len(pairs)), len(pairs)):
+            model, runtime, tool, one = pairs[i]
+            if time.monotonic() - begin < args.most_s:
+                first = (number + i) % 2 == 0
+                log.once((model, runtime, tool, number), lambda o=one, t=tool, f=first: turn(o, t, args.seconds, f))
+    print("\n".join(table(log.lines)))
+    off = {key: ratio for key, (ratio, _, _) in ratios(log.lines).items() if abs(ratio - 1) > args.within}
+    for (runtime, tool, model), ratio in off.items():
+        print(f"{model} on {runtime} against {tool}: {ratio:.3f} is not within {args.within:g} of 1")
+    return 1 if off else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
