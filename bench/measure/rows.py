@@ -26,6 +26,7 @@ from bench.plan.protocol import LATENCY, THROUGHPUT, Protocol
 from bench.rows.schema import STATUSES, Row
 from bench.stats.summary import Estimate, percentile
 
+EIGHT_BITS = ("int8", "int4")
 LONG_S = 90.0  # launches spread over more than this have had what time within an hour can give
 
 
@@ -93,6 +94,7 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
     if state.artifact is not None:
         values |= _of_artifact(state.artifact, case)
     if state.inspected is not None:
+        values |= _of_quantization(state.artifact, state.inspected)
         values |= _of_inspection(state.inspected, partial=state.artifact is None or bool(state.artifact.uncounted))
     values |= _of_samples(state)
     values["remark"] = clip("; ".join(_remarks(state)), 500)
@@ -127,6 +129,7 @@ def _told(error: BenchError) -> str:
 
 
 def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:
+    quantization = artifact.quantization
     return {
         "batch": artifact.batch,
         "resolution": artifact.resolution,
@@ -135,6 +138,8 @@ def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:
         "macs_at_least": artifact.macs if artifact.uncounted else None,
         "flops": None if artifact.uncounted else 2 * artifact.macs,
         "params": artifact.params,
+        "quantization": quantization and f"{quantization.recipe}; {quantization.calibration}",
+        "quantization_rel_l2": quantization and quantization.cost,
         "parity_reference": artifact.reference_by,
         "artifact_sha256": artifact.sha256,
         "exporter": " ".join(f"{k}={v}" for k, v in artifact.made_by.items()),
@@ -158,6 +163,15 @@ def _of_inspection(inspected: Inspected, partial: bool) -> dict[str, Any]:
         "device_others": told.get("others"),
         "energy_mj": inspected.get("energy_mj"),
     }
+
+
+def _of_quantization(artifact: Artifact | None, inspected: Inspected) -> dict[str, Any]:
+    """Return what of a quantised network ran in 8 bits; nothing of any other, or where nothing tells."""
+    macs = inspected.get("macs_by_precision")
+    if artifact is None or artifact.precision not in EIGHT_BITS or macs is None:
+        return {}
+    low = sum(n for precision, n in macs.items() if precision in EIGHT_BITS)
+    return {"macs_int8": low, "macs_float": sum(macs.values()) - low, "quantize_ops": inspected.get("between")}
 
 
 def _remarks(state: CaseState) -> list[str]:

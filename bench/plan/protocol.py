@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bench.plan.limit import Limit
 
 LATENCY, THROUGHPUT = MODES = ("latency", "throughput")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")  # what every backend can be asked for
 MOST_LOOKS = 20  # at the pairs of a comparison; more would change nothing but the time that their boundary takes
 MOST_S = 1e7  # seconds of a budget or a wait: what every clock and every pipe's poll can count
 MOST_SEED = 2**63 - 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.base.errors import UsageError, clip
 from bench.plan import toml_files
+from bench.plan.protocol import PRECISIONS
 
 EXAMPLE = 'e.g. models = ["shufflenetv2"]; bench/suites/quick.toml is an example'
 
@@ -19,8 +20,9 @@ class Suite:
 
     `launches` and `budget` (seconds per case) are None where the suite leaves them to the program. `reference` is a
     case, ``MODEL[@BACKEND][@threads=N]``, that is measured with every run of the suite: `bench history` and `bench
-    compare --reference` divide by it. With `installed_only` a backend whose runtime is not installed is left out, with
-    a line; else it is an error.
+    compare --reference` divide by it. Without `precisions` each backend runs in that
+    of the weights. With `installed_only` a backend whose runtime is not installed on the target is left out, with a
+    line; else it is an error.
     """
 
     title: str
@@ -29,6 +31,7 @@ class Suite:
     threads: tuple[int, ...] = (1,)
     batch: tuple[int, ...] = (1,)
     resolution: tuple[int, ...] = ()
+    precisions: tuple[str, ...] = ()
     launches: int | None = None
     budget: float | None = None
     reference: str = ""
@@ -36,7 +39,7 @@ class Suite:
 
 
 TEXTS = ("title", "reference")
-LISTS = {"models": str, "backends": str, "threads": int, "batch": int, "resolution": int}
+LISTS = {"models": str, "backends": str, "threads": int, "batch": int, "resolution": int, "precisions": str}
 
 
 @cache
@@ -64,7 +67,9 @@ def read(where: str, text: str) -> Suite:
             raise UsageError(f"{clip(where)}: {key} must be a number above zero", EXAMPLE)
         elif key in TEXTS and not (isinstance(value, str) and value):
             raise UsageError(f"{clip(where)}: {key} must be a text", EXAMPLE)
-        elif key == "installed_only" and not isinstance(value, bool):
+        if key == "precisions" and not set(value) <= set(PRECISIONS):
+            raise UsageError(f"{clip(where)}: precisions are {', '.join(PRECISIONS)}", EXAMPLE)
+        if key == "installed_only" and not isinstance(value, bool):
             raise UsageError(f"{clip(where)}: {key} must be true or false", EXAMPLE)
     if not isinstance(data.get("launches", 1), int):
         raise UsageError(f"{clip(where)}: launches must be a whole number", EXAMPLE)
