@@ -12,7 +12,6 @@ from bench.artifact.artifact import Artifact
 from bench.backends import prepare
 from bench.export import quantize, rounded
 from bench.plan.case import Case
-from bench.plan.protocol import Protocol
 from bench.transport.base import Transport
 
 
@@ -21,7 +20,7 @@ def exported(
     seed: int,
     on_export: Callable[[], None] = lambda: None,
     on_convert: Callable[[], None] = lambda: None,
-    timeout_s: float = Protocol.timeout_s,
+    timeout_s: float = export.TIMEOUT_S,
     artifact_of: Callable[..., Artifact] = export.ensure,
 ) -> Artifact:
     """Return the artifact of what a case runs: its network's, in int8 where the case asks for that.
