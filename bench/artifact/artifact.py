@@ -97,10 +97,9 @@ class Artifact:
     `uncounted` they are a lower bound. `complaint` says why it must not be measured, only counted; `remarks` are what
     may make two runtimes disagree on it. With `converted` files the folder holds those and the reference, and neither
     ONNX file nor weights. `noise` is the relative L2 distance of the reference outputs from those of the same module in
-    float64: what fp32 itself costs this network; 0 where that is not known. `rounding` says the same of lower precisions
-    (`bench.export.rounded`), `quantization` how it came to be of 8 bits: then the reference outputs are those of the
-    quantised network. `digests` are the SHA-256 of the folder's
-    other files, by name, as they were saved.
+    float64: what fp32 itself costs this network; 0 where that is not known. `rounding` says the same of lower
+    precisions (`bench.export.rounded`), `quantization` how it came to be of 8 bits: then the reference outputs are
+    those of the quantised network. `digests` are the SHA-256 of the folder's other files, by name, as they were saved.
     """
 
     folder: str

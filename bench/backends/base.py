@@ -219,7 +219,8 @@ class Backend(ABC):
         """Convert the artifact into files in `folder`: in a process of its own, once, outside of ``load_ms``.
 
         One that offers ``precision=int8`` quantises where it is asked to and says how. A backend without a conversion
-        is given the network quantised already (`bench.export.quantize`). Asked only of a backend that declares a `conversion`. `load` finds them by `Artifact.converted_path`.
+        is given the network quantised already (`bench.export.quantize`). Asked only of a backend that declares a
+        `conversion`. `load` finds them by `Artifact.converted_path`.
 
         Raises:
             bench.base.errors.Unsupported: it cannot be converted.

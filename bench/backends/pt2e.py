@@ -1,7 +1,7 @@
 """Quantisation by PyTorch's export (pt2e): a module, observed on calibration inputs, becomes a graph with int8 in it.
 
-The graph runs in PyTorch, too, every quantised operator in fp32 between a dequantisation and a quantisation: that is the
-reference implementation of what a backend makes of it.
+The graph runs in PyTorch, too, every quantised operator in fp32 between a dequantisation and a quantisation: that is
+the reference implementation of what a backend makes of it.
 """
 
 from __future__ import annotations
@@ -92,13 +92,16 @@ def _name(node: torch.fx.Node | None) -> str:
 
 def _stored(node: Any) -> bool:
     """Tell whether a node is a weight: a placeholder that is lifted, and no activation."""
-    return node.op in ("get_attr", "placeholder") and not str(node.name).startswith(("x", "input", "arg", "aten", "quantized"))
+    return node.op in ("get_attr", "placeholder") and not str(node.name).startswith(
+        ("x", "input", "arg", "aten", "quantized")
+    )
 
 
 def _maker(node: torch.fx.Node) -> Any:
     """Return the operator whose result a quantisation takes, past an activation."""
     found = node.args[0]
-    return found.args[0] if _name(found) in FOLLOWS else found
+    alone = _name(found) not in FOLLOWS or _name(found.args[0]).startswith("dequantize_")
+    return found if alone else found.args[0]
 
 
 def _quantised(node: Any) -> bool:

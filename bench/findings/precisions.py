@@ -18,8 +18,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.findings.ranks import Reordering, moved, published
 from bench.findings.ranked import LEAST_CASES, RankedNetwork
+from bench.findings.ranks import Reordering, moved, published
 from bench.findings.verdict import INCONCLUSIVE, NONE, OPPOSITE, SAME, grade
 from bench.plan.spec import parse
 from bench.rows.schema import Row
@@ -83,7 +83,7 @@ def changes(rows: Iterable[Row], precision: str) -> list[Change]:
 
 
 def verdict(found: Sequence[Change]) -> str:
-    """Say whether "faster" holds of all of these: one network that is slower refutes it, one that is not faster, too."""
+    """Say whether "faster" holds of all of these: one network that is not refutes it."""
     grades = {change.grade for change in found}
     if grades & {OPPOSITE, NONE}:
         return "does not hold"

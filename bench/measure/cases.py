@@ -113,7 +113,9 @@ def backends_of(
         try:
             plain = backend_of(text, there)
             if lenient is not None and not plain.python and not lenient(plain.name):
-                raise MissingExtra(f"the runtime of backend {plain.name!r}", hint=backends.get(plain.name).install_hint())
+                raise MissingExtra(
+                    f"the runtime of backend {plain.name!r}", hint=backends.get(plain.name).install_hint()
+                )
         except MissingExtra as error:
             if lenient is None:
                 raise

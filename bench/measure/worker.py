@@ -32,9 +32,9 @@ from pathlib import Path
 from bench import backends
 from bench.artifact import artifact as artifacts
 from bench.artifact.reference import relative_l2, top1_agrees
+from bench.backends import ran
 from bench.backends.answers import Block, Closed, Inspected, Load
 from bench.backends.base import Array, Options
-from bench.backends import ran
 from bench.backends.loop import lead_in, time_block, time_paced
 from bench.backends.streams import Streams
 from bench.base import wire

@@ -1,4 +1,4 @@
-"""A network in int8: what the quantiser makes, what runs of it, on what it is calibrated, and what is no network for it."""
+"""A network in int8: what is made of it, what runs, on what it is calibrated, and what is no network for it."""
 
 from __future__ import annotations
 

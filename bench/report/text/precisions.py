@@ -30,7 +30,9 @@ def section(rows: Sequence[Row], name: str) -> str:
     networks = list(dict.fromkeys(row.model for row in rows))
     cpu = next(iter(row.cpu for row in rows if row.cpu), "an unknown CPU")
     lines = [f"Measured on {cpu}, one thread (`{name}`). fp32 in ms; the others over the same runtime's fp32.", ""]
-    heads = [(runtime, precision) for runtime in runtimes for precision in ("fp32", *LOW) if (runtime, precision) in settings]
+    heads = [
+        (runtime, precision) for runtime in runtimes for precision in ("fp32", *LOW) if (runtime, precision) in settings
+    ]
     lines += ["| network | " + " | ".join(f"{r} {p}" for r, p in heads) + " |", "| --- " * (len(heads) + 1) + "|"]
     for network in networks:
         lines.append(f"| {network} | " + " | ".join(_cell(settings, network, *head) for head in heads) + " |")
@@ -78,7 +80,10 @@ def _ran(row: Row) -> str:
 
 def _faster(rows: Sequence[Row]) -> list[str]:
     """Return what becomes of the claim that int8 is faster, and the same of other precisions."""
-    lines = [f"**\"{INT8[0].upper()}{INT8[1:]}\".** Networks that it makes faster, by runtime, with the interval of both rows:", ""]
+    lines = [
+        f'**"{INT8[0].upper()}{INT8[1:]}".** Networks that it makes faster, by runtime:',
+        "",
+    ]
     for precision in LOW:
         for runtime in dict.fromkeys(change.runtime for change in changes(rows, precision)):
             found = [change for change in changes(rows, precision) if change.runtime == runtime]
@@ -108,7 +113,10 @@ def _order(rows: Sequence[Row]) -> list[str]:
     found, turned = orders(rows), swaps(rows)
     if not found:
         return []
-    lines = [f"**\"{ORDER[0].upper()}{ORDER[1:]}\".** " + _span("between runtimes in one precision", _across(found, same_runtime=False))]
+    lines = [
+        f'**"{ORDER[0].upper()}{ORDER[1:]}".** '
+        + _span("between runtimes in one precision", _across(found, same_runtime=False))
+    ]
     lines.append(_span("between precisions of one runtime", _across(found, same_runtime=True)))
     if turned:
         lines += ["Pairs that change places beyond the intervals of all four rows, the furthest apart:", ""]
@@ -153,4 +161,8 @@ def _rest(rows: Sequence[Row]) -> list[str]:
         if row.status not in ("ok", "noisy"):
             why = (row.error or "").partition(" (")[0]
             said.setdefault(f"{row.backend}: {row.status}, {why[:100]}", []).append(row.model)
-    return ["Without a row that stands:", "", *(f"- {what}: {', '.join(models)}" for what, models in said.items())] if said else []
+    return (
+        ["Without a row that stands:", "", *(f"- {what}: {', '.join(models)}" for what, models in said.items())]
+        if said
+        else []
+    )
