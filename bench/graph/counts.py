@@ -32,7 +32,8 @@ class NodeCount:
     of weights that no earlier node has. Memory access is what the node reads (activations and weights, each once) and
     writes, at the width at which it is stored; a view moves nothing, and neither does a quantisation that is part of
     its neighbours (`bench.graph.quantised`). `precision` is that in which a node with MACs multiplies. `inputs` and
-    `outputs` are the shapes of activations, `weight` that of a convolution or product (as stored), `scope` the modules the node is in.
+    `outputs` are the shapes of activations, `weight` that of a convolution or product (as stored), `scope` the modules
+    the node is in.
     """
 
     name: str
