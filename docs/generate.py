@@ -26,8 +26,9 @@ from bench.findings.table import judged
 from bench.predict import table as kernels
 from bench.report.causes import Pair, pairs
 from bench.report.text import devices_page as devices
-from bench.report.text import findings
+from bench.report.text import findings, precisions
 from bench.report.text import models as models_table
+from bench.rows.file import read_any
 from bench.rows.frame import load
 from bench.rows.identity import of_role
 from bench.rows.schema import ROLES, schema
@@ -37,6 +38,7 @@ RESULTS = FOLDER.parent / "results"
 EVIDENCE = RESULTS / "xeon-vm-2core" / "findings.jsonl"
 NAME = str(EVIDENCE.relative_to(FOLDER.parent))
 KERNELS = EVIDENCE.with_name("predict.json.gz")
+PRECISIONS = RESULTS / "epyc-vm-2core" / "precisions.csv"
 TRANSFER = RESULTS / "published-devices" / "transfer.json"
 
 
@@ -138,12 +140,24 @@ def devices_page() -> str:
     return devices.page(mine, json.loads(TRANSFER.read_text("utf-8")))
 
 
+def runtimes_page() -> str:
+    """Return ``runtimes.md`` with what follows from the rows of the suite ``precisions`` between its two marks."""
+    text = (FOLDER / "runtimes.md").read_text("utf-8")
+    before, found, after = text.partition(MARKS[0])
+    _, ended, rest = after.partition(MARKS[1])
+    if not (found and ended) or not PRECISIONS.exists():
+        return text
+    made = precisions.section(read_any(PRECISIONS, print), str(PRECISIONS.relative_to(FOLDER.parent)))
+    return f"{before}{MARKS[0]}\n{made}{MARKS[1]}{rest}"
+
+
 def _help(name: str, command: click.Command) -> list[str]:
     context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
     return ["```", command.get_help(context), "```", ""]
 
 
 WIDTH = 520
+MARKS = ("<!-- from the rows of --suite precisions -->", "<!-- end of what is from rows -->")
 PAGES: dict[str, Callable[[], str]] = {
     "schema.md": schema_page,
     "cli.md": cli_page,
@@ -151,6 +165,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "findings.md": findings_page,
     **{f"findings/{findings.slug(title)}.md": partial(paper_page, title) for title in findings.titles()},
     "devices.md": devices_page,
+    "runtimes.md": runtimes_page,
 }
 
 

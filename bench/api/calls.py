@@ -27,6 +27,8 @@ def run(
     models: Text | Sequence[Text],
     backends: str | Sequence[str] = "onnxruntime",
     *,
+    precision: str | Sequence[str] = (),
+    calibration: Text | None = None,
     threads: int | Sequence[int] = 1,
     batch: int | Sequence[int] = 1,
     resolution: int | Sequence[int] | None = None,
@@ -53,6 +55,9 @@ def run(
     Args:
         models: specs as on the command line: ``shufflenetv2:width=0.5``, ``net.onnx``, ``file.py:function``.
         backends: ``onnxruntime``, ``openvino:precision=bf16`` and so on.
+        precision: ``fp32``, ``fp16``, ``bf16`` or ``int8``, asked of every backend; one that has it not is left out,
+            and `progress` hears why. None leaves each backend the precision of the weights.
+        calibration: an ``.npz`` of inputs that int8 is calibrated on; None for seeded draws.
         threads: of the runtime.
         batch: images of an inference.
         resolution: side of the input in pixels; None is the model's own.
@@ -78,7 +83,7 @@ def run(
     Raises:
         BenchError: what was asked does not exist or cannot be reached. A case that goes wrong is a row that says so.
     """
-    from bench.measure.cases import backend_of
+    from bench.measure.cases import backends_of
     from bench.plan import zoo
     from bench.plan.case import cross
     from bench.plan.pace import read as pace_of
@@ -86,10 +91,17 @@ def run(
     from bench.rows import file
 
     path = None if output is None else Path(output)
+    told = listener(progress)
     with measuring.reached(fspath(target)) as (there, transport):
         plan = cross(
             [zoo.resolve(text) for text in _texts(models)],
-            [backend_of(text, there) for text in _texts(backends)],
+            backends_of(
+                _texts(backends),
+                there,
+                _texts(precision),
+                "" if calibration is None else fspath(calibration),
+                lambda line: told(Progress(0, 0, line, remark=True)),
+            ),
             _numbers(threads),
             _numbers(batch),
             (None,) if resolution is None else _numbers(resolution),
@@ -111,7 +123,6 @@ def run(
             (None,) if streams is None else _numbers(streams),
             _data(input),
         )
-        told = listener(progress)
         with nullcontext("") if path is None else file.writing(path) as note:
             if note:
                 told(Progress(0, len(plan.cases), note, remark=True))

@@ -71,6 +71,24 @@ class Converted:
 
 
 @dataclass(frozen=True)
+class Quantization:
+    """How a network came to compute in 8 bits.
+
+    `recipe` says by what and in which form, `calibration` on what its ranges were found. `cost` is the relative L2
+    distance of the outputs of the quantised network, as the reference implementation runs it, from those of the network
+    in fp32: the worst of several inputs. `macs` are the multiply-accumulates of the quantised network by the precision
+    that it asks for, `between` the operators in it that quantise or dequantise and belong to no other; both are None
+    where the runtime itself tells what ran.
+    """
+
+    recipe: str
+    calibration: str
+    cost: float
+    macs: dict[str, int] | None = None
+    between: int | None = None
+
+
+@dataclass(frozen=True)
 class Artifact:
     """An exported model, addressed by the hash of what it was made from.
 
@@ -83,8 +101,9 @@ class Artifact:
     `uncounted` they are a lower bound. `complaint` says why it must not be measured, only counted; `remarks` are what
     may make two runtimes disagree on it. With `converted` files the folder holds those and the reference, and neither
     ONNX file nor weights. `noise` is the relative L2 distance of the reference outputs from those of the same module in
-    float64: what fp32 itself costs this network; 0 where that is not known. `digests` are the SHA-256 of the folder's
-    other files, by name, as they were saved.
+    float64: what fp32 itself costs this network; 0 where that is not known. `rounding` says the same of lower
+    precisions (`bench.export.rounded`), `quantization` how it came to be of 8 bits: then the reference outputs are
+    those of the quantised network. `digests` are the SHA-256 of the folder's other files, by name, as they were saved.
     """
 
     folder: str
@@ -113,6 +132,8 @@ class Artifact:
     remarks: tuple[str, ...] = ()
     computes: str = ""
     noise: float = 0.0
+    rounding: dict[str, float] = field(default_factory=dict)
+    quantization: Quantization | None = None
     digests: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from bench.artifact.artifact import Array, TensorInfo
+from bench.artifact.artifact import Array, Quantization, TensorInfo
 from bench.base.errors import ArtifactError, clip
 
 LARGEST_BYTES = 2**31
@@ -23,13 +24,17 @@ LARGEST_BYTES = 2**31
 
 @dataclass
 class Reference:
-    """Inputs and outputs in the model's order, the outputs' names, who computed them, the model's parameters."""
+    """Inputs and outputs in the model's order, the outputs' names, who computed them, the model's parameters.
+
+    `quantization` says how the model came to be of 8 bits.
+    """
 
     inputs: list[Array]
     outputs: list[Array]
     names: list[str]
     by: str
     params: int = 0
+    quantization: Quantization | None = None
 
     def output_infos(self) -> tuple[TensorInfo, ...]:
         """Describe the outputs."""
@@ -40,7 +45,8 @@ class Reference:
         arrays = {f"input_{i}": x for i, x in enumerate(self.inputs)}
         arrays |= {f"output_{i}": y for i, y in enumerate(self.outputs)}
         if meta:
-            told = {"reference_by": self.by, "outputs": self.names, "params": self.params}
+            told: dict[str, object] = {"reference_by": self.by, "outputs": self.names, "params": self.params}
+            told |= {} if self.quantization is None else {"quantization": asdict(self.quantization)}
             arrays["meta"] = np.array(json.dumps(told | meta))
         with path.open("wb") as handle:  # given a name, NumPy would add an ending to it
             np.savez(handle, allow_pickle=False, **arrays)
@@ -88,7 +94,8 @@ def _read(path: Path) -> tuple[Reference, dict[str, str]]:
     if any(a.dtype.kind not in "fiub" for a in (*inputs, *outputs)) or not outputs:
         raise ValueError("not numbers")
     by = f"{clip(str(meta['reference_by']))}, carried in {clip(path.name)}"
-    return Reference(inputs, outputs, names, by, int(meta["params"])), {"sha256": str(meta["sha256"])}
+    quantization = msgspec.convert(meta["quantization"], Quantization) if "quantization" in meta else None
+    return Reference(inputs, outputs, names, by, int(meta["params"]), quantization), {"sha256": str(meta["sha256"])}
 
 
 def relative_l2(outputs: list[Array], reference: list[Array]) -> float:

@@ -60,6 +60,8 @@ class Ran(TypedDict):
 class Inspected(TypedDict):
     """What really ran; numbers of operators and MACs are None where the runtime does not tell its graph.
 
+    `between` counts the operators that only quantise or dequantise.
+
     `device` and the energy of an inference in mJ are told where the session ran on another device than the CPU.
     """
 
@@ -69,6 +71,8 @@ class Inspected(TypedDict):
     macs_needed: int | None
     macs_padded: int | None
     opaque: list[str]
+    macs_by_precision: dict[str, int] | None
+    between: int | None
     largest_macs: int
     busy_threads: int | None
     parity_rel_l2: float

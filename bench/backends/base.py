@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from bench.artifact.artifact import Array as Array
-from bench.artifact.artifact import Artifact
+from bench.artifact.artifact import Artifact, Quantization
 from bench.backends.effective import Effective as Effective
 from bench.backends.effective import Operator as Operator
 from bench.backends.effective import Placement as Placement
+from bench.backends.tolerance import PARITY_TOLERANCE as PARITY_TOLERANCE
 from bench.base.errors import Unsupported
 from bench.machine.gpu import Facts, Reading
 from bench.machine.workload import Workload
@@ -37,22 +38,21 @@ if TYPE_CHECKING:
 
 Options = dict[str, Value]
 
-# Relative L2 error against the reference above which a row says `mismatch`, by the precision that ran. fp32 leaves
-# room for another summation order over the deepest networks. Networks of fifty layers with drawn weights make 60 to 100
-# times its unit round-off of what each operator rounds: up to 0.032 was measured in fp16, 0.21 in bf16 (PyTorch, every
-# operator of it), 0.035 in TF32 (its rounding of operands, done on the CPU). A network that computes something else is
-# off by about 1.
-PARITY_TOLERANCE = {
-    "fp32": 1e-4,
-    "fp64": 1e-4,
-    "tf32": 5e-2,
-    "fp16": 5e-2,
-    "bf16": 3e-1,
-    "int8": 5e-1,
-    "int4": 5e-1,
-    "fp4": 5e-1,
-    "fp8": 5e-1,
-}
+# That a backend offers int8, and on what it is calibrated: for `parameters`.
+CALIBRATION = Parameter("calibration", "", pattern=".{0,400}", help="an .npz of inputs to calibrate precision=int8 on")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """What a converter says of a network that it quantised: how, and what it must put out.
+
+    `outputs` are those of the quantised network for the artifact's reference inputs, by the implementation that
+    `reference_by` names.
+    """
+
+    quantization: Quantization
+    outputs: list[Array]
+    reference_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +223,12 @@ class Backend(ABC):
         """Return how it converts with these options: as it declares, unless only some options ask for it."""
         return self.capabilities.conversion
 
-    def prepare(self, artifact: Artifact, options: Options, folder: Path) -> None:
+    def prepare(self, artifact: Artifact, options: Options, folder: Path) -> Quantized | None:
         """Convert the artifact into files in `folder`: in a process of its own, once, outside of ``load_ms``.
 
-        Asked only where `converts` tells a conversion. `load` finds them by `Artifact.converted_path`.
+        One that offers ``precision=int8`` quantises where it is asked to and says how. A backend without a conversion
+        is given the network quantised already (`bench.export.quantize`). Asked only where `converts` tells a
+        conversion. `load` finds them by `Artifact.converted_path`.
 
         Raises:
             bench.base.errors.Unsupported: it cannot be converted.

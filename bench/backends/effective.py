@@ -55,7 +55,8 @@ class Effective:
     where nothing tells. `threads` counts the threads that compute, of each of the `streams` where several inferences
     run at once, None where nothing tells. `settings` holds every property the runtime would tell. `unmet` says in a
     phrase each what was asked for and did not take effect: the row is ``downgraded``; `remarks` what a reader must
-    know of a row that stands.
+    know of a row that stands. `macs` are those that ran by precision, and `between` the operators that only quantise or
+    dequantise: from a runtime that tells both without telling its graph.
     """
 
     version: str
@@ -67,6 +68,8 @@ class Effective:
     unmet: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     streams: int | None = None
+    macs: dict[str, int] | None = None
+    between: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Timed as ``execute`` of the loaded method on tensors that were made before; it returns new tensors in every call, which
 is what anybody who calls it from Python gets. How much of the network XNNPACK took over is known when it is converted,
-and written beside it.
+and written beside it. In int8 the module is quantised by pt2e with XNNPACK's own quantiser, and held against the same
+graph in PyTorch.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from bench.artifact.artifact import Artifact
+from bench.artifact import calibration
+from bench.artifact.artifact import Artifact, Quantization
 from bench.artifact.build import rebuild
-from bench.backends import converter
+from bench.backends import converter, pt2e
 from bench.backends.base import (
+    CALIBRATION,
     Array,
     Backend,
     Capabilities,
     Conversion,
     Effective,
     Options,
+    Quantized,
     Session,
     parameters,
 )
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     import torch
 
 NET, PARTS = "net.pte", "parts.json"
+RECIPE = "pt2e s8s8 per channel, XNNPACKQuantizer"
 
 
 class ExecuTorchSession(Session):
@@ -77,13 +82,19 @@ class ExecuTorchSession(Session):
         return [np.array(y.numpy()) for y in self._result]
 
     def effective(self) -> Effective:
-        """Read back the size of the pool and what the conversion gave to XNNPACK; the error tells the precision."""
+        """Read back the size of the pool and what the conversion gave to XNNPACK.
+
+        The error tells the precision; of a quantised network it is that of most MACs, as they were converted.
+        """
         parts = json.loads(self._artifact.converted_path(PARTS).read_text("utf-8"))
         found = Shares(**parts | {"outside": Counter(parts["outside"])})
-        precision = precision_by_error(self._artifact, self.outputs())
+        quantization = self._artifact.quantization
+        macs = quantization.macs if quantization is not None else None
+        precision = max(macs, key=macs.__getitem__) if macs else precision_by_error(self._artifact, self.outputs())
         threads = int(self._pool._threadpool_get_thread_count())
         told, only = version("executorch"), found.placement
-        return Effective(told, "cpu", precision, threads, only, found.settings, found.unmet, found.remarks)
+        ran = {"macs": macs, "between": quantization.between if quantization is not None else None}
+        return Effective(told, "cpu", precision, threads, only, found.settings, found.unmet, found.remarks, **ran)
 
     def close(self) -> None:
         """Drop the program and its method."""
@@ -99,7 +110,8 @@ class ExecuTorch(Backend):
     packages: ClassVar[tuple[str, ...]] = ("executorch", "torch")
     extra: ClassVar[str] = "executorch"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
-        Parameter("precision", "model", choices=("model", "fp32"), help="that of the converted network"),
+        Parameter("precision", "model", choices=("model", "fp32", "int8"), help="that of the converted network"),
+        CALIBRATION,
     )
     capabilities: ClassVar[Capabilities] = Capabilities(takes="module", conversion=Conversion())
 
@@ -107,27 +119,52 @@ class ExecuTorch(Backend):
         """Import the runtime, which brings torch."""
         import executorch.runtime  # noqa: F401
 
-    def prepare(self, artifact: Artifact, options: Options, folder: Path) -> None:
-        """Export, give to XNNPACK what it takes, and write the program."""
+    def prepare(self, artifact: Artifact, options: Options, folder: Path) -> Quantized | None:
+        """Export, quantise where int8 is asked for, give to XNNPACK what it takes, and write the program."""
         if find_spec("executorch") is None:
             raise MissingExtra("ExecuTorch's converter", hint=self.install_hint())
         import torch
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower
 
-        inputs, _ = artifact.reference()
-        given = tuple(torch.from_numpy(np.array(x)) for x in inputs)
+        int8, quantized = options["precision"] == "int8", None
+        if int8:
+            calibration.only_fp32(artifact)
+            pt2e.require(self.install_hint())
+            samples, said = calibration.inputs(artifact, str(options["calibration"]))
         with converter.library("ExecuTorch"):
-            exported = torch.export.export(rebuild(artifact), given)
+            module = rebuild(artifact)
+            if int8:
+                module, outputs, cost = pt2e.quantize(module, _quantiser(), artifact, samples)
+            exported = torch.export.export(module, pt2e.tensors(artifact.reference()[0]))
             lowered = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
-            parts = _parts(lowered.exported_program().graph_module)
+            graph = lowered.exported_program().graph_module
+            parts = _parts(graph)
+            if int8:
+                inside = (part.original_module.graph_module for part in _delegates(graph))
+                macs, between = pt2e.work(one.graph for one in (graph, *inside))
+                told = Quantization(f"{RECIPE}, torchao {version('torchao')}", said, cost, macs, between)
+                quantized = Quantized(told, outputs, f"torch {torch.__version__}, of the quantised graph")
             program = lowered.to_executorch()
         (folder / NET).write_bytes(program.buffer)
         (folder / PARTS).write_text(json.dumps(parts), "utf-8")
+        return quantized
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> ExecuTorchSession:
         """Load what was converted; see `bench.backends.base.Backend.load`."""
         return ExecuTorchSession(artifact, settings, options)
+
+
+def _quantiser() -> Any:
+    """Return XNNPACK's quantiser for pt2e: weights per channel, activations per tensor, both signed."""
+    from executorch.backends.xnnpack.quantizer import xnnpack_quantizer as xnnpack
+
+    return xnnpack.XNNPACKQuantizer().set_global(xnnpack.get_symmetric_quantization_config(is_per_channel=True))
+
+
+def _delegates(graph: torch.fx.GraphModule) -> list[Any]:
+    """Return what was given to a delegate, each with its own graph."""
+    return [part for _, part in graph.named_children() if hasattr(part, "original_module")]
 
 
 def _parts(graph: torch.fx.GraphModule) -> dict[str, Any]:
@@ -138,8 +175,7 @@ def _parts(graph: torch.fx.GraphModule) -> dict[str, Any]:
     outside = _operators(graph)
     partitions = [node for node in outside if "call_delegate" in _name(node)]
     outside = [node for node in outside if node not in partitions]
-    lowered = [part for _, part in graph.named_children() if hasattr(part, "original_module")]
-    inside = [node for part in lowered for node in _operators(part.original_module.graph_module)]
+    inside = [node for part in _delegates(graph) for node in _operators(part.original_module.graph_module)]
     left = sum(map(_macs, outside))
     return {
         "partitions": len(partitions),

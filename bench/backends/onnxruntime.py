@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 from bench.artifact.artifact import Artifact
 from bench.backends import ort_graph
 from bench.backends.base import (
+    CALIBRATION,
     Array,
     Backend,
     Capabilities,
@@ -241,7 +242,8 @@ class OnnxRuntime(Backend):
     packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
     wheel: ClassVar[str] = "onnxruntime"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
-        Parameter("precision", "model", choices=("model", "fp32"), help="the CPU provider runs the model's own"),
+        Parameter("precision", "model", choices=("model", "fp32", "int8"), help="int8 quantises it"),
+        CALIBRATION,
         Parameter(
             "device", "cpu", pattern=gpu.PATTERN, help="where it runs: cpu, cuda, or another CUDA device, cuda:1"
         ),

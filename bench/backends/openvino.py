@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from bench.artifact.artifact import Artifact
 from bench.backends.base import (
+    CALIBRATION,
     Array,
     Backend,
     Capabilities,
@@ -181,7 +182,8 @@ class OpenVino(Backend):
     extra: ClassVar[str] = "openvino"
     wheel: ClassVar[str] = "openvino"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
-        Parameter("precision", "model", choices=("model", *PRECISIONS), help="inference precision"),
+        Parameter("precision", "model", choices=("model", *PRECISIONS, "int8"), help="inference precision"),
+        CALIBRATION,
     )
     capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, streams=True)
 

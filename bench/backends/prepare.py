@@ -19,7 +19,9 @@ from functools import partial
 from pathlib import Path
 
 from bench import __version__, backends
+from bench.artifact import calibration
 from bench.artifact.artifact import Artifact, Converted, load, made
+from bench.artifact.reference import Reference
 from bench.backends.base import Backend, Options
 from bench.base import cache, child
 from bench.base.errors import OutOfMemory, Unsupported
@@ -57,13 +59,19 @@ def convert(backend: Backend, artifact: Artifact, options: Options, folder: Path
     Raises:
         Unsupported: it cannot be converted, or nothing was written.
     """
-    backend.prepare(artifact, options, folder)
+    quantized = backend.prepare(artifact, options, folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     if not files:
         raise Unsupported(f"the converter of {backend.name} wrote nothing", "report it to whoever provides it")
     made = tuple(Converted(str(path.relative_to(folder)), path.stat().st_size) for path in files)
-    shutil.copyfile(Path(artifact.folder, REFERENCE), folder / REFERENCE)
     converted = replace(artifact, folder=str(folder), converted=made)
+    if quantized is None:
+        shutil.copyfile(Path(artifact.folder, REFERENCE), folder / REFERENCE)
+    else:
+        names = [info.name for info in artifact.outputs]
+        Reference(artifact.reference()[0], quantized.outputs, names, quantized.reference_by).save(folder / REFERENCE)
+        told = {"reference_by": quantized.reference_by, "quantization": quantized.quantization}
+        converted = replace(converted, precision="int8", computes="int8", noise=0.0, rounding={}, **told)
     converted.save(folder)
     return converted
 
@@ -76,6 +84,7 @@ def _key(artifact: Artifact, backend: Backend, ref: BackendRef) -> str:
         "backend": backend.name,
         "converter": _source(type(backend)),
         "options": {name: ref.options[name] for name in sorted(conversion.options)},
+        "int8": ref.options.get("precision") == "int8" and calibration.digest(str(ref.options.get("calibration", ""))),
         "versions": _versions(ref.name, ref.python),
         "isoflops": __version__,
         "format": artifact.format,

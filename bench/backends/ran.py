@@ -9,6 +9,8 @@ from dataclasses import replace
 from bench.artifact.artifact import Artifact
 from bench.artifact.reference import relative_l2
 from bench.backends.base import PARITY_TOLERANCE, Array, Operator
+from bench.backends.tolerance import allowed
+from bench.graph.classes import QUANTIZERS
 from bench.machine.threads import count_computing
 
 
@@ -28,18 +30,29 @@ def precision_of(operators: Sequence[Operator]) -> str:
     What an opaque operator holds is not known: where one ran in another precision, it may be the larger part. A network
     without any MACs has the precision of most of its operators.
     """
-    macs: Counter[str] = Counter()
-    for op in operators:
-        if op.macs:
-            macs[op.precision] += op.macs
+    macs = Counter(macs_of(operators))
     hidden = {op.precision for op in operators if op.opaque and op.precision in PARITY_TOLERANCE}
     if macs:
         most = macs.most_common(1)[0][0]
-        return most if most and hidden <= {most} else "unknown"
+        return most if most != "unknown" and hidden <= {most} else "unknown"
     if any(op.opaque for op in operators):
         return hidden.pop() if len(hidden) == 1 else "unknown"
     rest = Counter(op.precision for op in operators if op.precision in PARITY_TOLERANCE)
     return rest.most_common(1)[0][0] if rest else "unknown"
+
+
+def macs_of(operators: Sequence[Operator]) -> dict[str, int]:
+    """Add up the MACs of a graph by the precision that they ran in."""
+    macs: Counter[str] = Counter()
+    for op in operators:
+        if op.macs:
+            macs[op.precision or "unknown"] += op.macs
+    return dict(macs)
+
+
+def between(operators: Sequence[Operator]) -> int:
+    """Count the operators that only quantise or dequantise: what is left of a quantised file's after all fusions."""
+    return sum(op.kind in QUANTIZERS for op in operators if op.needed)
 
 
 def precision_by_error(artifact: Artifact, outputs: list[Array], reduced: str = "") -> str:
@@ -55,7 +68,7 @@ def precision_by_error(artifact: Artifact, outputs: list[Array], reduced: str = 
     error = relative_l2(outputs, artifact.reference()[1])
     if error <= PARITY_TOLERANCE["fp32"]:
         return "fp32"
-    return reduced if reduced and error <= PARITY_TOLERANCE[reduced] else "unknown"
+    return reduced if reduced and error <= allowed(artifact, reduced) else "unknown"
 
 
 def threads_by_time(infer: Callable[[], None], asked: int) -> int | None:

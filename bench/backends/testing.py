@@ -24,6 +24,7 @@ from bench.backends.base import PARITY_TOLERANCE, Effective, Options, Session
 from bench.backends.loop import time_block
 from bench.backends.sample import sample
 from bench.backends.streams import Streams
+from bench.backends.tolerance import allowed
 from bench.base.errors import BenchError, Unsupported, UsageError, first_line
 from bench.machine.environment import usable_cores
 from bench.plan.case import BackendRef, Settings
@@ -124,8 +125,11 @@ class _Kit:
         session.infer()
         return session
 
+    def ready(self) -> Artifact:
+        return prepare.ensure(self.artifact, self.ref)
+
     def worst(self, session: Session) -> float:
-        return relative_l2(session.outputs(), self.artifact.reference()[1])
+        return relative_l2(session.outputs(), self.ready().reference()[1])
 
     def runtime(self) -> str:
         self.backend.import_runtime()
@@ -145,9 +149,9 @@ class _Kit:
         wanted = [(info.dtype, info.shape) for info in self.artifact.outputs]
         _must(told == wanted, f"outputs are {told}, and should be {wanted}")
         error, precision = self.worst(session), session.effective().precision
-        allowed = PARITY_TOLERANCE.get(precision, PARITY_TOLERANCE["fp32"])
+        tolerance = allowed(self.ready(), precision)
         session.close()
-        _must(error <= allowed, f"relative L2 error {error:.2g} in {precision}, and {allowed:g} is allowed")
+        _must(error <= tolerance, f"relative L2 error {error:.2g} in {precision}, and {tolerance:g} is allowed")
         return f"relative L2 error {error:.1g} in {precision}"
 
     def repeated(self) -> str:
@@ -234,14 +238,14 @@ class _Kit:
             return f"refused with these options: {error.message}"
         streams = Streams(lanes)
         found = streams.run(5)
-        worst = max(relative_l2(lane.outputs(), self.artifact.reference()[1]) for lane in lanes)
+        worst = max(relative_l2(lane.outputs(), self.ready().reference()[1]) for lane in lanes)
         told = session.effective()
         streams.close()
         session.close()
-        allowed = PARITY_TOLERANCE.get(told.precision, PARITY_TOLERANCE["fp32"])
+        tolerance = allowed(self.ready(), told.precision)
         _must(len(lanes) == asked, f"asked for {asked} streams, lanes() returned {len(lanes)}")
         _must(told.streams == asked, f"asked for {asked} streams, effective() tells {told.streams}")
-        _must(worst <= allowed, f"relative L2 error {worst:.2g} in a stream: do they share a buffer?")
+        _must(worst <= tolerance, f"relative L2 error {worst:.2g} in a stream: do they share a buffer?")
         _must(all(ns > 0 for ns in found.latency_ns), f"latencies in ns are {found.latency_ns}")
         return f"{asked} at once, an inference every {found.every_ns / 1e6:.3g} ms"
 

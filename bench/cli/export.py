@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import click
@@ -20,6 +19,12 @@ from bench.report.text.print import say
 @options.INPUT
 @options.seed("weights and input")
 @click.option("--int8", is_flag=True, help="Quantise it: QDQ, per channel, calibrated on seeded input.")
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Inputs that --int8 is calibrated on; default: seeded draws.",
+)
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 def command(
     model: str,
@@ -30,6 +35,7 @@ def command(
     input: str | None,
     seed: int,
     int8: bool,
+    calibration: Path | None,
     force: bool,
 ) -> None:
     """Write a model as an ONNX file, with its reference outputs beside it.
@@ -38,25 +44,23 @@ def command(
     `bench run --model FILE.onnx` there compares its outputs with PyTorch's. With --int8 the outputs are those of the
     quantised network, from ONNX Runtime without optimisation.
     """
-    from bench.export import ensure
+    from bench.base.errors import UsageError
+    from bench.export import ensure, quantize
     from bench.export.deliver import check_output, deliver
-    from bench.export.quantize import quantize
     from bench.measure.cases import network_of
-    from bench.plan import zoo
-    from bench.plan.case import Network
 
+    if calibration and not int8:
+        raise UsageError("a calibration file is of --int8, which is not given", "add --int8")
     network = network_of(model, **options.network(batch, resolution, shapes, input))
     check_output(output, force)
     artifact = ensure(network, seed, lambda: click.echo("exporting", err=True))
     if int8:
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            quantised = Path(folder, output.name)
-            quantize(artifact, quantised, seed)
-            artifact = ensure(Network(zoo.resolve(str(quantised))), seed)
-            paths = deliver(artifact, output, force)
-    else:
-        paths = deliver(artifact, output, force)
+        artifact = quantize.ensure(artifact, str(calibration or ""), lambda: click.echo("quantising", err=True))
+    paths = deliver(artifact, output, force)
     for path in paths:
         say(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
+    if artifact.quantization is not None:
+        found = artifact.quantization
+        say(f"{found.recipe}; {found.calibration}; relative L2 error {found.cost:.2g} against fp32")
     least = "at least " if artifact.uncounted else ""
     say(f"{least}{artifact.macs / 1e6:.1f} M MACs, {artifact.params / 1e6:.2f} M parameters, {artifact.reference_by}")

@@ -13,7 +13,7 @@ import click
 from bench.cli import options
 from bench.cli._fleet import place_options
 from bench.cli._progress import remark
-from bench.plan.protocol import MODES
+from bench.plan.protocol import MODES, PRECISIONS
 from bench.report.text.print import print_records, say, terminal
 
 if TYPE_CHECKING:
@@ -37,10 +37,16 @@ if TYPE_CHECKING:
     "--precision",
     "precisions",
     multiple=True,
-    type=click.Choice(("fp32", "fp16", "bf16")),
+    type=click.Choice(PRECISIONS),
     help="Ask every backend for it; repeatable; default: that of the weights.",
 )
 @options.WHEELS
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Inputs that --precision int8 is calibrated on; default: seeded draws.",
+)
 @options.several("threads", options.ONE)
 @options.several("batch", options.USUAL.batch[0])
 @click.option("--resolution", multiple=True, type=int, help="Side of the input in pixels; default: the paper's.")
@@ -91,6 +97,7 @@ def command(
     like: str | None,
     backends: tuple[str, ...],
     precisions: tuple[str, ...],
+    calibration: Path | None,
     threads: tuple[int, ...],
     batch: tuple[int, ...],
     resolution: tuple[int, ...],
@@ -168,7 +175,7 @@ def command(
     for there in theres:
         plan = cross(
             [zoo.resolve(text) for text in models or base.models],
-            _backends(backends, precisions, base, there),
+            _backends(backends, precisions, calibration, base, there),
             threads or base.threads,
             batch or base.batch,
             resolution or base.resolution or (None,),
@@ -221,36 +228,19 @@ def _suite(name: str | None, models: tuple[str, ...]) -> Suite:
     return suite.Suite("", models)
 
 
-def _backends(given: tuple[str, ...], precisions: tuple[str, ...], base: Suite, there: Target) -> list[BackendRef]:
+def _backends(
+    given: tuple[str, ...], precisions: tuple[str, ...], calibration: Path | None, base: Suite, there: Target
+) -> list[BackendRef]:
     """Look up the backends that were given, or those of the suite, each in every precision.
 
-    What is not there costs a line: a precision that a backend does not have and, where the suite says so, a backend
-    whose runtime is not installed. If nothing is left that is the error.
+    Where the suite goes on without runtimes that are not installed, the target is asked which are.
     """
-    from bench.base.errors import BenchError, MissingExtra, ParameterError, UnknownName
-    from bench.measure.cases import backend_of
+    from bench.measure.cases import backends_of
+    from bench.measure.launch import installed_on
 
-    found: list[BackendRef] = []
-    without: BenchError | None = None
-    for text in given or base.backends:
-        try:
-            plain = backend_of(text, there)
-        except MissingExtra as error:
-            if given or not base.installed_only:
-                raise
-            without = error
-            remark(f"{text} is left out: {error.message} ({error.hint})")
-            continue
-        for precision in precisions:
-            try:
-                found.append(backend_of(f"{text}{',' if ':' in text else ':'}precision={precision}", there))
-            except (ParameterError, UnknownName) as error:
-                without = error
-                remark(f"{text} is left out in {precision}: {error.message} ({error.hint})")
-        found += [] if precisions else [plain]
-    if without and not found:
-        raise without
-    return found
+    lenient = installed_on(there) if base.installed_only and not given else None
+    told = str(calibration) if calibration else ""
+    return backends_of(given or base.backends, there, precisions or base.precisions, told, remark, lenient)
 
 
 def _with_reference(plan: Plan, reference: str, there: Target) -> Plan:

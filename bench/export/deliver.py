@@ -40,7 +40,10 @@ def deliver(artifact: Artifact, output: Path, force: bool) -> list[Path]:
     if {output, npz} & set(data):
         raise OutputError(f"{clip(output.name)} or its reference is data of the model", "choose another --output")
     inputs, outputs = artifact.reference()
-    reference = Reference(inputs, outputs, [o.name for o in artifact.outputs], artifact.reference_by, artifact.params)
+    names = [o.name for o in artifact.outputs]
+    reference = Reference(
+        inputs, outputs, names, artifact.reference_by, artifact.params, quantization=artifact.quantization
+    )
     try:
         npz.unlink(missing_ok=True)  # an old reference beside a new model would be a lie, if only for a moment
         for target, source in sources.items():

@@ -145,6 +145,7 @@ def _examine(recipe: Recipe, draft: Path) -> None:
         data=opened.locations,
         stamps=tuple(Stamp.of(folder / location) for location in opened.locations),
         remarks=remarks,
+        quantization=carried.quantization,
     ).save(draft)
 
 

@@ -1,65 +1,108 @@
 """Static quantisation to int8: an artifact's ONNX file with QuantizeLinear and DequantizeLinear around its operators.
 
 By ONNX Runtime's own quantiser, per channel, weights signed and activations unsigned: with signed ones OpenVINO says
-int8 of every convolution and runs it in fp32. Calibrated on the artifact's inputs and on seeded draws of the same kind,
-which says nothing of accuracy; nothing here is trained.
+int8 of every convolution and runs it in fp32. Calibrated on a person's inputs, or on the artifact's and on seeded draws
+of the same kind, which says nothing of accuracy; nothing here is trained. The result is an artifact of its own, whose
+reference outputs are those of the quantised network in ONNX Runtime without optimisation.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from bench.artifact.artifact import Array, Artifact, load
+from bench import __version__
+from bench.artifact import calibration
+from bench.artifact.artifact import Array, Artifact, MacOp, Quantization, load, made
+from bench.artifact.digest import sha256_of
+from bench.artifact.reference import Reference, relative_l2
+from bench.base import cache
 from bench.base.child import ChildFailed, ask
 from bench.base.errors import DEBUG, ArtifactError, clip, first_line
 from bench.base.wire import Unchecked
+from bench.export.activations import computes
+from bench.export.key import versions
 
-DRAWS = 8
 TIMEOUT_S = 1800.0
 
 
-def quantize(artifact: Artifact, output: Path, seed: int) -> None:
-    """Write an artifact's network in int8 to `output`, in a process of its own.
+def ensure(
+    artifact: Artifact, given: str = "", told: Callable[[], None] = lambda: None, signed: bool = False
+) -> Artifact:
+    """Return the artifact of a network in int8, quantised now if the cache does not have it.
+
+    `given` is a calibration file, `told` is called before a quantisation starts. `signed` quantises activations to
+    signed numbers, which not every runtime takes for what they are.
 
     Raises:
-        ArtifactError: its weights or inputs are no float32, or the quantiser cannot.
+        ArtifactError: its weights or inputs are no float32, the calibration file does not fit, or the quantiser cannot.
     """
-    request = {"artifact": artifact.folder, "output": str(output.absolute()), "seed": seed}
+    calibration.only_fp32(artifact)
+    made_from = {
+        "artifact": [artifact.sha256, Path(artifact.folder).name],
+        "calibration": calibration.digest(given),
+        "called": Path(given).name,
+        "signed": signed,
+        "versions": versions("onnxruntime", "onnx", "numpy"),
+        "code": sha256_of(Path(__file__)),
+        "isoflops": __version__,
+        "format": artifact.format,
+    }
+    key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:24]
+    request = {"artifact": artifact.folder, "calibration": given, "signed": signed}
+    return made(cache.folder("quantized") / key, partial(_in_child, artifact.model, request), told)
+
+
+def _in_child(model: str, request: Unchecked, draft: Path) -> None:
+    quiet = {"PYTHONWARNINGS": "ignore"}
     try:
-        ask(f"{__name__}:answer", request, TIMEOUT_S, environment={"PYTHONWARNINGS": "ignore"})
+        ask(f"{__name__}:answer", {**request, "draft": str(draft)}, TIMEOUT_S, environment=quiet)
     except ChildFailed as error:
         log = RuntimeError(error.log)
         if error.told:
             raise error.told from log
-        raise ArtifactError(f"quantising {clip(artifact.model)} {error.message}", error.hint) from log
+        raise ArtifactError(f"quantising {clip(model)} {error.message}", error.hint) from log
 
 
 def answer(request: Unchecked) -> None:
     """Quantise, in the child."""
-    _quantize(load(Path(request["artifact"])), Path(request["output"]), request["seed"])
+    artifact, draft = load(Path(request["artifact"])), Path(request["draft"])
+    path = draft / "model.onnx"
+    samples, said = calibration.inputs(artifact, request["calibration"])
+    _quantize(artifact, path, samples, request["signed"])
+    tried = calibration.fresh(artifact)
+    plain, quantised = (run_on(where, artifact, tried) for where in (artifact.path, path))
+    cost = max(relative_l2(y, exact) for y, exact in zip(quantised, plain, strict=True))
+    _describe(artifact, path, draft, quantised[0], Quantization(_recipe(request["signed"]), said, cost))
 
 
-def _quantize(artifact: Artifact, output: Path, seed: int) -> None:
+def _recipe(signed: bool) -> str:
+    import onnxruntime
+
+    activations = "s8" if signed else "u8"
+    return f"QDQ {activations}s8 per channel, min-max, onnxruntime {onnxruntime.__version__}"
+
+
+def _quantize(artifact: Artifact, output: Path, samples: Sequence[Sequence[Array]], signed: bool) -> None:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    others = [info.name for info in artifact.inputs if info.dtype != "float32"]
-    if others or artifact.precision != "fp32":
-        what = f"the input {clip(others[0])}" if others else f"weights in {artifact.precision}"
-        raise ArtifactError(
-            f"{clip(artifact.model)} has {what}: only fp32 is quantised", "quantise it where it is made"
-        )
+    names = [info.name for info in artifact.inputs]
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._draws = _draws(artifact, seed)
+            self._left: Iterator[Sequence[Array]] = iter(samples)
 
         def get_next(self) -> dict[str, Array] | None:
-            return next(self._draws, None)
+            found = next(self._left, None)
+            return None if found is None else dict(zip(names, found, strict=True))
 
     prepared = output.with_name(f".{output.name}.prepared")
     logging.getLogger().setLevel(logging.ERROR)  # it warns of the preparation that it just had
@@ -72,9 +115,13 @@ def _quantize(artifact: Artifact, output: Path, seed: int) -> None:
             Reader(),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            activation_type=QuantType.QUInt8,
+            activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
+    except ImportError as error:
+        raise ArtifactError(
+            f"onnxruntime's quantiser cannot be imported: {first_line(error)}", "pip install 'isoflops[int8]'"
+        ) from error
     except Exception as error:  # of no class of its own
         raise ArtifactError(
             f"{clip(artifact.model)} cannot be quantised: {first_line(error)}",
@@ -84,10 +131,61 @@ def _quantize(artifact: Artifact, output: Path, seed: int) -> None:
         prepared.unlink(missing_ok=True)
 
 
-def _draws(artifact: Artifact, seed: int) -> Iterator[dict[str, Array]]:
-    inputs, _ = artifact.reference()
-    names = [info.name for info in artifact.inputs]
-    yield dict(zip(names, inputs, strict=True))
-    rng = np.random.default_rng(seed)
-    for _ in range(DRAWS - 1):
-        yield {name: rng.standard_normal(x.shape).astype(np.float32) for name, x in zip(names, inputs, strict=True)}
+def run_on(path: Path, artifact: Artifact, tried: Sequence[Sequence[Array]]) -> list[list[Array]]:
+    """Run a file on several inputs in ONNX Runtime with every optimisation off."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        names = [info.name for info in artifact.inputs]
+        return [[np.asarray(y) for y in session.run(None, dict(zip(names, x, strict=True)))] for x in tried]
+    except Exception as error:  # onnxruntime's own exceptions share no base class
+        raise ArtifactError(
+            f"{clip(artifact.model)} in int8 does not run: {first_line(error)}", "measure it in fp32"
+        ) from error
+
+
+def _describe(source: Artifact, path: Path, draft: Path, outputs: list[Array], quantization: Quantization) -> None:
+    """Write what is known of the quantised network, and its reference, beside it."""
+    import onnx
+    import onnxruntime
+
+    from bench.graph.complexity import count
+    from bench.graph.onnx_read import fetch_small, lighten
+    from bench.graph.reading import infer
+
+    model = onnx.load(path)
+    if not any(node.op_type == "DequantizeLinear" for node in model.graph.node):
+        raise ArtifactError(
+            f"{clip(source.model)} has no operator that onnxruntime's quantiser quantises",
+            "convolutions and matrix products with stored weights are",
+        )
+    fetch_small(model, draft)
+    lighten(model)
+    inferred = infer(model)
+    found = count(model, inferred)
+    by = f"onnxruntime {onnxruntime.__version__}, unoptimised, of the quantised network"
+    inputs, _ = source.reference()
+    Reference(inputs, outputs, [info.name for info in source.outputs], by).save(draft / "reference.npz")
+    replace(
+        source,
+        folder="",
+        onnx=path.name,
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        precision="int8",
+        computes=computes(inferred, {node.name: node.macs for node in found.nodes}),
+        macs=found.macs,
+        mac_ops=tuple(MacOp(n.name, n.op, n.macs, n.weight, n.group) for n in found.nodes),
+        uncounted=found.uncounted,
+        reference_by=by,
+        data=(),
+        stamps=(),
+        noise=0.0,
+        rounding={},
+        quantization=quantization,
+        digests={},
+    ).save(draft)

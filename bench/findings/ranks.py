@@ -105,7 +105,7 @@ def analyse(
         extremes += extremes_of(name, networks)
     extremes.sort(key=lambda i: i.slow.macs / i.fast.macs)
     inversions.sort(key=lambda i: -i.ratio)
-    reorderings = [*_between(settings), *_published(settings)]
+    reorderings = [*_between(settings), *published(settings)]
     return Analysis(
         settings,
         tuple(proxies),
@@ -178,7 +178,7 @@ def _between(settings: dict[str, list[RankedNetwork]]) -> Iterable[Reordering]:
         yield from _agree(a, b, x, y)
 
 
-def _published(settings: dict[str, list[RankedNetwork]]) -> Iterable[Reordering]:
+def published(settings: dict[str, list[RankedNetwork]]) -> Iterable[Reordering]:
     """Compare every setting with every published device that has three of its networks."""
     from bench.papers.published import latencies
     from bench.plan.zoo import canonical, resolve

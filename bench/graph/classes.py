@@ -98,6 +98,11 @@ _NAMES = {
 }
 CLASSES = {name: op_class for op_class, names in _NAMES.items() for name in names.split()}
 
+# Operators that only quantise or dequantise, in whatever graph.
+QUANTIZERS = frozenset((
+    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "FakeQuantize", "QUANTIZE", "DEQUANTIZE"),
+))  # fmt: skip
+
 # What OpenVINO, MNN and ATen call operators, where ONNX does not use the word. They have no domain.
 _RUNTIME_NAMES = {
     OpClass.TRANSPOSED: "Deconvolution GroupDeconvolution DeconvolutionDepthwise conv_transpose1d conv_transpose2d"

@@ -17,6 +17,7 @@ from bench.graph.complexity import Unknown, count_node
 from bench.graph.elementwise import elementwise_ops
 from bench.graph.nodes import STANDARD, attributes_of
 from bench.graph.onnx_read import read_shapes
+from bench.graph.quantised import Stored, precision_of, stored
 from bench.graph.reading import OnnxModel, OnnxNode, Reading, Shape, read_graph
 
 SCOPES = "pkg.torch.onnx.name_scopes"  # what PyTorch's newer exporter tells of the modules that a node is in
@@ -29,8 +30,10 @@ class NodeCount:
     `macs` and `elementwise_ops` are numbers of operations, 0 where there are none and where `uncounted` says that
     something could not be counted; `macs_known` says whether the MACs could. `params` are the elements
     of weights that no earlier node has. Memory access is what the node reads (activations and weights, each once) and
-    writes; a view moves nothing. `inputs` and `outputs` are the shapes of activations, `weight` that of a
-    convolution or product (as stored), `scope` the modules the node is in.
+    writes, at the width at which it is stored; a view moves nothing, and neither does a quantisation that is part of
+    its neighbours (`bench.graph.quantised`). `precision` is that in which a node with MACs multiplies. `inputs` and
+    `outputs` are the shapes of activations, `weight` that of a convolution or product (as stored), `scope` the modules
+    the node is in.
     """
 
     name: str
@@ -54,6 +57,7 @@ class NodeCount:
     scope: tuple[str, ...] = ()
     uncounted: bool = False
     macs_known: bool = True
+    precision: str = ""
 
     @property
     def memory_access_elements(self) -> int:
@@ -72,7 +76,8 @@ class GraphCount:
 
     With `without_macs` the sum of the MACs is a lower bound; of the other `uncounted` ones element-wise operations or
     memory access are not known. `constant_nodes` are left out of `nodes`: a runtime computes them once, when it loads.
-    So are the `unused_nodes`: no output needs what they compute.
+    So are the `unused_nodes`: no output needs what they compute. Of its `quantizers`, nodes that only quantise or
+    dequantise, some are left `between` others that cannot take them in.
     """
 
     nodes: tuple[NodeCount, ...]
@@ -80,6 +85,8 @@ class GraphCount:
     constant_nodes: int
     unused_nodes: int = 0
     without_macs: tuple[str, ...] = ()
+    quantizers: int = 0
+    between: int = 0
 
     def total(self, what: str) -> int:
         """Sum an attribute of `NodeCount` over all nodes."""
@@ -130,13 +137,24 @@ def count_graph(inferred: OnnxModel) -> GraphCount:
 def count_reading(reading: Reading) -> GraphCount:
     """Count a graph that was read."""
     seen: set[str] = set()  # weights that a node was charged with
-    nodes = tuple(_node(node, reading, seen) for node in reading.nodes)
+    found = stored(reading)
+    makers = {name: node for node in reading.nodes for name in node.output}
+    nodes = tuple(_node(node, found, seen, makers) for node in reading.nodes)
     uncounted = sorted({node.op for node in nodes if node.uncounted})
     without_macs = sorted({node.op for node in nodes if not node.macs_known})
-    return GraphCount(nodes, tuple(uncounted), reading.constant_nodes, reading.unused_nodes, tuple(without_macs))
+    return GraphCount(
+        nodes,
+        tuple(uncounted),
+        reading.constant_nodes,
+        reading.unused_nodes,
+        tuple(without_macs),
+        len(found.within) + found.between,
+        found.between,
+    )
 
 
-def _node(node: OnnxNode, reading: Reading, seen: set[str]) -> NodeCount:
+def _node(node: OnnxNode, found: Stored, seen: set[str], makers: dict[str, OnnxNode]) -> NodeCount:
+    reading = found.reading
     attributes = attributes_of(node)
     domain = "" if node.domain in STANDARD else f"{node.domain}."
     every = [reading.shapes.get(name) if name else None for name in node.input]
@@ -146,15 +164,16 @@ def _node(node: OnnxNode, reading: Reading, seen: set[str]) -> NodeCount:
     uncounted = len(outputs) < len(named) or any(n and n not in reading.shapes for n in node.input)
     macs, ops, weight, macs_known = 0, None, Shape(), False
     try:
-        found = count_node(node, reading)
-        macs, weight = (found.macs, found.weight) if found else (0, ())
+        counted = count_node(node, reading)
+        macs, weight = (counted.macs, counted.weight) if counted else (0, ())
         macs_known = True
         known = node.domain in STANDARD or node.op_type in CLASSES or node.op_type in CONVOLUTIONS
         ops = elementwise_ops(node.op_type, attributes, every, outputs) if known and outputs else None
     except (Unknown, KeyError, IndexError, ValueError):
         pass
-    read = read_elements(node, reading)
-    written = {} if op_class is OpClass.VIEW else {n: prod(reading.shapes[n]) for n in named if n in reading.shapes}
+    still = op_class is OpClass.VIEW or not found.within.isdisjoint(node.output)
+    read = {} if still else read_elements(node, reading)
+    written = {} if still else {n: prod(reading.shapes[n]) for n in named if n in reading.shapes}
     activations = tuple(reading.shapes[n] for n in node.input if n in reading.shapes and n not in reading.constants)
     is_conv = op_class.family == "convolution"
     return NodeCount(
@@ -166,7 +185,7 @@ def _node(node: OnnxNode, reading: Reading, seen: set[str]) -> NodeCount:
         params=parameters(node, reading, seen),
         read_elements=sum(read.values()),
         written_elements=sum(written.values()),
-        read_bytes=sum(read_bytes(node, reading).values()),
+        read_bytes=0 if still else sum(read_bytes(node, reading).values()),
         written_bytes=sum(bytes_of(n, reading.types[name]) for name, n in written.items()),
         inputs=activations,
         outputs=outputs,
@@ -179,6 +198,7 @@ def _node(node: OnnxNode, reading: Reading, seen: set[str]) -> NodeCount:
         scope=scope_of(node),
         uncounted=uncounted or ops is None,
         macs_known=macs_known,
+        precision=precision_of(node, reading, makers) if macs else "",
     )
 
 

@@ -16,6 +16,7 @@ from bench.graph.classes import OpClass, classify
 from bench.graph.complexity import Unknown, count_node
 from bench.graph.nodes import attributes_of, uses
 from bench.graph.onnx_read import read_shapes
+from bench.graph.quantised import precision_of, stored
 from bench.graph.reading import Reading, read_graph
 
 FUSED = frozenset(
@@ -25,11 +26,15 @@ FUSED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An operator and the element-wise ones that follow it: its MACs, and the bytes it reads and writes at least."""
+    """An operator and the element-wise ones that follow it: its MACs, and the bytes it reads and writes at least.
+
+    `precision` is that in which it multiplies; empty without MACs, and where nothing tells.
+    """
 
     name: str
     macs: int
     moved_bytes: int
+    precision: str = ""
 
 
 def groups_of(path: Path) -> list[Group]:
@@ -38,7 +43,13 @@ def groups_of(path: Path) -> list[Group]:
 
 
 def group(reading: Reading) -> list[Group]:
-    """Put every element-wise node and view into the group of the node that feeds it alone."""
+    """Put every element-wise node and view into the group of the node that feeds it alone.
+
+    Tensors have the width at which they are stored: a quantisation is an element-wise node of its neighbours.
+    """
+    reading = stored(reading).reading
+    makers = {name: node for node in reading.nodes for name in node.output}
+    precisions: list[str] = []
     users: dict[str, int] = dict.fromkeys(reading.outputs, 1)
     for node in reading.nodes:
         for name in dict.fromkeys(uses(node)):
@@ -73,13 +84,15 @@ def group(reading: Reading) -> list[Group]:
             reads.append(read)
             writes.append({})
             macs.append(0)
+            precisions.append("")
             names.append(node.name or node.op_type)
         macs[at] += found.macs if found else 0
+        precisions[at] = precision_of(node, reading, makers) if found and found.macs else precisions[at]
         # A view that heads a group of its own writes nothing, and neither does what only passes through it.
         if not (op_class is OpClass.VIEW and feeder is None):
             writes[at] |= written
         member |= dict.fromkeys(node.output, at)
     return [
-        Group(name, m, sum(r.values()) + sum(w.values()))
-        for name, m, r, w in zip(names, macs, reads, writes, strict=True)
+        Group(name, m, sum(r.values()) + sum(w.values()), precision)
+        for name, m, r, w, precision in zip(names, macs, reads, writes, precisions, strict=True)
     ]

@@ -59,6 +59,15 @@ class Summary:
         return self.graph.total("macs")
 
     @property
+    def macs_by_precision(self) -> dict[str, int]:
+        """Multiply-accumulates by the precision in which nodes multiply, as far as the graph tells it."""
+        found: dict[str, int] = {}
+        for node in self.graph.nodes:
+            if node.macs:
+                found[node.precision or "unknown"] = found.get(node.precision or "unknown", 0) + node.macs
+        return found
+
+    @property
     def elementwise_ops(self) -> int:
         """Element-wise operations."""
         return self.graph.total("elementwise_ops")
@@ -87,6 +96,9 @@ class Summary:
             "inputs": {name: list(shape) for name, shape in self.inputs.items()},
             "macs": self.macs,
             "macs_at_least": self.macs_at_least,
+            "macs_by_precision": self.macs_by_precision,
+            "quantize_nodes": self.graph.quantizers,
+            "quantize_nodes_between": self.graph.between,
             "flops": None if self.macs is None else 2 * self.macs,
             "elementwise_ops": self.elementwise_ops,
             "params": self.params,
@@ -145,6 +157,7 @@ def node_record(node: NodeCount) -> Record:
         "channels_out": node.channels_out,
         "uncounted": node.uncounted,
         "macs_known": node.macs_known,
+        "precision": node.precision,
     }
 
 

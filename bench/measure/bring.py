@@ -1,15 +1,52 @@
-"""From an artifact to the folder that a worker loads it from: converted where its backend converts, then uploaded."""
+"""From an artifact to the folder that a worker loads it from: quantised where int8 is asked for, then converted where
+its backend converts, then uploaded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from bench import backends
+from bench import backends, export
 from bench.artifact.artifact import Artifact
 from bench.backends import prepare
-from bench.export import lay_weights
+from bench.export import lay_weights, quantize, rounded
 from bench.plan.case import Case
 from bench.transport.base import Transport
+
+
+def exported(
+    case: Case,
+    seed: int,
+    on_export: Callable[[], None] = lambda: None,
+    on_convert: Callable[[], None] = lambda: None,
+    timeout_s: float = export.TIMEOUT_S,
+    artifact_of: Callable[..., Artifact] = export.ensure,
+) -> Artifact:
+    """Return the artifact of what a case runs: its network's, in int8 where the case asks for that.
+
+    A backend that converts quantises, too: then the artifact is that of the network, and says what its converter says.
+    What a lower precision of floats costs the network is found, too, the first time that it is asked for.
+
+    Raises:
+        BenchError: the network cannot be exported or quantised.
+    """
+    artifact = artifact_of(case.network, seed, on_export, timeout_s)
+    backend, options = backends.get(case.backend.name), case.backend.options
+    asked = backend.asked_precision(artifact, options)
+    if asked != "int8" or artifact.precision == "int8":
+        return rounded.known(artifact, asked) if asked != artifact.precision else artifact
+    if backend.capabilities.conversion is None:
+        return quantize.ensure(artifact, str(options.get("calibration", "")), on_convert)
+    told = prepare.ensure(artifact, case.backend, on_convert)
+    return replace(
+        artifact,
+        precision=told.precision,
+        computes=told.computes,
+        noise=told.noise,
+        reference_by=told.reference_by,
+        quantization=told.quantization,
+    )
 
 
 def bring(transport: Transport, case: Case, artifact: Artifact, on_convert: Callable[[], None] = lambda: None) -> str:

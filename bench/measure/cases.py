@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from bench import backends
 from bench.backends import versions
-from bench.base.errors import ArtifactError, BenchError, SpecError, Unsupported, clip
+from bench.base.errors import (
+    ArtifactError,
+    BenchError,
+    MissingExtra,
+    ParameterError,
+    SpecError,
+    UnknownName,
+    Unsupported,
+    UsageError,
+    clip,
+)
 from bench.plan import given as data
 from bench.plan import shapes, zoo
 from bench.plan import target as targets
@@ -101,6 +112,60 @@ def _told(line: str) -> None:
     """Tell whoever waits at a terminal why."""
     if sys.stderr.isatty():
         print(line, file=sys.stderr, flush=True)
+
+
+def backends_of(
+    specs: Sequence[str],
+    there: Target,
+    precisions: Sequence[str] = (),
+    calibration: str = "",
+    told: Callable[[str], None] = lambda line: None,
+    lenient: Callable[[str], bool] | None = None,
+) -> list[BackendRef]:
+    """Look up backends for a target, each in every precision that is asked for.
+
+    What is not there costs a line, which `told` hears: a precision that a backend does not have and, where `lenient`
+    is given, a backend that it says is not installed on the target. If nothing is left that is the error.
+
+    Args:
+        specs: backends as a person writes them.
+        there: the target.
+        precisions: none leave each backend its own.
+        calibration: an ``.npz`` of inputs that int8 is calibrated on; empty for seeded draws.
+        told: hears a line for each that is left out.
+        lenient: tells of a backend's name whether its runtime is on the target.
+
+    Raises:
+        UnknownName, ParameterError, SpecError, MissingExtra, UsageError: a spec is wrong, or nothing is left.
+    """
+    if calibration and "int8" not in precisions:
+        raise UsageError("a calibration file is of int8, which is not asked for", "add --precision int8")
+    found: list[BackendRef] = []
+    without: BenchError | None = None
+    for text in specs:
+        try:
+            plain = backend_of(text, there)
+            if lenient is not None and not plain.python and not lenient(plain.name):
+                raise MissingExtra(
+                    f"the runtime of backend {plain.name!r}", hint=backends.get(plain.name).install_hint()
+                )
+        except MissingExtra as error:
+            if lenient is None:
+                raise
+            without = error
+            told(f"{text} is left out: {error.message} ({error.hint})")
+            continue
+        for precision in precisions:
+            more = f",calibration={calibration}" if calibration and precision == "int8" else ""
+            try:
+                found.append(backend_of(f"{text}{',' if ':' in text else ':'}precision={precision}{more}", there))
+            except (ParameterError, UnknownName) as error:
+                without = error
+                told(f"{text} is left out in {precision}: {error.message} ({error.hint})")
+        found += [] if precisions else [plain]
+    if without and not found:
+        raise without
+    return found
 
 
 def canonical(text: str) -> CaseText:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
+from functools import cache
 from typing import Self, TypeVar
 
+from bench import backends
 from bench.base import wire
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.base.wire import Unchecked
 from bench.plan.case import BackendRef, Case, Network
 from bench.plan.protocol import Warming
+from bench.plan.target import Target
 from bench.plan.zoo import ModelRef
+from bench.transport import transport_to
 from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
 
@@ -142,6 +147,24 @@ def runtimes(transport: Transport, timeout_s: float = 120.0) -> dict[str, bool]:
     """Ask a worker of the device's own interpreter which backends have their runtime there."""
     with Launch(Case(NOTHING, BackendRef("", {})), timeout_s, transport) as launch:
         return launch.ask("runtimes", dict[str, bool])
+
+
+def installed_on(there: Target) -> Callable[[str], bool]:
+    """Return what tells of a backend's name whether its runtime is on a target; the target is asked once, if at all.
+
+    Of this machine its own interpreter tells, of a fleet nothing does: its devices say so themselves, in rows.
+    """
+    if there.reach == "local":
+        return lambda name: bool(there.python) or backends.installed(backends.get(name))
+    if there.reach == "dask":
+        return lambda name: True
+
+    @cache
+    def here() -> dict[str, bool]:
+        with closing(transport_to(there)) as transport:
+            return runtimes(transport)
+
+    return lambda name: here().get(name, True)
 
 
 def version_of(backend: BackendRef, transport: Transport, timeout_s: float = 120.0) -> str:

@@ -19,8 +19,8 @@ from typing import TypedDict
 from bench.artifact.artifact import Artifact
 from bench.backends.answers import Block
 from bench.base.wire import Unchecked
-from bench.export import ensure
 from bench.machine.environment import pick_cores
+from bench.measure.bring import exported
 from bench.measure.engine import Group, anew
 from bench.measure.evidence import full_share, log_time, theft, times
 from bench.plan.case import Case
@@ -78,7 +78,7 @@ def run(
         MeasureError: a side cannot be measured, or what ran is not what was asked.
     """
     transport = transport or LocalTransport()
-    artifacts = [ensure(case.network, protocol.seed, timeout_s=protocol.timeout_s) for case in (a, b)]
+    artifacts = [exported(case, protocol.seed, timeout_s=protocol.timeout_s) for case in (a, b)]
     for case in (a, b):
         # Say at once that there are too few.
         pick_cores(case.settings.least_cores, cores or transport.usable_cores())

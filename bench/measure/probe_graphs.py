@@ -26,13 +26,20 @@ Graph = tuple[str | int, ...]  # its kind and its sizes: what `make` takes
 
 
 def make(graph: Graph) -> OnnxModel:
-    """Make a graph of the kind ``gemm``, ``conv`` or ``add``."""
+    """Make a graph of the kind ``gemm``, ``conv`` or ``add``; ``gemm int8`` and ``conv int8`` are quantised."""
     kinds: dict[str | int, Callable[..., OnnxModel]] = {"gemm": gemm, "conv": convolutions, "add": addition}
-    return kinds[graph[0]](*graph[1:])
+    kind, _, int8 = str(graph[0]).partition(" ")
+    made = kinds[kind](*graph[1:])
+    return quantised(made) if int8 else made
 
 
-def compute_probes(large: bool = False) -> dict[str, Graph]:
-    """Return the probes of the peak, by what a person calls them; with `large` those, too, that fill a GPU."""
+def compute_probes(large: bool = False, int8: bool = False) -> dict[str, Graph]:
+    """Return the probes of the peak, by what a person calls them; with `large` those, too, that fill a GPU.
+
+    With `int8` they are quantised.
+    """
+    if int8:
+        return {f"{name}, int8": (f"{graph[0]} int8", *graph[1:]) for name, graph in compute_probes(large).items()}
     sides = (*GEMM_SIDES, *(LARGE_GEMM_SIDES if large else ()))
     found: dict[str, Graph] = {f"gemm {side}x{side}x{side}": ("gemm", side) for side in sides}
     for kernel, channels, side in (*CONVOLUTIONS, *(LARGE_CONVOLUTIONS if large else ())):
@@ -67,6 +74,43 @@ def convolutions(kernel: int, channels: int, side: int) -> OnnxModel:
     ]
     shape = (1, channels, side, side)
     return _model(nodes, {"x": shape}, {"y": shape}, weights)
+
+
+def quantised(model: OnnxModel) -> OnnxModel:
+    """Return a probe in 8 bits: QDQ around every operator, unsigned activations, signed weights.
+
+    Activations of the probes lie between 0 and 1: one step is 1/255.
+    """
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    nodes: list[OnnxNode] = []
+    stored = [numpy_helper.from_array(np.float32(1 / 255), "s"), numpy_helper.from_array(np.uint8(0), "z")]
+    stored.append(numpy_helper.from_array(np.int8(0), "wz"))
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        scale = np.float32(values.max() / 127)
+        stored.append(numpy_helper.from_array(np.round(values / scale).astype(np.int8), f"{tensor.name}/q"))
+        stored.append(numpy_helper.from_array(scale, f"{tensor.name}/s"))
+        taken = [f"{tensor.name}/q", f"{tensor.name}/s", "wz"]
+        nodes.append(helper.make_node("DequantizeLinear", taken, [tensor.name], f"{tensor.name}/dq"))
+
+    def through(name: str, result: str) -> None:
+        nodes.append(helper.make_node("QuantizeLinear", [name, "s", "z"], [f"{result}/q"], f"{result}/quantize"))
+        nodes.append(helper.make_node("DequantizeLinear", [f"{result}/q", "s", "z"], [result], f"{result}/dequantize"))
+
+    renamed = {value.name: f"{value.name}/rounded" for value in graph.input}
+    for name, result in renamed.items():
+        through(name, result)
+    for node in graph.node:
+        (output,) = node.output
+        inputs = [renamed.get(name, name) for name in node.input]
+        mine = helper.make_node(node.op_type, inputs, [f"{output}/exact"], node.name)
+        mine.attribute.extend(node.attribute)
+        nodes.append(mine)
+        through(f"{output}/exact", output)
+    made = helper.make_graph(nodes, graph.name, list(graph.input), list(graph.output), stored)
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
 
 
 def addition(elements: int) -> OnnxModel:

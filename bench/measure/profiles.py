@@ -8,8 +8,8 @@ from functools import partial
 from bench.artifact.artifact import Artifact
 from bench.backends.answers import Launched, Load
 from bench.base.errors import UsageError
-from bench.export import ensure
 from bench.machine.environment import pick_cores
+from bench.measure.bring import exported
 from bench.measure.engine import Group, anew
 from bench.plan.case import Case
 from bench.plan.protocol import THROUGHPUT, ProfileProtocol
@@ -59,7 +59,7 @@ def measure_in_turns(
         if case.settings.mode == THROUGHPUT:
             raise UsageError("a profile is of one inference at a time", "leave mode=throughput out")
         pick_cores(case.settings.threads, list(cores) or transport.usable_cores())  # say at once that there are too few
-    artifacts = [ensure(case.network, protocol.seed, timeout_s=protocol.timeout_s) for case in cases]
+    artifacts = [exported(case, protocol.seed, timeout_s=protocol.timeout_s) for case in cases]
     jobs = list(zip(cases, artifacts, strict=True))
     launches: list[list[Launched]] = [[] for _ in cases]
     for number in range(protocol.launches):

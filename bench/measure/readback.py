@@ -6,14 +6,12 @@ from bench import backends
 from bench.artifact.artifact import Artifact
 from bench.backends import versions
 from bench.backends.answers import Inspected
-from bench.backends.base import PARITY_TOLERANCE, Placement
+from bench.backends.base import Placement
+from bench.backends.tolerance import allowed
 from bench.plan.case import Case
 
 # Every runtime shares an operator of so many MACs among its threads; smaller ones may not be worth it.
 SHARED_MACS = 10_000_000
-# Another order of summation is about as far from exact arithmetic as the reference is: twice that is usual for two
-# that are both off, four times has room. A network whose noise is larger than a hundredth tells nothing apart.
-NOISE, MOST_NOISE = 4.0, 1e-2
 
 
 def asked_precision(case: Case, artifact: Artifact) -> str:
@@ -46,6 +44,11 @@ def remarks_of(case: Case, artifact: Artifact, inspected: Inspected) -> list[str
         told.append(f"{executed} of the source's {artifact.macs} MACs ran: the runtime left out what no output needs")
     if executed is not None and needed is not None and needed < executed:
         told.append(f"{executed - needed} of the MACs that ran serve no output")
+    by_precision = inspected.get("macs_by_precision") or {}
+    floats = {precision: n for precision, n in by_precision.items() if not precision.startswith("int") and n}
+    if artifact.quantization is not None and floats:
+        share = sum(floats.values()) / sum(by_precision.values())
+        told.append(f"{share:.1%} of the MACs ran in {' and '.join(sorted(floats))}, not in int8")
     busy, threads = inspected.get("busy_threads"), case.settings.threads * _streams(inspected)
     if busy is not None and busy < threads:
         told.append(f"{busy} of {threads} threads computed")
@@ -53,10 +56,7 @@ def remarks_of(case: Case, artifact: Artifact, inspected: Inspected) -> list[str
 
 
 def _mismatch(artifact: Artifact, parity: float, inspected: Inspected) -> tuple[str, str] | None:
-    # The reference is one of the stored weights, so that theirs is the least that can be asked for.
-    ran, stored = inspected["effective"]["precision"], artifact.precision
-    strict = max(PARITY_TOLERANCE["fp32"], min(NOISE * artifact.noise, MOST_NOISE))
-    tolerance = max(strict, *(PARITY_TOLERANCE.get(precision, strict) for precision in (ran, stored)))
+    tolerance = allowed(artifact, inspected["effective"]["precision"])
     if parity <= tolerance:
         return None
     reasons = "; ".join(artifact.remarks)

@@ -39,7 +39,8 @@ def measure(
     refuse(backend)
     protocol = protocol or RooflineProtocol()
     with Probes(backend, threads, transport, cores) as probes:
-        graphs = compute_probes(backends.get(backend.name).accelerated(backend.options))
+        int8 = backend.options.get("precision") == "int8"
+        graphs = compute_probes(backends.get(backend.name).accelerated(backend.options), int8)
         found = _compute(probes, graphs, protocol, tell)
         best = max(found, key=lambda c: c.gmacs_per_s)
         ran = probes.examine(graphs[best.probe])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from bench.plan.protocol import LATENCY, THROUGHPUT, Protocol
 from bench.rows.schema import STATUSES, Row
 from bench.stats.summary import Estimate, percentile
 
+EIGHT_BITS = ("int8", "int4")
 LONG_S = 90.0  # launches spread over more than this have had what time within an hour can give
 
 
@@ -93,6 +94,7 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
     if state.artifact is not None:
         values |= _of_artifact(state.artifact, case)
     if state.inspected is not None:
+        values |= _of_quantization(state.artifact, state.inspected)
         values |= _of_inspection(state.inspected, partial=state.artifact is None or bool(state.artifact.uncounted))
     values |= _of_samples(state)
     values |= sustain.columns(state)
@@ -128,6 +130,7 @@ def _told(error: BenchError) -> str:
 
 
 def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:
+    quantization = artifact.quantization
     return {
         "batch": artifact.batch,
         "resolution": artifact.resolution,
@@ -136,6 +139,8 @@ def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:
         "macs_at_least": artifact.macs if artifact.uncounted else None,
         "flops": None if artifact.uncounted else 2 * artifact.macs,
         "params": artifact.params,
+        "quantization": quantization and f"{quantization.recipe}; {quantization.calibration}",
+        "quantization_rel_l2": quantization and quantization.cost,
         "parity_reference": artifact.reference_by,
         "artifact_sha256": artifact.sha256,
         "exporter": " ".join(f"{k}={v}" for k, v in artifact.made_by.items()),
@@ -161,6 +166,15 @@ def _of_inspection(inspected: Inspected, partial: bool) -> dict[str, Any]:
         "device_others": told.get("others"),
         "energy_mj": inspected.get("energy_mj"),
     }
+
+
+def _of_quantization(artifact: Artifact | None, inspected: Inspected) -> dict[str, Any]:
+    """Return what of a quantised network ran in 8 bits; nothing of any other, or where nothing tells."""
+    macs = inspected.get("macs_by_precision")
+    if artifact is None or artifact.precision not in EIGHT_BITS or macs is None:
+        return {}
+    low = sum(n for precision, n in macs.items() if precision in EIGHT_BITS)
+    return {"macs_int8": low, "macs_float": sum(macs.values()) - low, "quantize_ops": inspected.get("between")}
 
 
 def _remarks(state: CaseState) -> list[str]:
@@ -190,11 +204,15 @@ def _of_roofline(state: CaseState, environment: Environment, status: str) -> tup
     executed, threads = state.inspected["macs_executed"], effective["threads"]
     if executed is None or threads is None or state.artifact.uncounted or state.inspected["opaque"]:
         return {}, ""  # nothing tells how much work there was, or on how many threads
-    roof = store.recall(environment, state.case.backend.canonical, effective["version"], threads)
-    if roof is None or roof.precision != effective["precision"] or roof.device not in ("", effective["device"]):
+    known = store.of_precisions(environment, state.case.backend.canonical, effective["version"], threads)
+    known = {precision: one for precision, one in known.items() if one.device in ("", effective["device"])}
+    roof = known.get(effective["precision"])
+    if roof is None:
         return {}, ""
-    share = executed / found.latency_ns / roof.peak_gmacs_per_s
-    values = {"attainable_share": share, "floor_ms": floor_ns(state.artifact.path, roof) / 1e6}
+    by_precision = state.inspected.get("macs_by_precision") or {effective["precision"]: executed}
+    at_peak_ns = sum(n / known.get(precision, roof).peak_gmacs_per_s for precision, n in by_precision.items())
+    share = at_peak_ns / found.latency_ns
+    values = {"attainable_share": share, "floor_ms": floor_ns(state.artifact.path, roof, known) / 1e6}
     if share <= LIMIT or status not in ("ok", "noisy"):
         return values, ""
     return values, (
@@ -275,6 +293,15 @@ def _of_throughput(found: Estimate, under_load: Sequence[int]) -> dict[str, Any]
     return values | {name: ns / 1e6 for name, ns in loaded.items() if ns is not None}
 
 
-def floor_ns(path: str | os.PathLike[str], roof: Roofline) -> float:
-    """Return the floor of an ONNX file with static shapes; its external data is not read."""
-    return sum(roof.floor_ns(group.macs, group.moved_bytes) for group in groups_of(Path(path)))
+def floor_ns(path: str | os.PathLike[str], roof: Roofline, others: Mapping[str, Roofline] | None = None) -> float:
+    """Return the floor of an ONNX file with static shapes; its external data is not read.
+
+    `roof` is that of the precision that ran. What a quantised file leaves in floats is held against the roof of that
+    precision, if it is among the `others`; what ran in floats of two bytes moves half of what is in a file of fp32.
+    """
+    halved = 0.5 if roof.precision in ("fp16", "bf16") else 1.0
+    total = 0.0
+    for group in groups_of(Path(path)):
+        of = (others or {}).get(group.precision, roof) if roof.precision == "int8" else roof
+        total += of.floor_ns(group.macs, group.moved_bytes * (halved if group.precision in ("", "fp32") else 1.0))
+    return total

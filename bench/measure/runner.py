@@ -19,7 +19,7 @@ from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError, LinkLost
 from bench.export import ensure
 from bench.machine.environment import Environment, pick_cores
-from bench.measure.bring import bring
+from bench.measure.bring import bring, exported
 from bench.measure.engine import Group, steady
 from bench.measure.evidence import weigh
 from bench.measure.ratios import Ratio, ratios
@@ -133,9 +133,9 @@ class Runner:
         try:
             # Before an export that would be for nothing.
             pick_cores(state.case.settings.least_cores, self.cores or self.transport.usable_cores())
-            exporting = partial(self.observer.exporting, state.case)
+            told = (partial(tell, state.case) for tell in (self.observer.exporting, self.observer.converting))
             protocol = self.plan.protocol
-            state.artifact = self.artifact_of(state.case.network, protocol.seed, exporting, protocol.timeout_s)
+            state.artifact = exported(state.case, protocol.seed, *told, protocol.timeout_s, self.artifact_of)
             self._remark(state.case, state.artifact)
         except BenchError as error:
             state.error = error

@@ -32,6 +32,7 @@ from pathlib import Path
 from bench import backends
 from bench.artifact import artifact as artifacts
 from bench.artifact.reference import relative_l2, top1_agrees
+from bench.backends import ran
 from bench.backends.answers import Block, Closed, Inspected, Load
 from bench.backends.base import Array, Options
 from bench.backends.loop import lead_in, time_block, time_paced
@@ -243,6 +244,8 @@ class Worker:
             "macs_executed": sum(op.macs or 0 for op in told) if known else None,
             "macs_needed": sum(op.macs or 0 for op in told if op.needed) if known else None,
             "macs_padded": sum(padded) if padded and known else None,
+            "macs_by_precision": ran.macs_of(told) if known else effective.macs,
+            "between": ran.between(told) if known else effective.between,
             "opaque": opaque,
             "largest_macs": max((op.macs or 0 for op in told), default=0),
             "busy_threads": self._busy_threads(),

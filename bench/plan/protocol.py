@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bench.plan.limit import Limit
 
 LATENCY, THROUGHPUT = MODES = ("latency", "throughput")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")  # what every backend can be asked for
 MOST_LOOKS = 20  # at the pairs of a comparison; more would change nothing but the time that their boundary takes
 LEAST_SUSTAIN_S = 180.0  # a minute, and twice as much for what comes after it
 MOST_LIVE = 32  # cases that are kept going together

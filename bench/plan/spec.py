@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from bench.base.errors import SpecError, clip
 
 LIBRARIES = ("timm", "torchvision")
-PATHS = ("python", "identity_file", "config", "folder")  # keys whose value is a path
+PATHS = ("python", "identity_file", "config", "folder", "calibration")  # keys whose value is a path
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class ProfiledOperator:
     group: int
     sources: tuple[str, ...]
     precise: bool
+    precision: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ def _operator(row: Unchecked, precision: str) -> ProfiledOperator:
         group=int(row["group"]),
         sources=tuple(row["sources"]),
         precise=bool(row["precise"]),
+        precision=str(row["precision"] or precision),
     )
 
 

@@ -7,10 +7,11 @@ blocked layout), so their times do not add up; the split by class does.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.graph.classes import OpClass
+from bench.graph.classes import QUANTIZERS, OpClass
 from bench.profiling import layout
 from bench.profiling.network import ProfiledNetwork, ProfiledOperator, total_ms
 from bench.profiling.roofs import Roof
@@ -22,6 +23,7 @@ FAR = 3.0  # times its floor: where a short operator's time is not its work
 UNEXPLAINED = 2.0  # times its floor: from here on an operator wants a reason
 RESIDUAL_SHARE = 0.03
 MEMORY_SHARE = 0.5  # of the time: from here on the bytes explain it
+FLOATS = ("fp32", "fp16", "bf16")
 COPIES = (OpClass.SHUFFLE, OpClass.SPLIT, OpClass.CONCAT, OpClass.TRANSPOSE, OpClass.PAD, OpClass.COPY)
 
 
@@ -181,6 +183,41 @@ def squeeze(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     return [Statement("squeeze", "SE", ms, text, mine, (("blocks", len(found)), ("macs_share", of_macs)))]
 
 
+def quantisation(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
+    """Operators of a quantised network that only quantise or dequantise, and what else in it is left in floats."""
+    if network.precision != "int8":
+        return []
+    found = []
+    mine = network.where(lambda op: op.kind.rpartition(".")[2] in QUANTIZERS)
+    ops = network.pick(mine)
+    ms = total_ms(ops)
+    if ms >= LEAST_SHARE * network.latency_ms:
+        kinds = Counter(op.kind.rpartition(".")[2] for op in ops)
+        what = " and ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
+        islands = Counter(neighbour for i in mine for neighbour in _floats_beside(network, i))
+        beside = f", around {', '.join(f'{n} {kind}' for kind, n in islands.most_common(4))}" if islands else ""
+        text = f"{what} are part of no other operator{beside}: no arithmetic of the network"
+        found.append(Statement("quantisation", "Q/DQ", ms, text, frozenset(mine), (("operators", len(ops)),)))
+    left = network.where(lambda op: op.precision in FLOATS and op.kind.rpartition(".")[2] not in QUANTIZERS)
+    ops = network.pick(left)
+    ms = total_ms(ops)
+    if ms >= LEAST_SHARE * network.latency_ms:
+        kinds = Counter(op.kind.rpartition(".")[2] for op in ops)
+        what = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
+        macs = sum(op.macs for op in ops) / network.macs if network.macs else 0.0
+        text = f"{len(ops)} operators run in floats ({what}) with {macs:.1%} of the MACs"
+        lost = max(0.0, ms - sum(roof.floor_us(op) for op in ops) / 1e3)
+        found.append(Statement("floats", "float", lost, text, frozenset(left), (("macs_share", macs), ("time_ms", ms))))
+    return found
+
+
+def _floats_beside(network: ProfiledNetwork, at: int) -> list[str]:
+    """Name the operators in floats that run just before or after one: those that a (de)quantisation is there for."""
+    near = [network.operators[i] for i in (at - 1, at + 1) if 0 <= i < len(network.operators)]
+    kinds = [op.kind.rpartition(".")[2] for op in near if op.precision in FLOATS]
+    return [kind for kind in kinds if kind not in QUANTIZERS]
+
+
 def short(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     """Operators that are called for too little work."""
     mine = network.where(lambda op: op.time_us < SHORT_US and op.time_us > FAR * roof.floor_us(op))
@@ -231,7 +268,7 @@ def unexplained(network: ProfiledNetwork, roof: Roof, spoken_of: frozenset[int])
 
 FINDERS: tuple[Callable[[ProfiledNetwork, Roof], list[Statement]], ...] = (
     *(outside_the_block, reorders, padding, depthwise, low_intensity),
-    *(copies, squeeze, short, residual),
+    *(copies, squeeze, quantisation, short, residual),
 )
 
 

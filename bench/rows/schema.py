@@ -52,6 +52,9 @@ class Row:
     power_limit_w: float | None = column(ENVIRONMENT, "W", "what the device may draw at most")
     precision: str | None = column(CASE, "", "precision that was asked for")
     precision_effective: str | None = column(ENVIRONMENT, "", "precision that ran, read back from the runtime")
+    quantization: str | None = column(
+        ENVIRONMENT, "", "how a network came to compute in int8: recipe, what quantised it, what it was calibrated on"
+    )
     threads: int | None = column(CASE, "", "threads that were asked for, of each inference")
     threads_effective: int | None = column(ENVIRONMENT, "", "threads that computed, read back from the runtime")
     batch: int | None = column(CASE, "images", "batch size")
@@ -95,6 +98,13 @@ class Row:
     )
     macs_padded: int | None = column(
         RESULT, "MACs", "the same with channels padded to the runtime's block, where it tells"
+    )
+    macs_int8: int | None = column(
+        RESULT, "MACs", "those of macs_executed that ran in 8 bits or fewer, of a quantised network"
+    )
+    macs_float: int | None = column(RESULT, "MACs", "those of a quantised network that ran in floats all the same")
+    quantize_ops: int | None = column(
+        RESULT, "", "operators of a quantised network that ran and only quantise or dequantise"
     )
     params: int | None = column(RESULT, "", "number of parameters")
     latency_ms: float | None = column(
@@ -197,6 +207,9 @@ class Row:
     )
     parity_top1: bool | None = column(RESULT, "", "whether every image's top class is the reference's")
     parity_reference: str | None = column(RESULT, "", "what computed the reference output")
+    quantization_rel_l2: float | None = column(
+        RESULT, "", "relative L2 error of the quantised network against fp32, in its reference: worst of several inputs"
+    )
     artifact_sha256: str | None = column(ENVIRONMENT, "", "hash of the ONNX file")
     exporter: str | None = column(ENVIRONMENT, "", "versions that made the artifact")
     seed: int | None = column(RUN, "", "seed of weights, input and order")

@@ -39,6 +39,7 @@ def test_every_family_is_there_at_its_default(name: str) -> None:
         ('models = ["a"]\nbudget = -1', "above zero"),
         ('models = ["a"]\nlaunches = 2.5', "whole number"),
         ('models = ["a"]\nreference = 3', "reference must be a text"),
+        ('models = ["a"]\nprecisions = ["int9"]', "precisions are fp32, fp16, bf16, int8"),
         ('models = ["a"]\ntitle = ""', "title must be a text"),
         ('models = ["a"]\ninstalled_only = 1', "installed_only must be true or false"),
         ('models = ["a"]\nbackend = ["openvino"]', "named 'backend'"),
@@ -53,6 +54,13 @@ def test_every_runtime_is_in_the_suite_of_runtimes() -> None:
     found = suite.resolve("runtimes")
     assert found.installed_only
     assert {spec.partition(":")[0] for spec in found.backends} == set(backends.names()) - {"fake"}
+
+
+def test_the_suite_of_precisions_asks_for_each_that_is_offered() -> None:
+    found = suite.resolve("precisions")
+    assert set(found.precisions) == {"fp32", "bf16", "int8"}
+    offered = {name: set(backends.get(name).parameters["precision"].choices) for name in found.backends}
+    assert all(choices & {"bf16", "int8"} for choices in offered.values())
 
 
 def test_an_option_wins_over_the_suite(bench: Bench, tiny: Path) -> None:

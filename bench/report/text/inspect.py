@@ -59,10 +59,18 @@ def _totals(summary: Summary) -> list[tuple[str, str]]:
     if summary.peak_fused.bytes != summary.peak.bytes:
         live += f"; {_amount(summary.peak_fused.bytes)}B with inverted residuals in slices"
     elements = summary.graph.total("memory_access_elements")
+    multiplied = []
+    if set(summary.macs_by_precision) - {"fp32"}:
+        parts = sorted(summary.macs_by_precision.items(), key=lambda item: -item[1])
+        said = ", ".join(f"{_amount(macs)} MACs in {precision}" for precision, macs in parts)
+        graph = summary.graph
+        left = f"; {graph.between} of {graph.quantizers} nodes that (de)quantise stand between others"
+        multiplied = [("precision", said + (left if graph.quantizers else ""))]
     least = "at least " if summary.graph.uncounted else ""
     return [
         ("model", f"{clip(summary.model)}, {shapes}"),
         ("MACs", f"{least if summary.partial else ''}{_amount(summary.macs_at_least)} (FLOPs: twice that)"),
+        *multiplied,
         ("element-wise", f"{least}{_amount(summary.elementwise_ops)} operations"),
         ("parameters", params),
         ("memory access", f"{least}{_amount(summary.memory_access_bytes)}B, {_amount(elements)} elements{per_byte}"),

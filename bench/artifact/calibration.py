@@ -1,0 +1,117 @@
+"""What a network is calibrated on when it is quantised: seeded draws, or a person's own inputs in an ``.npz`` file."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from bench.artifact.artifact import Array, Artifact, TensorInfo
+from bench.base.errors import ArtifactError, clip
+
+DRAWS = 8
+LARGEST_BYTES = 2**31
+MOST = 1024  # inputs of a file that are used: ranges hardly move after some hundred
+
+
+def digest(path: str) -> str:
+    """Return the SHA-256 of a calibration file; nothing where none is given.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+    if not path:
+        return ""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ArtifactError(
+            f"the calibration file {clip(path)} cannot be read: {error.strerror}", "check the path of --calibration"
+        ) from error
+
+
+def inputs(artifact: Artifact, path: str = "") -> tuple[list[list[Array]], str]:
+    """Return inputs of the network, a list of one array per input each, and what they are in a phrase.
+
+    Without a file they are the artifact's own and seeded draws of the same kind (standard normal), which say nothing
+    of accuracy.
+
+    Raises:
+        ArtifactError: the file cannot be read, or does not fit the network.
+    """
+    if path:
+        found = _read(artifact, Path(path))
+        return found, f"{len(found)} inputs of {clip(Path(path).name, 60)}, sha256 {digest(path)[:12]}"
+    own, _ = artifact.reference()
+    rng = np.random.default_rng(artifact.seed)
+    drawn = [[rng.standard_normal(x.shape).astype(np.float32) for x in own] for _ in range(DRAWS - 1)]
+    return [own, *drawn], f"{DRAWS} seeded draws"
+
+
+def fresh(artifact: Artifact, count: int = 3) -> list[list[Array]]:
+    """Return inputs that nothing was calibrated on: seeded draws of another stream, and first the artifact's own."""
+    own, _ = artifact.reference()
+    rng = np.random.default_rng([artifact.seed, DRAWS])
+    return [own, *([rng.standard_normal(x.shape).astype(np.float32) for x in own] for _ in range(count))]
+
+
+def only_fp32(artifact: Artifact) -> None:
+    """Raise ArtifactError unless weights and inputs are fp32: nothing else is quantised here."""
+    others = [info.name for info in artifact.inputs if info.dtype != "float32"]
+    if others or artifact.precision != "fp32":
+        what = f"the input {clip(others[0])}" if others else f"weights in {artifact.precision}"
+        raise ArtifactError(
+            f"{clip(artifact.model)} has {what}: only fp32 is quantised", "quantise it where it is made"
+        )
+
+
+def _read(artifact: Artifact, path: Path) -> list[list[Array]]:
+    called = f"the calibration file {clip(path.name)}"
+    names = [info.name for info in artifact.inputs]
+    wanted = f"an .npz with an array per input ({', '.join(map(clip, names))}), samples along its first axis"
+    digest(str(path))  # says why it cannot be read
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_BYTES:
+                raise ArtifactError(f"{called} holds more than 2 GiB", "a few hundred inputs are enough")
+        with np.load(path, allow_pickle=False) as data:
+            held = {name: np.asarray(data[name]) for name in data.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ArtifactError(f"{called} is none that can be read", f"write {wanted}") from error
+    if len(names) == 1 and len(held) == 1:
+        held = {names[0]: next(iter(held.values()))}
+    missing = [name for name in names if name not in held]
+    if missing:
+        there = ", ".join(map(clip, list(held)[:5])) or "nothing"
+        raise ArtifactError(f"{called} has no array {clip(missing[0])}, but {there}", f"write {wanted}")
+    columns = [_samples(called, info, held[info.name]) for info in artifact.inputs]
+    counts = {len(column) for column in columns}
+    if len(counts) > 1:
+        raise ArtifactError(f"{called} has {' and '.join(map(str, sorted(counts)))} samples", "give each input as many")
+    return [list(row) for row in zip(*(column[:MOST] for column in columns), strict=True)]
+
+
+def _samples(called: str, info: TensorInfo, data: Array) -> list[Array]:
+    """Cut an array into inputs: along a first axis of its own, or along that of the batch."""
+    shape = tuple(info.shape)
+    shown = "x".join(map(str, shape))
+    if data.dtype.kind not in "fiu":
+        raise ArtifactError(f"{called} holds no numbers for {clip(info.name)}", f"write float32 of n x {shown}")
+    if data.shape[1:] == shape:
+        cut = list(data)
+    elif shape and data.ndim == len(shape) and data.shape[1:] == shape[1:] and len(data) >= shape[0]:
+        step = shape[0]
+        cut = [data[i : i + step] for i in range(0, len(data) - step + 1, step)]
+    else:
+        given = "x".join(map(str, data.shape)) or "a scalar"
+        raise ArtifactError(
+            f"{called} has {given} for {clip(info.name)}, which takes {shown}", f"write n x {shown}, n samples"
+        )
+    if not cut:
+        raise ArtifactError(f"{called} has no sample for {clip(info.name)}", f"write n x {shown}, n samples")
+    cut = [np.ascontiguousarray(one, np.float32) for one in cut]
+    if not all(np.isfinite(one).all() for one in cut):
+        raise ArtifactError(f"{called} has NaN or infinity for {clip(info.name)}", "no range can be found on those")
+    return cut
