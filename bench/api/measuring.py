@@ -52,6 +52,7 @@ def run_protocol(
     max_latency: str | None = None,
     limits: Sequence[str] = (),
     over_s: float | None = None,
+    energy: str = "",
 ) -> Protocol:
     """Return how cases are measured: the program's defaults, where nothing else is given.
 
@@ -62,7 +63,7 @@ def run_protocol(
     from bench.plan.protocol import Protocol
 
     headline = [] if max_latency is None else [Limit(HEADLINE, time_ms(max_latency))]
-    base = Protocol(seed=seed, limits=(*headline, *map(read, limits)))
+    base = Protocol(seed=seed, limits=(*headline, *map(read, limits)), energy=energy)
     found = replace(base, **_given(launches=launches, budget_s=budget_s, timeout_s=timeout_s, over_s=over_s))
     return replace(found, max_launches=max(found.launches, base.max_launches))
 

@@ -77,6 +77,10 @@ if TYPE_CHECKING:
 @click.option(
     "--over", metavar="2m|30s", help="Spread the launches over this time: narrows the interval for another run."
 )
+@click.option(
+    "--energy", is_flag=False, flag_value="auto", metavar="[METER]", default="",
+    help="Measure the energy of an inference, too: by RAPL, a board's rails, NVML or a plug-in (docs/targets.md).",
+)
 @options.seed("weights, input and order")
 @options.FORMAT
 def command(
@@ -106,6 +110,7 @@ def command(
     budget: float | None,
     timeout: float | None,
     over: str | None,
+    energy: str,
     seed: int,
     format: str,
 ) -> None:
@@ -122,7 +127,7 @@ def command(
     if like is not None:
         from bench.cli._like import rerun
 
-        raise click.exceptions.Exit(rerun(like, places, output, launches, budget, timeout, over, format))
+        raise click.exceptions.Exit(rerun(like, places, output, launches, budget, timeout, over, energy, format))
     from bench.api.measuring import run_protocol
     from bench.cli import _fleet
     from bench.cli._local import measure
@@ -141,7 +146,7 @@ def command(
     base = _suite(suite, models)
     launches, budget = launches or base.launches, budget or base.budget
     protocol = run_protocol(
-        launches, budget, timeout, seed, max_latency, limits, None if over is None else seconds(over)
+        launches, budget, timeout, seed, max_latency, limits, None if over is None else seconds(over), energy
     )
     plans = []
     for there in theres:

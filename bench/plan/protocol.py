@@ -63,7 +63,8 @@ class Protocol:
     blocks of `block_ms` or `block_min_inferences`, whichever is longer. At most `live` cases share a replicate.
     With `over_s` the launches are spread over so many seconds, at least `spread` of them. A row whose interval for
     another run is wider than `widest` on either side is noisy.
-    `limits` are what each case is held against; they change nothing of how it is measured.
+    `limits` are what each case is held against; they change nothing of how it is measured. `energy` names the meter
+    that tells the energy of an inference at the end of each launch (``auto``: what the device has); empty asks none.
     """
 
     launches: int = 5
@@ -82,6 +83,7 @@ class Protocol:
     timeout_s: float = 120.0
     seed: int = 0
     limits: tuple[Limit, ...] = ()
+    energy: str = ""
 
     @property
     def stopping(self) -> Stopping:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -178,6 +179,8 @@ def _options(target: Target) -> list[str]:
         "RequestTTY": "no",
         "LogLevel": "ERROR",
     }
+    if not hasattr(socket, "AF_UNIX"):  # the OpenSSH of Windows shares no connections
+        del ours["ControlMaster"], ours["ControlPersist"]
     return [*given, *(part for key, value in ours.items() for part in ("-o", f"{key}={value}"))]
 
 
