@@ -54,6 +54,7 @@ def run_protocol(
     over_s: float | None = None,
     sustain_s: float | None = None,
     require_device: bool = False,
+    energy: str = "",
 ) -> Protocol:
     """Return how cases are measured: the program's defaults, where nothing else is given.
 
@@ -73,7 +74,8 @@ def run_protocol(
         raise UsageError("--sustain leaves no pause, and --over is for pauses", "leave one of the two out")
 
     headline = [] if max_latency is None else [Limit(HEADLINE, time_ms(max_latency))]
-    base = Protocol(seed=seed, limits=(*headline, *map(read, limits)), require_device=require_device)
+    limited = (*headline, *map(read, limits))
+    base = Protocol(seed=seed, limits=limited, require_device=require_device, energy=energy)
     given = _given(launches=launches, budget_s=budget_s, timeout_s=timeout_s, over_s=over_s, sustain_s=sustain_s)
     found = replace(base, **given, live=base.live if sustain_s is None else MOST_LIVE)
     return replace(found, max_launches=max(found.launches, base.max_launches))

@@ -145,9 +145,12 @@ def put(digest: str, name: str, at: int, piece: bytes) -> None:
     if entry is None or not 0 <= at <= entry.bytes - len(piece):
         raise ArtifactError("a piece of a file came that the package does not have", "run it again")
     try:
-        descriptor = os.open(_place(draft, name), os.O_WRONLY | os.O_CREAT, 0o644)
+        descriptor = os.open(_place(draft, name), os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         try:
-            os.pwrite(descriptor, piece, at)
+            os.lseek(descriptor, at, os.SEEK_SET)
+            left = memoryview(piece)
+            while left:  # the last bytes that a full disk takes come as a short write, and only then the error
+                left = left[os.write(descriptor, left) :]
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -28,7 +28,7 @@ class Block(Beside, Mark):
     """A block of inferences and what surrounded it; `device` is read before and after it, where it ran on one.
 
     Where several ran at once, `latency_ns` are those under load, one stream after the other; `sample_ns` is the time
-    per sample, and `cpu_share` the CPU time over wall time while all of them ran.
+    per sample, and `cpu_share` the CPU time over wall time while all of them ran. `slowed` says what throttled the CPU meanwhile.
     """
 
     latency_ns: list[int]
@@ -41,6 +41,7 @@ class Block(Beside, Mark):
     cpu_share: NotRequired[float]
     device: NotRequired[list[Reading]]
     heat: NotRequired[dict[str, float]]  # clock and temperature after it, where that was asked
+    slowed: NotRequired[list[str]]
 
 
 class Ran(TypedDict):
@@ -80,11 +81,24 @@ class Inspected(TypedDict):
     energy_mj: NotRequired[float | None]
 
 
+class Energy(TypedDict):
+    """The energy of one inference in mJ beyond what is drawn when idle (W), or why there is none; `by` is the meter."""
+
+    mj: float | None
+    idle_w: float | None
+    by: str
+    why_not: str
+
+
 class Closed(TypedDict):
-    """What is known at the end of a launch: its peak of memory, and how far its last output is from the reference."""
+    """What is known at the end of a launch: its peak of memory, and how far its last output is from the reference.
+
+    `slowed` is what throttled the CPU at some time in it, where only that is told.
+    """
 
     peak_rss_bytes: int
     parity_rel_l2: float
+    slowed: NotRequired[list[str]]
 
 
 class Load(TypedDict):

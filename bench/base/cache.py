@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.base import system
 from bench.base.errors import OutputError
 from bench.base.files import remedy
 
@@ -66,11 +66,11 @@ def locked(path: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         with _told(path.parent):
             handle = stack.enter_context(path.open("w"))
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            system.lock(handle)
         try:
             yield
         finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)
+            system.unlock(handle)
 
 
 @contextlib.contextmanager
@@ -89,8 +89,7 @@ def whole_folder(final: Path) -> Iterator[Path]:
         with _told(final.parent):
             for file in draft.rglob("*"):
                 if file.is_file():
-                    with file.open("rb") as handle:
-                        os.fsync(handle.fileno())
+                    system.sync(file)
             try:
                 draft.rename(final)
             except OSError:

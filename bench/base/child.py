@@ -21,12 +21,13 @@ from importlib import import_module
 from types import NoneType
 from typing import IO
 
-from bench.base import wire
+from bench.base import system, wire
 from bench.base.errors import DEBUG, BenchError, WorkerCrashed, clip
 from bench.base.process import NO_TELEMETRY, no_telemetry
 
 TOLD = 3  # exit code of a child that has told its error
 LOG_BYTES = 8000
+HALF = "half"  # what tells the working half where it is started as a process of its own
 
 
 class ChildFailed(Exception):
@@ -78,8 +79,7 @@ def ask(
     except subprocess.TimeoutExpired as error:
         raise ChildFailed(f"took more than {timeout_s:g} s and was ended") from error
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)  # with whatever it has started
+        system.end_group(child)  # with whatever it has started
         child.wait()
         out.join()
         log.join()
@@ -116,18 +116,22 @@ def _failure(code: int, out: str, log: str) -> ChildFailed:
             pass  # its last words do not read: how it died is told below
         except BenchError as told:
             return ChildFailed(told.message, told.hint, told, log)
-    if code == -signal.SIGKILL:
+    if code == -system.KILLED:
         return ChildFailed("was killed", "it probably ran out of memory", log=log, memory=True)
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     last = clip(lines[-1], 300) if lines else "the process died without a word"
-    how = f"died of {signal.Signals(-code).name}" if code < 0 else "failed"
+    how = f"died of {system.killed_by(code)}" if code < 0 else "failed"
     return ChildFailed(f"{how}: {last}", DEBUG, log=log)
 
 
 def main() -> int:
     """Be the child: read the request, split in two."""
-    request = json.loads(_line())
-    worker = os.fork()
+    asked = _line()
+    request = json.loads(asked)
+    half = sys.argv[2:] == [HALF]
+    if not half and not system.SPLITS:
+        return _stand_by(asked)
+    worker = 0 if half else os.fork()
     if worker:
         return _watch(worker)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -163,8 +167,29 @@ def _line() -> bytes:
     return found or b"null"
 
 
+def _stand_by(asked: bytes) -> int:
+    """Do the same where a process cannot be split (macOS, Windows): the working half is started anew."""
+    command = [sys.executable, "-P", "-m", "bench.base.child", sys.argv[1], HALF]
+    worker = subprocess.Popen(command, stdin=subprocess.PIPE)
+    assert worker.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        worker.stdin.write(asked)
+        worker.stdin.close()
+
+    def watch() -> None:
+        while os.read(0, 1 << 16):
+            pass
+        system.end_family(worker)
+
+    threading.Thread(target=watch, daemon=True).start()
+    code = worker.wait()
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    return code
+
+
 def _watch(worker: int) -> int:
-    """Wait for the working half; end the whole group when the parent goes."""
+    """Wait for the working half; end the whole group when the parent goes (Linux)."""
     ended = os.pidfd_open(worker)
     while True:
         if ended in select.select([ended, 0], [], [])[0]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
+
+from bench.base import system
 
 GIB = 1 << 30
 
@@ -18,6 +19,4 @@ def allow(more: int) -> None:
         now = next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmData:"))
     except (OSError, StopIteration, ValueError, IndexError):
         return
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = now + more
-    resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    system.limit_data(more, now)

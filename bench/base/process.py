@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from bench.base import system
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -65,8 +66,7 @@ def peak_rss_bytes(status: Path = Path("/proc/self/status")) -> int:
         told = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(told.split()[1]) * 1024
     except (OSError, StopIteration, ValueError, IndexError):
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return system.peak_rss_bytes()
 
 
 def look_after_the_machine() -> None:

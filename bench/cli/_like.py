@@ -11,7 +11,7 @@ from bench.cli._progress import remark
 from bench.report.text.print import say
 
 # Options that say where, how long and what is printed; every other one is told by the rows.
-BESIDE = ("like", "input", "places", "output", "launches", "budget", "timeout", "over", "format")
+BESIDE = ("like", "input", "places", "output", "launches", "budget", "timeout", "over", "energy", "format")
 
 
 def rerun(
@@ -22,6 +22,7 @@ def rerun(
     budget: float | None,
     timeout: float | None,
     over: str | None,
+    energy: str,
     format: str,
     input: str | None = None,
 ) -> int:
@@ -49,7 +50,7 @@ def rerun(
         raise UsageError("--like measures on one machine, and this target is a fleet", "name a target of another kind")
     over_s = None if over is None else seconds(over)
     some = rerun.wanted(source, there, remark, None if input is None else given.read(input))
-    plans = rerun.plans(some, lambda seed: run_protocol(launches, budget, timeout, seed, over_s=over_s))
+    plans = rerun.plans(some, lambda seed: run_protocol(launches, budget, timeout, seed, over_s=over_s, energy=energy))
     path, measured = output or usual_output(there.name), list[Row]()
     if plans:
         with file.writing(path) as note, closing(transport_to(there)) as transport:

@@ -14,12 +14,30 @@ from bench.report.text.print import print_records
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--forget", is_flag=True, help="Forget what was learnt of this machine, and learn it anew.")
 @click.option("--learn", is_flag=True, help="Take a minute to learn how fast the machine is and how well it repeats.")
+@click.option("--fix", is_flag=True, help="Set governor, turbo and interrupts for measuring; says what, and asks.")
+@click.option("--undo", is_flag=True, help="Put back what --fix has changed.")
+@click.option("--yes", is_flag=True, help="Do what --fix would ask for.")
 @options.FORMAT
-def command(threads: int, target: str, as_json: bool, forget: bool, learn: bool, format: str) -> None:
+def command(
+    threads: int,
+    target: str,
+    as_json: bool,
+    forget: bool,
+    learn: bool,
+    fix: bool,
+    undo: bool,
+    yes: bool,
+    format: str,
+) -> None:
     """Say what in this machine will spoil a measurement, and what to do about it.
 
-    The exit code is 1 if anything is bad (a warning is no failure).
+    The exit code is 1 if anything is bad (a warning is no failure), or --fix has not changed what it would.
     """
+    if fix or undo:
+        from bench.cli import _tune
+
+        done = _tune.undo(target) if undo else _tune.fix(threads, target, yes, "json" if as_json else format)
+        raise click.exceptions.Exit(done)
     from dataclasses import asdict
 
     from bench.api import learning, measuring

@@ -88,6 +88,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--sustain", metavar="30m", help="Keep the cases going for so long: a first minute, a settled state, a curve."
+    "--energy", is_flag=False, flag_value="auto", metavar="[METER]", default="",
+    help="Measure the energy of an inference, too: by RAPL, a board's rails, NVML or a plug-in (docs/targets.md).",
 )
 @options.seed("weights, input and order")
 @options.FORMAT
@@ -122,6 +124,7 @@ def command(
     timeout: float | None,
     over: str | None,
     sustain: str | None,
+    energy: str,
     seed: int,
     format: str,
 ) -> None:
@@ -138,7 +141,7 @@ def command(
     if like is not None:
         from bench.cli._like import rerun
 
-        raise click.exceptions.Exit(rerun(like, places, output, launches, budget, timeout, over, format, input))
+        raise click.exceptions.Exit(rerun(like, places, output, launches, budget, timeout, over, energy, format, input))
     from bench.api.measuring import run_protocol
     from bench.base.errors import UsageError
     from bench.cli import _fleet
@@ -170,6 +173,7 @@ def command(
         None if over is None else seconds(over),
         None if sustain is None else seconds(sustain),
         require_device or base.require_device,
+        energy,
     )
     plans = []
     for there in theres:

@@ -32,7 +32,7 @@ def list_(format: str) -> None:
 
 def record(target: Target) -> dict[str, str]:
     """Return what a list says of a target."""
-    where = target.host or target.image or target.scheduler
+    where = target.host or target.image or target.scheduler or target.serial
     return {"target": target.name, "reach": target.reach, "where": where, "notes": target.notes}
 
 
@@ -57,7 +57,7 @@ def check(target: str, threads: int, format: str) -> None:
         machine = transport.environment()
         symptoms, installed = [asdict(symptom) for symptom in transport.doctor(threads)], runtimes(transport)
     lines = [
-        _line("reach", "ok", f"{there.reach} {there.host or there.image}".strip()),
+        _line("reach", "ok", f"{there.reach} {there.host or there.image or there.serial}".strip()),
         _line("CPU", "ok", f"{machine.cpu} ({machine.microarchitecture}, {machine.arch}), {machine.cores} cores"),
         _line("memory", "ok", f"{machine.memory_mb} MiB"),
         _line("system", "ok", f"{machine.os}, kernel {machine.kernel}, Python {machine.python}"),
@@ -85,7 +85,7 @@ def _line(check: str, state: str, found: str, hint: str = "") -> dict[str, str]:
 @click.option("--offline", is_flag=True, help="Download the wheels here and upload them.")
 @click.option("--wheels", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Upload these wheels.")
 def setup(target: str, python: str, offline: bool, wheels: Path | None) -> None:
-    """Install this version on a device behind ssh, in a virtual environment of its own.
+    """Install this version on a device behind ssh or adb, in a virtual environment of its own.
 
     It gets the core (no PyTorch) and what the target's `backends` need. May be repeated.
     """

@@ -6,9 +6,11 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from bench.base.errors import Unsupported
 from bench.machine.environment import pick_cores, usable_cores
@@ -48,7 +50,7 @@ def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: f
     """Watch the cores for a moment and return as many as there are threads, in rising order.
 
     The last cores are preferred (interrupts tend to go to the first), a busy one is avoided, and so is the second
-    hardware thread of a core that is already taken. Where nothing can be watched it is the last ones.
+    hardware thread of a core that is already taken. Where nothing can be watched it is the last ones of the fastest kind.
 
     Raises:
         Unsupported: there are fewer cores than threads.
@@ -56,10 +58,9 @@ def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: f
     fallback = pick_cores(threads, list(allowed))
     if threads >= len(allowed):
         return fallback
-    before = _busy(root)
-    if not before:
-        return fallback
-    time.sleep(watch_s)
+    before = _busy(root)  # an app on Android may not read it: then kinds and siblings decide
+    if before:
+        time.sleep(watch_s)
     after = _busy(root)
     busy = {core: max(0.0, after.get(core, 0) - before.get(core, 0)) / watch_s for core in allowed}
     kinds = _kinds({core: _capacity(root, core) for core in allowed})
@@ -105,10 +106,8 @@ def pin(cores: list[int]) -> Pinned:
     Raises:
         Unsupported: there are no such cores.
     """
-    if not hasattr(os, "sched_setaffinity"):
-        return Pinned([])
     why_not = _forbidden(cores) if cores else ""
-    return Pinned(usable_cores(), why_not)
+    return Pinned(usable_cores() if _confining() else [], why_not)
 
 
 def pinning() -> bool:
@@ -126,10 +125,13 @@ def _forbidden(cores: list[int]) -> str:
     Raises:
         Unsupported: there are no such cores.
     """
-    if not hasattr(os, "sched_setaffinity"):
-        return "this system has no sched_setaffinity"
+    confine = _confining()
+    if confine is None:
+        return "this system pins no threads"
     try:
-        os.sched_setaffinity(0, cores)
+        confine(cores)
+    except (ValueError, psutil.Error) as error:  # Windows
+        raise Unsupported(f"cannot run on cores {cores}: {error}", "check `cores` of the target") from error
     except OSError as error:
         if error.errno not in FORBIDDEN:
             raise Unsupported(
@@ -137,6 +139,21 @@ def _forbidden(cores: list[int]) -> str:
             ) from error
         return f"sched_setaffinity: {error.strerror}"
     return ""
+
+
+def _confining() -> Callable[[list[int]], object] | None:
+    """Return what confines to cores: a thread and those that it starts (Linux), all of a process (Windows)."""
+    if hasattr(os, "sched_setaffinity"):
+        return lambda cores: os.sched_setaffinity(0, cores)
+    return psutil.Process().cpu_affinity if hasattr(psutil.Process, "cpu_affinity") else None
+
+
+def kinds_of(root: Path = ROOT) -> list[list[int]]:
+    """Return the cores of the machine by kind, the fastest kind first; one list where all are alike."""
+    folders = root.glob("sys/devices/system/cpu/cpu[0-9]*")
+    numbers = sorted(int(folder.name[3:]) for folder in folders if folder.name[3:].isdigit())
+    kind = _kinds({core: _capacity(root, core) for core in numbers})
+    return [[core for core in numbers if kind[core] == one] for one in sorted(set(kind.values()))]
 
 
 def _busy(root: Path) -> dict[int, float]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import resource
 import time
 from functools import cache
 from pathlib import Path
 
+from bench.base import system
 from bench.machine import cgroup
 
 _STAT = Path("/proc/stat")
@@ -17,17 +16,10 @@ _PRESSURE = Path("/proc/pressure/cpu")
 
 def read(cores: list[int]) -> dict[str, float]:
     """Read every counter there is, as a running total (units in the names); absent ones are left out."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    counters: dict[str, float] = {
-        "wall_ns": time.perf_counter_ns(),
-        "cpu_ns": time.process_time_ns(),
-        "involuntary_switches": usage.ru_nivcsw,
-        "voluntary_switches": usage.ru_nvcsw,
-        "minor_faults": usage.ru_minflt,
-        "major_faults": usage.ru_majflt,
-    }
+    usage = system.usage()
+    counters: dict[str, float] = {"wall_ns": time.perf_counter_ns(), "cpu_ns": time.process_time_ns(), **usage}
     with contextlib.suppress(OSError, ValueError, IndexError):
-        ticks = 1000 / os.sysconf("SC_CLK_TCK")
+        ticks = 1000 / system.ticks_per_s()
         names = {f"cpu{core}" for core in cores}
         rows = [line.split() for line in _STAT.read_text().splitlines() if line.split()[0] in names]
         counters["steal_ms"] = sum(int(row[8]) for row in rows) * ticks

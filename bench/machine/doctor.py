@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.process import hidden_settings
-from bench.machine import cgroup
+from bench.machine import board, cgroup, systems
+from bench.machine import cores as cores_module
 from bench.machine.baseline import SHIFT, Known
 from bench.machine.cores import pinning
 from bench.machine.environment import emulated, usable_cores
@@ -44,7 +46,92 @@ def governor(root: Path, threads: int) -> list[Symptom]:
     names = ", ".join(sorted(found))
     if found == {"performance"}:
         return [Symptom("governor", "ok", names)]
-    return [Symptom("governor", "warning", names, "sudo cpupower frequency-set -g performance")]
+    if "NVIDIA" in board.model(root) and not _fixed(root):
+        return [Symptom("governor", "warning", f"{names}; clocks move", "sudo nvpmodel -m 0; sudo jetson_clocks")]
+    if systems.android(root):
+        return [Symptom("governor", "warning", names, "a phone's stays as it is: many launches, spread by --over 10m")]
+    return [Symptom("governor", "warning", names, "sudo bench doctor --fix, or cpupower frequency-set -g performance")]
+
+
+def _fixed(root: Path) -> bool:
+    """Tell whether no core's clock may move, as `jetson_clocks` leaves them."""
+    folders = list(root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq"))
+    ends = [(_read(folder / "scaling_min_freq"), _read(folder / "scaling_max_freq")) for folder in folders]
+    return bool(ends) and all(least and least == most for least, most in ends)
+
+
+def kinds(root: Path, threads: int) -> list[Symptom]:
+    """On a CPU of big and little cores a thread that lands on a little one computes at half the speed, or less."""
+    found = cores_module.kinds_of(root)
+    if len(found) < 2:
+        return [Symptom("kinds of cores", "ok" if found else "unknown", "all alike" if found else "not visible")]
+    told = ", then ".join(f"{len(kind)} ({' '.join(map(str, kind))})" for kind in found)
+    allowed = set(usable_cores()) if root == ROOT else {core for kind in found for core in kind}
+    fast = [core for core in found[0] if core in allowed]
+    if threads > len(fast):
+        hint = f"threads land on slower cores: measure with at most {len(fast)}, or say so by `cores` of the target"
+        return [Symptom("kinds of cores", "warning", f"fastest first: {told}", hint if fast else NO_FAST)]
+    return [Symptom("kinds of cores", "ok", f"fastest first: {told}; the fastest are taken")]
+
+
+NO_FAST = "this process may use none of the fastest: bring the app to the front, or look at its cpuset"
+
+
+def throttling(root: Path, threads: int) -> list[Symptom]:
+    """A board without enough cooling or current lowers its clocks, and says so if it is asked."""
+    current, earlier = board.now(root)
+    if current:
+        hint = "let it cool, add a fan, use the supply that the maker names; blocks that it hits do not count"
+        return [Symptom("throttling", "bad", "; ".join(current), hint)]
+    if earlier:
+        hint = "it may come again: `bench run` says in each row whether it did"
+        return [Symptom("throttling", "warning", "; ".join(earlier), hint)]
+    if board.told(root):
+        return [Symptom("throttling", "ok", "none")]
+    return [Symptom("throttling", "unknown", "nothing here tells of it")]
+
+
+def power(root: Path, threads: int) -> list[Symptom]:
+    """On a battery, and with a battery saver, clocks are lowered."""
+    if systems.ask(root, "settings", "get", "global", "low_power") == "1":
+        return [Symptom("power", "bad", "the battery saver is on", "switch it off, and plug the charger in")]
+    folders = list(root.glob("sys/class/power_supply/*"))
+    states = {_read(folder / "status") for folder in folders if _read(folder / "type") == "Battery"}
+    plugged = None
+    if not states and root == ROOT:
+        plugged = _plugged()
+    if "Discharging" in states or plugged is False:
+        return [Symptom("power", "warning", "on battery", "plug the charger in, and switch battery savers off")]
+    if states or plugged:
+        return [Symptom("power", "ok", "on the charger")]
+    if any(_read(folder / "online") == "1" for folder in folders) or (not folders and not _portable(root)):
+        return [Symptom("power", "ok", "no battery is seen")]
+    return [Symptom("power", "unknown", "nothing tells whether it is on battery", "plug the charger in")]
+
+
+def _portable(root: Path) -> bool:
+    """Tell whether it may well have a battery that cannot be seen."""
+    return systems.android(root) or sys.platform in ("darwin", "win32")
+
+
+def _plugged() -> bool | None:
+    """Ask psutil whether the charger is in; None where there is no battery, or nothing tells."""
+    import psutil
+
+    try:
+        found = psutil.sensors_battery()
+    except (AttributeError, OSError, RuntimeError, psutil.Error):
+        return None
+    return None if found is None or found.power_plugged is None else bool(found.power_plugged)
+
+
+def system(root: Path, threads: int) -> list[Symptom]:
+    """What the operating system does not tell is missing in rows."""
+    name, lacking = systems.name(root) or "Linux", systems.untold(root)
+    if not lacking:
+        return [Symptom("system", "ok", f"{name} tells everything that rows ask for")]
+    hint = "rows say so, and those blocks are not set aside for it: compare only what ran in turns (ab)"
+    return [Symptom("system", "warning", f"{name} does not tell {', '.join(lacking)}", hint)]
 
 
 def turbo(root: Path, threads: int) -> list[Symptom]:
@@ -55,7 +142,7 @@ def turbo(root: Path, threads: int) -> list[Symptom]:
         return [Symptom("turbo", "unknown", "not visible")]
     if no_turbo == "1" or boost == "0":
         return [Symptom("turbo", "ok", "off")]
-    hint = "for comparisons over days: echo 1 > .../intel_pstate/no_turbo, or echo 0 > .../cpufreq/boost"
+    hint = "for comparisons over days: sudo bench doctor --fix, or echo 1 > .../intel_pstate/no_turbo, or echo 0 > .../cpufreq/boost"
     return [Symptom("turbo", "warning", "on", hint)]
 
 
@@ -169,7 +256,7 @@ def cores(root: Path, threads: int) -> list[Symptom]:
     if usable < threads:
         return [Symptom("cores", "bad", f"{usable} for {threads} threads", f"measure with at most {usable} threads")]
     if not pinning():
-        hint = "this sandbox forbids sched_setaffinity: threads wander, expect noisy rows; allow it, or measure outside"
+        hint = "this system or sandbox pins no threads: they wander, expect noisy rows; allow it, or measure elsewhere"
         return [Symptom("cores", "warning", f"{usable} usable, none to be pinned to", hint)]
     if usable == threads:
         hint = "leave one core for the rest of the system"
@@ -204,7 +291,8 @@ def repeatability(known: tuple[float, int] | None, widest: float) -> Symptom:
 
 Check = Callable[[Path, int], list[Symptom]]
 CHECKS: tuple[Check, ...] = (
-    *(virtualisation, cores, quota, load, steal, governor, turbo, siblings, heat, swap, subnormals, variables),
+    *(system, virtualisation, cores, kinds, quota, load, steal, governor, turbo, siblings, power, heat, throttling),
+    *(swap, subnormals, variables),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -40,14 +41,14 @@ def local() -> Environment:
     """Describe this machine."""
     import psutil
 
-    from bench.machine import identity
+    from bench.machine import identity, systems
 
-    info = cpuinfo(_read("/proc/cpuinfo"))
+    info, desktop = cpuinfo(_read("/proc/cpuinfo")), systems.cpu()
     return Environment(
         arch=platform.machine(),
-        cpu=info.get("name") or platform.processor() or "unknown",
+        cpu=info.get("name") or desktop["name"] or platform.processor() or "unknown",
         microarchitecture=_microarchitecture(),
-        cpu_id=info["id"],
+        cpu_id=info["id"] or desktop["id"],
         cores=len(usable_cores()),
         memory_mb=psutil.virtual_memory().total >> 20,
         os=_os_name(),
@@ -69,6 +70,10 @@ def emulated(root: Path = Path("/")) -> bool:
         program = ""
     if program.rpartition("/")[2].startswith("qemu-"):
         return True
+    from bench.machine import systems
+
+    if systems.translated(root):
+        return True
     names = r"^model name\s*:\s*(QEMU (TCG|Virtual)|VirtualApple)"
     return re.search(names, _read(root / "proc/cpuinfo"), re.MULTILINE) is not None
 
@@ -80,6 +85,12 @@ def usable_cores() -> list[int]:
             return sorted(os.sched_getaffinity(0))
         except OSError:  # a filter of system calls
             pass
+    else:
+        import psutil
+
+        if hasattr(psutil.Process, "cpu_affinity"):  # Windows
+            with contextlib.suppress(OSError, psutil.Error):
+                return sorted(psutil.Process().cpu_affinity() or ())
     return list(range(os.cpu_count() or 1))
 
 
@@ -148,12 +159,19 @@ def _hypervisor() -> str:
     vendor = _read("/sys/class/dmi/id/sys_vendor").strip()
     if vendor in ("QEMU", "Amazon EC2", "Google", "VMware, Inc.", "Xen", "Microsoft Corporation"):
         return vendor if flags or vendor == "QEMU" else ""
-    return "yes" if flags else ""
+    from bench.machine import systems
+
+    return "yes" if flags or systems.guest() else ""
 
 
 def _os_name() -> str:
     match = re.search(r'^PRETTY_NAME="?([^"\n]*)', _read("/etc/os-release"), re.MULTILINE)
-    return match.group(1) if match else platform.system()
+    from bench.machine import systems
+
+    own = systems.name()
+    if own.startswith("Android") and match:
+        return f"{match.group(1)} on {own}"
+    return own or (match.group(1) if match else platform.system())
 
 
 def _read(path: str | Path) -> str:

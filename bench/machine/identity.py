@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 from bench.base.wire import Unchecked
+from bench.machine import systems
 from bench.machine.environment import Environment
 
 ROOT = Path("/")
@@ -43,8 +44,13 @@ def system_id(root: Path = ROOT) -> str:
         except OSError:
             continue
         if text and text != "uninitialized":
-            return hashlib.sha256(f"isoflops {text}".encode()).hexdigest()[:16]
-    return ""
+            return _hash(text)
+    own = systems.own_id(root)
+    return _hash(own) if own else ""
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(f"isoflops {text}".encode()).hexdigest()[:16]
 
 
 def all_cores(root: Path = ROOT) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from bench.base import system
 
 ROOT = Path("/")
 # Less than this share of what the fullest thread got is no computing: it starts inferences, or waits.
@@ -47,4 +48,4 @@ def _spent(folder: Path) -> int:
         return int((folder / "schedstat").read_text().split()[0])
     except OSError:
         fields = (folder / "stat").read_text().rpartition(")")[2].split()  # its name may hold anything
-        return round((int(fields[11]) + int(fields[12])) * 1e9 / os.sysconf("SC_CLK_TCK"))
+        return round((int(fields[11]) + int(fields[12])) * 1e9 / system.ticks_per_s())

@@ -1,4 +1,4 @@
-"""What a device told beside the blocks: its clock, what slowed it, and whether a row is noisy for it."""
+"""What a device or a CPU told beside the blocks: its clock, what slowed it, and whether a row is noisy for it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bench.machine.gpu import slowed
 # By how much the clock may differ from block to block. One step of an NVIDIA device is 15 MHz, below 1% of it.
 MOVED = 0.03
 REMEDY = "docs/gpu.md says how clocks are fixed"
+COOLING = "let it cool, and feed it well: docs/targets.md"
 
 
 def on_device(block: Block) -> bool:
@@ -26,11 +27,11 @@ def clocks_mhz(blocks: Iterable[Block]) -> list[int]:
 
 
 def throttling(block: Block) -> tuple[str, ...]:
-    """Name what slowed the device at either end of a block."""
+    """Name what slowed the device at either end of a block, or the CPU meanwhile."""
     bits = 0
     for reading in block.get("device", ()):
         bits |= reading.get("reasons", 0)
-    return slowed(bits)
+    return (*slowed(bits), *block.get("slowed", ()))
 
 
 def restless(blocks: Sequence[Block]) -> str:
@@ -38,7 +39,8 @@ def restless(blocks: Sequence[Block]) -> str:
     hit = [reasons for block in blocks if (reasons := throttling(block))]
     if hit:
         named = ", ".join(sorted({reason for reasons in hit for reason in reasons}))
-        return f"the device was slowed in {len(hit)} of {len(blocks)} blocks ({named}); {REMEDY}"
+        what, remedy = ("device", REMEDY) if any(map(on_device, blocks)) else ("CPU", COOLING)
+        return f"the {what} was slowed in {len(hit)} of {len(blocks)} blocks ({named}); {remedy}"
     clocks = clocks_mhz(blocks)
     if clocks and max(clocks) > (1 + MOVED) * min(clocks):
         return f"the device's clock moved from {min(clocks)} to {max(clocks)} MHz; {REMEDY}"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Self, TypeVar, Unpack
 
 from bench.artifact.artifact import Artifact
-from bench.backends.answers import Block, Closed, Inspected, Mark
+from bench.backends.answers import Block, Closed, Energy, Inspected, Mark
 from bench.base.errors import BenchError, LinkLost, MeasureError
 from bench.measure.bring import bring
 from bench.measure.launch import Launch
@@ -54,6 +54,7 @@ class Session:
             "warmup_ns": self.record.warmed.get("warmup_ns", []),
             "blocks": self.record.blocks,
             "inspected": self.inspected,
+            **({"energy": self.record.energy} if self.record.energy is not None else {}),
         }
 
 
@@ -155,6 +156,10 @@ class Group:
         if found is not None:
             self._compared(i, found["parity_rel_l2"])
 
+    def energy(self, i: int, meter: str) -> None:
+        """Ask what energy an inference takes, by that meter, unless the case has failed."""
+        self.sessions[i].record.energy = self.ask(i, "energy", "measuring energy", Energy, meter=meter)
+
     def check(self) -> None:
         """Ask every case what really ran; it fails where that is not what was asked, or computes something else."""
         for i in self.alive:
@@ -173,7 +178,10 @@ class Group:
         """Let a case go, and keep what it says of its memory and of its last output."""
         closed = self.ask(i, "close", "closing", Closed)
         if closed is not None:
-            self.sessions[i].record.peak_rss_bytes = closed["peak_rss_bytes"]
+            record = self.sessions[i].record
+            record.peak_rss_bytes = closed["peak_rss_bytes"]
+            for block in record.blocks if closed.get("slowed") else ():  # any of them may have been hit
+                block["slowed"] = sorted({*block.get("slowed", ()), *closed.get("slowed", ())})
             self._compared(i, closed["parity_rel_l2"])
             self._launches[i].kill()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -12,7 +11,7 @@ from functools import cache
 from typing import Self, TypeVar
 
 from bench import backends
-from bench.base import wire
+from bench.base import system, wire
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.base.wire import Unchecked
 from bench.plan.case import BackendRef, Case, Network
@@ -126,13 +125,13 @@ class Launch:
         code = self._process.wait()
         log = self.log()
         error: MeasureError
-        if code == -signal.SIGKILL and self._process.out_of_memory():
+        if code == -system.KILLED and self._process.out_of_memory():
             error = OutOfMemory(
                 "the kernel killed the worker: out of memory", "try a smaller batch or fewer live cases"
             )
         elif code < 0:
             error = WorkerCrashed(
-                f"the worker died of {signal.Signals(-code).name} during {do!r}",
+                f"the worker died of {system.killed_by(code)} during {do!r}",
                 "run again with --debug for its last words",
             )
         elif "No module named bench" in log or "No module named 'bench" in log:

@@ -11,13 +11,13 @@ from typing import Any
 
 import bench
 from bench.artifact.artifact import Artifact
-from bench.backends.answers import Inspected
+from bench.backends.answers import Block, Inspected
 from bench.base.errors import BenchError, clip
 from bench.graph.floor import groups_of
 from bench.machine import roofs as store
 from bench.machine.environment import Environment
 from bench.machine.roof import LIMIT, Roofline
-from bench.measure import device, sustain
+from bench.measure import device, energies, sustain
 from bench.measure.limits import limit_columns
 from bench.measure.readback import asked_precision, fault_of, remarks_of
 from bench.measure.state import CaseState
@@ -98,6 +98,7 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
         values |= _of_inspection(state.inspected, partial=state.artifact is None or bool(state.artifact.uncounted))
     values |= _of_samples(state)
     values |= sustain.columns(state)
+    values |= energies.columns([launch.energy for launch in state.launches if launch.energy is not None])
     values["remark"] = clip("; ".join(_remarks(state)), 500)
     values |= under_roof
     if values.get("latency_ms") and values.get("macs"):
@@ -184,6 +185,8 @@ def _remarks(state: CaseState) -> list[str]:
         told += remarks_of(state.case, state.artifact, state.inspected)
     loaded = [launch.loaded for launch in state.launches]
     told += sorted({f"not pinned to cores: {row['unpinned']}" for row in loaded if row.get("unpinned")})
+    told += sorted({row["untold"] for row in loaded if row.get("untold")})
+    told += filter(None, [energies.remark([launch.energy for launch in state.launches if launch.energy is not None])])
     hidden = sorted({name for row in loaded for name in row.get("hidden", ())})
     told += sustain.remarks(state)
     return [*told, f"set in the worker's environment: {', '.join(hidden)}"] if hidden else told
@@ -244,9 +247,10 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         "parity_rel_l2": max(row["parity_rel_l2"] for row in loaded),
         "parity_top1": all(row["parity_top1"] for row in loaded),
         "peak_rss_mb": max(rss) / 2**20 if rss else None,
-        "steal_ms": sum(b["covariates"].get("steal_ms", 0) for b in blocks),
-        "involuntary_switches": round(sum(b["covariates"].get("involuntary_switches", 0) for b in blocks)),
+        "steal_ms": _rise(blocks, "steal_ms"),
     }
+    switches = _rise(blocks, "involuntary_switches")
+    values["involuntary_switches"] = None if switches is None else round(switches)
     for name, key in (("first", "first_ns"), ("second", "second_ns"), ("load", "load_ns"), ("import", "import_ns")):
         values[f"{name}_ms"] = statistics.median(row[key] for row in loaded) / 1e6
     reference = state.reference
@@ -277,6 +281,12 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
         "host_ms": statistics.median(host) / 1e6 if host else None,
     }
     return values
+
+
+def _rise(blocks: Sequence[Block], counter: str) -> float | None:
+    """Return by how much a counter rose while blocks ran, in all; None where nothing counts it."""
+    risen = [block["covariates"][counter] for block in blocks if counter in block["covariates"]]
+    return sum(risen) if risen else None
 
 
 def _of_throughput(found: Estimate, under_load: Sequence[int]) -> dict[str, Any]:

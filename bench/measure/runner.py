@@ -171,6 +171,8 @@ class Runner:
                 for i in group.alive:
                     if live[i].inspected is None:
                         group.inspect(i)
+                    if protocol.energy:
+                        group.energy(i, protocol.energy)
                     group.close(i)
             except LinkLost:
                 raise  # measured anew: what it brought is forgotten, so that no launch is recorded twice

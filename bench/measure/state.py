@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bench.artifact.artifact import Artifact
-from bench.backends.answers import Block, Inspected
+from bench.backends.answers import Block, Energy, Inspected
 from bench.base.errors import BenchError
 from bench.base.wire import Unchecked
 from bench.machine import baseline, runs
@@ -31,6 +31,7 @@ class LaunchRecord:
     warmed: Unchecked = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     peak_rss_bytes: int | None = None
+    energy: Energy | None = None
 
     @property
     def streams(self) -> int:

@@ -8,6 +8,7 @@
     {"do": "block", "n": 12, "heat": false}
     {"do": "reload"}
     {"do": "inspect"}
+    {"do": "energy", "meter": "auto"}
     {"do": "profile", "rounds": 4, "n": 10, "twin_first": false}
     {"do": "close"}
 
@@ -33,26 +34,26 @@ from bench import backends
 from bench.artifact import artifact as artifacts
 from bench.artifact.reference import relative_l2, top1_agrees
 from bench.backends import ran
-from bench.backends.answers import Block, Closed, Inspected, Load
+from bench.backends.answers import Block, Closed, Energy, Inspected, Load
 from bench.backends.base import Array, Options
 from bench.backends.loop import lead_in, time_block, time_paced
 from bench.backends.streams import Streams
 from bench.base import wire
 from bench.base.errors import BenchError, Unsupported
 from bench.base.process import hidden_settings, look_after_the_machine, peak_rss_bytes
-from bench.machine import counters
+from bench.machine import board, counters, meters, systems
 from bench.machine.cores import pin, quietest
 from bench.machine.heat import read as read_heat
 from bench.machine.environment import emulated, usable_cores
 from bench.machine.threads import count_computing
 from bench.machine.workload import ReferenceWorkload, Workload
-from bench.measure import profiling
+from bench.measure import energy, profiling
 from bench.measure.energy import per_inference_mj
 from bench.plan.case import Settings
 from bench.plan.protocol import THROUGHPUT
 
 MEASURING = (
-    "runtimes", "version", "choose", "load", "reload", "warm", "block", "inspect", "profile", "close",
+    "runtimes", "version", "choose", "load", "reload", "warm", "block", "inspect", "energy", "profile", "close",
 )  # fmt: skip
 PROBING = ("prepare", "open", "time", "examine", "shut", "cut", "kernel", "end")
 
@@ -98,6 +99,9 @@ class Worker:
             ) from error
         imported = time.perf_counter_ns()
         self.load_session = partial(backends.session, self.backend, self.artifact, asked, options)
+        # What is scripted, or runs elsewhere, is not slowed by this machine's heat.
+        self.throttling = None if self.backend.capabilities.scripted else board.Throttling()
+        self.firmware = board.asked() if self.throttling is not None else None
         self.session = self.load_session()
         loaded = time.perf_counter_ns()
         self.workload: Workload = self.session.clocks.workload or ReferenceWorkload()
@@ -113,6 +117,7 @@ class Worker:
             "unpinned": pinned.why_not,
             "hidden": [name for name in hidden_settings(os.environ) if name not in given],
             "emulated": emulated(),
+            "untold": systems.said_untold(),
             "import_ns": imported - begin,
             "load_ns": loaded - imported,
             "compile_ns": self.session.compile_ns,
@@ -184,6 +189,8 @@ class Worker:
             lead_in(self.session.infer)
         device = self.session.device
         readings = [] if device is None else [device.reading()]
+        throttling = self.throttling if device is None and self.device_ns is None else None
+        cool = throttling.reading() if throttling is not None else {}
         workload = [self.workload.before()]
         before = counters.read(self.cores)
         late = host = flow = None
@@ -206,6 +213,9 @@ class Worker:
             "canary": workload,
             "scripted": self.backend.capabilities.scripted,
         }
+        slowed = throttling.between(cool, throttling.reading()) if throttling is not None else []
+        if slowed:
+            answer["slowed"] = slowed
         if device is not None:
             answer["device"] = readings
         if heat:
@@ -256,6 +266,26 @@ class Worker:
             answer["energy_mj"] = per_inference_mj(self.session.infer, self.session.device.energy_mj)
         return answer
 
+    def energy(self, meter: str) -> Energy:
+        """Measure the energy of an inference, by the meter of that name; say why, where there is none."""
+        if self.backend.capabilities.scripted:
+            return energy.failed("this backend plays a script, and computes nothing")
+        if self.streams is not None:
+            return energy.failed("it is told of one inference at a time, not of --mode throughput")
+        device = self.session.device
+        if device is not None and meter == meters.AUTO:
+            if device.energy_mj() is None:
+                return energy.failed("the device counts no energy, or nothing is installed that tells it")
+            return energy.measure(self.session.infer, energy.OfDevice(device.energy_mj))
+        try:
+            opened = meters.find(meter)
+        except BenchError as error:
+            return energy.told(error)
+        try:
+            return energy.measure(self.session.infer, opened)
+        finally:
+            opened.close()
+
     def _busy_threads(self) -> int | None:
         """Count the threads that compute while inferences run; None where that is not asked or nothing tells."""
         on_device = self.session.device is not None or self.device_ns is not None
@@ -275,9 +305,11 @@ class Worker:
 
     def close(self) -> Closed:
         """Look at the last output, and let go of the session."""
-        peak, parity = peak_rss_bytes(), self._parity()
+        answer: Closed = {"peak_rss_bytes": peak_rss_bytes(), "parity_rel_l2": self._parity()}
+        if self.firmware is not None:
+            answer["slowed"] = board.slowed(self.firmware, board.asked())
         self._let_go()
-        return {"peak_rss_bytes": peak, "parity_rel_l2": parity}
+        return answer
 
     def _parity(self) -> float:
         """Return how far the last inference's output is from the reference: the first may be right and others wrong."""

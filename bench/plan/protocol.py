@@ -69,7 +69,8 @@ class Protocol:
     With `sustain_s` the cases are kept going for so long, launch after launch of `turn_s` seconds each, whatever their
     budget; then all take turns together, so that the heat is one for all of them.
     `limits` are what each case is held against, and with `require_device` whether all of it ran where it was to; they
-    change nothing of how it is measured.
+    change nothing of how it is measured. `energy` names the meter
+    that tells the energy of an inference at the end of each launch (``auto``: what the device has); empty asks none.
     """
 
     launches: int = 5
@@ -91,6 +92,7 @@ class Protocol:
     seed: int = 0
     limits: tuple[Limit, ...] = ()
     require_device: bool = False
+    energy: str = ""
 
     @property
     def stopping(self) -> Stopping:

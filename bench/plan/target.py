@@ -17,6 +17,7 @@ EXAMPLE = "targets/local.toml is an example, docs/targets.md tells every key"
 KEYS = {
     "local": (),
     "ssh": ("host", "port", "user", "identity_file", "config", "folder"),
+    "adb": ("serial", "adb", "userland", "folder"),
     "container": ("engine", "image", "memory", "options"),
     "dask": ("scheduler",),
 }
@@ -32,9 +33,10 @@ class Target:
     """A machine that measures: how it is reached, which interpreter and cores it measures with, what it should have.
 
     `python` is the interpreter of the worker there; empty is the one that runs ``bench`` (local), the one that
-    ``bench targets setup`` made (ssh), ``python3`` of the image (container). `backends` are those it is expected to
+    ``bench targets setup`` made (ssh, adb), ``python3`` of the image (container). `backends` are those it is expected to
     have. Of ssh: empty texts and 0 leave the choice to the person's ssh configuration; `folder` is where
-    ``bench targets setup`` installs and where artifacts are kept there. Of a container: `memory` is its limit, as
+    ``bench targets setup`` installs and where artifacts are kept there. Of adb: `serial` chooses the phone, `adb` is
+    the program here, `userland` a folder or tar here that holds ``bin/python3``, which is pushed there. Of a container: `memory` is its limit, as
     ``2g``; `options` go to the engine as they are. Of a fleet (dask): the address of its `scheduler`.
     """
 
@@ -50,6 +52,9 @@ class Target:
     identity_file: str = ""
     config: str = ""
     folder: str = ""
+    serial: str = ""
+    adb: str = ""
+    userland: str = ""
     engine: str = "docker"
     image: str = ""
     memory: str = ""
@@ -104,10 +109,10 @@ def _check(where: str, data: Unchecked) -> None:
     reach = data.get("reach", "local")
     if reach not in REACHES:
         raise UsageError(f"{where}: reach = {reach!r} is not offered", f"reach is one of {', '.join(REACHES)}")
-    for other, keys in KEYS.items():
-        for key in keys:
-            if other != reach and key in data:
-                raise UsageError(f"{where}: {key} is for reach = {other!r}, and this is {reach!r}", EXAMPLE)
+    for key in data:
+        owners = [other for other, keys in KEYS.items() if key in keys]
+        if owners and reach not in owners:
+            raise UsageError(f"{where}: {key} is for reach = {owners[0]!r}, and this is {reach!r}", EXAMPLE)
     needed = NEEDED.get(reach)
     if needed and not data.get(needed):
         raise UsageError(f"{where}: reach = {reach!r} needs {needed}", f'write {needed} = "..."')

@@ -10,7 +10,6 @@ a killed run leaves a file that still reads.
 from __future__ import annotations
 
 import csv
-import fcntl
 import gzip
 import hashlib
 import io
@@ -24,7 +23,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from bench.base import cache
+from bench.base import cache, system
 from bench.base.errors import OutputError
 from bench.base.escape import csv_guard, csv_unguard, line
 from bench.base.wire import Unchecked
@@ -66,7 +65,7 @@ def writing(output: Path) -> Iterator[str]:
 
 def _alone(lock: IO[str], output: Path) -> None:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        system.lock(lock, wait=False)
     except OSError:
         hint = "wait for its end, or choose another --output"
         raise OutputError(f"another run is writing to {output}", hint) from None
@@ -83,7 +82,7 @@ def prepare(output: Path) -> str:
     prepare_samples(output)
     try:
         with output.open("ab+", buffering=0) as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            system.lock(handle)
             handle.seek(0)
             first, ended, _ = handle.read(HEADER).partition(b"\n")
             torn = not ended and ",".join(COLUMNS).encode().startswith(first)
@@ -126,7 +125,7 @@ def append(output: Path, row: Row) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     with output.open("ab+", buffering=0) as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        system.lock(handle)
         note = _mend(handle, output)
         handle.seek(0)
         names = _names(handle.read(HEADER).partition(b"\n")[0]) or COLUMNS
@@ -142,7 +141,7 @@ def append_samples(output: Path, records: Iterable[Mapping[str, object]]) -> Non
     lines = "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
     if lines:
         with samples_path(output).open("ab", buffering=0) as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            system.lock(handle)
             _write(handle, gzip.compress(lines.encode(), 6))
 
 

@@ -167,11 +167,17 @@ class Row:
         RESULT, "ms", "median of the host's wall time where a device's own clock gives the latency"
     )
     device_mhz: float | None = column(RESULT, "MHz", "the device's clock, median over the ends of blocks")
-    throttle: str | None = column(RESULT, "", "what slowed the device while blocks ran; such a row is noisy")
+    throttle: str | None = column(RESULT, "", "what slowed the device or the CPU while blocks ran; such a row is noisy")
     device_others: int | None = column(RESULT, "", "processes on the device that were not this run's")
     energy_mj: float | None = column(
-        RESULT, "mJ", "energy of one inference on the device, where it counts energy; by a second of them, back to back"
+        RESULT, "mJ", "energy of one inference, by a second of them back to back; energy_idle_w says what is taken out"
     )
+    energy_lo_mj: float | None = column(RESULT, "mJ", "lower end of its 95% interval for more launches of this run")
+    energy_hi_mj: float | None = column(RESULT, "mJ", "upper end of its 95% interval for more launches of this run")
+    energy_idle_w: float | None = column(
+        RESULT, "W", "what was drawn when idle, and is taken out of energy_mj; empty: nothing is taken out"
+    )
+    energy_by: str | None = column(RESULT, "", "the meter that --energy found, and what it measures")
     first_ms: float | None = column(RESULT, "ms", "first inference after loading, median over launches")
     second_ms: float | None = column(RESULT, "ms", "second inference, median over launches")
     load_ms: float | None = column(RESULT, "ms", "loading and compiling the model, median over launches")

@@ -1,4 +1,4 @@
-"""Transports: here, over ssh, into a container. What runs there is always a worker with JSON lines in and out.
+"""Transports: here, over ssh, to a phone over adb, into a container. What runs there is always a worker with JSON lines in and out.
 
 `base` is the contract, `local` the machine at hand. Everything else holds one connection to an `agent`, a process there
 that starts the workers and ends them all when the connection goes dead (`connection` is this end of it, `remote` what
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def transport_to(target: Target) -> Transport:
     """Return the transport to a target; nothing is connected yet."""
     from bench.base.errors import UsageError
+    from bench.transport.adb import AdbTransport
     from bench.transport.container import ContainerTransport
     from bench.transport.local import LocalTransport
     from bench.transport.ssh import SshTransport
@@ -28,6 +29,8 @@ def transport_to(target: Target) -> Transport:
         )
     if target.reach == "ssh":
         return SshTransport(target)
+    if target.reach == "adb":
+        return AdbTransport(target)
     if target.reach == "container":
         return ContainerTransport(target)
     return LocalTransport()

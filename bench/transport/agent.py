@@ -10,7 +10,6 @@ when a new agent of the same run comes up beside it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import platform
@@ -28,7 +27,7 @@ import psutil
 
 from bench import __version__
 from bench.artifact import package
-from bench.base import cache, wire
+from bench.base import cache, system, wire
 from bench.base.errors import UsageError, WorkerCrashed
 from bench.machine import environment
 from bench.plan.spec import LIBRARIES
@@ -169,7 +168,7 @@ class Agent:
         """
         assert self._lock is not None
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            system.lock(self._lock, wait=False)
         except BlockingIOError:
             return None
         self._awaited = False
@@ -224,8 +223,9 @@ def main() -> int:
     if not re.fullmatch(r"[0-9a-f]{8,64}", run):
         return 2
     replies = wire.claim_stdout()  # the connection carries messages and nothing else
-    for asked in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(asked, _leave)
+    for name in ("SIGTERM", "SIGHUP", "SIGINT"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _leave)
     end_others(run)
     Agent(0, replies.fileno()).serve()
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import subprocess
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from typing import IO, Protocol, TypeVar
 
 import msgspec
 
+from bench.base import system
 from bench.base.errors import BenchError, LinkLost, Unreachable, WorkerCrashed
 from bench.base.files import scratch
 from bench.base.wire import broken
@@ -77,7 +77,7 @@ class Connection:
             raise
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._sink, self._source = self._process.stdin.fileno(), self._process.stdout.fileno()
+        self._sink, self._source = self._process.stdin.fileno(), system.Incoming(self._process.stdout.fileno())
 
     def ask(self, request: messages.Request, expected: type[T], payload: bytes = b"", timeout_s: float = ANSWER_S) -> T:
         """Send a request to the agent and block until it is answered; raise the error that it tells, if it does."""
@@ -165,10 +165,10 @@ class Connection:
         while not satisfied():
             if self.dead:
                 raise self.lost()
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._source], [], [], left)[0]:
+            try:
+                data = self._source.read(deadline - time.monotonic(), 1 << 18)
+            except TimeoutError:
                 return
-            data = os.read(self._source, 1 << 18)
             if not data:
                 raise self.lost()
             try:

@@ -51,7 +51,7 @@ async def begin(run: str, dask_worker: DaskWorker) -> None:
         stderr=log,
         limit=PIECE_BYTES,
         start_new_session=True,
-        preexec_fn=partial(os.sched_setaffinity, 0, cores) if cores else None,
+        preexec_fn=partial(os.sched_setaffinity, 0, cores) if cores and hasattr(os, "sched_setaffinity") else None,
     )
     _sessions[run] = Session(process, log)
     _renew(run)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from bench.artifact.artifact import Artifact
+from bench.base import system
 from bench.base.errors import Unsupported
 from bench.base.files import scratch
 from bench.base.process import hidden_settings
@@ -50,6 +49,7 @@ class LocalProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        self._incoming = system.Incoming(self._stdout.fileno())
         self.pid = self._process.pid
         self._left = False
 
@@ -64,9 +64,7 @@ class LocalProcess:
 
     def read(self, timeout_s: float) -> bytes:
         """Block on the pipe, which costs no CPU time, until there is something."""
-        if timeout_s <= 0 or not select.select([self._stdout], [], [], timeout_s)[0]:
-            raise TimeoutError
-        return os.read(self._stdout.fileno(), 1 << 16)
+        return self._incoming.read(timeout_s)
 
     def poll(self) -> int | None:
         """Return its exit code, or None while it runs."""
@@ -76,7 +74,7 @@ class LocalProcess:
         """Return its exit code, or the negative number of the signal that ended it, or is to end it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(0 if self._left else None)
-        return -signal.SIGKILL
+        return -system.KILLED
 
     def out_of_memory(self) -> bool:
         """Tell whether the kernel has killed for want of memory since this process began."""
@@ -91,10 +89,7 @@ class LocalProcess:
         """End it at once, with whatever it has started."""
         if self._left or self._process.poll() is not None:
             return
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            self._process.kill()
+        system.end_group(self._process)
         try:
             self._process.wait(END_S)
         except subprocess.TimeoutExpired:

@@ -10,20 +10,18 @@ from __future__ import annotations
 import contextlib
 import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.base.errors import Unreachable, clip
-from bench.base.wire import MARK, Marked
 from bench.plan.target import Target
-from bench.transport.connection import Connection
-from bench.transport.remote import Remote
+from bench.transport.shell import Shell, ShellTransport, last
 
 CONNECT_S = 10
 ALIVE_INTERVAL_S, ALIVE_COUNT = 2, 3
-FOLDER = "~/.local/share/isoflops"  # there: what `bench targets setup` makes
 
 # What ssh says, what that means, and what to do. The first that is found counts.
 CAUSES = (
@@ -54,11 +52,11 @@ CAUSES = (
 )
 
 
-class Ssh:
+class Ssh(Shell):
     """Commands on one host, over one connection that the first of them makes."""
 
     def __init__(self, target: Target) -> None:
-        self.target = target
+        super().__init__(target)
         # Short, because the path of a socket ends at 104 characters; private, because who can open it is logged in.
         self._folder = tempfile.mkdtemp(prefix="bench-", dir="/tmp" if Path("/tmp").is_dir() else None)
         self._own = [*_options(target), "-o", f"ControlPath={self._folder}/c"]
@@ -71,76 +69,25 @@ class Ssh:
         # `--` ends the options: a host that begins with a dash is no option.
         return [executable, *self._own, "--", self.target.host, remote_line(there)]
 
-    def run(self, script: str, *arguments: str, data: bytes | None = None, timeout_s: float) -> tuple[int, str, str]:
-        """Run a shell script there and return its exit code, stdout and stderr; a login shell's greeting is left out.
+    def unreached(self, code: int | None, said: str) -> bool:
+        """Tell ssh's own failures, by its exit code."""
+        return code == 255
 
-        Raises:
-            Unreachable: ssh could not connect, it took longer than `timeout_s`, or no shell answers there.
-        """
-        command = self.command(["sh", "-c", f"printf %s {shlex.quote(MARK.decode())}; {script}", "sh", *arguments])
-        try:
-            done = subprocess.run(
-                command, input=data or b"", capture_output=True, timeout=timeout_s, start_new_session=True
-            )
-        except subprocess.TimeoutExpired as error:
-            raise Unreachable(f"{self.target.name} took longer than {timeout_s:g} s", "is it very busy?") from error
-        said = done.stderr.decode(errors="replace")
-        if done.returncode == 255:
-            raise why(self.target, said)
-        if MARK not in done.stdout:
-            heard = clip(_last(done.stdout.decode(errors="replace") + said), 120)
-            raise Unreachable(f"what answers on {self.target.name} is no shell: {heard}", "log in by hand and look")
-        return done.returncode, Marked().feed(done.stdout).decode(errors="replace"), said
+    def why(self, said: str) -> Unreachable:
+        """Say in one line why ssh could not connect."""
+        return why(self.target, said)
 
     def close(self) -> None:
         """Forget the connection."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class SshTransport(Remote):
+class SshTransport(ShellTransport):
     """A device behind ssh."""
 
-    def __init__(self, target: Target) -> None:
-        super().__init__(target.name)
-        self.target = target
-        self._ssh: Ssh | None = None
-
-    def dial(self) -> Connection:
-        """Start an agent there, over a connection of its own: an old one may be dead without knowing it."""
-        if self._ssh is not None:
-            self._ssh.close()
-        self._ssh = Ssh(self.target)
-        return Connection(self._ssh.command(agent(self.target, self.run)), self.name)
-
-    def diagnose(self, code: int | None, said: str) -> Unreachable:
-        """Tell ssh's own failures from those of what it was to run."""
-        if code == 255:
-            return why(self.target, said)
-        if "No module named" in said and "bench" in said:
-            return Unreachable(f"there is no isoflops on {self.name}", self.remedy)
-        if code == 127 or "not found" in said or "No such file" in said:
-            return Unreachable(f"there is no isoflops on {self.name}: {clip(_last(said), 120)}", self.remedy)
-        return Unreachable(f"what answers on {self.name} is no agent of ours: {clip(_last(said), 120)}", self.remedy)
-
-    def hang_up(self) -> None:
-        """Close the agent's connection and ssh's."""
-        super().hang_up()
-        if self._ssh is not None:
-            self._ssh.close()
-            self._ssh = None
-
-
-def agent(target: Target, run: str) -> list[str]:
-    """Return the command that starts an agent on the target."""
-    # The shell there finds the home folder, then becomes the interpreter: no process stands between it and sshd.
-    script = 'case $1 in "~/"*) python=$HOME/${1#"~/"};; *) python=$1;; esac; shift; exec "$python" "$@"'
-    words = ["sh", "-c", script, "sh", interpreter(target), "-P", "-m", "bench.transport.agent", run]
-    return words if not target.folder else ["env", f"ISOFLOPS_CACHE={target.folder}/cache", *words]
-
-
-def interpreter(target: Target) -> str:
-    """Return the interpreter that has `bench` on the target: its own, or the one that `bench targets setup` makes."""
-    return target.python or f"{target.folder or FOLDER}/venv/bin/python"
+    def open(self) -> Ssh:
+        """Return the shell there."""
+        return Ssh(self.target)
 
 
 def remote_line(words: Sequence[str]) -> str:
@@ -155,7 +102,7 @@ def why(target: Target, said: str) -> Unreachable:
     by_hand += ["-p", str(target.port)] if target.port else []
     by_hand += ["-i", target.identity_file] if target.identity_file else []
     by_hand += [f"{target.user}@{target.host}" if target.user else target.host]
-    known = {"host": clip(target.host), "ssh": shlex.join(by_hand), "last": clip(_last(said), 160)}
+    known = {"host": clip(target.host), "ssh": shlex.join(by_hand), "last": clip(last(said), 160)}
     for sign, message, hint in CAUSES:
         if sign in said:
             return Unreachable(f"{target.name}: {message.format(**known)}", hint.format(**known))
@@ -178,12 +125,9 @@ def _options(target: Target) -> list[str]:
         "RequestTTY": "no",
         "LogLevel": "ERROR",
     }
+    if not hasattr(socket, "AF_UNIX"):  # the OpenSSH of Windows shares no connections
+        del ours["ControlMaster"], ours["ControlPersist"]
     return [*given, *(part for key, value in ours.items() for part in ("-o", f"{key}={value}"))]
-
-
-def _last(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
 
 
 @contextlib.contextmanager

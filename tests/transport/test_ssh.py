@@ -187,8 +187,8 @@ def test_a_device_that_stays_away(tiny: Path, own_server: Sshd, monkeypatch: pyt
     specs = [f"fake:latency_ms={i}" for i in range(1, 7)]
     with closing(open_transport(own_server.target())) as transport:
         transport.hello()
-        assert transport._ssh is not None
-        folder = transport._ssh._folder
+        assert isinstance(transport._shell, Ssh)
+        folder = transport._shell._folder
         rows = rows_of(tiny, transport, specs, Observer(step=step))
         with pytest.raises(LinkLost, match="stays out of reach"):
             transport.reopen()
