@@ -215,6 +215,10 @@ class Backend(ABC):
         for module in self.modules:
             import_module(module)
 
+    def environment(self, options: Options) -> dict[str, str]:
+        """Return the variables that a worker is to begin with, for options that a runtime reads at its start alone."""
+        return {}
+
     def prepare(self, artifact: Artifact, options: Options, folder: Path) -> None:
         """Convert the artifact into files in `folder`: in a process of its own, once, outside of ``load_ms``.
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Self, TypeVar
 
+from bench import backends
 from bench.base import wire
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.base.wire import Unchecked
@@ -35,6 +36,8 @@ class Launch:
         self._timeout_s = timeout_s
         # NumPy computes only the reference workload, on one core.
         settings = {"OMP_NUM_THREADS": str(case.settings.threads), "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
+        if case.backend.name:
+            settings |= backends.get(case.backend.name).environment(case.backend.options)
         self._given = list(settings)
         self._process = (transport or LocalTransport()).start(case.backend.python, WORKER, settings, timeout_s)
         self._unread = b""
