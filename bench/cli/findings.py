@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bench.plan.case import BackendRef
 
 # What fits a terminal; CSV and JSON have everything.
+EVIDENCE = (".jsonl", ".jsonl.gz")
 COLUMNS = ("id", "experiment", "channels", "backend", "effect", "interval", "published", "verdict")
 
 
@@ -208,8 +209,8 @@ def show_findings(ids: tuple[str, ...], results: Path | None, page: bool, format
     from bench.findings.catalog import select
     from bench.findings.table import judged
 
-    files = [*([results] if results else []), *(Path(name) for name in ids if name.endswith(".jsonl"))]
-    ids = tuple(name for name in ids if not name.endswith(".jsonl"))
+    files = [*([results] if results else []), *(Path(name) for name in ids if name.endswith(EVIDENCE))]
+    ids = tuple(name for name in ids if not name.endswith(EVIDENCE))
     if len(files) > 1:
         return _machines(files, ids, page, format)
     path = files[0] if files else _newest()

@@ -28,7 +28,8 @@ class Result:
     None where it does not tell. `backend` is empty where something was counted and nothing ran. `here` and `there` are
     the conditions of both effects, None of a count. `macs` are those of both sides here, `printed_macs` the paper's, in
     millions, None where they are not known; `replica` says which side is another network than the paper's.
-    `measurement` names what was measured: results of the same name share one measurement.
+    `measurement` names what was measured: results of the same name share one measurement. `machine` is told where
+    results of several stand beside each other.
     """
 
     finding: Finding
@@ -46,6 +47,12 @@ class Result:
     printed_macs: tuple[float | None, ...] = ()
     replica: str = ""
     measurement: tuple[str, ...] = ()
+    machine: str = ""
+
+    @property
+    def where(self) -> str:
+        """The runtime, and the machine where there are several."""
+        return f"{self.backend} on {self.machine}" if self.machine else self.backend
 
     @property
     def like(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from bench.base.escape import markdown, markdown_cell, plain
 from bench.findings.catalog import catalog
@@ -14,7 +15,9 @@ from bench.findings.family import Expected
 from bench.findings.own import PAIRS
 from bench.findings.store import Evidence
 from bench.findings.verdict import INCONCLUSIVE, STAYS, TRANSFERS, VERDICTS
-from bench.report.causes import BETWEEN, CAUSES, Pair
+from bench.report.causes import Pair
+from bench.report.elsewhere import summary
+from bench.report.text.machines import agree_words, between, pair_tables
 from bench.report.text.papers import (
     effect_cell,
     is_ours,
@@ -28,6 +31,20 @@ from bench.report.text.papers import (
 )
 
 UNTOLD = "not told"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine with its evidence: what it is called, the file, its pairs of equal MACs, and what another run may do.
+
+    `chances` are of its distinct verdicts.
+    """
+
+    name: str
+    file: str
+    evidence: Evidence
+    pairs: Sequence[Pair]
+    chances: Expected
 
 
 def titles() -> list[str]:
@@ -47,19 +64,13 @@ def page(results: Sequence[Result], evidence: Evidence, name: str = "findings.js
     return "\n".join(parts) + "\n"
 
 
-def front(
-    results: Sequence[Result],
-    evidence: Evidence,
-    name: str,
-    pairs: Sequence[Pair],
-    together: Sequence[Result],
-    chances: Expected,
-) -> str:
+def front(results: Sequence[Result], machines: Sequence[Machine], together: Sequence[Result]) -> str:
     """Return ``docs/findings.md``: the answer, two pictures, and where to read more.
 
-    `together` are the headlines of the core set, judged so that all of them hold at once.
+    `results` are those of all machines, each naming its own where there are several. `together` are the headlines of
+    the core set, judged so that all of them of a machine hold at once.
     """
-    lines = ["# Do FLOPs tell the speed?", "", *answer(results, evidence, pairs, chances), ""]
+    lines = ["# Do FLOPs tell the speed?", "", *answer(results, machines), ""]
     lines += [
         "![Measured over published effects on logarithmic axes, by the device they were published on: few marks lie on "
         "the diagonal.](img/findings-effects.svg)",
@@ -71,17 +82,20 @@ def front(
         "![Ten pairs of networks of equal MACs: the second takes up to several times as long as the first; bars show "
         "what the time is spent on.](img/findings-pairs.svg)",
         "",
-        "*Ten pairs of networks within 10% MACs. Bars: time in ONNX Runtime, split by kernels timed alone; marks: the "
-        "second network's time, the first one's taken as 1, in each runtime.*",
+        f"*Ten pairs of networks within 10% MACs{_drawn(machines)}. Bars: time in ONNX Runtime, split by what it is "
+        "spent on; marks: the second network's time, the first one's taken as 1, in each runtime.*",
+        "",
+        "Why a guideline fails here, with an experiment per explanation: [findings-why.md](findings-why.md).",
         "",
         "## Ten pairs of equal MACs",
         "",
-        *pair_table(pairs),
+        *pair_tables({m.name: m.pairs for m in machines}),
         "",
+        *between(results),
+        *summary(results, link),
         "## What became of the claims",
         "",
-        *totals(results),
-        "",
+        *(line for m in machines for line in (_totals_of(results, m, len(machines)), "")),
         *by_device(results),
         "",
         *by_page(results),
@@ -90,56 +104,93 @@ def front(
         "",
         *_together(together),
         "",
-        machine(evidence, name),
-        "",
+        *(line for m in machines for line in (machine(m.evidence, m.file), "")),
         "How an effect is measured and graded, and what this evidence cannot tell: "
         "[findings-method.md](findings-method.md).",
     ]
     return "\n".join(lines) + "\n"
 
 
-def paper(title: str, results: Sequence[Result], evidence: Evidence, name: str) -> str:
+def _drawn(machines: Sequence[Machine]) -> str:
+    return f" on {drawn(machines).name}" if len(machines) > 1 else ""
+
+
+def drawn(machines: Sequence[Machine]) -> Machine:
+    """Return the machine whose pairs are drawn: the one that knows most of what their time is spent on."""
+    return max(machines, key=lambda m: (sum(len(pair.splits) for pair in m.pairs), len(m.pairs)))
+
+
+def _totals_of(results: Sequence[Result], m: Machine, of: int) -> str:
+    if of == 1:
+        return " ".join(totals(results))
+    return f"**{m.name}**: {' '.join(totals([r for r in results if r.machine in ('', m.name)]))}"
+
+
+def paper(title: str, results: Sequence[Result], machines: Sequence[Machine]) -> str:
     """Return the page of one paper."""
     mine = [r for r in results if page_of(r.finding) == title]
-    lines = [f"# {title}", "", machine(evidence, name), ""]
+    lines = [f"# {title}", "", *(line for m in machines for line in (machine(m.evidence, m.file), ""))]
     lines += ["Verdicts: [findings-method.md](../findings-method.md); all papers: [findings.md](../findings.md).", "",
-               *totals(mine), "", *sections(title, results, "##")]  # fmt: skip
+               *totals(mine), "", *sections(title, results, "##", elsewhere=True)]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
-def answer(results: Sequence[Result], evidence: Evidence, pairs: Sequence[Pair], chances: Expected) -> list[str]:
+def answer(results: Sequence[Result], machines: Sequence[Machine]) -> list[str]:
     """Say the main result in five sentences, from what was measured."""
     once = [r for r in distinct(results) if is_timed(r)]
-    measured = len({r.measurement for r in results if r.found is not None and r.backend})
     published = [r for r in once if not is_ours(r) and not is_varied(r)]
     claims = len({r.finding.id for r in results if r.found is not None and not is_ours(r)})
-    backends = list(dict.fromkeys(r.backend for r in results if r.backend))
+    several = len(machines) > 1
+    parts = []
+    for m in machines:
+        mine = [r for r in results if r.backend and r.machine in ("", m.name)]
+        measured = len({r.measurement for r in mine if r.found is not None})
+        runtimes = _and(list(dict.fromkeys(r.backend for r in mine)))
+        parts.append(f"{measured} measurements on one core of {_cpu(m.evidence)} in {runtimes}")
     told = [
-        f"{measured} measurements on one core of {_cpu(evidence)} in {' and '.join(backends)}, fp32, against what "
-        f"papers print in {claims} claims and tables: FLOPs do not tell the speed."
+        f"{_and(parts)}, fp32, against what papers print in {claims} claims and tables: FLOPs do not tell the speed."
     ]
-    if pairs:
-        worst = max(pairs, key=lambda pair: max(abs(e.log) for e in pair.ratios.values()))
-        off = sum(all(e.lo > math.log(1.1) or e.hi < -math.log(1.1) for e in pair.ratios.values()) for pair in pairs)
-        told.append(
-            f"Of {len(pairs)} pairs of networks within 10% MACs {off} differ by more than 10% in time in every "
-            f"runtime; `{worst.b}` takes {_and(f'{math.exp(e.log):.2g}' for e in worst.ratios.values())} times as long "
-            f"as `{worst.a}`."
-        )
+    told += _pair_sentence(machines)
     counts = Counter(r.verdict for r in published)
     holds = sum(n for verdict, n in counts.items() if verdict.startswith(TRANSFERS))
     told.append(
-        f"Of {len(published)} published effects on time, {sum(r.like for r in published) or 'none'} of which was "
-        f"measured under the conditions of this machine, the direction transfers for {holds}, the size for "
-        f"{counts[TRANSFERS]}; "
-        f"{counts[STAYS]} do not transfer and {counts[INCONCLUSIVE]} are open."
+        f"Of {len(published)} published effects on time{', counted once per machine,' if several else ','} "
+        f"{sum(r.like for r in published) or 'none'} of which was measured under the conditions of "
+        f"{'these machines' if several else 'this machine'}, the direction transfers for {holds}, the size for "
+        f"{counts[TRANSFERS]}; {counts[STAYS]} do not transfer and {counts[INCONCLUSIVE]} are open."
     )
     told += _guideline(results)
-    told.append(
-        f"This is one shared virtual machine: of {chances.verdicts} verdicts another run on it would word "
-        f"{chances.reworded:.0f} otherwise and turn {chances.contrary:.0f} into the contrary, and another machine more."
+    verdicts, reworded, contrary = (
+        sum(getattr(m.chances, name) for m in machines) for name in ("verdicts", "reworded", "contrary")
     )
+    again = f"of {verdicts} verdicts another run {'there' if several else 'on it'} would word {reworded:.0f} otherwise"
+    again += f" and turn {contrary:.0f} into the contrary"
+    if several:
+        told.append(f"These are shared virtual machines: {again}; {agree_words(results)}.")
+    else:
+        told.append(f"This is one shared virtual machine: {again}, and another machine more.")
     return [" ".join(told)]
+
+
+def _pair_sentence(machines: Sequence[Machine]) -> list[str]:
+    """Say how many pairs differ in every runtime, on every machine that has them, and by how much the worst does."""
+    ratios: dict[tuple[str, str], list[float]] = {}
+    differ: dict[tuple[str, str], bool] = {}
+    for pair in (pair for m in machines for pair in m.pairs):
+        key = (pair.a, pair.b)
+        ratios.setdefault(key, []).extend(effect.log for effect in pair.ratios.values())
+        off = all(e.lo > math.log(1.1) or e.hi < -math.log(1.1) for e in pair.ratios.values())
+        differ[key] = differ.get(key, True) and off
+    if not ratios:
+        return []
+    worst = max(ratios, key=lambda key: max(map(abs, ratios[key])))
+    times = sorted(math.exp(log) for log in ratios[worst])
+    span = f"{times[0]:.2g} to {times[-1]:.2g}" if len(times) > 2 else _and([f"{t:.2g}" for t in reversed(times)])
+    machine = " on every machine" if len(machines) > 1 else ""
+    return [
+        f"Of {len(ratios)} pairs of networks within 10% MACs {sum(differ.values())} differ by more than 10% in time in "
+        f"every runtime{machine}; `{worst[1]}` takes {span} times as long as `{worst[0]}`."
+    ]
 
 
 def _guideline(results: Sequence[Result]) -> list[str]:
@@ -149,16 +200,21 @@ def _guideline(results: Sequence[Result]) -> list[str]:
         return []
     name = head[0].experiment.name
     aligned = [r for r in g1 if r.experiment and r.experiment.name == f"{name}, aligned"]
-    here, left = ([f"{math.exp(r.found.log):.2f}" for r in rs if r.found] for rs in (head, aligned))
+    here, left = (sorted(math.exp(r.found.log) for r in rs if r.found) for rs in (head, aligned))
     return [
         f"ShuffleNet V2's guideline G1, 1x1 convolutions of 1:12 channels, cost {head[0].experiment.printed:.2f} times "
-        f"the time on its GPU and {_and(here)} here, of which with channels in blocks of 16 {_and(left)} remain: the "
+        f"the time on its GPU and {_span(here)} here, of which with channels in blocks of 16 {_span(left)} remain: the "
         "rest is padding and layout."
     ]
 
 
-def _and(words: Iterable[str]) -> str:
-    return " and ".join(words)
+def _span(values: Sequence[float]) -> str:
+    told = [f"{value:.2f}" for value in values]
+    return f"{told[0]} to {told[-1]}" if len(told) > 2 else _and(list(reversed(told)))
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def machine(evidence: Evidence, name: str) -> str:
@@ -207,20 +263,24 @@ def totals(results: Sequence[Result]) -> list[str]:
 
 
 def by_device(results: Sequence[Result]) -> list[str]:
-    """Return a table of verdicts by the class of device that an effect was published on."""
+    """Return a table of verdicts by the class of device that an effect was published on, and by machine."""
     once = [r for r in distinct(results) if r.backend and not is_ours(r) and not is_varied(r)]
     present = [v for v in VERDICTS if any(r.verdict == v for r in once)]
     if not once:
         return []
+    machines = list(dict.fromkeys(r.machine for r in once))
+    here = " here |" if len(machines) > 1 else ""
     lines = [
-        f"| published on | effects | {' | '.join(present)} |",
-        f"| --- | ---: |{' ---: |' * len(present)}",
+        f"| published on |{here} effects | {' | '.join(present)} |",
+        f"| --- |{' --- |' if here else ''} ---: |{' ---: |' * len(present)}",
     ]
     for kind in (*KINDS, UNTOLD):
-        mine = [r for r in once if ((r.there.kind if r.there else "") or UNTOLD) == kind]
-        if mine:
-            counts = Counter(r.verdict for r in mine)
-            lines.append(f"| {kind} | {len(mine)} | {' | '.join(str(counts[v] or '') for v in present)} |")
+        for name in machines:
+            mine = [r for r in once if ((r.there.kind if r.there else "") or UNTOLD) == kind and r.machine == name]
+            if mine:
+                counts = Counter(r.verdict for r in mine)
+                cells = " | ".join(str(counts[v] or "") for v in present)
+                lines.append(f"| {kind} |{f' {name} |' if here else ''} {len(mine)} | {cells} |")
     return lines
 
 
@@ -235,57 +295,31 @@ def by_page(results: Sequence[Result]) -> list[str]:
     return lines
 
 
-def pair_table(pairs: Sequence[Pair]) -> list[str]:
-    """Return latencies and ratios of the pairs, and the difference by cause, which adds up."""
-    backends = list(dict.fromkeys(name for pair in pairs for name in pair.ratios))
-    heads = [f"{name} ms | times" for name in backends]
-    lines = [f"| networks | M MACs | {' | '.join(heads)} |", f"| --- | --- |{' --- | --- |' * len(backends)}"]
-    for pair in pairs:
-        cells = [f"`{pair.a}`, `{pair.b}`", f"{pair.macs[0]:.0f}, {pair.macs[1]:.0f}"]
-        for name in backends:
-            if name in pair.ratios:
-                ratio, lo, hi = pair.ratios[name].ratios
-                a, b = pair.ms[name]
-                cells += [f"{a:.3g}, {b:.3g}", f"**{ratio:.2f}** ({lo:.2f} to {hi:.2f})"]
-            else:
-                cells += ["", ""]
-        lines.append(f"| {' | '.join(cells)} |")
-    split = [(pair, parts) for pair in pairs if (parts := pair.difference())]
-    if split:
-        shown = [cause for cause in CAUSES if any(abs(parts[cause]) >= 0.005 for _, parts in split)]
-        lines += ["", "Where the difference goes, in times of the first network "
-                  f"({split[0][0].split_on}); each line adds up to its last column:",
-                  "", f"| networks | {' | '.join(shown)} | difference |",
-                  f"| --- |{' ---: |' * (len(shown) + 1)}"]  # fmt: skip
-        for pair, parts in split:
-            figures = [f"{parts[cause]:+.2f}" for cause in shown]
-            lines.append(f"| `{pair.a}`, `{pair.b}` | {' | '.join(figures)} | {math.fsum(parts.values()):+.2f} |")
-        lines += ["", f"{BETWEEN.capitalize()} is what no kernel accounts for that was timed alone. Padding to blocks "
-                  "of 16 channels is inside the convolutions. The other pairs' kernels were not timed."]  # fmt: skip
-    return lines
-
-
 def _together(results: Sequence[Result]) -> list[str]:
     """Return the headlines of the core set, judged at a family-wise level."""
     shown = [r for r in results if r.headline and r.found is not None and r.experiment]
     lines = [
         f"Headlines of G1 to G4, Table 8, PP-LCNet and the pairs, {len(shown)} effects, with intervals so wide that "
-        "all hold together with 95% (Bonferroni):",
+        f"all{' of a machine' if any(r.machine for r in shown) else ''} hold together with 95% (Bonferroni):",
         "",
         "| finding | experiment | runtime | effect here | published | verdict |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for r in shown:
         assert r.experiment is not None
-        where = f"findings/{slug(page_of(r.finding))}.md#{r.finding.id.lower()}"
         cells = (
-            f"[{r.finding.id}]({where})",
+            link(r),
             markdown_cell(r.experiment.name),
-            markdown_cell(r.backend),
+            markdown_cell(r.where),
             effect_cell(r),
         )
         lines.append(f"| {' | '.join(cells)} | {published_cell(r)} | {r.verdict} |")
     return lines
+
+
+def link(r: Result) -> str:
+    """Return a link from the front page to where a finding stands."""
+    return f"[{r.finding.id}](findings/{slug(page_of(r.finding))}.md#{r.finding.id.lower()})"
 
 
 def pairs_of(results: Iterable[Result]) -> list[Result]:

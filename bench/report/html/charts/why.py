@@ -1,0 +1,111 @@
+"""Time per MAC over channels, and effects under older instructions: the pictures of ``docs/findings-why.md``."""
+
+from __future__ import annotations
+
+import math
+
+import altair as alt
+
+from bench.findings.finding import OURS
+from bench.findings.store import Evidence
+from bench.findings.why import FIRST, FULL, SWEEPS, held_results, padded, points
+from bench.report.html.charts.theme import (
+    BLUE,
+    COLUMNS,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    VERMILION,
+    Drawn,
+    above,
+    around,
+    finish,
+    log_axis,
+    named,
+)  # fmt: skip
+from bench.report.html.facets import Record
+from bench.report.text.why import ISA
+
+COLORS = {"onnxruntime": BLUE, "openvino": VERMILION, "torch": GREEN, "torch:isa=avx2": ORANGE}
+HEIGHT, ROW = 220, 30
+CHANNELS = "Time per MAC of stacks of 16 to 64 channels, that of 64 being 1, with what whole blocks of 16 would take."
+HELD = "Effects of pairs of networks in PyTorch as it comes and held to older instructions, with the published effect."
+
+
+def channels(evidence: Evidence, width: int = 520) -> Drawn | None:
+    """Draw a panel per kind of convolution; None without sweeps."""
+    found = points(evidence)
+    if not found:
+        return None
+    records: list[Record] = [
+        {"kind": p.kind, "runtime": p.backend, "channels": p.channels, "time": round(p.time, 4)} for p in found
+    ]
+    backends = list(dict.fromkeys(p.backend for p in found))
+    for backend, kind in dict.fromkeys((p.backend, p.kind) for p in found):
+        records.append({"kind": kind, "runtime": backend, "channels": FULL, "time": 1.0})
+    blocks = [{"kind": kind, "channels": c, "time": round(padded(kind, c), 4)}
+              for kind in SWEEPS for c in range(FIRST, FULL + 1, 2)]  # fmt: skip
+    ends = around([r["time"] for r in [*records, *blocks]], 1.05)
+    color = alt.Color(
+        "runtime:N",
+        scale=alt.Scale(domain=backends, range=[COLORS.get(b, GREY) for b in backends]),
+        legend=alt.Legend(columns=COLUMNS),
+    )
+    axis = alt.Axis(title="channels", values=list(range(FIRST, FULL + 1, 8)))
+    x = alt.X("channels:Q", axis=axis, scale=alt.Scale(domain=[FIRST - 1, FULL + 1], nice=False))
+    y = alt.Y("time:Q", **log_axis("time per MAC, 64 channels = 1", ends))
+    panels = []
+    for kind in dict.fromkeys(p.kind for p in found):
+        only = alt.FieldEqualPredicate(field="kind", equal=kind)
+        mine = alt.Chart(named("channels")).transform_filter(only).encode(x=x, y=y, color=color)
+        rule = alt.Chart(named("blocks")).transform_filter(only).encode(x=x, y=y)
+        panels.append(
+            alt.layer(
+                rule.mark_line(color=PALE, interpolate="step-after", strokeWidth=2),
+                mine.mark_line(strokeWidth=1.4),
+                mine.mark_point(filled=True, size=24, opacity=1),
+            ).properties(width=width, height=HEIGHT, title=f"{kind} convolutions")
+        )
+    return finish(alt.vconcat(*panels), CHANNELS, {"channels": records, "blocks": blocks})
+
+
+def instructions(evidence: Evidence, width: int = 520) -> Drawn | None:
+    """Draw a row per experiment, with a mark for each set of instructions and a line where the paper's effect is."""
+    marks: list[Record] = []
+    names: list[Record] = []
+    for r in held_results(evidence):
+        e = r.experiment
+        if e is None or r.found is None or e.printed is None or e.origin == OURS:
+            continue
+        label = f"{r.finding.id}: {e.name}"
+        if all(name["name"] != label for name in names):
+            names.append({"place": len(names), "name": label, "published": round(e.printed, 4)})
+        place = next(name["place"] for name in names if name["name"] == label)
+        effect, lo, hi = (round(v, 4) for v in r.found.ratios)
+        marks.append({"place": place, "isa": ISA.get(r.backend, r.backend), "effect": effect, "lo": lo, "hi": hi})
+    if not marks:
+        return None
+    values = [*(v for m in marks for v in (m["lo"], m["hi"])), *(n["published"] for n in names), 1.0]
+    x = log_axis("second network's time over the first one's", around([v for v in values if math.isfinite(v)], 1.05))
+    shown = [isa for isa in ISA.values() if any(m["isa"] == isa for m in marks)]
+    legend = alt.Legend(columns=COLUMNS)
+    color = alt.Color("isa:N", scale=alt.Scale(domain=shown, range=[BLUE, ORANGE, VERMILION][: len(shown)]), legend=legend)
+    shape = alt.Shape(
+        "isa:N", scale=alt.Scale(domain=shown, range=["circle", "square", "diamond"][: len(shown)]), legend=legend
+    )
+    y = alt.Y("place:O", axis=None)
+    of_marks, of_names = alt.Chart(named("marks")), alt.Chart(named("names"))
+    one = alt.Chart(alt.InlineData(values=[{"effect": 1.0}]))
+    layers = alt.layer(
+        one.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=alt.X("effect:Q", **x)),
+        of_names.mark_tick(color=INK, thickness=2.5, size=14, yOffset=5).encode(x=alt.X("published:Q", **x), y=y),
+        of_marks.mark_rule(strokeWidth=1.2, yOffset=5).encode(x=alt.X("lo:Q", **x), x2="hi:Q", y=y, color=color),
+        of_marks.mark_point(filled=True, size=46, opacity=1, yOffset=5).encode(
+            x=alt.X("effect:Q", **x), y=y, color=color, shape=shape
+        ),
+        above(of_names.encode(y=y), "name"),
+    )
+    drawn = layers.properties(width=width, height=alt.Step(ROW))
+    return finish(drawn, HELD, {"marks": marks, "names": names})
