@@ -30,6 +30,7 @@ SWEEPS = {"pointwise": "stack/conv:c={c}", "depthwise": "stack/conv:c={c},groups
 # Replicates that begin quickly: what is looked for is far larger than what a fresh load moves.
 PROTOCOL = ReplicateProtocol(replicates=3, most=3, turns=3, block_ms=20.0, warmup_ms=30.0, live=13, reload=False)
 NATIVE, HELD = "torch", ("torch:isa=avx2", "torch:isa=sse41")
+ISA = {NATIVE: "as it comes", HELD[0]: "AVX2", HELD[1]: "SSE4.1"}  # what the instructions are called
 GPU_CORE = ("1:12, x1, GTX 1080Ti", "8 groups, x1, GTX 1080Ti", "4 fragments, series, c=128, GTX 1080Ti")
 
 

@@ -10,12 +10,11 @@ from bench.base.escape import markdown, markdown_cell, plain
 from bench.findings.evaluate import Result
 from bench.findings.store import Evidence
 from bench.findings.verdict import MARGIN
-from bench.findings.why import FULL, GPU_CORE, HELD, NATIVE, SWEEPS, Point, held_results, padded, points
+from bench.findings.why import FULL, GPU_CORE, ISA, SWEEPS, Point, held_results, padded, points
 from bench.report.text.papers import effect_cell, published_cell
 
 BLOCKS = (1, 4, 8, 16)
 SHOWN = (18, 34, 50)  # two channels past a block of 16; a sweep in steps of four has those two further on
-ISA = {NATIVE: "as it comes", HELD[0]: "AVX2", HELD[1]: "SSE4.1"}
 
 
 def page(results: Sequence[Result], file: str, evidence: Evidence) -> str:

@@ -8,7 +8,7 @@ import altair as alt
 
 from bench.findings.finding import OURS
 from bench.findings.store import Evidence
-from bench.findings.why import FIRST, FULL, SWEEPS, held_results, padded, points
+from bench.findings.why import FIRST, FULL, ISA, SWEEPS, held_results, padded, points
 from bench.report.html.charts.theme import (
     BLUE,
     COLUMNS,
@@ -26,7 +26,6 @@ from bench.report.html.charts.theme import (
     named,
 )  # fmt: skip
 from bench.report.html.facets import Record
-from bench.report.text.why import ISA
 
 COLORS = {"onnxruntime": BLUE, "openvino": VERMILION, "torch": GREEN, "torch:isa=avx2": ORANGE}
 HEIGHT, ROW = 220, 30
