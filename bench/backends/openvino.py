@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.artifact.artifact import Artifact
+from bench.backends import isa
 from bench.backends.base import (
     Array,
     Backend,
@@ -46,7 +47,8 @@ class OpenVinoSession(Session):
     def __init__(self, artifact: Artifact, settings: Settings, options: Options) -> None:
         import numpy as np
 
-        asked = str(options["precision"])
+        asked, self._isa = str(options["precision"]), str(options["isa"])
+        isa.require(self._isa, isa.environment(self._isa))
         # Everything that changes a result silently is set. Left alone, this plugin runs bf16 wherever the CPU can,
         # and f16 with fast math on ARM. Its own pinning is off: the worker pins the whole process instead.
         self._streams = settings.streams
@@ -139,11 +141,16 @@ class OpenVinoSession(Session):
             if name != "SUPPORTED_PROPERTIES":
                 properties[name] = str(self._compiled.get_property(name))
         precision = precision_of(self.operators())
+        if self._isa != isa.NATIVE:
+            kernels = dict.fromkeys(op.implementation for op in self.operators() if op.macs)
+            properties["kernels"] = ", ".join(kernels)
         version = ov.__version__.partition("-")[0]
         streams = int(self._compiled.get_property("NUM_STREAMS"))
         threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS")) // streams
         asked = self._streams or 1
         unmet = () if streams == asked else (f"ran {streams} streams, not {asked}",)
+        if newer := isa.newer(self._isa, dict.fromkeys(op.implementation for op in self.operators())):
+            unmet += (f"ran {', '.join(newer)}, not isa={self._isa}",)
         ran = None if self._streams is None else streams
         # Where a plugin hands a network on, all of it goes: the runtime model names no device for an operator.
         devices = [str(name) for name in self._compiled.get_property("EXECUTION_DEVICES")]
@@ -180,8 +187,13 @@ class OpenVino(Backend):
     extra: ClassVar[str] = "openvino"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", *PRECISIONS), help="inference precision"),
+        isa.OPTION,
     )
     capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, streams=True)
+
+    def environment(self, options: Options) -> dict[str, str]:
+        """Return what holds the plugin's oneDNN to the instructions that `isa` allows."""
+        return isa.environment(str(options["isa"]))
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> OpenVinoSession:
         """Compile the artifact; see `bench.backends.base.Backend.load`."""

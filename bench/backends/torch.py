@@ -24,10 +24,11 @@ from bench.backends.base import (
     Session,
     parameters,
 )
+from bench.backends.isa import NATIVE, OPTION, require
 from bench.backends.ran import precision_of
 from bench.backends.torch_cuda import Cuda
 from bench.backends.torch_graph import operators_of
-from bench.backends.torch_isa import ISAS, NATIVE, environment, read_back, require
+from bench.backends.torch_isa import environment, read_back
 from bench.backends.torch_probe import module_of
 from bench.backends.torch_profile import TorchProfiler
 from bench.base.errors import Unsupported
@@ -58,7 +59,7 @@ class TorchSession(Session):
         self._isa = str(options["isa"])
         if self._isa != NATIVE and (self._compile or self._cuda is not None):
             raise Unsupported(f"isa={self._isa} is of eager kernels on the CPU", "leave out isa, or compile and device")
-        require(self._isa)
+        require(self._isa, environment(self._isa))
         self._streams = settings.streams
         torch.set_num_threads(settings.threads)
         _set_precision(bool(options["tf32"]))
@@ -230,7 +231,7 @@ class Torch(Backend):
         Parameter("graph", False, help="captured once as a CUDA graph, and launched as one"),
         Parameter("channels_last", False, help="NHWC memory format"),
         Parameter("tf32", False, help="let CUDA convolutions and products of fp32 round to TF32"),
-        Parameter("isa", NATIVE, choices=ISAS, help="x86: the newest instructions that kernels may use"),
+        OPTION,
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         takes="module", graph=True, profiles=True, probes=True, streams=True

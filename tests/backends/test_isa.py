@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench import backends
 from bench.backends import torch_isa
-from bench.backends.torch_isa import ISAS, NATIVE, kernels_in
+from bench.backends.isa import ISAS, NATIVE, newer, require
+from bench.backends.torch_isa import environment, kernels_in
 from bench.base.errors import Unsupported
 from bench.export import ensure
 from bench.measure.launch import Launch
@@ -31,25 +33,34 @@ def test_an_option_is_part_of_the_case_and_of_the_worker_alone() -> None:
     backend = backends.get("torch")
     assert backend.environment(held.options)["ONEDNN_MAX_CPU_ISA"] == "AVX2"
     assert backend.environment(native.options) == {}
-    assert all(torch_isa.environment(isa) for isa in ISAS if isa != NATIVE)
+    assert all(environment(isa) for isa in ISAS if isa != NATIVE)
+    openvino = backends.resolve("openvino:isa=sse41", here=False)
+    assert backends.get("openvino").environment(openvino.options) == {"ONEDNN_MAX_CPU_ISA": "SSE41"}
     assert backends.get("onnxruntime").environment({}) == {}
 
 
 def test_a_process_that_began_otherwise_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in torch_isa.environment("avx2"):
+    for name in environment("avx2"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    with pytest.raises(Unsupported, match="began without ATEN_CPU_CAPABILITY"):
-        torch_isa.require("avx2")
-    torch_isa.require(NATIVE)
-    for name, value in torch_isa.environment("avx2").items():
+    with pytest.raises(Unsupported, match="began without ATEN_CPU_CAPABILITY, MKL_ENABLE_INSTRUCTIONS, ONEDNN_MAX_CPU_ISA"):
+        require("avx2", environment("avx2"))
+    require(NATIVE, {})
+    for name, value in environment("avx2").items():
         monkeypatch.setenv(name, value)
-    torch_isa.require("avx2")
+    require("avx2", environment("avx2"))
     with pytest.raises(Unsupported, match="began without"):
-        torch_isa.require("sse41")
+        require("sse41", environment("sse41"))
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(Unsupported, match="x86"):
-        torch_isa.require("avx2")
+        require("avx2", environment("avx2"))
+
+
+def test_newer_code_is_known_by_its_name() -> None:
+    kernels = ["brgconv_avx512_1x1_f32", "jit_dw:sse41", "brgconv_avx2_dw_f32", "ref_any", "gemm:jit"]
+    assert newer("avx2", kernels) == ["brgconv_avx512_1x1_f32"]
+    assert newer("sse41", kernels) == ["brgconv_avx512_1x1_f32", "brgconv_avx2_dw_f32"]
+    assert newer(NATIVE, kernels) == []
 
 
 def test_what_onednn_names_is_read_and_newer_code_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,16 +77,17 @@ def test_what_onednn_names_is_read_and_newer_code_is_told(monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif("avx2" not in Path("/proc/cpuinfo").read_text().split(), reason="this CPU has no AVX2")
-def test_a_worker_runs_what_was_asked_and_says_so() -> None:
-    pytest.importorskip("torch")
-    network = Network(zoo.resolve("stack/conv:c=32"), resolution=16)
+@pytest.mark.parametrize(("runtime", "key"), [("torch", "onednn kernels"), ("openvino", "kernels")])
+def test_a_worker_runs_what_was_asked_and_says_so(runtime: str, key: str) -> None:
+    pytest.importorskip(runtime)
+    network = Network(zoo.resolve("stack/conv:c=32,groups=32,kernel=3"), resolution=32)
     artifact = ensure(network, 0)
-    case = Case(network, backends.resolve("torch:isa=avx2"))
+    case = Case(network, backends.resolve(f"{runtime}:isa=avx2"))
     with Launch(case, 120.0) as launch:
         loaded = launch.load(artifact.folder, [])
-        told = launch.ask("inspect", dict[str, object])["effective"]
+        told = launch.ask("inspect", dict[str, Any])["effective"]
     assert loaded["hidden"] == []
-    assert isinstance(told, dict)
-    assert told["settings"]["cpu capability"] == "AVX2"
-    assert "avx512" not in told["settings"]["onednn kernels"]
+    assert told["settings"].get("cpu capability", "AVX2") == "AVX2"
+    assert "avx2" in told["settings"][key]
+    assert "avx512" not in told["settings"][key]
     assert told["unmet"] == []

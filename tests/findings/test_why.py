@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,11 @@ from bench.findings import store
 from bench.findings.catalog import catalog
 from bench.findings.evaluate import cases_of
 from bench.findings.finding import TIME
-from bench.findings.why import HELD, NATIVE, PROTOCOL, held, held_results, padded, points, stages, sweep
+from bench.findings.why import HELD, ISA, PROTOCOL, held, held_results, padded, points, stages, sweep
 from bench.report.html.charts import why as charts
 from bench.report.text import why
 
+SPECS = tuple(f"{name}{option}" for name in HELD for option in ISA)
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = {"arch": "x86_64", "microarchitecture": "zen4", "cpu": "EPYC", "cores": 2, "os": "x", "hypervisor": ""}
 
@@ -56,7 +58,7 @@ def test_what_explains_is_in_no_catalogue() -> None:
     assert names == {"T8-40", "T8-140", "T8-300", "T8-500", "G1", "G2", "G3", "LC-04"}
     assert all(e.a.batch == 1 for finding in held() for e in finding.experiments)
     assert sum(len(f.experiments) for f in held()) >= 14
-    assert {spec for stage in stages() for spec in stage.backends} == {"onnxruntime", "openvino", NATIVE, *HELD}
+    assert {spec for stage in stages() for spec in stage.backends} == {"onnxruntime", *SPECS}
 
 
 def test_blocks_are_padded_on_both_sides_of_a_1x1() -> None:
@@ -80,21 +82,21 @@ def test_a_sweep_tells_the_block_that_it_is_of(tmp_path: Path) -> None:
 
 
 def test_the_page_and_its_pictures_say_what_was_measured(tmp_path: Path) -> None:
-    factor = {NATIVE: 0.9, HELD[0]: 1.1, HELD[1]: 1.4}
+    factor = dict(zip(SPECS, (0.9, 1.1, 1.4, 0.95, 1.15, 1.45), strict=True))
 
     def time(spec: str, model: str) -> float:
         return factor[spec] if model.startswith("mobilenet") else 1.0
 
-    lines = lines_of((NATIVE, *HELD), held(), time)
+    lines = lines_of(SPECS, held(), time)
     lines += lines_of(("onnxruntime",), [sweep("depthwise", 2)], lambda spec, model: channels(model) ** 2.0)
     found = evidence(tmp_path, lines)
     results = held_results(found)
-    assert {r.backend for r in results} == {NATIVE, *HELD}
+    assert {r.backend for r in results} == set(SPECS)
     text = why.page(results, "why.jsonl", found)
     rival = next(line for line in text.splitlines() if line.startswith("| T8-300 | mobilenetv2 against"))
-    assert "| 0.9 (" in rival
-    assert "| 1.1 (" in rival
-    assert "| 1.4 (" in rival
+    assert re.findall(r"\| ([0-9.]+) \(", rival) == ["0.9", "1.1", "1.4", "0.95", "1.15", "1.45"]
+    assert "openvino: of 8 pairs of Table 8, as it comes, 0 go the published way" in text
+    assert "SSE4.1, 8 go the published way" in text
     assert "evidence: `why.jsonl`" in text
     for chart in (charts.channels(found), charts.instructions(found)):
         assert chart is not None

@@ -56,5 +56,5 @@ def test_the_published_tables_have_the_steps_of_history() -> None:
     assert v2_over_v1[-1].devices > 50
     assert sum(len(one.ratios) for one in v2_over_v1[:-1]) == len(v2_over_v1[-1].ratios)
     assert {one.kind for one in v2_over_v1} > {"big core", "server CPU", ""}
-    assert len(found["PAIRS"]) >= 2
+    assert len(found["PAIRS"]) == 1  # the others' networks are of other resolutions, or approximate there
     assert len(settings()) > 400

@@ -10,7 +10,7 @@ from bench.base.escape import markdown, markdown_cell, plain
 from bench.findings.evaluate import Result
 from bench.findings.store import Evidence
 from bench.findings.verdict import MARGIN
-from bench.findings.why import FULL, GPU_CORE, ISA, SWEEPS, Point, held_results, padded, points
+from bench.findings.why import FULL, GPU_CORE, ISA, SWEEPS, Point, held_results, padded, points, split
 from bench.report.text.papers import effect_cell, published_cell
 
 BLOCKS = (1, 4, 8, 16)
@@ -42,17 +42,17 @@ def page(results: Sequence[Result], file: str, evidence: Evidence) -> str:
         "",
         "## Table 8 under older instructions",
         "",
-        "![Effects in PyTorch as it comes, held to AVX2, and held to SSE4.1, beside the published ones.]"
+        "![Effects in OpenVINO and PyTorch as they come, held to AVX2, and held to SSE4.1, beside the published ones.]"
         "(img/findings-instructions.svg)",
         "",
-        "*The same two networks in PyTorch on one thread, under three sets of instructions; the line is what was "
-        "published, on a Snapdragon 810 (Table 8), a GTX 1080 Ti (G1 to G3) and a Xeon with ten threads (LC-04).*",
+        "*The same two networks on one thread, under three sets of instructions; the line is what was published, on a "
+        "Snapdragon 810 (Table 8), a GTX 1080 Ti (G1 to G3) and a Xeon with ten threads (LC-04).*",
         "",
         *_instructions(held, evidence),
         "",
-        "ONNX Runtime (MLAS) and OpenVINO choose their kernels by what the CPU says of itself, and their wheels have no "
-        "setting that holds them to less: oneDNN's variable changes nothing in OpenVINO, whose build leaves it out. So "
-        "this question is asked of PyTorch alone (`torch:isa=avx2`).",
+        "OpenVINO and PyTorch compute convolutions in oneDNN, which can be held to older instructions by a variable "
+        "that a process begins with (`openvino:isa=avx2`, `torch:isa=avx2`). ONNX Runtime's MLAS chooses its kernels by "
+        "what the CPU says of itself, and has no such setting.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -118,44 +118,52 @@ def _aligned(results: Sequence[Result]) -> list[str]:
 
 
 def _instructions(held: Sequence[Result], evidence: Evidence) -> list[str]:
-    by: dict[tuple[str, str], dict[str, Result]] = {}
+    """Set effects under each set of instructions beside the published ones, runtime by runtime."""
+    by: dict[str, dict[tuple[str, str], dict[str, Result]]] = {}
     for r in held:
         assert r.experiment is not None
-        by.setdefault((r.finding.id, r.experiment.name), {})[r.backend] = r
-    specs = [spec for spec in ISA if any(spec in mine for mine in by.values())]
-    lines = [f"| finding | experiment | published | {' | '.join(ISA[spec] for spec in specs)} |",
-             f"| --- | --- | --- |{' --- |' * len(specs)}"]  # fmt: skip
-    for (id, name), mine in by.items():
+        runtime, isa = split(r.backend)
+        by.setdefault(runtime, {}).setdefault((r.finding.id, r.experiment.name), {})[isa] = r
+    columns = [(runtime, isa) for runtime, rows in by.items() for isa in ISA.values() if any(isa in m for m in rows.values())]
+    lines = [f"| finding | experiment | published | {' | '.join(f'{runtime}, {isa}' for runtime, isa in columns)} |",
+             f"| --- | --- | --- |{' --- |' * len(columns)}"]  # fmt: skip
+    for key in dict.fromkeys(key for rows in by.values() for key in rows):
+        mine = {(runtime, isa): r for runtime, rows in by.items() for isa, r in rows.get(key, {}).items()}
+        cells = [effect_cell(mine[column]) if column in mine else "" for column in columns]
         first = next(iter(mine.values()))
-        cells = [effect_cell(mine[spec]) if spec in mine else "" for spec in specs]
-        lines.append(f"| {id} | {markdown_cell(name)} | {published_cell(first)} | {' | '.join(cells)} |")
-    whole = [mine for mine in by.values() if all(spec in mine for spec in specs)]
-    told = [_told(whole, spec) for spec in specs]
-    return [*lines, "", f"Of {len(whole)} experiments that all {len(specs)} have: {'; '.join(told)}. "
-            f"{_ran(specs, evidence)}"]  # fmt: skip
+        lines.append(f"| {key[0]} | {markdown_cell(key[1])} | {published_cell(first)} | {' | '.join(cells)} |")
+    for runtime, rows in by.items():
+        isas = [isa for name, isa in columns if name == runtime]
+        whole = [m for (id, _), m in rows.items() if id.startswith("T8") and all(isa in m for isa in isas)]
+        if whole:
+            told = "; ".join(_told(whole, isa) for isa in isas)
+            lines += ["", f"{runtime}: of {len(whole)} pairs of Table 8, {told}. {_ran(runtime, evidence)}"]
+    return lines
 
 
-def _told(whole: Sequence[dict[str, Result]], spec: str) -> str:
+def _told(whole: Sequence[dict[str, Result]], isa: str) -> str:
     """Say how many effects go the published way under these instructions, and how far they are from it."""
     off, way = [], 0
     for mine in whole:
-        r = mine[spec]
+        r = mine[isa]
         published = r.experiment.log_published if r.experiment else None
         if r.found is not None and published is not None:
             off.append(abs(r.found.log - published))
             way += math.copysign(1, published) * r.found.log > MARGIN
     distance = f", a median factor of {math.exp(statistics.median(off)):.2f} from the published" if off else ""
-    return f"{ISA[spec]}, {way} go the published way{distance}"
+    return f"{isa}, {way} go the published way{distance}"
 
 
-def _ran(specs: Sequence[str], evidence: Evidence) -> str:
-    """Say what PyTorch's libraries tell of the instructions that ran, and how much longer a network took."""
+def _ran(runtime: str, evidence: Evidence) -> str:
+    """Say what a runtime tells of the instructions that ran."""
     said = []
-    for spec in specs:
-        ran = [side["inspected"]["effective"]["settings"] for line in evidence.replicates if line["backend"] == spec
-               for side in line["sides"].values() if "inspected" in side]  # fmt: skip
-        if ran:
-            kernels = sorted({k for one in ran for k in str(one.get("onednn kernels", "")).split(", ") if ":" in k})
-            named = f" with oneDNN's {', '.join(f'`{plain(k)}`' for k in kernels)}" if kernels else ""
-            said.append(f"{ISA[spec]} ATen told {plain(str(ran[0].get('cpu capability', 'nothing')))}{named}")
-    return f"Read back: {'; '.join(said)}." if said else ""
+    for option, isa in ISA.items():
+        ran = [side["inspected"]["effective"]["settings"] for line in evidence.replicates
+               if line["backend"] == f"{runtime}{option}" for side in line["sides"].values() if "inspected" in side]  # fmt: skip
+        kernels = sorted({k for one in ran for key in ("onednn kernels", "kernels")
+                          for k in str(one.get(key, "")).split(", ") if any(c.isdigit() for c in k)})  # fmt: skip
+        aten = {str(one["cpu capability"]) for one in ran if "cpu capability" in one}
+        told = [*(f"ATen's {plain(name)}" for name in sorted(aten)), *(f"`{plain(k)}`" for k in kernels)]
+        if told:
+            said.append(f"{isa}: {', '.join(told)}")
+    return f"What ran, by its own word: {'; '.join(said)}." if said else ""

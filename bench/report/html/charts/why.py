@@ -8,7 +8,7 @@ import altair as alt
 
 from bench.findings.finding import OURS
 from bench.findings.store import Evidence
-from bench.findings.why import FIRST, FULL, ISA, SWEEPS, held_results, padded, points
+from bench.findings.why import FIRST, FULL, ISA, SWEEPS, held_results, padded, points, split
 from bench.report.html.charts.theme import (
     BLUE,
     COLUMNS,
@@ -17,6 +17,7 @@ from bench.report.html.charts.theme import (
     INK,
     ORANGE,
     PALE,
+    PURPLE,
     VERMILION,
     Drawn,
     above,
@@ -27,10 +28,11 @@ from bench.report.html.charts.theme import (
 )  # fmt: skip
 from bench.report.html.facets import Record
 
-COLORS = {"onnxruntime": BLUE, "openvino": VERMILION, "torch": GREEN, "torch:isa=avx2": ORANGE}
+COLORS = {"onnxruntime": BLUE, "openvino": VERMILION, "openvino:isa=avx2": ORANGE, "torch": GREEN,
+          "torch:isa=avx2": PURPLE}  # fmt: skip
 HEIGHT, ROW = 220, 30
 CHANNELS = "Time per MAC of stacks of 16 to 64 channels, that of 64 being 1, with what whole blocks of 16 would take."
-HELD = "Effects of pairs of networks in PyTorch as it comes and held to older instructions, with the published effect."
+HELD = "Effects of pairs of networks in runtimes as they come and held to older instructions, with the published effect."
 
 
 def channels(evidence: Evidence, width: int = 520) -> Drawn | None:
@@ -71,40 +73,44 @@ def channels(evidence: Evidence, width: int = 520) -> Drawn | None:
 
 
 def instructions(evidence: Evidence, width: int = 520) -> Drawn | None:
-    """Draw a row per experiment, with a mark for each set of instructions and a line where the paper's effect is."""
+    """Draw a panel per runtime and a row per experiment: a mark for each set of instructions, a line for the paper."""
     marks: list[Record] = []
     names: list[Record] = []
     for r in held_results(evidence):
         e = r.experiment
         if e is None or r.found is None or e.printed is None or e.origin == OURS:
             continue
+        runtime, isa = split(r.backend)
         label = f"{r.finding.id}: {e.name}"
-        if all(name["name"] != label for name in names):
-            names.append({"place": len(names), "name": label, "published": round(e.printed, 4)})
-        place = next(name["place"] for name in names if name["name"] == label)
+        if not any(name["name"] == label and name["runtime"] == runtime for name in names):
+            place = sum(name["runtime"] == runtime for name in names)
+            names.append({"place": place, "runtime": runtime, "name": label, "published": round(e.printed, 4)})
+        place = next(name["place"] for name in names if name["name"] == label and name["runtime"] == runtime)
         effect, lo, hi = (round(v, 4) for v in r.found.ratios)
-        marks.append({"place": place, "isa": ISA.get(r.backend, r.backend), "effect": effect, "lo": lo, "hi": hi})
+        marks.append({"place": place, "runtime": runtime, "isa": isa, "effect": effect, "lo": lo, "hi": hi})
     if not marks:
         return None
     values = [*(v for m in marks for v in (m["lo"], m["hi"])), *(n["published"] for n in names), 1.0]
     x = log_axis("second network's time over the first one's", around([v for v in values if math.isfinite(v)], 1.05))
     shown = [isa for isa in ISA.values() if any(m["isa"] == isa for m in marks)]
-    legend = alt.Legend(columns=COLUMNS)
-    color = alt.Color("isa:N", scale=alt.Scale(domain=shown, range=[BLUE, ORANGE, VERMILION][: len(shown)]), legend=legend)
-    shape = alt.Shape(
-        "isa:N", scale=alt.Scale(domain=shown, range=["circle", "square", "diamond"][: len(shown)]), legend=legend
+    color, shape = (
+        channel("isa:N", scale=alt.Scale(domain=shown, range=looks[: len(shown)]), legend=alt.Legend(columns=COLUMNS))
+        for channel, looks in ((alt.Color, [BLUE, ORANGE, VERMILION]), (alt.Shape, ["circle", "square", "diamond"]))
     )
     y = alt.Y("place:O", axis=None)
-    of_marks, of_names = alt.Chart(named("marks")), alt.Chart(named("names"))
     one = alt.Chart(alt.InlineData(values=[{"effect": 1.0}]))
-    layers = alt.layer(
-        one.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=alt.X("effect:Q", **x)),
-        of_names.mark_tick(color=INK, thickness=2.5, size=14, yOffset=5).encode(x=alt.X("published:Q", **x), y=y),
-        of_marks.mark_rule(strokeWidth=1.2, yOffset=5).encode(x=alt.X("lo:Q", **x), x2="hi:Q", y=y, color=color),
-        of_marks.mark_point(filled=True, size=46, opacity=1, yOffset=5).encode(
-            x=alt.X("effect:Q", **x), y=y, color=color, shape=shape
-        ),
-        above(of_names.encode(y=y), "name"),
-    )
-    drawn = layers.properties(width=width, height=alt.Step(ROW))
-    return finish(drawn, HELD, {"marks": marks, "names": names})
+    panels = []
+    for runtime in dict.fromkeys(m["runtime"] for m in marks):
+        only = alt.FieldEqualPredicate(field="runtime", equal=runtime)
+        of_marks, of_names = (alt.Chart(named(name)).transform_filter(only) for name in ("marks", "names"))
+        layers = alt.layer(
+            one.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=alt.X("effect:Q", **x)),
+            of_names.mark_tick(color=INK, thickness=2.5, size=14, yOffset=5).encode(x=alt.X("published:Q", **x), y=y),
+            of_marks.mark_rule(strokeWidth=1.2, yOffset=5).encode(x=alt.X("lo:Q", **x), x2="hi:Q", y=y, color=color),
+            of_marks.mark_point(filled=True, size=46, opacity=1, yOffset=5).encode(
+                x=alt.X("effect:Q", **x), y=y, color=color, shape=shape
+            ),
+            above(of_names.encode(y=y), "name"),
+        )
+        panels.append(layers.properties(width=width, height=alt.Step(ROW), title=runtime))
+    return finish(alt.vconcat(*panels), HELD, {"marks": marks, "names": names})
