@@ -24,7 +24,7 @@ from bench.findings.why import PROTOCOL, Stage, stages
 from bench.transport.local import LocalTransport
 
 # Seconds of one process, from its start to its end, on two cores of a VM; a runtime that is not named takes the longer.
-PER_LAUNCH_S = {"onnxruntime": 0.9, "openvino": 1.1, "torch": 2.6}
+PER_LAUNCH_S = {"onnxruntime": 0.7, "openvino": 0.8, "torch": 2.1}
 
 
 def main() -> int:

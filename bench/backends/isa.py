@@ -17,7 +17,7 @@ from bench.plan.parameter import Parameter
 NATIVE = "native"
 ONEDNN = {"avx2": "AVX2", "sse41": "SSE41"}
 ISAS = (NATIVE, *ONEDNN)
-OPTION = Parameter("isa", NATIVE, choices=ISAS, help="x86: the newest instructions that kernels may use")
+OPTION = Parameter("isa", NATIVE, choices=ISAS, help="x86: the newest instructions that products may use")
 # Which instructions the name of a kernel may have.
 _OLDER = {"avx2": ("avx2", "avx", "sse41", "sse42", "sse"), "sse41": ("sse41", "sse42", "sse")}
 _ISA = re.compile(r"avx512|avx10|avx2|avx|amx|sse4[12]|sse")

@@ -149,15 +149,23 @@ class OpenVinoSession(Session):
         threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS")) // streams
         asked = self._streams or 1
         unmet = () if streams == asked else (f"ran {streams} streams, not {asked}",)
-        if newer := isa.newer(self._isa, dict.fromkeys(op.implementation for op in self.operators())):
-            unmet += (f"ran {', '.join(newer)}, not isa={self._isa}",)
+        remarks = ()
+        # The plugin's own operators, which multiply nothing, ask the CPU and not oneDNN.
+        heavy, light = (
+            isa.newer(self._isa, dict.fromkeys(op.implementation for op in self.operators() if bool(op.macs) is multiplies))
+            for multiplies in (True, False)
+        )
+        if heavy:
+            unmet += (f"ran {', '.join(heavy)}, not isa={self._isa}",)
+        if light:
+            remarks = (f"operators without MACs ran {', '.join(light)}, whatever isa={self._isa} says",)
         ran = None if self._streams is None else streams
         # Where a plugin hands a network on, all of it goes: the runtime model names no device for an operator.
         devices = [str(name) for name in self._compiled.get_property("EXECUTION_DEVICES")]
         share = float(devices == [DEVICE])
         elsewhere = () if share else (f"the network on {' and '.join(devices) or 'an unknown device'}",)
         placement = Placement(DEVICE, share, share, elsewhere)
-        return Effective(version, DEVICE.lower(), precision, threads, placement, properties, unmet, streams=ran)
+        return Effective(version, DEVICE.lower(), precision, threads, placement, properties, unmet, remarks, ran)
 
     def operators(self) -> list[Operator]:
         """Read the runtime model: every operator with its layout, precision and implementation."""

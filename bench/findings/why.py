@@ -64,10 +64,9 @@ def stages() -> tuple[Stage, ...]:
     return (
         Stage("channels", both, ("onnxruntime", "openvino")),
         Stage("channels under AVX2", both[:1], ("openvino:isa=avx2",)),
-        *(Stage("instructions", held(), tuple(f"{name}{option}" for option in ISA)) for name in HELD),
-        # Depthwise ones run in oneDNN there, 1x1 ones as a matrix product.
-        Stage("channels in PyTorch", coarse[1:], ("torch", "torch:isa=avx2")),
-        Stage("channels in PyTorch, 1x1", coarse[:1], ("torch",)),
+        Stage("instructions", held(), tuple(f"openvino{option}" for option in ISA)),
+        Stage("instructions in PyTorch", held()[: len(RIVALS)], tuple(f"torch{option}" for option in ISA)),
+        Stage("channels in PyTorch", coarse, ("torch",)),
     )
 
 
