@@ -238,7 +238,7 @@ def _counted(finding: Finding, experiment: Experiment, backend: BackendRef, evid
         error = evidence.errors.get(case.id)
         if error is not None:
             return Result(finding, experiment, "", None, NOT_TESTABLE, f"{error['status']}: {error['error']}")
-        if str(case.network) not in evidence.counts:
+        if experiment.quantity not in evidence.counts.get(str(case.network), {}):
             return Result(finding, experiment, "", None, NOT_TESTABLE, "not counted yet")
         values.append(float(evidence.counts[str(case.network)][experiment.quantity]))
     found = exact(math.log(values[-1] / values[0] if len(values) == 2 else values[0]))
