@@ -120,16 +120,21 @@ def devices(results: Sequence[Result]) -> list[str]:
 
 
 def summary(results: Sequence[Result], where: Callable[[Result], str]) -> list[str]:
-    """Return a table of the headlines that published devices have: how many settings they hold on, and the median.
+    """Return a table of one experiment per finding that published devices have: its headline, or else the first.
 
     `where` makes the link to a finding's page.
     """
-    heads = {r.finding.id: r for r in results if r.headline and r.experiment is not None}
+    ordered = sorted(results, key=lambda r: not r.headline)  # a stable sort
+    chosen: dict[str, tuple[Result, list[Elsewhere]]] = {}
+    for r in ordered:
+        if r.finding.id not in chosen and r.experiment is not None and r.experiment.origin != OURS:
+            if told := of(r.experiment):
+                chosen[r.finding.id] = (r, told)
     rows = []
-    for r in heads.values():
+    for id in dict.fromkeys(r.finding.id for r in results if r.finding.id in chosen):
+        r, told = chosen[id]
         e = r.experiment
-        told = of(e) if e is not None and e.origin != OURS else []
-        if e is not None and told:
+        if e is not None:
             classes = ", ".join(f"{one.holds} of {len(one.ratios)} {one.kind}" for one in told if one.kind)
             printed = "" if e.printed is None else f"{e.printed:.3g}"
             cells = [where(r), markdown_cell(e.name), printed, f"{told[-1].holds} of {len(told[-1].ratios)}",
@@ -138,7 +143,7 @@ def summary(results: Sequence[Result], where: Callable[[Result], str]) -> list[s
     if not rows:
         return []
     return ["## On devices that others published", "",
-            "The headlines of claims whose two networks stand in published tables of latencies "
+            "Claims whose two networks stand in published tables of latencies, each by its headline if that does "
             "([devices.md](devices.md)), in every precision, on CPUs, GPUs and NPUs; nothing there has an interval, and "
             "a ratio within 2% of 1 is no effect. Each paper's page has the others.", "",
             "| finding | experiment | published | holds in settings | chips | median ratio | by class |",

@@ -115,8 +115,8 @@ def test_machines_stand_side_by_side() -> None:
     machines = [replace(ALONE, name=name) for name in ("Ice Lake", "Zen 4")]
     text = front(results, machines, results[:1])
     answer = text.split("\n\n")[1]
-    assert answer.startswith("2 measurements on one core of Xeon (icelake) in onnxruntime and 2 measurements on one")
-    assert "of 2 effects that several machines have, 1 agree, 1 turned round" in answer
+    assert answer.startswith("2 measurements on one core of Xeon (Ice Lake) in onnxruntime and 2 measurements on one")
+    assert "of 2 effects that several machines have, 1 agree, 1 turn round" in answer
     assert "## Machines side by side" in text
     row = next(line for line in text.splitlines() if line.startswith("| [G9]") and "turned round" in line)
     assert "| 2 | 1.5 (1.49 to 1.52) | 0.667 (0.66 to 0.673) | turned round |" in row

@@ -42,7 +42,8 @@ def answer(results: Sequence[Result], machines: Sequence[Machine]) -> list[str]:
         mine = [r for r in results if r.backend and r.machine in ("", m.name)]
         measured = len({r.measurement for r in mine if r.found is not None})
         runtimes = _and(list(dict.fromkeys(r.backend for r in mine)))
-        parts.append(f"{measured} measurements on one core of {cpu_of(m.evidence)} in {runtimes}")
+        cpu = f"{markdown(m.evidence.header['environment']['cpu'])} ({m.name})" if m.name else cpu_of(m.evidence)
+        parts.append(f"{measured} measurements on one core of {cpu} in {runtimes}")
     told = [
         f"{_and(parts)}, fp32, against what papers print in {claims} claims and tables: FLOPs do not tell the speed."
     ]

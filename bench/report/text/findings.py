@@ -182,7 +182,8 @@ def by_device(results: Sequence[Result]) -> list[str]:
 
 def by_page(results: Sequence[Result]) -> list[str]:
     """Return a table of the papers' pages with their headlines' verdicts."""
-    lines = ["| paper | claims tested | effects | verdicts of the headlines |", "| --- | ---: | ---: | --- |"]
+    where = ", of every machine" if any(r.machine for r in results) else ""
+    lines = [f"| paper | claims tested | effects | verdicts of the headlines{where} |", "| --- | ---: | ---: | --- |"]
     for title in titles():
         mine = [r for r in results if page_of(r.finding) == title and r.found is not None]
         ids = {r.finding.id for r in mine}

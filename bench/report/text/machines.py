@@ -20,6 +20,7 @@ MEANINGS = {
     NEITHER: "an effect on one alone",
     TURNED: "slower on one, faster on the other",
 }
+PHRASES = {SAME: "agree", DIRECTION: "go one way at another size", NEITHER: "show on one alone", TURNED: "turn round"}
 
 
 def pair_tables(pairs: Mapping[str, Sequence[Pair]]) -> list[str]:
@@ -96,7 +97,7 @@ def _differences(pairs: Sequence[Pair]) -> list[str]:
 def agree_words(results: Sequence[Result]) -> str:
     """Say of how many effects machines agree."""
     counts = Counter(agreements(distinct(results)).values())
-    told = ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
+    told = ", ".join(f"{counts[word]} {PHRASES[word]}" for word in WORDS if counts[word])
     return f"of {sum(counts.values())} effects that several machines have, {told}" if counts else "no effect is on two"
 
 
