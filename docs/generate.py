@@ -26,9 +26,8 @@ from bench.findings.table import judged
 from bench.predict import table as kernels
 from bench.report.causes import pairs
 from bench.report.text import devices_page as devices
-from bench.report.text import findings
+from bench.report.text import findings, why
 from bench.report.text import models as models_table
-from bench.report.text import why
 from bench.rows.frame import load
 from bench.rows.identity import of_role
 from bench.rows.schema import ROLES, schema

@@ -152,7 +152,9 @@ class OpenVinoSession(Session):
         remarks = ()
         # The plugin's own operators, which multiply nothing, ask the CPU and not oneDNN.
         heavy, light = (
-            isa.newer(self._isa, dict.fromkeys(op.implementation for op in self.operators() if bool(op.macs) is multiplies))
+            isa.newer(
+                self._isa, dict.fromkeys(op.implementation for op in self.operators() if bool(op.macs) is multiplies)
+            )
             for multiplies in (True, False)
         )
         if heavy:

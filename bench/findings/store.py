@@ -119,7 +119,9 @@ class Evidence:
 
 
 def read(path: Path) -> Evidence:
-    """Read a file of evidence, which may be compressed (``.gz``); a last line that a killed run left half written is passed over.
+    """Read a file of evidence, compressed (``.gz``) or not.
+
+    A last line that a killed run left half written is passed over.
 
     Raises:
         OutputError: it is not there, or holds something else.

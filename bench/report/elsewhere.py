@@ -103,8 +103,8 @@ def devices(results: Sequence[Result]) -> list[str]:
         return []
     ours = all(e.origin == OURS for e, _ in found)
     sized = any(told[-1].near is not None for _, told in found)
-    lines = ["", "On devices that others published ([devices.md](../devices.md); without intervals, in every precision; "
-             "the same networks by their MACs):", "",
+    lines = ["", "On devices that others published ([devices.md](../devices.md); no intervals, in every precision; the "
+             "same networks by their MACs):", "",
              f"| experiment | devices | settings | chips | {'slower per MAC' if ours else 'holds'} |"
              f"{' of its size |' if sized else ''} median ratio | range |",
              f"| --- | --- | ---: | ---: | ---: |{' ---: |' if sized else ''} ---: | --- |"]  # fmt: skip
@@ -127,9 +127,10 @@ def summary(results: Sequence[Result], where: Callable[[Result], str]) -> list[s
     ordered = sorted(results, key=lambda r: not r.headline)  # a stable sort
     chosen: dict[str, tuple[Result, list[Elsewhere]]] = {}
     for r in ordered:
-        if r.finding.id not in chosen and r.experiment is not None and r.experiment.origin != OURS:
-            if told := of(r.experiment):
-                chosen[r.finding.id] = (r, told)
+        if r.finding.id in chosen or r.experiment is None or r.experiment.origin == OURS:
+            continue
+        if told := of(r.experiment):
+            chosen[r.finding.id] = (r, told)
     rows = []
     for id in dict.fromkeys(r.finding.id for r in results if r.finding.id in chosen):
         r, told = chosen[id]
@@ -144,7 +145,7 @@ def summary(results: Sequence[Result], where: Callable[[Result], str]) -> list[s
         return []
     return ["## On devices that others published", "",
             "Claims whose two networks stand in published tables of latencies, each by its headline if that does "
-            "([devices.md](devices.md)), in every precision, on CPUs, GPUs and NPUs; nothing there has an interval, and "
-            "a ratio within 2% of 1 is no effect. Each paper's page has the others.", "",
+            "([devices.md](devices.md)), in every precision, on CPUs, GPUs and NPUs; nothing there has an interval, "
+            "and a ratio within 2% of 1 is no effect. Each paper's page has the others.", "",
             "| finding | experiment | published | holds in settings | chips | median ratio | by class |",
             "| --- | --- | --- | ---: | ---: | ---: | --- |", *rows, ""]  # fmt: skip

@@ -43,7 +43,9 @@ def test_a_process_that_began_otherwise_refuses(monkeypatch: pytest.MonkeyPatch)
     for name in environment("avx2"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    with pytest.raises(Unsupported, match="began without ATEN_CPU_CAPABILITY, MKL_ENABLE_INSTRUCTIONS, ONEDNN_MAX_CPU_ISA"):
+    with pytest.raises(
+        Unsupported, match="began without ATEN_CPU_CAPABILITY, MKL_ENABLE_INSTRUCTIONS, ONEDNN_MAX_CPU_ISA"
+    ):
         require("avx2", environment("avx2"))
     require(NATIVE, {})
     for name, value in environment("avx2").items():

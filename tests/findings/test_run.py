@@ -280,9 +280,7 @@ def test_evidence_is_read_compressed_too(tmp_path: Path, monkeypatch: pytest.Mon
         store.read(packed)
 
 
-def test_what_was_measured_on_two_threads_is_judged_beside_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_measured_on_two_threads_is_judged_beside_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played(monkeypatch, 2.0)
     xeon = replace(FINDING, experiments=(replace(TWICE, device="Xeon Gold 6148"),))
     run = campaign(tmp_path / "f.jsonl", [xeon])
@@ -294,9 +292,7 @@ def test_what_was_measured_on_two_threads_is_judged_beside_one(
     assert [r.here.threads for r in told if r.here] == ["1", "2"]
 
 
-def test_networks_of_a_pair_are_profiled_where_a_runtime_can(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_networks_of_a_pair_are_profiled_where_a_runtime_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played(monkeypatch, 2.0)
     seen: list[str] = []
 

@@ -34,8 +34,8 @@ def lines_of(specs: tuple[str, ...], findings: Any, time: Any) -> list[dict[str,
             sides = {c.id: {"blocks": [[[time(spec, c.model.canonical) * 1e6 * (1 + number / 1e4), False]] * 2] * 2}
                      for c in cases}  # fmt: skip
             lines.append({"kind": "wave", "at": 9.0 * number, "backend": spec, "sides": sides})
-        for case in cases:
-            lines.append({"kind": "count", "model": str(case.network), "macs": channels(case.model.canonical) ** 2})
+        lines += [{"kind": "count", "model": str(case.network), "macs": channels(case.model.canonical) ** 2}
+                  for case in cases]  # fmt: skip
     return lines
 
 

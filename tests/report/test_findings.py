@@ -9,11 +9,11 @@ from bench.findings.conditions import Conditions
 from bench.findings.evaluate import Result
 from bench.findings.family import Expected
 from bench.findings.finding import PRINTED, Experiment, Finding, follows
+from bench.findings.machines import labelled
 from bench.findings.side import Side
 from bench.findings.store import Evidence
 from bench.findings.verdict import AGREES, NONE, WEAKER
 from bench.report.causes import BETWEEN, DENSE, Pair
-from bench.findings.machines import labelled
 from bench.report.text.answer import Machine
 from bench.report.text.findings import front, page, paper, slug, titles
 from bench.report.text.papers import split

@@ -18,7 +18,6 @@ from bench.report.text.machines import between, pair_tables
 from bench.report.text.papers import (
     effect_cell,
     is_ours,
-    is_timed,
     is_varied,
     page_of,
     published_cell,

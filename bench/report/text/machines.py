@@ -112,7 +112,7 @@ def between(results: Sequence[Result]) -> list[str]:
              "![Effects on one machine over those on another, logarithmic: most marks lie along the diagonal.]"
              "(img/findings-machines.svg)", "",
              "*The same effect on both machines, with the interval of another run. On the diagonal they are equal; in "
-             "the upper left and the lower right quarter one machine is slower where the other is faster.*", ""]  # fmt: skip
+             "the upper left and the lower right quarter one is slower where the other is faster.*", ""]  # fmt: skip
     heads: dict[tuple[str, str, str], list[Result]] = {}
     for r in results:
         key = (r.finding.id, r.experiment.name if r.experiment else "", r.backend)

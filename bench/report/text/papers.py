@@ -53,7 +53,13 @@ def sections(title: str, results: Sequence[Result], level: str, elsewhere: bool 
         if page_of(r.finding) == title and r.experiment is not None and r.found is not None:
             by_finding.setdefault(r.finding.id, []).append(r)
     for mine in by_finding.values():
-        lines += [f"{level} {mine[0].finding.id}", "", *_section(mine, agree), *(devices(mine) if elsewhere else ()), ""]
+        lines += [
+            f"{level} {mine[0].finding.id}",
+            "",
+            *_section(mine, agree),
+            *(devices(mine) if elsewhere else ()),
+            "",
+        ]
     silent = [f for f in catalog().values() if page_of(f) == title and not f.runnable]
     failed = [r for r in results if page_of(r.finding) == title and r.experiment and r.found is None]
     if silent or failed:

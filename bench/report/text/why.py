@@ -1,4 +1,4 @@
-"""``docs/findings-why.md``: why guidelines fail here, each explanation with the experiment that tells it from others."""
+"""``docs/findings-why.md``: why guidelines fail here, each explanation with the experiment that tells it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def page(results: Sequence[Result], file: str, evidence: Evidence) -> str:
     lines = [
         "# Why a guideline fails here",
         "",
-        "Short experiments, each of which tells one explanation from another. They are no claims of a paper and have no "
-        f"verdict. {_machine(evidence, file)} What became of the claims: [findings.md](findings.md).",
+        "Short experiments, each of which tells one explanation from another. They are no claims of a paper and have "
+        f"no verdict. {_machine(evidence, file)} What became of the claims: [findings.md](findings.md).",
         "",
         "## Channels come in blocks",
         "",
@@ -51,8 +51,8 @@ def page(results: Sequence[Result], file: str, evidence: Evidence) -> str:
         *_instructions(held, evidence),
         "",
         "OpenVINO and PyTorch compute convolutions in oneDNN, which can be held to older instructions by a variable "
-        "that a process begins with (`openvino:isa=avx2`, `torch:isa=avx2`). ONNX Runtime's MLAS chooses its kernels by "
-        "what the CPU says of itself, and has no such setting.",
+        "that a process begins with (`openvino:isa=avx2`, `torch:isa=avx2`). ONNX Runtime's MLAS chooses its kernels "
+        "by what the CPU says of itself, and has no such setting.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -69,8 +69,8 @@ def _machine(evidence: Evidence, file: str) -> str:
 def _channels(sweeps: Sequence[Point]) -> list[str]:
     """Say how much more time per MAC a few channels past a block take, and which block the sweep is explained by."""
     lines = [
-        f"| stack | runtime | {' | '.join(f'{c} channels' for c in SHOWN)} | block that fits best | left with it | left "
-        "without blocks |",
+        f"| stack | runtime | {' | '.join(f'{c} channels' for c in SHOWN)} | block that fits best | left with it | "
+        "left without blocks |",
         f"| --- | --- |{' ---: |' * len(SHOWN)} ---: | ---: | ---: |",
     ]
     best: dict[tuple[str, str], int] = {}
@@ -101,7 +101,9 @@ def spread(sweep: Iterable[Point], block: int) -> float:
 
 def _aligned(results: Sequence[Result]) -> list[str]:
     """Set effects of the paper's channels beside those of whole blocks, for the GPU's own experiments."""
-    found = {(r.experiment.name, r.where): r for r in results if r.experiment and r.found and r.finding.id in "G1 G2 G3"}
+    found = {
+        (r.experiment.name, r.where): r for r in results if r.experiment and r.found and r.finding.id in "G1 G2 G3"
+    }
     lines = ["| experiment | published | runtime | the paper's channels | whole blocks | padding and layout |",
              "| --- | --- | --- | --- | --- | ---: |"]  # fmt: skip
     for name in GPU_CORE:
@@ -111,8 +113,8 @@ def _aligned(results: Sequence[Result]) -> list[str]:
                 cells = [effect_cell(r), "the same", "1"]
                 if other is not None and other.found is not None:
                     cells[1:] = [effect_cell(other), f"{math.exp(r.found.log - other.found.log):.2f}"]
-                lines.append(f"| {r.finding.id}: {markdown_cell(name)} | {published_cell(r)} | {markdown_cell(where)} | "
-                             f"{' | '.join(cells)} |")  # fmt: skip
+                head = [f"{r.finding.id}: {markdown_cell(name)}", published_cell(r), markdown_cell(where)]
+                lines.append(f"| {' | '.join([*head, *cells])} |")
     return [*lines, "", "With whole blocks in each group what the guideline says is left; the quotient is what padding "
             "and a change of layout cost. G3's fragments are whole blocks in the paper already."]  # fmt: skip
 
@@ -124,7 +126,9 @@ def _instructions(held: Sequence[Result], evidence: Evidence) -> list[str]:
         assert r.experiment is not None
         runtime, isa = split(r.backend)
         by.setdefault(runtime, {}).setdefault((r.finding.id, r.experiment.name), {})[isa] = r
-    columns = [(runtime, isa) for runtime, rows in by.items() for isa in ISA.values() if any(isa in m for m in rows.values())]
+    columns = [
+        (runtime, isa) for runtime, rows in by.items() for isa in ISA.values() if any(isa in m for m in rows.values())
+    ]
     lines = [f"| finding | experiment | published | {' | '.join(f'{runtime}, {isa}' for runtime, isa in columns)} |",
              f"| --- | --- | --- |{' --- |' * len(columns)}"]  # fmt: skip
     for key in dict.fromkeys(key for rows in by.values() for key in rows):
@@ -158,8 +162,9 @@ def _ran(runtime: str, evidence: Evidence) -> str:
     """Say what a runtime tells of the instructions that ran."""
     said = []
     for option, isa in ISA.items():
+        spec = f"{runtime}{option}"
         ran = [side["inspected"]["effective"]["settings"] for line in evidence.replicates
-               if line["backend"] == f"{runtime}{option}" for side in line["sides"].values() if "inspected" in side]  # fmt: skip
+               if line["backend"] == spec for side in line["sides"].values() if "inspected" in side]  # fmt: skip
         kernels = sorted({k for one in ran for key in ("onednn kernels", "kernels")
                           for k in str(one.get(key, "")).split(", ") if any(c.isdigit() for c in k)})  # fmt: skip
         aten = {str(one["cpu capability"]) for one in ran if "cpu capability" in one}

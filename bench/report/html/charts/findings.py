@@ -108,9 +108,9 @@ def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
             x=x, y=alt.Y("lo:Q", **log_axis("effect here", up)), y2="hi:Q", color=color
         ),
         *(
-            _of(base, machine, several).mark_point(filled=not later, size=36, opacity=0.8, strokeWidth=1.4).encode(
-                x=x, y=y, color=color, shape=shape, tooltip=hover
-            )
+            _of(base, machine, several)
+            .mark_point(filled=not later, size=36, opacity=0.8, strokeWidth=1.4)
+            .encode(x=x, y=y, color=color, shape=shape, tooltip=hover)
             for later, machine in enumerate(several or [""])
         ),
     )

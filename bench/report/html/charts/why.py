@@ -32,7 +32,9 @@ COLORS = {"onnxruntime": BLUE, "openvino": VERMILION, "openvino:isa=avx2": ORANG
           "torch:isa=avx2": PURPLE}  # fmt: skip
 HEIGHT, ROW = 220, 30
 CHANNELS = "Time per MAC of stacks of 16 to 64 channels, that of 64 being 1, with what whole blocks of 16 would take."
-HELD = "Effects of pairs of networks in runtimes as they come and held to older instructions, with the published effect."
+HELD = (
+    "Effects of pairs of networks in runtimes as they come and held to older instructions, with the published effect."
+)
 
 
 def channels(evidence: Evidence, width: int = 520) -> Drawn | None:
