@@ -59,7 +59,7 @@ def front(results: Sequence[Result], machines: Sequence[Machine], together: Sequ
         "",
         "*Effects of published claims: here, over the published. Each is turned so that the published one is above 1; "
         "on the diagonal it is as large here, at 1 there is none, below 1 it goes the other way. One mark per "
-        "measurement and device, with the interval of another run.*",
+        f"measurement and device, with the interval of another run{_filled(machines)}.*",
         "",
         "![Ten pairs of networks of equal MACs: the second takes up to several times as long as the first; bars show "
         "what the time is spent on.](img/findings-pairs.svg)",
@@ -91,6 +91,12 @@ def front(results: Sequence[Result], machines: Sequence[Machine], together: Sequ
         "[findings-method.md](findings-method.md).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _filled(machines: Sequence[Machine]) -> str:
+    if len(machines) < 2:
+        return ""
+    return f"; filled: {machines[0].name}, hollow: {', '.join(m.name for m in machines[1:])}"
 
 
 def _drawn(machines: Sequence[Machine]) -> str:

@@ -52,8 +52,8 @@ def page(results: Sequence[Result], file: str, evidence: Evidence) -> str:
         "",
         "OpenVINO and PyTorch compute convolutions in oneDNN, which can be held to older instructions by a variable "
         "that a process begins with (`openvino:isa=avx2`, `torch:isa=avx2`). ONNX Runtime's MLAS chooses its kernels "
-        "by what the CPU says of itself, and has no such setting; OpenVINO's last product, `gemm_mlas`, is MLAS's, too, "
-        "and is not held.",
+        "by what the CPU says of itself, and has no such setting; OpenVINO's last product, `gemm_mlas`, is MLAS's, "
+        "too, and is not held.",
     ]
     return "\n".join(lines) + "\n"
 
