@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 import math
 from dataclasses import replace
@@ -267,17 +266,6 @@ def test_shares_come_from_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert result.grade == AGREES
     assert result.found is not None
     assert math.isclose(result.found.ratios[0], 0.5, rel_tol=0.01)
-
-
-def test_evidence_is_read_compressed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    played(monkeypatch, 2.0)
-    campaign(tmp_path / "f.jsonl", [FINDING]).run()
-    packed = tmp_path / "f.jsonl.gz"
-    packed.write_bytes(gzip.compress((tmp_path / "f.jsonl").read_bytes()))
-    assert store.read(packed).replicates == store.read(tmp_path / "f.jsonl").replicates
-    packed.write_bytes(packed.read_bytes()[:40])
-    with pytest.raises(OutputError):
-        store.read(packed)
 
 
 def test_what_was_measured_on_two_threads_is_judged_beside_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
