@@ -2,7 +2,7 @@
 
 python docs/generate.py [--check | --charts]
 
-``--charts`` draws the pictures of ``findings.md`` into ``img/``.
+``--charts`` draws the pictures of ``findings.md`` and ``findings-why.md`` into ``img/``.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import click
 
 from bench.cli import COMMANDS, cli
 from bench.devices.own import own
-from bench.findings import family, store
+from bench.findings import family, machines, store
 from bench.findings.catalog import select, suite
 from bench.findings.evaluate import Result, distinct
 from bench.findings.store import Evidence
 from bench.findings.table import judged
 from bench.predict import table as kernels
-from bench.report.causes import Pair, pairs
+from bench.report.causes import pairs
 from bench.report.text import devices_page as devices
-from bench.report.text import findings, precisions
+from bench.report.text import findings, precisions, why
 from bench.report.text import models as models_table
 from bench.rows.file import read_any
 from bench.rows.frame import load
@@ -35,10 +35,9 @@ from bench.rows.schema import ROLES, schema
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER.parent / "results"
-EVIDENCE = RESULTS / "xeon-vm-2core" / "findings.jsonl"
-NAME = str(EVIDENCE.relative_to(FOLDER.parent))
-KERNELS = EVIDENCE.with_name("predict.json.gz")
 PRECISIONS = RESULTS / "epyc-vm-2core" / "precisions.csv"
+# What the machines are called on the pages, and where their evidence lies: compressed or not.
+MACHINES = {"Ice Lake": "xeon-vm-2core", "Zen 4": "epyc-vm-2core"}
 TRANSFER = RESULTS / "published-devices" / "transfer.json"
 
 
@@ -90,45 +89,81 @@ def cli_page() -> str:
 
 
 @cache
-def evidence() -> Evidence:
-    """Return the evidence that is kept in ``results/``."""
-    return store.read(EVIDENCE)
+def evidence() -> dict[str, tuple[str, Evidence]]:
+    """Return the evidence that is kept in ``results/``, by machine, with the name of its file."""
+    found = {}
+    for name, folder in MACHINES.items():
+        for path in sorted((RESULTS / folder).glob("findings.jsonl*")):
+            found[name] = (str(path.relative_to(FOLDER.parent)), store.read(path))
+    return found
 
 
 @cache
 def results() -> tuple[Result, ...]:
-    """Return what it says of every finding."""
-    return tuple(judged(select(()), evidence()))
+    """Return what it says of every finding, machine after machine."""
+    return tuple(r for name, (_, one) in evidence().items() for r in _named(judged(select(()), one), name))
+
+
+def _named(found: list[Result], machine: str) -> list[Result]:
+    return machines.labelled(found, machine) if len(evidence()) > 1 else found
 
 
 @cache
-def ten_pairs() -> tuple[Pair, ...]:
-    """Return the pairs of equal MACs, with their kernels' times."""
-    return tuple(pairs(findings.pairs_of(results()), kernels.read(KERNELS)))
+def measured() -> tuple[findings.Machine, ...]:
+    """Return the machines, with their pairs of equal MACs and what another run on them may say."""
+    told = []
+    for name, (file, one) in evidence().items():
+        mine = judged(select(()), one)
+        timed = RESULTS / MACHINES[name] / "predict.json.gz"
+        table = kernels.read(timed) if timed.exists() else None
+        chances = family.expected(distinct(mine))
+        told.append(findings.Machine(name, file, one, pairs(findings.pairs_of(mine), one, table), chances))
+    return tuple(told)
 
 
 def findings_page() -> str:
     """Return ``findings.md``: the answer, and where to read more."""
-    heads = [r for r in judged(suite("core"), evidence()) if r.headline and r.found is not None]
-    wanted = {(r.finding.id, r.backend) for r in heads}
-    wide = judged(suite("core"), evidence(), family.confidence(heads))
-    together = [r for r in wide if r.headline and (r.finding.id, r.backend) in wanted]
-    chances = family.expected(distinct(results()))
-    return findings.front(results(), evidence(), NAME, ten_pairs(), together, chances)
+    together = []
+    for name, (_, one) in evidence().items():
+        heads = [r for r in judged(suite("core"), one) if r.headline and r.found is not None]
+        wanted = {(r.finding.id, r.backend) for r in heads}
+        wide = judged(suite("core"), one, family.confidence(heads))
+        together += _named([r for r in wide if r.headline and (r.finding.id, r.backend) in wanted], name)
+    return findings.front(results(), measured(), together)
 
 
 def paper_page(title: str) -> str:
     """Return the page of a paper."""
-    return findings.paper(title, results(), evidence(), NAME)
+    return findings.paper(title, results(), measured())
+
+
+def explained() -> tuple[str, Evidence]:
+    """Return the experiments that tell one explanation from another, and the name of their file."""
+    path = next(iter(sorted(RESULTS.glob("*/why.jsonl*"))))
+    return str(path.relative_to(FOLDER.parent)), store.read(path)
+
+
+def why_page() -> str:
+    """Return ``findings-why.md``: why guidelines fail here."""
+    return why.page(results(), *explained())
 
 
 def charts() -> None:
-    """Draw the pictures of ``findings.md``."""
+    """Draw the pictures of ``findings.md`` and ``findings-why.md``."""
     from bench.report.html.charts import findings as effects
-    from bench.report.html.charts import pairs as drawn
+    from bench.report.html.charts import machines as beside
+    from bench.report.html.charts import pairs as of_pairs
+    from bench.report.html.charts import why as explaining
     from bench.report.html.plot import picture
 
-    for name, chart in (("effects", effects.draw(results(), WIDTH)), ("pairs", drawn.chart(ten_pairs(), WIDTH))):
+    drawn = {
+        "effects": effects.draw(results(), WIDTH),
+        "pairs": of_pairs.chart(findings.drawn(measured()).pairs, WIDTH),
+        "machines": beside.draw(results(), WIDTH),
+        "channels": explaining.channels(explained()[1], WIDTH),
+        "instructions": explaining.instructions(explained()[1], WIDTH),
+    }
+    for name, chart in drawn.items():
         assert chart is not None, f"no data for {name}"
         (FOLDER / "img" / f"findings-{name}.svg").write_bytes(picture(chart, ".svg"))
 
@@ -163,6 +198,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "models.md": models_table.page,
     "findings.md": findings_page,
+    "findings-why.md": why_page,
     **{f"findings/{findings.slug(title)}.md": partial(paper_page, title) for title in findings.titles()},
     "devices.md": devices_page,
     "runtimes.md": runtimes_page,

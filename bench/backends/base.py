@@ -223,6 +223,10 @@ class Backend(ABC):
         """Return how it converts with these options: as it declares, unless only some options ask for it."""
         return self.capabilities.conversion
 
+    def environment(self, options: Options) -> dict[str, str]:
+        """Return the variables that a worker is to begin with, for options that a runtime reads at its start alone."""
+        return {}
+
     def prepare(self, artifact: Artifact, options: Options, folder: Path) -> Quantized | None:
         """Convert the artifact into files in `folder`: in a process of its own, once, outside of ``load_ms``.
 

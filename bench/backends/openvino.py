@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.artifact.artifact import Artifact
+from bench.backends import isa
 from bench.backends.base import (
     CALIBRATION,
     Array,
@@ -48,7 +49,8 @@ class OpenVinoSession(Session):
     def __init__(self, artifact: Artifact, settings: Settings, options: Options) -> None:
         import numpy as np
 
-        asked = str(options["precision"])
+        asked, self._isa = str(options["precision"]), str(options["isa"])
+        isa.require(self._isa, isa.environment(self._isa))
         # Everything that changes a result silently is set. Left alone, this plugin runs bf16 wherever the CPU can,
         # and f16 with fast math on ARM. Its own pinning is off: the worker pins the whole process instead.
         self._streams = settings.streams
@@ -141,18 +143,33 @@ class OpenVinoSession(Session):
             if name != "SUPPORTED_PROPERTIES":
                 properties[name] = str(self._compiled.get_property(name))
         precision = precision_of(self.operators())
+        if self._isa != isa.NATIVE:
+            kernels = dict.fromkeys(op.implementation for op in self.operators() if op.macs)
+            properties["kernels"] = ", ".join(kernels)
         version = ov.__version__.partition("-")[0]
         streams = int(self._compiled.get_property("NUM_STREAMS"))
         threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS")) // streams
         asked = self._streams or 1
         unmet = () if streams == asked else (f"ran {streams} streams, not {asked}",)
+        remarks = ()
+        # The plugin's own operators, which multiply nothing, ask the CPU and not oneDNN.
+        heavy, light = (
+            isa.newer(
+                self._isa, dict.fromkeys(op.implementation for op in self.operators() if bool(op.macs) is multiplies)
+            )
+            for multiplies in (True, False)
+        )
+        if heavy:
+            unmet += (f"ran {', '.join(heavy)}, not isa={self._isa}",)
+        if light:
+            remarks = (f"operators without MACs ran {', '.join(light)}, whatever isa={self._isa} says",)
         ran = None if self._streams is None else streams
         # Where a plugin hands a network on, all of it goes: the runtime model names no device for an operator.
         devices = [str(name) for name in self._compiled.get_property("EXECUTION_DEVICES")]
         share = float(devices == [DEVICE])
         elsewhere = () if share else (f"the network on {' and '.join(devices) or 'an unknown device'}",)
         placement = Placement(DEVICE, share, share, elsewhere)
-        return Effective(version, DEVICE.lower(), precision, threads, placement, properties, unmet, streams=ran)
+        return Effective(version, DEVICE.lower(), precision, threads, placement, properties, unmet, remarks, ran)
 
     def operators(self) -> list[Operator]:
         """Read the runtime model: every operator with its layout, precision and implementation."""
@@ -184,6 +201,7 @@ class OpenVino(Backend):
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", *PRECISIONS, "int8"), help="inference precision"),
         CALIBRATION,
+        isa.OPTION,
     )
     capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, streams=True)
 
@@ -191,6 +209,10 @@ class OpenVino(Backend):
         """Import OpenVINO, with its telemetry off: its wheel brings a package that sends usage."""
         no_telemetry()
         import openvino  # noqa: F401
+
+    def environment(self, options: Options) -> dict[str, str]:
+        """Return what holds the plugin's oneDNN to the instructions that `isa` allows."""
+        return isa.environment(str(options["isa"]))
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> OpenVinoSession:
         """Compile the artifact; see `bench.backends.base.Backend.load`."""

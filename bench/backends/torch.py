@@ -13,6 +13,7 @@ import numpy as np
 from bench.artifact.artifact import Artifact
 from bench.artifact.build import rebuild
 from bench.artifact.probe import Probe
+from bench.backends import torch_aot
 from bench.backends.base import (
     Array,
     Backend,
@@ -27,10 +28,11 @@ from bench.backends.base import (
     Session,
     parameters,
 )
-from bench.backends import torch_aot
+from bench.backends.isa import NATIVE, OPTION, require
 from bench.backends.ran import precision_of
 from bench.backends.torch_cuda import Cuda
 from bench.backends.torch_graph import operators_of
+from bench.backends.torch_isa import environment, read_back
 from bench.backends.torch_probe import module_of
 from bench.backends.torch_profile import TorchProfiler
 from bench.base.errors import Unsupported
@@ -64,6 +66,10 @@ class TorchSession(Session):
         self._compile, self._graph = str(options["compile"]), bool(options["graph"])
         if self._graph and self._cuda is None:
             raise Unsupported("graph=true captures a CUDA graph, and device=cpu has none", "add device=cuda")
+        self._isa = str(options["isa"])
+        if self._isa != NATIVE and (self._compile != "false" or self._cuda is not None):
+            raise Unsupported(f"isa={self._isa} is of eager kernels on the CPU", "leave out isa, or compile and device")
+        require(self._isa, environment(self._isa))
         self._streams = settings.streams
         torch.set_num_threads(settings.threads)
         _set_precision(bool(options["tf32"]))
@@ -168,6 +174,9 @@ class TorchSession(Session):
         if precision == "fp32" and any(v in ("tf32", "bf16") for k, v in settings.items() if k.startswith(kind)):
             precision = "bf16" if self._cuda is None else "tf32"
         name, remarks = "cpu", list[str]()
+        if self._cuda is None:
+            told, newer = read_back(self._isa, self._infer)
+            settings, unmet = settings | told, unmet + newer
         if self._cuda is not None:
             name, settings = self._cuda.name, settings | self._cuda.settings() | {"graph": self._graph}
             remarks += [self._cuda.gpu.lacks] if self._cuda.gpu.lacks else []
@@ -238,6 +247,7 @@ class Torch(Backend):
         Parameter("graph", False, help="captured once as a CUDA graph, and launched as one"),
         Parameter("channels_last", False, help="NHWC memory format"),
         Parameter("tf32", False, help="let CUDA convolutions and products of fp32 round to TF32"),
+        OPTION,
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         takes="module", graph=True, profiles=True, probes=True, streams=True
@@ -246,6 +256,10 @@ class Torch(Backend):
     def accelerated(self, options: Options) -> bool:
         """Tell whether it runs on CUDA."""
         return gpu.index_of(str(options["device"])) is not None
+
+    def environment(self, options: Options) -> dict[str, str]:
+        """Return what holds ATen, oneDNN and MKL to the instructions that `isa` allows."""
+        return environment(str(options["isa"]))
 
     def asked_precision(self, artifact: Artifact, options: Options) -> str:
         """Return ``tf32`` where it is switched on for fp32 on CUDA."""

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from bench.plan.case import BackendRef
 
 # What fits a terminal; CSV and JSON have everything.
+EVIDENCE = (".jsonl", ".jsonl.gz")
 COLUMNS = ("id", "experiment", "channels", "backend", "effect", "interval", "published", "verdict")
 
 
-FILES = (".jsonl", ".csv")  # the latter is the table beside the evidence, which the reader says
+FILES = (*EVIDENCE, ".csv")  # the latter is the table beside the evidence, which the reader says
 
 
 @click.group("findings")
@@ -70,6 +71,11 @@ def list_findings(ids: tuple[str, ...], format: str) -> None:
     type=click.Choice(["core"]),
     help="core: what every machine should have, in half an hour: G1 to G4, Table 8, PP-LCNet, ten pairs.",
 )
+@click.option(
+    "--threads",
+    metavar="N|all",
+    help="Measure what was published on several threads, and that alone, on so many; all: on as many as there are.",
+)
 @options.output("Evidence; default: results/DATE/findings.jsonl.")
 @click.option("--resume", is_flag=True, help="Go on with --output; what it has is not measured again.")
 @options.budget("Stop after that; --resume goes on.", 1)
@@ -93,6 +99,7 @@ def run_findings(
     tls_key: str | None,
     quick: bool,
     suite: str | None,
+    threads: str | None,
     output: Path | None,
     resume: bool,
     budget: float | None,
@@ -131,6 +138,8 @@ def run_findings(
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "findings.jsonl")
     tls = _fleet.tls(tls_ca, tls_cert, tls_key)
     theres, scheduler = _fleet.resolve(places, fleet)
+    if threads is not None and scheduler:
+        raise UsageError("--threads is of one machine", "leave --fleet out")
     refs = [backend_of(text, theres[0]) for text in dict.fromkeys(backends or (options.RUNTIME,))]
     if scheduler:
         parts = _fleet.find(
@@ -138,10 +147,25 @@ def run_findings(
         )  # fmt: skip
         return _end(findings, refs, parts, format)
     with closing(transport_to(theres[0])) as transport:
+        if threads is not None:
+            findings = _threaded(findings, threads, len(theres[0].cores or transport.usable_cores()))
         evidence = store.open_file(path, resume, seed, transport.environment(), theres[0].name)
         told = partial(say, err=True)
         done = Campaign(findings, refs, path, evidence, protocol, budget, told, transport, theres[0].cores).run()
     _end(findings, refs, [Part("", theres[0].name, path, evidence, "done" if done else "over")], format)
+
+
+def _threaded(findings: Sequence[Finding], threads: str, cores: int) -> list[Finding]:
+    from bench.base.errors import UsageError
+    from bench.findings.catalog import threaded
+
+    if threads != "all" and not (threads.isdecimal() and 1 < int(threads) <= cores):
+        raise UsageError(f"--threads {threads}: this machine has {cores} cores", "give all, or a number from 2 to that")
+    found = threaded(findings, cores if threads == "all" else int(threads))
+    if not found or cores < 2:
+        why = "there is one core" if cores < 2 else "none of these was published on several threads"
+        raise UsageError(f"--threads has nothing to measure: {why}", "leave it out")
+    return found
 
 
 def _end(findings: Sequence[Finding], refs: Sequence[BackendRef], parts: Sequence[Part], format: str) -> None:

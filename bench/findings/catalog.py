@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 
 from bench.base.errors import UnknownName
-from bench.findings import ghostnet, guidelines, mobilenet, others, own, pplcnet, shufflenetv1, shufflenetv2
-from bench.findings.finding import Experiment, Finding
+from bench.findings import conditions, ghostnet, guidelines, mobilenet, others, own, pplcnet, shufflenetv1, shufflenetv2
+from bench.findings.finding import TIME, Experiment, Finding
 
 MODULES = (guidelines, shufflenetv1, shufflenetv2, mobilenet, ghostnet, pplcnet, others, own)
 
@@ -35,6 +36,22 @@ def suite(name: str, ids: Sequence[str] = ()) -> list[Finding]:
         if (kept := finding.only(wanted)) is not None:
             found.append(kept)
     return found
+
+
+def threaded(findings: Iterable[Finding], threads: int) -> list[Finding]:
+    """Return the findings with their experiments that were published on several threads, on so many here."""
+    found = []
+    for finding in findings:
+        if (several := finding.only(_on_several)) is not None:
+            moved = tuple(e.on(threads) for e in several.experiments)
+            names = dict(zip((e.name for e in several.experiments), moved, strict=True))
+            found.append(replace(several, experiments=moved, headline=names[several.headline].name))
+    return found
+
+
+def _on_several(experiment: Experiment) -> bool:
+    told = conditions.PUBLISHED.get(experiment.device, conditions.Conditions()).threads
+    return experiment.quantity == TIME and told not in ("", "1")
 
 
 def _quick(experiment: Experiment) -> bool:

@@ -28,7 +28,8 @@ class Result:
     None where it does not tell. `backend` is empty where something was counted and nothing ran. `here` and `there` are
     the conditions of both effects, None of a count. `macs` are those of both sides here, `printed_macs` the paper's, in
     millions, None where they are not known; `replica` says which side is another network than the paper's.
-    `measurement` names what was measured: results of the same name share one measurement.
+    `measurement` names what was measured: results of the same name share one measurement. `machine` is told where
+    results of several stand beside each other.
     """
 
     finding: Finding
@@ -46,6 +47,12 @@ class Result:
     printed_macs: tuple[float | None, ...] = ()
     replica: str = ""
     measurement: tuple[str, ...] = ()
+    machine: str = ""
+
+    @property
+    def where(self) -> str:
+        """The runtime, and the machine where there are several."""
+        return f"{self.backend} on {self.machine}" if self.machine else self.backend
 
     @property
     def like(self) -> bool:
@@ -231,7 +238,7 @@ def _counted(finding: Finding, experiment: Experiment, backend: BackendRef, evid
         error = evidence.errors.get(case.id)
         if error is not None:
             return Result(finding, experiment, "", None, NOT_TESTABLE, f"{error['status']}: {error['error']}")
-        if str(case.network) not in evidence.counts:
+        if experiment.quantity not in evidence.counts.get(str(case.network), {}):
             return Result(finding, experiment, "", None, NOT_TESTABLE, "not counted yet")
         values.append(float(evidence.counts[str(case.network)][experiment.quantity]))
     found = exact(math.log(values[-1] / values[0] if len(values) == 2 else values[0]))

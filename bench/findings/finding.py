@@ -33,7 +33,8 @@ class Experiment:
     without it the question is whether there is such an effect at all. A share has one side, `a`. `device` names what
     the published figure was measured on; `channels` is "paper" or "aligned" where an experiment is done twice, "both"
     where the paper's are aligned. `quick` and `core` put it into those suites. `blur` is how far rounding to the
-    printed digits may have moved the log of the published effect.
+    printed digits may have moved the log of the published effect. With `split` both networks are profiled, too, where a
+    runtime can, to tell what their difference is spent on.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Experiment:
     core: bool = False
     origin: str = DERIVED
     blur: float = 0.0
+    split: bool = False
 
     def __post_init__(self) -> None:
         if self.quantity not in QUANTITIES:
@@ -68,6 +70,13 @@ class Experiment:
     def sides(self) -> tuple[Side, ...]:
         """Both sides, or the only one."""
         return (self.a,) if self.b is None else (self.a, self.b)
+
+    def on(self, threads: int) -> Experiment:
+        """Return it on so many threads, which its name tells."""
+        sides = [None if side is None else replace(side, threads=threads) for side in (self.a, self.b)]
+        assert sides[0] is not None
+        name = f"{self.name}, {threads} thread{'s' if threads != 1 else ''}"
+        return replace(self, name=name, a=sides[0], b=sides[1], quick=False, core=False, split=False)
 
     @property
     def varied(self) -> bool:
@@ -168,9 +177,9 @@ def direction(
     return Experiment(name or f"{right} against {left}", left, right, None, device, sign, **more)
 
 
-def follows(a: str | Side, b: str | Side, name: str) -> Experiment:
+def follows(a: str | Side, b: str | Side, name: str, split: bool = False) -> Experiment:
     """Make our own question: is the time per MAC the same, as it would be if MACs told the time?"""
-    return Experiment(name, _side(a), _side(b), 1.0, per_mac=True, equals=True, within=1.1, origin=OURS)
+    return Experiment(name, _side(a), _side(b), 1.0, per_mac=True, equals=True, within=1.1, origin=OURS, split=split)
 
 
 def counted(

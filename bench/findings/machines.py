@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,25 @@ def side_by_side(evidence: Mapping[Path, Evidence], findings: Iterable[Finding])
     counts = Counter(record["machines agree"] for record in records)
     told = ", ".join(f"{counts[word]} {word}" for word in (SAME, DIRECTION, NEITHER, TURNED) if counts[word])
     return SideBySide(records, f"{len(records)} effects on several machines: {told or 'none'}")
+
+
+def labelled(results: Iterable[Result], machine: str) -> list[Result]:
+    """Return results that name their machine, a measurement of one being another than that of the next.
+
+    What was counted is the same everywhere, and names none.
+    """
+    return [
+        replace(r, machine=machine, measurement=(*r.measurement, machine)) if r.backend else r for r in results
+    ]  # fmt: skip
+
+
+def agreements(results: Iterable[Result]) -> dict[tuple[str, str, str], str]:
+    """Say of every effect that several machines have whether they agree, by finding, experiment and runtime."""
+    found: dict[tuple[str, str, str], dict[str, Effect]] = {}
+    for r in results:
+        if r.experiment is not None and r.found is not None and r.machine:
+            found.setdefault((r.finding.id, r.experiment.name, r.backend), {})[r.machine] = r.found
+    return {key: agreement(list(effects.values())) for key, effects in found.items() if len(effects) > 1}
 
 
 def agreement(effects: list[Effect]) -> str:

@@ -29,7 +29,7 @@ TEN = (
 
 def findings() -> list[Finding]:
     """Return the ten pairs, and networks that differ in their MACs by design."""
-    pairs = tuple(follows(a, b, f"{b} against {a}, time per MAC") for a, b in TEN)
+    pairs = tuple(follows(a, b, f"{b} against {a}, time per MAC", split=True) for a, b in TEN)
     scaled = (
         *(follows(V1, f"{V1}:width={w}", f"MobileNet at alpha {w}") for w in (0.75, 0.5, 0.25)),
         *(follows(V1, Side(V1, resolution=side), f"MobileNet at {side} px") for side in (192, 160, 128)),

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bench import backends
 from bench.artifact.artifact import Artifact
 from bench.backends.answers import Launched
 from bench.base.errors import BenchError
@@ -26,6 +27,7 @@ from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
 
 SHARE_LAUNCHES = 3
+SPLIT_LAUNCHES = 2
 LASTING = ("unsupported", "mismatch", "downgraded")
 
 
@@ -158,13 +160,24 @@ class Campaign:
         brought = [{"wave": number, "case_id": case.id, **s.raw} for case, s in zip(cases, sides, strict=True) if s.raw]
         append_samples(self.path.with_suffix(".csv"), brought)
         line: dict[str, object] = {"kind": "wave", "at": round(time.time(), 1), "backend": cases[0].backend.canonical}
+        line["threads"] = cases[0].settings.threads
         line["models"] = {case.id: str(case) for case in cases}
         line["sides"] = {case.id: side.record for case, side in zip(cases, sides, strict=True)}
         append(self.path, self.evidence, line)
 
+    def _profiled(self) -> dict[str, tuple[Case, int]]:
+        """Return the cases whose time is to be split, with the number of launches that each wants."""
+        found = {case.id: (case, SHARE_LAUNCHES) for case in self._cases(SHARE)}
+        sides = [s for f in self.findings for e in f.experiments if e.split for s in e.sides]
+        for backend in self.backends:
+            if backends.get(backend.name).capabilities.profiles:
+                for case in (side.case(backend) for side in sides):
+                    found.setdefault(case.id, (case, SPLIT_LAUNCHES))
+        return found
+
     def _shares(self) -> bool:
-        for case in self._cases(SHARE):
-            while len(self.evidence.shares.get(case.id, [])) < SHARE_LAUNCHES:
+        for case, launches in self._profiled().values():
+            while len(self.evidence.shares.get(case.id, [])) < launches:
                 if share_key(case) in self.evidence.errors or case.id in self.evidence.errors:
                     break
                 if self._over():
@@ -172,8 +185,8 @@ class Campaign:
                 self.told(f"profiling {case}")
                 try:
                     with self.alone():
-                        share, launches = profiled_share(case, self.protocol.seed, self.transport, self.cores)
-                    profiled = [{"share": case.id, **case.identity(), **launch} for launch in launches]
+                        share, brought = profiled_share(case, self.protocol.seed, self.transport, self.cores)
+                    profiled = [{"share": case.id, **case.identity(), **launch} for launch in brought]
                     append_samples(self.path.with_suffix(".csv"), profiled)
                     append(self.path, self.evidence, share)
                 except BenchError as error:
@@ -184,19 +197,28 @@ class Campaign:
 def profiled_share(
     case: Case, seed: int, transport: Transport, cores: Sequence[int]
 ) -> tuple[dict[str, object], list[Launched]]:
-    """Profile one launch: convolution's share of the latency, with the other groups', and what the launch brought.
+    """Profile one launch: convolution's share of the latency, those of all groups and classes, and what it brought.
+
+    ``padded`` is the share of the latency that goes into padding, by class: a convolution's time times the part of its
+    MACs that are of padding.
 
     Raises:
         MeasureError: it cannot be profiled.
     """
-    from bench.measure.profiles import measure as profile
+    from bench.measure.profiles import measure as launch
     from bench.profiling.combine import combine
 
-    artifact, launches = profile(case, replace(SHARES, seed=seed), transport=transport, cores=cores)
-    groups = combine(case, artifact, launches, transport.environment()).groups()
-    shares = {name: group["share"] for name, group in groups.items()}
+    artifact, launches = launch(case, replace(SHARES, seed=seed), transport=transport, cores=cores)
+    profile = combine(case, artifact, launches, transport.environment())
+    shares, classes = ({name: total["share"] for name, total in totals.items()}
+                       for totals in (profile.groups(), profile.classes()))  # fmt: skip
+    padded: dict[str, float] = {}
+    for op in profile.operators:
+        if op.macs and op.padded_macs and op.padded_macs > op.macs:
+            padded[op.class_] = padded.get(op.class_, 0.0) + op.share * (1 - op.macs / op.padded_macs)
     line = {"kind": "share", "case": case.id, "model": str(case), "backend": case.backend.canonical}
-    return line | {"share": shares["convolution"], "groups": shares}, launches
+    line |= {"share": shares.get("convolution", 0.0), "groups": shares, "classes": classes, "padded": padded}
+    return line | {"latency_ms": profile.latency_ms}, launches
 
 
 def wants_more(logs: Sequence[float], protocol: ReplicateProtocol, published: float | None = None) -> bool:

@@ -6,10 +6,12 @@ The first line says on what machine and how (``header``). Then come ``wave`` lin
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import math
 import os
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -117,7 +119,9 @@ class Evidence:
 
 
 def read(path: Path) -> Evidence:
-    """Read a file of evidence; a last line that a killed run left half written is passed over.
+    """Read a file of evidence, compressed (``.gz``) or not.
+
+    A last line that a killed run left half written is passed over.
 
     Raises:
         OutputError: it is not there, or holds something else.
@@ -127,8 +131,9 @@ def read(path: Path) -> Evidence:
         hint = f"give {beside}" if beside.exists() else "`bench findings run` writes NAME.jsonl beside NAME.csv"
         raise OutputError(f"{path} is the table of a run, and no evidence", hint)
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        data = path.read_bytes()
+        lines = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8").splitlines()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         said = getattr(error, "strerror", None) or "it is no text"
         raise OutputError(f"{path} cannot be read: {said}", "`bench findings run` writes one") from error
     evidence = Evidence()

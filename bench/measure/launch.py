@@ -39,6 +39,8 @@ class Launch:
         self._timeout_s = timeout_s
         # NumPy computes only the reference workload, on one core.
         settings = {"OMP_NUM_THREADS": str(case.settings.threads), "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
+        if case.backend.name:
+            settings |= backends.get(case.backend.name).environment(case.backend.options)
         self._given = list(settings)
         self._process = (transport or LocalTransport()).start(case.backend.python, WORKER, settings, timeout_s)
         self._unread = b""

@@ -1,17 +1,23 @@
 """Ten pairs of equal MACs: how long they take on every runtime, and where the time of each network goes.
 
-The ratio comes from replicates in which both took turns. The split is that of a table of kernels (`bench predict`):
-what the kernels of each cause take, timed alone, as a share of the network's latency; what no kernel accounts for is
-memory and dispatch. So the parts add up to the latency.
+The ratio comes from replicates in which both took turns. The split is that of a profile of each network on the same
+runtime: its operators by what they do, and what no operator accounts for, which is dispatch; of a convolution, the part
+of its MACs that are of padding is padding. Where there is no profile, it is that of a table of kernels
+(`bench predict`): what the kernels of each cause take, timed alone, as a share of the latency, and what no kernel
+accounts for, memory and dispatch. Either way the parts add up to the latency.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.backends import resolve as backend_of
+from bench.base.wire import Unchecked
 from bench.findings.evaluate import Result
+from bench.findings.side import Side
+from bench.findings.store import Evidence
 from bench.graph.classes import OpClass
 from bench.plan.zoo import resolve
 from bench.predict.table import KernelTable
@@ -20,7 +26,7 @@ from bench.stats.ratio import Effect
 
 DENSE, DEPTHWISE, GROUPED = "1x1 and dense convolution", "depthwise convolution", "grouped convolution"
 LAYOUT, MOVED, REST = "change of layout", "shuffle, concat, split, copy", "element-wise, pooling"
-BETWEEN, UNSPLIT = "memory and dispatch", "not split"
+PADDING, BETWEEN, DISPATCH, UNSPLIT = "padding of channels", "memory and dispatch", "dispatch", "not split"
 _OF = {
     **dict.fromkeys((OpClass.POINTWISE, OpClass.DENSE, OpClass.TRANSPOSED, OpClass.MATMUL), DENSE),
     OpClass.DEPTHWISE: DEPTHWISE,
@@ -29,15 +35,16 @@ _OF = {
     **dict.fromkeys((OpClass.SHUFFLE, OpClass.TRANSPOSE, OpClass.VIEW, OpClass.SPLIT), MOVED),
     **dict.fromkeys((OpClass.CONCAT, OpClass.PAD, OpClass.COPY), MOVED),
 }
-CAUSES = (DENSE, DEPTHWISE, GROUPED, LAYOUT, MOVED, REST, BETWEEN)
+CAUSES = (DENSE, DEPTHWISE, GROUPED, PADDING, LAYOUT, MOVED, REST, BETWEEN, DISPATCH)
+Parts = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """Two networks: specs, millions of MACs, milliseconds and B's time over A's by runtime, shares of causes.
 
-    `parts` has a dict of shares that add up to 1 per network, None where its kernels were not timed; they are of
-    `split_on`.
+    `splits` has for a runtime a dict of shares that add up to 1 for each of the two; a runtime that is not in it tells
+    no split.
     """
 
     a: str
@@ -45,20 +52,19 @@ class Pair:
     macs: tuple[float, float]
     ms: dict[str, tuple[float, float]]
     ratios: dict[str, Effect]
-    parts: tuple[dict[str, float] | None, dict[str, float] | None]
-    split_on: str
+    splits: dict[str, tuple[Parts, Parts]]
 
-    def difference(self) -> dict[str, float] | None:
+    def difference(self, runtime: str) -> Parts | None:
         """Return B's time less A's by cause, in A's time; the parts add up to the ratio less 1."""
-        a, b = self.parts
-        if a is None or b is None or self.split_on not in self.ratios:
+        if runtime not in self.splits or runtime not in self.ratios:
             return None
-        ratio = math.exp(self.ratios[self.split_on].log)
+        a, b = self.splits[runtime]
+        ratio = math.exp(self.ratios[runtime].log)
         return {cause: ratio * b.get(cause, 0.0) - a.get(cause, 0.0) for cause in CAUSES}
 
 
-def pairs(results: Iterable[Result], table: KernelTable | None) -> list[Pair]:
-    """Gather pairs from the results of a finding whose effects are per MAC."""
+def pairs(results: Iterable[Result], evidence: Evidence, table: KernelTable | None = None) -> list[Pair]:
+    """Gather pairs from the results of a finding whose effects are per MAC, with profiles of the same evidence."""
     found: dict[str, list[Result]] = {}
     for result in results:
         if result.found is not None and result.experiment is not None and result.a_ms and result.b_ms:
@@ -72,13 +78,36 @@ def pairs(results: Iterable[Result], table: KernelTable | None) -> list[Pair]:
         ratios = {r.backend: Effect(r.found.log + more, r.found.lo + more, r.found.hi + more, r.found.n)
                   for r in mine if r.found}  # fmt: skip
         ms = {r.backend: (r.a_ms or 0.0, r.b_ms or 0.0) for r in mine}
-        parts = (shares(table, e.a.model), shares(table, e.b.model)) if table else (None, None)
-        split_on = table.context.backend if table else ""
-        made.append(Pair(e.a.model, e.b.model, (a, b), ms, ratios, parts, split_on))
+        splits = {}
+        for backend in ratios:
+            first, second = (_split(side, backend, evidence, table) for side in (e.a, e.b))
+            if first and second:
+                splits[backend] = (first, second)
+        made.append(Pair(e.a.model, e.b.model, (a, b), ms, ratios, splits))
     return made
 
 
-def shares(table: KernelTable, model: str) -> dict[str, float] | None:
+def _split(side: Side, backend: str, evidence: Evidence, table: KernelTable | None) -> Parts | None:
+    case = side.case(backend_of(backend, here=False))
+    lines = [line for line in evidence.shares.get(case.id, []) if "classes" in line]
+    if lines:
+        return profiled(lines)
+    return shares(table, side.model) if table is not None and table.context.backend == backend else None
+
+
+def profiled(lines: Sequence[Unchecked]) -> Parts:
+    """Return the share of each cause in the latency, from profiled launches (``share`` lines of evidence)."""
+    found = dict.fromkeys(CAUSES, 0.0)
+    for line in lines:
+        for name, share in line["classes"].items():
+            padding = line["padded"].get(name, 0.0)
+            found[PADDING] += padding / len(lines)
+            found[_OF.get(OpClass(name), REST)] += (share - padding) / len(lines)
+    found[DISPATCH] = 1 - math.fsum(found.values())
+    return found
+
+
+def shares(table: KernelTable, model: str) -> Parts | None:
     """Return the share of each cause in a network's latency; None where the table has not all of it."""
     ref = resolve(model)
     wanted = (ref.canonical, f"resolution={ref.resolution}", "batch=1")

@@ -109,3 +109,13 @@ def test_a_budget_ends_it_and_says_so(tmp_path: Path) -> None:
     said = run("run", "G1", "--backend", "fake", "--output", tmp_path / "f.jsonl", "--budget", 1, "--waves", 1000)
     assert said.exit_code == 3
     assert "--resume goes on" in said.stderr
+
+
+def test_threads_are_for_what_was_published_on_several(tmp_path: Path) -> None:
+    for threads, said in (("1", "from 2 to that"), ("many", "from 2 to that"), ("999", "this machine has")):
+        with pytest.raises(BenchError) as wrong:
+            run("run", "LC-04", "--threads", threads, "--output", tmp_path / "f.jsonl")
+        assert said in f"{wrong.value.message} {wrong.value.hint}"
+    with pytest.raises(BenchError, match=r"one core|several threads"):
+        run("run", "G1", "--threads", "all", "--output", tmp_path / "f.jsonl")
+    assert not (tmp_path / "f.jsonl").exists()

@@ -6,7 +6,7 @@ import pytest
 
 from bench import backends
 from bench.base.errors import UnknownName
-from bench.findings.catalog import catalog, select, suite
+from bench.findings.catalog import catalog, select, suite, threaded
 from bench.findings.finding import TIME, Experiment, Finding
 from bench.findings.guidelines import ARM, G1, GPU, aligned_groups, aligned_pair, divisible, g1, g2, g3, g4
 from bench.findings.side import Side
@@ -140,3 +140,15 @@ def test_a_finding_has_experiments_or_a_reason() -> None:
         Finding("x", "c", "s", "p", (catalog()["MN-01"].experiments[0],), headline="another")
     assert all(e.published is None or e.published > 0 for f in catalog().values() for e in f.experiments)
     assert any(e.quantity == TIME for f in catalog().values() for e in f.experiments)
+
+
+def test_claims_of_several_threads_can_be_measured_on_as_many_as_there_are() -> None:
+    found = threaded(select(()), 2)
+    assert {f.id for f in found} >= {"LC-01", "LC-04", "LC-scales"}
+    assert all(f.paper == "PP-LCNet" for f in found)
+    assert all(s.threads == 2 for f in found for e in f.experiments for s in e.sides)
+    alone = catalog()["LC-04"].experiments[0]
+    (two,) = threaded([catalog()["LC-04"]], 2)[0].experiments
+    assert (two.name, two.published) == (f"{alone.name}, 2 threads", alone.published)
+    assert not two.varied
+    assert threaded([catalog()["G1"]], 2) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from bench.findings.catalog import select, suite
 from bench.findings.evaluate import Result, distinct
 from bench.findings.family import confidence, expected
 from bench.findings.finding import OURS
+from bench.findings.machines import SAME, TURNED, agreements, labelled
 from bench.findings.table import judged
 from bench.findings.verdict import AGREES, OPPOSITE, STAYS, TRANSFERS
 
-PATH = Path(__file__).parent.parent.parent / "results" / "xeon-vm-2core" / "findings.jsonl"
+RESULTS = Path(__file__).parent.parent.parent / "results"
+PATH = RESULTS / "xeon-vm-2core" / "findings.jsonl"
+EPYC = RESULTS / "epyc-vm-2core" / "findings.jsonl.gz"
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +90,59 @@ def test_many_verdicts_expect_some_wrong_ones(results: list[Result], evidence: s
     for r in wide:
         if r.found and r.experiment and r.found.n:
             assert r.found.hi - r.found.lo > width[r.finding.id, r.experiment.name, r.backend]
+
+
+def test_two_machines_are_kept_and_mostly_go_one_way(results: list[Result]) -> None:
+    epyc = judged(select(()), store.read(EPYC))
+    both = [*labelled(results, "Xeon"), *labelled(epyc, "EPYC")]
+    found = list(agreements(distinct(both)).values())
+    assert len(found) > 100
+    assert found.count(SAME) > len(found) / 3
+    assert found.count(TURNED) < len(found) / 20
+    once = [r for r in distinct(both) if r.backend]
+    assert len(once) == sum(len([r for r in distinct(mine) if r.backend]) for mine in (results, epyc))
+    counts = [r for r in distinct(both) if not r.backend]
+    assert len(counts) == len([r for r in distinct(results) if not r.backend])
+
+
+def test_g1_is_padding_on_both_machines(results: list[Result]) -> None:
+    epyc = judged(select(["G1"]), store.read(EPYC))
+    for mine in (results, epyc):
+        effect = {r.experiment.name: r.found for r in mine
+                  if r.finding.id == "G1" and r.backend == "onnxruntime" and r.experiment and r.found}  # fmt: skip
+        whole, aligned = (effect[f"1:12, x1, GTX 1080Ti{end}"] for end in ("", ", aligned"))
+        assert whole.lo > aligned.hi
+
+
+def test_the_readme_says_what_the_evidence_says(results: list[Result]) -> None:
+    """The three numbers of either machine, and the range of Table 8, as they stand in the README."""
+    readme = (RESULTS.parent / "README.md").read_text("utf-8")
+    epyc = judged(select(()), store.read(EPYC))
+
+    def effect(mine: list[Result], id: str, name: str) -> float:
+        (found,) = (r for r in mine if r.finding.id == id and r.backend == "onnxruntime" and r.found and r.experiment
+                    and r.experiment.name == name)  # fmt: skip
+        assert found.found is not None
+        return math.exp(found.found.log)
+
+    def times(mine: list[Result], a: str, b: str) -> float:
+        found = next(r for r in mine if r.finding.id == "PAIRS" and r.backend == "onnxruntime" and r.experiment
+                     and r.experiment.name.startswith(f"{b} against {a},"))  # fmt: skip
+        assert found.found is not None
+        assert None not in found.macs
+        return math.exp(found.found.log) * float(found.macs[1] or 0) / float(found.macs[0] or 1)
+
+    head = "1:12, x1, GTX 1080Ti"
+    for mine, said in ((results, ("**2.9**", "**2.0**", "it is 1.3, and 1.1 with")),
+                       (epyc, ("2.3, 1.5 and 1.3, of which 1.02 is left",) * 3)):  # fmt: skip
+        told = [times(mine, "mobilenetv1", "nasnet"), times(mine, "pplcnet", "ghostnetv1")]
+        told += [effect(mine, "G1", head), effect(mine, "G1", f"{head}, aligned")]
+        text = (f"**{told[0]:.1f}**", f"**{told[1]:.1f}**", f"it is {told[2]:.1f}, and {told[3]:.1f} with")
+        if mine is epyc:
+            text = (f"{told[0]:.1f}, {told[1]:.1f} and {told[2]:.1f}, of which {told[3]:.2f} is left",) * 3
+        assert text == said
+        assert all(part in readme for part in text)
+    rival = [math.exp(r.found.log) for mine in (results, epyc) for r in mine
+             if r.finding.id.startswith("T8-") and r.backend == "onnxruntime" and r.found and r.experiment
+             and r.experiment.device == "Snapdragon 810" and r.experiment.name.startswith("mobilenetv1")]  # fmt: skip
+    assert f"{min(rival):.2f} to {max(rival):.2f} of" in readme.replace("\n", " ")

@@ -16,10 +16,12 @@ from bench import backends
 from bench.base.errors import OutputError
 from bench.findings import run as running
 from bench.findings import store
+from bench.findings.catalog import threaded
 from bench.findings.evaluate import evaluate
 from bench.findings.finding import Experiment, Finding, counted
 from bench.findings.run import Campaign, grouped, wants_more
 from bench.findings.side import Side
+from bench.findings.table import judged
 from bench.findings.verdict import AGREES, NOT_TESTABLE, OPPOSITE, WEAKER
 from bench.measure.replicates import Member, log_ratio
 from bench.plan.case import BackendRef, Case
@@ -264,3 +266,33 @@ def test_shares_come_from_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert result.grade == AGREES
     assert result.found is not None
     assert math.isclose(result.found.ratios[0], 0.5, rel_tol=0.01)
+
+
+def test_what_was_measured_on_two_threads_is_judged_beside_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played(monkeypatch, 2.0)
+    xeon = replace(FINDING, experiments=(replace(TWICE, device="Xeon Gold 6148"),))
+    run = campaign(tmp_path / "f.jsonl", [xeon])
+    assert run.run()
+    run.findings = threaded([xeon], 2)
+    assert run.run()
+    told = judged([xeon], run.evidence)
+    assert [r.experiment.name for r in told if r.experiment] == ["twice", "twice, 2 threads"]
+    assert [r.here.threads for r in told if r.here] == ["1", "2"]
+
+
+def test_networks_of_a_pair_are_profiled_where_a_runtime_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played(monkeypatch, 2.0)
+    seen: list[str] = []
+
+    def share(case: Case, *place: object) -> tuple[dict[str, object], list[object]]:
+        seen.append(str(case.network))
+        return {"kind": "share", "case": case.id, "backend": "fake", "share": 1.0, "classes": {}, "padded": {}}, []
+
+    monkeypatch.setattr(running, "profiled_share", share)
+    pair = replace(FINDING, experiments=(replace(TWICE, split=True),))
+    assert campaign(tmp_path / "f.jsonl", [pair]).run()
+    assert len(seen) == 2 * running.SPLIT_LAUNCHES
+    assert len(set(seen)) == 2
+    again = campaign(tmp_path / "f.jsonl", [pair], resume=True)
+    assert again.run()
+    assert len(seen) == 2 * running.SPLIT_LAUNCHES

@@ -9,10 +9,12 @@ from bench.findings.conditions import Conditions
 from bench.findings.evaluate import Result
 from bench.findings.family import Expected
 from bench.findings.finding import PRINTED, Experiment, Finding, follows
+from bench.findings.machines import labelled
 from bench.findings.side import Side
 from bench.findings.store import Evidence
 from bench.findings.verdict import AGREES, NONE, WEAKER
 from bench.report.causes import BETWEEN, DENSE, Pair
+from bench.report.text.answer import Machine
 from bench.report.text.findings import front, page, paper, slug, titles
 from bench.report.text.papers import split
 from bench.stats.ratio import Effect
@@ -65,9 +67,12 @@ def test_the_page_has_machine_totals_table_and_reasons() -> None:
     assert "Not measured in this run" in text
 
 
+ALONE = Machine("", "f.jsonl", EVIDENCE, (), Expected(3, 0.6, 0.2))
+
+
 def test_a_page_per_paper_has_its_own_claims_alone() -> None:
-    assert "## G9" in paper("GhostNet", BOTH, EVIDENCE, "f.jsonl")
-    other = paper("PP-LCNet", BOTH, EVIDENCE, "f.jsonl")
+    assert "## G9" in paper("GhostNet", BOTH, [ALONE])
+    other = paper("PP-LCNet", BOTH, [ALONE])
     assert "G9" not in other
     assert "| LC-09 |" in other
     assert len({slug(title) for title in titles()}) == len(titles())
@@ -79,15 +84,16 @@ def test_the_front_page_begins_with_the_answer() -> None:
     own = replace(result(question, 1.6, "same direction, stronger"), finding=ours)
     pair = Pair("mobilenetv1", "mobilenetv2", (20.0, 20.0), {"onnxruntime": (1.0, 1.6)},
                 {"onnxruntime": Effect(0.47, 0.46, 0.48, 4)},
-                ({DENSE: 0.9, BETWEEN: 0.1}, {DENSE: 0.5, BETWEEN: 0.5}), "onnxruntime")  # fmt: skip
-    text = front([*BOTH, own], EVIDENCE, "f.jsonl", [pair], BOTH[:1], Expected(3, 0.6, 0.2))
+                {"onnxruntime": ({DENSE: 0.9, BETWEEN: 0.1}, {DENSE: 0.5, BETWEEN: 0.5})})  # fmt: skip
+    text = front([*BOTH, own], [replace(ALONE, pairs=(pair,))], BOTH[:1])
     answer = text.split("\n\n")[1]
     assert answer.startswith("3 measurements on one core of Xeon")
     assert "`mobilenetv2` takes 1.6 times as long as `mobilenetv1`" in answer
     assert "Of 1 published effects on time" in answer
     assert text.index("findings-effects.svg") < text.index("findings-pairs.svg") < text.index("## Ten pairs")
     assert "Questions of our own: 1; 1 does not follow the MACs." in text
-    parts = pair.difference()
+    assert "Machines side by side" not in text
+    parts = pair.difference("onnxruntime")
     assert parts is not None
     assert math.fsum(parts.values()) == pytest.approx(math.exp(0.47) - 1)
     assert f"{parts[DENSE]:+.2f}" in text
@@ -100,3 +106,23 @@ def test_what_nobody_published_is_never_printed_as_published() -> None:
     assert "Nothing is published." in text
     assert "follows the MACs" in text
     assert "Published:" not in text
+
+
+def test_machines_stand_side_by_side() -> None:
+    """Two machines: effects are counted per machine, columns name it, and where they differ is told."""
+    turned = [replace(r, found=r.found.inverse if r.found else None) for r in BOTH]
+    results = [*labelled(BOTH, "Ice Lake"), *labelled(turned, "Zen 4")]
+    machines = [replace(ALONE, name=name) for name in ("Ice Lake", "Zen 4")]
+    text = front(results, machines, results[:1])
+    answer = text.split("\n\n")[1]
+    assert answer.startswith("2 measurements on one core of Xeon (Ice Lake) in onnxruntime and 2 measurements on one")
+    assert "of 2 effects that several machines have, 1 agree, 1 turn round" in answer
+    assert "## Machines side by side" in text
+    row = next(line for line in text.splitlines() if line.startswith("| [G9]") and "turned round" in line)
+    assert "| 2 | 1.5 (1.49 to 1.52) | 0.667 (0.66 to 0.673) | turned round |" in row
+    assert "**Zen 4**: 2 effects are listed, from 2 distinct measurements" in text
+    page = paper("GhostNet", results, machines)
+    assert "| onnxruntime, Ice Lake | onnxruntime, Zen 4 | machines |" in page
+    assert "1.5 (1.49 to 1.52)<br>transfers, weaker | 0.667 (0.66 to 0.673)<br>" in page
+    assert "onnxruntime: turned round |" in page
+    assert "1.5 (1.49 to 1.52) in onnxruntime on Ice Lake, transfers, weaker; 0.667" in page

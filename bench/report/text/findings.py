@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -10,15 +9,15 @@ from bench.base.escape import markdown, markdown_cell, plain
 from bench.findings.catalog import catalog
 from bench.findings.conditions import KINDS
 from bench.findings.evaluate import Result, distinct
-from bench.findings.family import Expected
 from bench.findings.own import PAIRS
 from bench.findings.store import Evidence
-from bench.findings.verdict import INCONCLUSIVE, STAYS, TRANSFERS, VERDICTS
-from bench.report.causes import BETWEEN, CAUSES, Pair
+from bench.findings.verdict import VERDICTS
+from bench.report.elsewhere import summary
+from bench.report.text.answer import Machine, answer, cpu_of
+from bench.report.text.machines import between, pair_tables
 from bench.report.text.papers import (
     effect_cell,
     is_ours,
-    is_timed,
     is_varied,
     page_of,
     published_cell,
@@ -47,41 +46,38 @@ def page(results: Sequence[Result], evidence: Evidence, name: str = "findings.js
     return "\n".join(parts) + "\n"
 
 
-def front(
-    results: Sequence[Result],
-    evidence: Evidence,
-    name: str,
-    pairs: Sequence[Pair],
-    together: Sequence[Result],
-    chances: Expected,
-) -> str:
+def front(results: Sequence[Result], machines: Sequence[Machine], together: Sequence[Result]) -> str:
     """Return ``docs/findings.md``: the answer, two pictures, and where to read more.
 
-    `together` are the headlines of the core set, judged so that all of them hold at once.
+    `results` are those of all machines, each naming its own where there are several. `together` are the headlines of
+    the core set, judged so that all of them of a machine hold at once.
     """
-    lines = ["# Do FLOPs tell the speed?", "", *answer(results, evidence, pairs, chances), ""]
+    lines = ["# Do FLOPs tell the speed?", "", *answer(results, machines), ""]
     lines += [
         "![Measured over published effects on logarithmic axes, by the device they were published on: few marks lie on "
         "the diagonal.](img/findings-effects.svg)",
         "",
         "*Effects of published claims: here, over the published. Each is turned so that the published one is above 1; "
         "on the diagonal it is as large here, at 1 there is none, below 1 it goes the other way. One mark per "
-        "measurement and device, with the interval of another run.*",
+        f"measurement and device, with the interval of another run{_filled(machines)}.*",
         "",
         "![Ten pairs of networks of equal MACs: the second takes up to several times as long as the first; bars show "
         "what the time is spent on.](img/findings-pairs.svg)",
         "",
-        "*Ten pairs of networks within 10% MACs. Bars: time in ONNX Runtime, split by kernels timed alone; marks: the "
-        "second network's time, the first one's taken as 1, in each runtime.*",
+        f"*Ten pairs of networks within 10% MACs{_drawn(machines)}. Bars: time in ONNX Runtime, split by what it is "
+        "spent on; marks: the second network's time, the first one's taken as 1, in each runtime.*",
+        "",
+        "Why a guideline fails here, with an experiment per explanation: [findings-why.md](findings-why.md).",
         "",
         "## Ten pairs of equal MACs",
         "",
-        *pair_table(pairs),
+        *pair_tables({m.name: m.pairs for m in machines}),
         "",
+        *between(results),
+        *summary(results, link),
         "## What became of the claims",
         "",
-        *totals(results),
-        "",
+        *(line for m in machines for line in (_totals_of(results, m, len(machines)), "")),
         *by_device(results),
         "",
         *by_page(results),
@@ -90,75 +86,41 @@ def front(
         "",
         *_together(together),
         "",
-        machine(evidence, name),
-        "",
+        *(line for m in machines for line in (machine(m.evidence, m.file), "")),
         "How an effect is measured and graded, and what this evidence cannot tell: "
         "[findings-method.md](findings-method.md).",
     ]
     return "\n".join(lines) + "\n"
 
 
-def paper(title: str, results: Sequence[Result], evidence: Evidence, name: str) -> str:
+def _filled(machines: Sequence[Machine]) -> str:
+    if len(machines) < 2:
+        return ""
+    return f"; filled: {machines[0].name}, hollow: {', '.join(m.name for m in machines[1:])}"
+
+
+def _drawn(machines: Sequence[Machine]) -> str:
+    return f" on {drawn(machines).name}" if len(machines) > 1 else ""
+
+
+def drawn(machines: Sequence[Machine]) -> Machine:
+    """Return the machine whose pairs are drawn: the one that knows most of what their time is spent on."""
+    return max(machines, key=lambda m: (sum(len(pair.splits) for pair in m.pairs), len(m.pairs)))
+
+
+def _totals_of(results: Sequence[Result], m: Machine, of: int) -> str:
+    if of == 1:
+        return " ".join(totals(results))
+    return f"**{m.name}**: {' '.join(totals([r for r in results if r.machine in ('', m.name)]))}"
+
+
+def paper(title: str, results: Sequence[Result], machines: Sequence[Machine]) -> str:
     """Return the page of one paper."""
     mine = [r for r in results if page_of(r.finding) == title]
-    lines = [f"# {title}", "", machine(evidence, name), ""]
+    lines = [f"# {title}", "", *(line for m in machines for line in (machine(m.evidence, m.file), ""))]
     lines += ["Verdicts: [findings-method.md](../findings-method.md); all papers: [findings.md](../findings.md).", "",
-               *totals(mine), "", *sections(title, results, "##")]  # fmt: skip
+               *totals(mine), "", *sections(title, results, "##", elsewhere=True)]  # fmt: skip
     return "\n".join(lines) + "\n"
-
-
-def answer(results: Sequence[Result], evidence: Evidence, pairs: Sequence[Pair], chances: Expected) -> list[str]:
-    """Say the main result in five sentences, from what was measured."""
-    once = [r for r in distinct(results) if is_timed(r)]
-    measured = len({r.measurement for r in results if r.found is not None and r.backend})
-    published = [r for r in once if not is_ours(r) and not is_varied(r)]
-    claims = len({r.finding.id for r in results if r.found is not None and not is_ours(r)})
-    backends = list(dict.fromkeys(r.backend for r in results if r.backend))
-    told = [
-        f"{measured} measurements on one core of {_cpu(evidence)} in {' and '.join(backends)}, fp32, against what "
-        f"papers print in {claims} claims and tables: FLOPs do not tell the speed."
-    ]
-    if pairs:
-        worst = max(pairs, key=lambda pair: max(abs(e.log) for e in pair.ratios.values()))
-        off = sum(all(e.lo > math.log(1.1) or e.hi < -math.log(1.1) for e in pair.ratios.values()) for pair in pairs)
-        told.append(
-            f"Of {len(pairs)} pairs of networks within 10% MACs {off} differ by more than 10% in time in every "
-            f"runtime; `{worst.b}` takes {_and(f'{math.exp(e.log):.2g}' for e in worst.ratios.values())} times as long "
-            f"as `{worst.a}`."
-        )
-    counts = Counter(r.verdict for r in published)
-    holds = sum(n for verdict, n in counts.items() if verdict.startswith(TRANSFERS))
-    told.append(
-        f"Of {len(published)} published effects on time, {sum(r.like for r in published) or 'none'} of which was "
-        f"measured under the conditions of this machine, the direction transfers for {holds}, the size for "
-        f"{counts[TRANSFERS]}; "
-        f"{counts[STAYS]} do not transfer and {counts[INCONCLUSIVE]} are open."
-    )
-    told += _guideline(results)
-    told.append(
-        f"This is one shared virtual machine: of {chances.verdicts} verdicts another run on it would word "
-        f"{chances.reworded:.0f} otherwise and turn {chances.contrary:.0f} into the contrary, and another machine more."
-    )
-    return [" ".join(told)]
-
-
-def _guideline(results: Sequence[Result]) -> list[str]:
-    g1 = [r for r in results if r.finding.id == "G1" and r.experiment and r.found]
-    head = [r for r in g1 if r.headline]
-    if not head or head[0].experiment is None:
-        return []
-    name = head[0].experiment.name
-    aligned = [r for r in g1 if r.experiment and r.experiment.name == f"{name}, aligned"]
-    here, left = ([f"{math.exp(r.found.log):.2f}" for r in rs if r.found] for rs in (head, aligned))
-    return [
-        f"ShuffleNet V2's guideline G1, 1x1 convolutions of 1:12 channels, cost {head[0].experiment.printed:.2f} times "
-        f"the time on its GPU and {_and(here)} here, of which with channels in blocks of 16 {_and(left)} remain: the "
-        "rest is padding and layout."
-    ]
-
-
-def _and(words: Iterable[str]) -> str:
-    return " and ".join(words)
 
 
 def machine(evidence: Evidence, name: str) -> str:
@@ -174,15 +136,10 @@ def machine(evidence: Evidence, name: str) -> str:
     )
     virtual = ", virtual machine" if told["hypervisor"] else ""
     return (
-        f"Measured on {_cpu(evidence)}, {markdown(str(told['cores']))} cores{virtual}, {markdown(str(told['os']))}; "
+        f"Measured on {cpu_of(evidence)}, {markdown(str(told['cores']))} cores{virtual}, {markdown(str(told['os']))}; "
         f"fp32, one thread unless it says two; {', '.join(versions)}; {len(evidence.replicates)} replicates, begun "
         f"{evidence.header['started_at'][:10]}; evidence: `{plain(name)}`."
     )
-
-
-def _cpu(evidence: Evidence) -> str:
-    told = evidence.header["environment"]
-    return f"{markdown(str(told['cpu']))} ({markdown(str(told['microarchitecture']))})"
 
 
 def totals(results: Sequence[Result]) -> list[str]:
@@ -207,26 +164,31 @@ def totals(results: Sequence[Result]) -> list[str]:
 
 
 def by_device(results: Sequence[Result]) -> list[str]:
-    """Return a table of verdicts by the class of device that an effect was published on."""
+    """Return a table of verdicts by the class of device that an effect was published on, and by machine."""
     once = [r for r in distinct(results) if r.backend and not is_ours(r) and not is_varied(r)]
     present = [v for v in VERDICTS if any(r.verdict == v for r in once)]
     if not once:
         return []
+    machines = list(dict.fromkeys(r.machine for r in once))
+    here = " here |" if len(machines) > 1 else ""
     lines = [
-        f"| published on | effects | {' | '.join(present)} |",
-        f"| --- | ---: |{' ---: |' * len(present)}",
+        f"| published on |{here} effects | {' | '.join(present)} |",
+        f"| --- |{' --- |' if here else ''} ---: |{' ---: |' * len(present)}",
     ]
     for kind in (*KINDS, UNTOLD):
-        mine = [r for r in once if ((r.there.kind if r.there else "") or UNTOLD) == kind]
-        if mine:
-            counts = Counter(r.verdict for r in mine)
-            lines.append(f"| {kind} | {len(mine)} | {' | '.join(str(counts[v] or '') for v in present)} |")
+        for name in machines:
+            mine = [r for r in once if ((r.there.kind if r.there else "") or UNTOLD) == kind and r.machine == name]
+            if mine:
+                counts = Counter(r.verdict for r in mine)
+                cells = " | ".join(str(counts[v] or "") for v in present)
+                lines.append(f"| {kind} |{f' {name} |' if here else ''} {len(mine)} | {cells} |")
     return lines
 
 
 def by_page(results: Sequence[Result]) -> list[str]:
     """Return a table of the papers' pages with their headlines' verdicts."""
-    lines = ["| paper | claims tested | effects | verdicts of the headlines |", "| --- | ---: | ---: | --- |"]
+    where = ", of every machine" if any(r.machine for r in results) else ""
+    lines = [f"| paper | claims tested | effects | verdicts of the headlines{where} |", "| --- | ---: | ---: | --- |"]
     for title in titles():
         mine = [r for r in results if page_of(r.finding) == title and r.found is not None]
         ids = {r.finding.id for r in mine}
@@ -235,57 +197,31 @@ def by_page(results: Sequence[Result]) -> list[str]:
     return lines
 
 
-def pair_table(pairs: Sequence[Pair]) -> list[str]:
-    """Return latencies and ratios of the pairs, and the difference by cause, which adds up."""
-    backends = list(dict.fromkeys(name for pair in pairs for name in pair.ratios))
-    heads = [f"{name} ms | times" for name in backends]
-    lines = [f"| networks | M MACs | {' | '.join(heads)} |", f"| --- | --- |{' --- | --- |' * len(backends)}"]
-    for pair in pairs:
-        cells = [f"`{pair.a}`, `{pair.b}`", f"{pair.macs[0]:.0f}, {pair.macs[1]:.0f}"]
-        for name in backends:
-            if name in pair.ratios:
-                ratio, lo, hi = pair.ratios[name].ratios
-                a, b = pair.ms[name]
-                cells += [f"{a:.3g}, {b:.3g}", f"**{ratio:.2f}** ({lo:.2f} to {hi:.2f})"]
-            else:
-                cells += ["", ""]
-        lines.append(f"| {' | '.join(cells)} |")
-    split = [(pair, parts) for pair in pairs if (parts := pair.difference())]
-    if split:
-        shown = [cause for cause in CAUSES if any(abs(parts[cause]) >= 0.005 for _, parts in split)]
-        lines += ["", "Where the difference goes, in times of the first network "
-                  f"({split[0][0].split_on}); each line adds up to its last column:",
-                  "", f"| networks | {' | '.join(shown)} | difference |",
-                  f"| --- |{' ---: |' * (len(shown) + 1)}"]  # fmt: skip
-        for pair, parts in split:
-            figures = [f"{parts[cause]:+.2f}" for cause in shown]
-            lines.append(f"| `{pair.a}`, `{pair.b}` | {' | '.join(figures)} | {math.fsum(parts.values()):+.2f} |")
-        lines += ["", f"{BETWEEN.capitalize()} is what no kernel accounts for that was timed alone. Padding to blocks "
-                  "of 16 channels is inside the convolutions. The other pairs' kernels were not timed."]  # fmt: skip
-    return lines
-
-
 def _together(results: Sequence[Result]) -> list[str]:
     """Return the headlines of the core set, judged at a family-wise level."""
     shown = [r for r in results if r.headline and r.found is not None and r.experiment]
     lines = [
         f"Headlines of G1 to G4, Table 8, PP-LCNet and the pairs, {len(shown)} effects, with intervals so wide that "
-        "all hold together with 95% (Bonferroni):",
+        f"all{' of a machine' if any(r.machine for r in shown) else ''} hold together with 95% (Bonferroni):",
         "",
         "| finding | experiment | runtime | effect here | published | verdict |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for r in shown:
         assert r.experiment is not None
-        where = f"findings/{slug(page_of(r.finding))}.md#{r.finding.id.lower()}"
         cells = (
-            f"[{r.finding.id}]({where})",
+            link(r),
             markdown_cell(r.experiment.name),
-            markdown_cell(r.backend),
+            markdown_cell(r.where),
             effect_cell(r),
         )
         lines.append(f"| {' | '.join(cells)} | {published_cell(r)} | {r.verdict} |")
     return lines
+
+
+def link(r: Result) -> str:
+    """Return a link from the front page to where a finding stands."""
+    return f"[{r.finding.id}](findings/{slug(page_of(r.finding))}.md#{r.finding.id.lower()})"
 
 
 def pairs_of(results: Iterable[Result]) -> list[Result]:

@@ -13,8 +13,11 @@ from bench.findings.catalog import catalog
 from bench.findings.conditions import Conditions
 from bench.findings.evaluate import Result
 from bench.findings.finding import OURS, PRINTED, TIME, Finding
+from bench.findings.machines import agreements
 from bench.findings.verdict import VERDICTS
+from bench.report.elsewhere import devices
 
+Agreements = dict[tuple[str, str, str], str]
 CHANNELS = {"paper": "the paper's", "both": "the paper's, aligned"}
 # Claims that are quoted elsewhere stand on the page of the network they speak of.
 PAGE_OF = {
@@ -38,22 +41,32 @@ def slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def sections(title: str, results: Sequence[Result], level: str) -> list[str]:
-    """Return a section per finding of a page, then what of the paper cannot be tested here."""
+def sections(title: str, results: Sequence[Result], level: str, elsewhere: bool = False) -> list[str]:
+    """Return a section per finding of a page, then what of the paper cannot be tested here.
+
+    With `elsewhere` each says on how many published devices its claims hold, too.
+    """
     lines: list[str] = []
+    agree = agreements(results)
     by_finding: dict[str, list[Result]] = {}
     for r in results:
         if page_of(r.finding) == title and r.experiment is not None and r.found is not None:
             by_finding.setdefault(r.finding.id, []).append(r)
     for mine in by_finding.values():
-        lines += [f"{level} {mine[0].finding.id}", "", *_section(mine), ""]
+        lines += [
+            f"{level} {mine[0].finding.id}",
+            "",
+            *_section(mine, agree),
+            *(devices(mine) if elsewhere else ()),
+            "",
+        ]
     silent = [f for f in catalog().values() if page_of(f) == title and not f.runnable]
     failed = [r for r in results if page_of(r.finding) == title and r.experiment and r.found is None]
     if silent or failed:
         lines += [f"{level} Not testable here", "", "| finding | claim | reason |", "| --- | --- | --- |"]
         lines += [f"| {f.id} | {markdown_cell(f.claim)} | {markdown_cell(f.reason)} |" for f in silent]
         lines += [
-            f"| {r.finding.id} | {markdown_cell(r.experiment.name)} on {markdown_cell(r.backend)} "
+            f"| {r.finding.id} | {markdown_cell(r.experiment.name)} in {markdown_cell(r.where)} "
             f"| {markdown_cell(r.reason)} |"
             for r in failed
             if r.experiment
@@ -62,13 +75,16 @@ def sections(title: str, results: Sequence[Result], level: str) -> list[str]:
     return lines[:-1]
 
 
-def _section(mine: Sequence[Result]) -> list[str]:
+def _section(mine: Sequence[Result], agree: Agreements) -> list[str]:
     finding = mine[0].finding
     text = [f"{finding.claim[:1].upper()}{finding.claim[1:]} ({finding.source})."]
-    heads = [r for r in mine if r.headline]
-    if heads and heads[0].experiment is not None:
-        said = [f"{effect_cell(r)}{f' in {r.backend}' if r.backend else ''}, {r.verdict}" for r in heads]
-        text.append(f"Headline, {heads[0].experiment.name}: {'; '.join(said)}.")
+    heads: dict[str, list[Result]] = {}
+    for r in mine:
+        if r.headline and r.experiment is not None:
+            heads.setdefault(r.experiment.name, []).append(r)
+    for name, rs in heads.items():
+        said = [f"{effect_cell(r)}{f' in {r.where}' if r.where else ''}, {r.verdict}" for r in rs]
+        text.append(f"Headline, {name}: {'; '.join(said)}.")
     text += list(split(mine))
     if finding.note:
         text.append(finding.note)
@@ -78,7 +94,7 @@ def _section(mine: Sequence[Result]) -> list[str]:
         device = r.experiment.device if r.experiment else ""
         groups.setdefault((device, str(r.there) if r.there else ""), []).append(r)
     for (device, there), rs in groups.items():
-        lines += ["", _conditions(device, there, rs), "", *_table(rs)]
+        lines += ["", _conditions(device, there, rs), "", *_table(rs, agree)]
     odd = list(dict.fromkeys(r.replica for r in mine if r.replica))
     if odd:
         lines += ["", f"≈: an approximate replica, more than 5% off the printed MACs ({'; '.join(odd)})."]
@@ -96,30 +112,41 @@ def _conditions(device: str, there: str, rs: Sequence[Result]) -> str:
     return f"Here: {markdown(here)}. Published: {f'{markdown(device)}, ' if device else ''}{markdown(there)}."
 
 
-def _table(rs: Sequence[Result]) -> list[str]:
-    """Return a row per experiment, and effect and verdict of each runtime beside each other."""
-    backends = list(dict.fromkeys(r.backend for r in rs))
+def _table(rs: Sequence[Result], agree: Agreements) -> list[str]:
+    """Return a row per experiment, with effect and verdict of each runtime beside each other.
+
+    Of several machines each runtime has a column, and the last one says of each runtime whether they agree.
+    """
+    columns = list(dict.fromkeys((r.backend, r.machine) for r in rs))
+    several = len({machine for _, machine in columns}) > 1 or any(machine for _, machine in columns)
     channels = any(r.experiment and r.experiment.channels for r in rs)
     macs = any(r.macs and None not in r.macs for r in rs)
     head = ["experiment", *(["channels"] if channels else []), *(["M MACs, both"] if macs else []), "published"]
-    head += [f"{name or 'counted'} | verdict" for name in backends]
-    lines = [f"| {' | '.join(head)} |", "| " + " | ".join("---" for _ in " | ".join(head).split(" | ")) + " |"]
-    rows: dict[str, dict[str, Result]] = {}
+    if several:
+        head += [f"{backend}, {machine}" for backend, machine in columns] + ["machines"]
+    else:
+        head += [cell for backend, _ in columns for cell in (backend or "counted", "verdict")]
+    lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
+    rows: dict[str, dict[tuple[str, str], Result]] = {}
     for r in rs:
         if r.experiment is not None:
-            rows.setdefault(r.experiment.name, {})[r.backend] = r
+            rows.setdefault(r.experiment.name, {})[r.backend, r.machine] = r
     for name, found in rows.items():
         first = next(iter(found.values()))
         assert first.experiment is not None
-        told = f"**{markdown_cell(name)}**" if first.headline else markdown_cell(name)
-        cells = [f"{told}{' ≈' if first.replica else ''}"]
+        title = f"**{markdown_cell(name)}**" if first.headline else markdown_cell(name)
+        cells = [f"{title}{' ≈' if first.replica else ''}"]
         if channels:
             cells.append(CHANNELS.get(first.experiment.channels, first.experiment.channels))
         if macs:
             cells.append(_macs(first))
         cells.append(published_cell(first))
-        for backend in backends:
-            cells += [effect_cell(found[backend]), found[backend].verdict] if backend in found else ["", ""]
+        for column in columns:
+            told = [effect_cell(found[column]), found[column].verdict] if column in found else ["", ""]
+            cells += ["<br>".join(filter(None, told))] if several else told
+        if several:
+            words = {b: agree.get((first.finding.id, name, b), "") for b, _ in columns}
+            cells.append("<br>".join(f"{b}: {word}" for b, word in words.items() if word))
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -179,7 +206,7 @@ def split(results: Iterable[Result]) -> Iterable[str]:
     """
     results = list(results)
     aligned = {
-        (r.experiment.name.removesuffix(", aligned"), r.backend): r
+        (r.experiment.name.removesuffix(", aligned"), r.backend, r.machine): r
         for r in results
         if r.experiment and r.experiment.channels == "aligned"
     }
@@ -187,7 +214,7 @@ def split(results: Iterable[Result]) -> Iterable[str]:
     for r in results:
         if r.experiment is None or r.found is None or r.experiment.channels != "paper":
             continue
-        other = aligned.get((r.experiment.name, r.backend))
+        other = aligned.get((r.experiment.name, r.backend, r.machine))
         if other is None or other.found is None or other.experiment is None or other.experiment.b == r.experiment.b:
             continue
         whole, left = r.found.log, other.found.log
@@ -199,7 +226,7 @@ def split(results: Iterable[Result]) -> Iterable[str]:
     computed = "" if r.padding is None else f" (padding makes the runtime compute {r.padding:.2f} times the MACs)"
     if r.padding is not None and r.padding < 1.005:
         computed = " (the runtime pads nothing here: the cost is that of another layout)"
-    where = f" in {r.backend}" if r.backend else ""
+    where = f" in {r.where}" if r.where else ""
     return [
         f"Largest effect with the paper's channels ({r.experiment.name}{where}): {whole:.2f}; with aligned channels "
         f"{left:.2f} remain, the other factor of {whole / left:.2f} is padding and layout{computed}."

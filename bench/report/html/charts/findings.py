@@ -92,6 +92,8 @@ def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
         )
     )
     base = alt.Chart(named("findings"))
+    # The first machine's marks are filled, those of others hollow.
+    several = list(dict.fromkeys(r["machine"] for r in records)) if any(r["machine"] for r in records) else []
     hover = tips(
         name="experiment", effect="effect here", lo="from", hi="to", published="published", device="on",
         conditions="conditions here", verdict="verdict", claim="claim", source="source",
@@ -105,9 +107,21 @@ def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
         base.mark_rule(strokeWidth=1, opacity=0.35, clip=True).encode(
             x=x, y=alt.Y("lo:Q", **log_axis("effect here", up)), y2="hi:Q", color=color
         ),
-        base.mark_point(filled=True, size=36, opacity=0.8).encode(x=x, y=y, color=color, shape=shape, tooltip=hover),
+        *(
+            _of(base, machine, several)
+            .mark_point(filled=not later, size=36, opacity=0.8, strokeWidth=1.4)
+            .encode(x=x, y=y, color=color, shape=shape, tooltip=hover)
+            for later, machine in enumerate(several or [""])
+        ),
     )
     return finish(layers.properties(width=width, height=HEIGHT), ABOUT, {"findings": records})
+
+
+def _of(base: alt.Chart, machine: str, several: Sequence[str]) -> alt.Chart:
+    if len(several) < 2:
+        return base
+    mine: alt.Chart = base.transform_filter(alt.FieldEqualPredicate(field="machine", equal=machine))
+    return mine
 
 
 def records_of(results: Sequence[Result]) -> list[Record]:
@@ -120,7 +134,7 @@ def records_of(results: Sequence[Result]) -> list[Record]:
         turned = e.printed < 1
         effect = result.found.inverse if turned else result.found
         ratio, lo, hi = (max(LEAST, round(value, 4)) for value in effect.ratios)
-        backend = clip(f", {row['backend']}" if row["backend"] else "", NAME // 2)
+        backend = clip(f", {result.where}" if row["backend"] else "", NAME // 2)
         found.append(
             {
                 "name": clip_middle(f"{row['id']} {row['experiment']}", NAME - len(backend)) + backend,
@@ -131,6 +145,7 @@ def records_of(results: Sequence[Result]) -> list[Record]:
                 "published_on": (result.there.kind if result.there else "") or UNTOLD,
                 "device": row["published_on"] or "",
                 "conditions": row["conditions"] or "",
+                "machine": result.machine,
                 "verdict": row["verdict"],
                 "claim": row["claim"],
                 "source": row["source"],

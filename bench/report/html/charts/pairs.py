@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from bench.report.causes import BETWEEN, CAUSES, UNSPLIT, Pair
+from bench.report.causes import CAUSES, UNSPLIT, Pair
 from bench.report.html.charts.theme import (
     BLUE,
     GREEN,
@@ -32,7 +32,10 @@ ABOUT = (
     "another run."
 )
 ROW = 50
-COLORS = dict(zip((*CAUSES, UNSPLIT), (BLUE, VERMILION, PURPLE, ORANGE, SKY, GREEN, GREY, PALE), strict=True))
+MARKS = ["circle", "diamond", "square", "triangle-up", "triangle-down", "cross", "triangle-right", "triangle-left"]
+YELLOW = "#c9b500"  # Okabe and Ito's, darker: theirs vanishes on white
+_PALETTE = (BLUE, VERMILION, PURPLE, YELLOW, ORANGE, SKY, GREEN, GREY, GREY, PALE)
+COLORS = dict(zip((*CAUSES, UNSPLIT), _PALETTE, strict=True))
 
 
 def chart(pairs: Sequence[Pair], width: int = 520) -> Drawn:
@@ -41,10 +44,11 @@ def chart(pairs: Sequence[Pair], width: int = 520) -> Drawn:
     marks: list[Record] = []
     names: list[Record] = []
     for place, pair in enumerate(pairs):
-        on = pair.split_on if pair.split_on in pair.ratios else next(iter(pair.ratios))
+        on = next((name for name in pair.ratios if name in pair.splits), next(iter(pair.ratios)))
         label = f"{pair.b} against {pair.a}: {pair.macs[1]:.0f} and {pair.macs[0]:.0f} M MACs"
         names.append({"place": place, "name": label})
-        for second, length, parts in zip((0, 1), (1.0, math.exp(pair.ratios[on].log)), pair.parts, strict=True):
+        parts_of = pair.splits.get(on, ({}, {}))
+        for second, length, parts in zip((0, 1), (1.0, math.exp(pair.ratios[on].log)), parts_of, strict=True):
             begin = 0.0
             for cause, share in (parts or {UNSPLIT: 1.0}).items():
                 # Kernels alone may take a little longer than in the network: then nothing is left between them.
@@ -69,7 +73,7 @@ def chart(pairs: Sequence[Pair], width: int = 520) -> Drawn:
     backends = list(dict.fromkeys(mark["backend"] for mark in marks))
     shape = alt.Shape(
         "backend:N",
-        scale=alt.Scale(domain=backends, range=["circle", "diamond", "square", "triangle-up"][: len(backends)]),
+        scale=alt.Scale(domain=backends, range=MARKS[: len(backends)]),
         legend=alt.Legend(symbolFillColor=INK, symbolStrokeColor=INK),
     )
     of_bars = alt.Chart(named("bars"))
@@ -89,6 +93,5 @@ def chart(pairs: Sequence[Pair], width: int = 520) -> Drawn:
         ),
         above(alt.Chart(named("names")).encode(y=y), "name"),
     ).resolve_scale(shape="independent")
-    about = f"{ABOUT} {BETWEEN.capitalize()} is what no kernel alone accounts for."
     drawn = layers.properties(width=width, height=alt.Step(ROW))
-    return finish(drawn, about, {"bars": bars, "marks": marks, "names": names})
+    return finish(drawn, ABOUT, {"bars": bars, "marks": marks, "names": names})
