@@ -23,7 +23,9 @@ def built(folder: Path, tag: str, version: str) -> subprocess.CompletedProcess[s
     stand_in = folder / "bin"
     stand_in.mkdir()
     python = stand_in / "python"
-    python.write_text(f"#!/bin/sh\nmkdir dist\nfor end in .tar.gz -py3-none-any.whl; do touch dist/isoflops-{version}$end; done\n")
+    python.write_text(
+        f"#!/bin/sh\nmkdir dist\nfor end in .tar.gz -py3-none-any.whl; do touch dist/isoflops-{version}$end; done\n"
+    )
     python.chmod(0o755)
     (folder / "CHANGELOG.md").write_text(CHANGELOG)
     return run(f'PATH="{stand_in}:$PATH" {BUILD}', folder, TAG=tag)
