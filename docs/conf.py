@@ -29,7 +29,11 @@ autodoc_typehints_format = "short"
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
 
 # Pages that stand above this folder are pages of the site, too.
-ABOVE = {"](../CONTRIBUTING.md": "](contributing.md", "](../CHANGELOG.md": "](changelog.md", "](../README.md": "](index.md"}
+ABOVE = {
+    "](../CONTRIBUTING.md": "](contributing.md",
+    "](../CHANGELOG.md": "](changelog.md",
+    "](../README.md": "](index.md",
+}
 
 
 def _pages_above(app: object, name: str, source: list[str]) -> None:

@@ -161,7 +161,8 @@ def bench(tmp_path: Path, forks: Forks) -> Bench:
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         words, env = list(map(str, arguments)), os.environ | environment
-        if {key: value for key, value in env.items() if key.startswith("PYTHON")} == PYTHON:
+        alike = {key: value for key, value in env.items() if key.startswith("PYTHON")} == PYTHON
+        if alike and hasattr(os, "fork"):
             return forks.run(words, tmp_path, env)
         command = [sys.executable, "-m", "bench", *words]
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)

@@ -1,4 +1,4 @@
-"""An environment like that of a device: of what is installed here, only what the base install asks for can be imported."""
+"""An environment like a device's: of what is installed here, only what the base install asks for can be imported."""
 
 from __future__ import annotations
 

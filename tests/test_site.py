@@ -54,7 +54,9 @@ def test_what_a_page_must_not_do_is_found(checking: ModuleType, tmp_path: Path, 
 def test_what_a_page_may_do_is_not(checking: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "a.css").write_text("/* url(https://x.invalid) */ p { background: url(a.svg); mask: url('data:,x') }")
     (tmp_path / "a.svg").touch()
-    links = '<link rel="stylesheet" href="a.css?v=1"><a href="https://x.invalid">x</a><img src="a.svg"><a href="#b" id="b">'
+    links = (
+        '<link rel="stylesheet" href="a.css?v=1"><a href="https://x.invalid">x</a><img src="a.svg"><a href="#b" id="b">'
+    )
     (tmp_path / "index.html").write_text(links)
     assert checking.check(tmp_path) == []
     (tmp_path / "a.css").write_text("@import 'https://x.invalid/y.css';")

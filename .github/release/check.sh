@@ -36,8 +36,9 @@ PY
 "$bin/bench" export net.onnx --output carried/net.onnx
 "$bin/bench" run --model carried/net.onnx --launches 3 --budget 1 --output rows.csv
 "$bin/python" - <<'PY'
+from pathlib import Path
 from bench.rows import file
-(row,) = file.read("rows.csv")
+(row,) = file.read(Path("rows.csv"))
 print(f"{row.status}, off the reference by {row.parity_rel_l2:.1e} ({row.parity_reference})")
 assert row.status in ("ok", "noisy"), row.error
 assert row.parity_rel_l2 < 1e-4

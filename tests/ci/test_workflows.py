@@ -118,8 +118,9 @@ def test_a_command_line_with_a_wrong_option_would_be_found() -> None:
 
 def test_every_script_that_a_step_names_is_there() -> None:
     named = {m for step in STEPS for m in re.findall(r"\.github/[\w/.-]+\.sh", step.script)}
-    assert named == {f".github/{name}" for name in ("actions/gate/gate.sh", "nightly/keep.sh", "nightly/render.sh",
-                                                    "nightly/publish.sh", "release/build.sh", "release/check.sh")}  # fmt: skip
+    scripts = ("actions/gate/gate.sh", "nightly/keep.sh", "nightly/render.sh", "nightly/publish.sh",
+               "release/build.sh", "release/check.sh")  # fmt: skip
+    assert named == {f".github/{name}" for name in scripts}
     for path in SCRIPTS:
         assert path.stat().st_mode & 0o111
 
