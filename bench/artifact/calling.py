@@ -18,6 +18,10 @@ from torch import Tensor, nn
 
 from bench.base.errors import ArtifactError, clip
 
+class NoTensor(TypeError):
+    """A module returned what no runtime can."""
+
+
 Scalar = bool | int | float | str | None
 
 
@@ -53,7 +57,7 @@ def leaves(result: object, name: str = "") -> Iterator[tuple[str, Tensor]]:
     Numbers and None beside tensors are passed over.
 
     Raises:
-        TypeError: something else was returned.
+        NoTensor: something else was returned.
     """
     if isinstance(result, Tensor):
         yield name, result
@@ -69,7 +73,8 @@ def leaves(result: object, name: str = "") -> Iterator[tuple[str, Tensor]]:
     elif result is None or isinstance(result, (bool, int, float, str)):
         return
     else:
-        raise TypeError(f"returns {type(result).__name__}, which is no tensor and holds none")
+        what = f"{type(result).__name__} as {clip(name)}" if name else type(result).__name__
+        raise NoTensor(f"returns {what}, which is no tensor and holds none")
     for key, part in parts:
         yield from leaves(part, f"{name}_{key}" if name else str(key))
 

@@ -96,6 +96,7 @@ def export(recipe: Recipe, draft: Path) -> None:
     given, answers = [_array(a, ref["canonical"]) for a in x], [_array(a, ref["canonical"]) for a in y]
     Reference(given, answers, outputs, "").save(draft / "reference.npz")
     infos = tuple(TensorInfo(n, str(a.dtype), a.shape) for n, a in zip(called, given, strict=True))
+    batch, resolution = image_of(list(infos), recipe["batch"], recipe["resolution"], clip(ref["canonical"]))
     path = draft / "model.onnx"
     try:
         program = torch.onnx.export(
@@ -125,7 +126,6 @@ def export(recipe: Recipe, draft: Path) -> None:
     fetch_small(proto, draft)
     lighten(proto)
     complexity = count(proto)
-    batch, resolution = image_of(list(infos), recipe["batch"], recipe["resolution"], clip(ref["canonical"]))
     source = {"source": ref["source"], "params": ref["params"]}
     if not inputs.plain:
         source["call"] = asdict(inputs.call)
@@ -228,7 +228,7 @@ def _settle(own_module: torch.nn.Module, inputs: Inputs, seed: int, name: str, e
     """
     import torch
 
-    from bench.artifact.calling import Flat, leaves
+    from bench.artifact.calling import Flat, NoTensor, leaves
     from bench.export import own
 
     weights = importlib.import_module("bench.models.weights")  # a tree of its own for type checkers
@@ -250,10 +250,11 @@ def _settle(own_module: torch.nn.Module, inputs: Inputs, seed: int, name: str, e
             if not complaints:
                 break
         if not any(True for _ in leaves(result)):
-            raise TypeError(f"returns {type(result).__name__}, which holds no tensor")
+            raise NoTensor(f"returns {type(result).__name__}, which holds no tensor")
+    except NoTensor as error:
+        hint = "return tensors, or a tuple or dict of them; use_cache=False, among the inputs, is a way of many models"
+        raise ArtifactError(f"{name} {first_line(error)}", hint) from error
     except Exception as error:  # a person's network can raise anything
-        if isinstance(error, TypeError) and "returns" in str(error):
-            raise ArtifactError(f"{name} {first_line(error)}", "return a tensor, or a tuple or dict of them") from error
         raise own.failed(model if inputs.plain else Flat(own_module, inputs.call), x, name, error) from error
     return result, f"{name} with seeded weights gives unhealthy numbers: {complaints[0]}" if complaints else ""
 

@@ -96,15 +96,16 @@ def settings_of(
 
 
 def _labels(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Say of each network what tells it from others of its model: its resolution, its shapes."""
-    sides: dict[str, set[tuple[str, str]]] = {}
+    """Say of each network what tells it from others of its model: its resolution, its shapes, its data."""
+    sides: dict[str, set[tuple[str, ...]]] = {}
     for row in records:
-        sides.setdefault(str(row["model"]), set()).add((str(row["resolution"]), str(row["shapes"])))
+        sides.setdefault(str(row["model"]), set()).add(tuple(str(row[part]) for part in ("resolution", "shapes", "input")))
     told = {}
     for row in records:
         name = _name(row)
         parts = [f"{row['resolution']} px"] if row["resolution"] else []
         parts += [str(row["shapes"])] if row["shapes"] else []
+        parts += [f"input={row['input']}"] if row["input"] else []
         told[name] = " ".join(parts) if len(sides[str(row["model"])]) > 1 else ""
     return told
 

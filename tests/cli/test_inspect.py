@@ -56,9 +56,9 @@ def test_params_are_those_of_the_row(tiny: Path, bench: Bench) -> None:
 
 def test_dynamic_shapes_are_given(tmp_path: Path, bench: Bench) -> None:
     onnx.save(tiny_model(batch="N"), tmp_path / "net.onnx")
-    assert "--shape x=1x3x16x16" in one_line_error(bench("inspect", "net.onnx"))
-    found = bench("inspect", "net.onnx", "--shape", "x=4x3x16x16", "--format", "json")
-    assert json.loads(found.stdout)["macs"] == 4 * TINY_MACS
+    for given in (("--batch", 4), ("--shape", "x=4x3x16x16")):
+        found = bench("inspect", "net.onnx", *given, "--format", "json")
+        assert json.loads(found.stdout)["macs"] == 4 * TINY_MACS
     assert "does not fit" in one_line_error(bench("inspect", "net.onnx", "--shape", "x=4x3x9x9"))
 
 

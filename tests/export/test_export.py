@@ -180,12 +180,14 @@ def bad_files() -> dict[str, bytes]:
     good = tiny_model().SerializeToString()
     cyclic = tiny_model()
     cyclic.graph.node[0].input[0] = "y"
+    dynamic = tiny_model(batch="N")
+    dynamic.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"
     return {
         "truncated": good[: len(good) // 2],
         "empty": b"",
         "text": b"this is a letter, not a network\n" * 20,
         "cyclic": cyclic.SerializeToString(),
-        "dynamic": tiny_model(batch="N").SerializeToString(),
+        "dynamic": dynamic.SerializeToString(),
     }
 
 

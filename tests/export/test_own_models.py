@@ -100,6 +100,15 @@ def two():
 def image():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
+class Cache:
+    pass
+
+def cached():
+    class Cached(nn.Module):
+        def forward(self, x):
+            return {"x": x, "past": Cache()}
+    return Cached()
+
 def nothing():
     class Nothing(nn.Module):
         def forward(self, x):
@@ -205,6 +214,8 @@ def test_hugging_faces_dummies_are_an_example(net: Path) -> None:
         ("encoder", ("input_ids=2000000000x16:int64",), ArtifactError, "2 GiB is the limit"),
         ("encoder", ("input_ids=1x99:int64",), ArtifactError, "does not run on 1x99 int64"),
         ("nothing", (), ArtifactError, "returns dict, which holds no tensor"),
+        ("cached", (), ArtifactError, "returns Cache as past, which is no tensor and holds none"),
+        ("cached", (), ArtifactError, "use_cache=False"),
     ],
 )
 def test_what_is_missing_is_named_as_forward_names_it(

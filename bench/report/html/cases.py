@@ -94,7 +94,7 @@ def cases(rows: Rows) -> Cases:
     if found > MOST:
         newest = newest.sort_values("macs", kind="stable").iloc[:: math.ceil(found / MOST)]
     newest = newest.sort_values(["macs", "latency_ms"], kind="stable")
-    inputs = newest[["model", "resolution", "shapes"]].astype(str).drop_duplicates()["model"].value_counts()
+    inputs = newest[list(identity.NETWORK)].astype(str).drop_duplicates()["model"].value_counts()
     several = set(inputs[inputs > 1].index)
     found_rows = newest.to_dict("records")
     names = [_name(row, several) for row in found_rows]
@@ -110,9 +110,9 @@ def _name(row: Mapping[Hashable, object], several: set[str]) -> str:
 
 
 def _shape(row: Mapping[Hashable, object]) -> str:
-    return " ".join(
-        part for part in (f"{row['resolution']} px" if row["resolution"] else "", str(row["shapes"])) if part
-    )
+    data = f"input={row['input']}" if row["input"] else ""
+    parts = (f"{row['resolution']} px" if row["resolution"] else "", str(row["shapes"]), data)
+    return " ".join(part for part in parts if part)
 
 
 def _case(index: int, row: Mapping[Hashable, object], label: str) -> CaseRow:
