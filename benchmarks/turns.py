@@ -71,7 +71,10 @@ class Log:
     def __init__(self, path: Path, keys: tuple[str, ...]) -> None:
         self.path, self._keys = path, keys
         text = path.read_text("utf-8") if path.exists() else ""
-        self.lines: list[Line] = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+        whole = text[: text.rfind("\n") + 1]  # what was cut off in the middle is measured anew
+        if whole != text:
+            path.write_text(whole, "utf-8")
+        self.lines: list[Line] = [json.loads(line) for line in whole.splitlines()]
 
     def once(self, key: tuple[object, ...], measure: Callable[[], Line]) -> None:
         """Measure what is not there yet, and write it down at once."""
