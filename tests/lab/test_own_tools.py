@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from bench.machine.environment import usable_cores
-from bench.plan.protocol import Warming
 from benchmarks import call_overhead, turns, versus_own_tool
 
 ROOT = Path(__file__).parents[2]
@@ -55,12 +54,10 @@ def test_a_bare_loop_and_a_launch_time_the_same_thing(tiny: Path) -> None:
     """Of a real runtime; how long it takes is nobody's matter here."""
     one = turns.ready(str(tiny), "onnxruntime")
     assert one is not None
-    core = usable_cores()[-1]
-    own = versus_own_tool.other(versus_own_tool.BARE, one, core, 0.02, 1e6)
-    ours = turns.timed(one, core, 0.02, Warming(5, 2, 5, 2))
-    assert own["ns"] > 0
-    assert ours["ns"] > 0
-    assert ours["parity"] < 1e-4
+    found = versus_own_tool.beside_loop(one, usable_cores()[-1], 0.1)
+    assert found["ours_ns"] > 0
+    assert found["own_ns"] > 0
+    assert found["parity"] < 1e-4
 
 
 def test_what_is_not_installed_is_left_out_with_a_line(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
