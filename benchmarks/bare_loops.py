@@ -2,9 +2,9 @@
 
     python -P benchmarks/bare_loops.py RUNTIME FOLDER MODEL
 
-FOLDER is that of an artifact, MODEL the file that the runtime loads. It loads, warms up and says so in a line; then each
-line on stdin is the seconds of a block, and is answered by the median of its calls in ns and their number. Nothing of
-`bench` runs in it, but for torch, whose module has to be built.
+FOLDER is that of an artifact, MODEL the file that the runtime loads. It loads, warms up and says so in a line; then
+each line on stdin is the seconds of a block, and is answered by the median of its calls in ns and their number. Nothing
+of `bench` runs in it, but for torch, whose module has to be built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the benchmarks of this folder share: launches of `bench`'s own worker, and a file that a stopped run goes on from."""
+"""What benchmarks of this folder share: launches of `bench`'s worker, and a file that a stopped run goes on from."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Ours:
 
 
 def timed(one: Ready, core: int, seconds: float, warming: Warming) -> Line:
-    """Run one launch on a core, for so long in blocks; return the median in ns, the number of inferences, and parity."""
+    """Run one launch on a core, for so long in blocks; return the median in ns, how many inferences, and parity."""
     medians, spent, inferences = list[float](), 0, 0
     with Ours(one, core, warming) as ours:
         while spent < seconds * 1e9:

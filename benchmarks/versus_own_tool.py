@@ -2,11 +2,11 @@
 
     python -m benchmarks.versus_own_tool [--turns 8] [--seconds 1] [--output own-tool.jsonl] [--within 0.05]
 
-In every turn both sides are fresh processes, on the core that is quietest just then: one thread, one stream, fp32, the same
-converted file, the same environment. A tool runs between two launches of `bench`; a bare loop and a launch live side by
-side and take turns in blocks of 50 ms, so that a machine which becomes slower does so for both. The same command goes on where it was stopped,
-prints the ratio bench/other with its 95% interval over turns (the table of `docs/method.md`), and leaves with 1 where a
-ratio is farther from 1 than `--within`; `--turns 0` prints what is there.
+In every turn both sides are fresh processes, on the core that is quietest just then: one thread, one stream, fp32, the
+same converted file, the same environment. A tool runs between two launches of `bench`; a bare loop and a launch live
+side by side and take turns in blocks of 50 ms, so that a machine which becomes slower does so for both. The same
+command goes on where it was stopped, prints the ratio bench/other with its 95% interval over turns (the table of
+`docs/method.md`), and leaves with 1 where a ratio is farther from 1 than `--within`; `--turns 0` prints what is there.
 """
 
 from __future__ import annotations
@@ -42,13 +42,26 @@ TOOLS: Mapping[str, tuple[str, ...]] = {"openvino": ("benchmark_app",), "litert"
 FILES = {"litert": "net.tflite", "ncnn": "net.param", "mnn": "net.mnn", "executorch": "net.pte"}
 WARMING = Warming(ms=200, least=5, block_ms=50, block_least=5)
 APP = "from openvino.tools.benchmark.main import main; main()"
-APP_FLAGS = ("-d", "CPU", "-api", "sync", "-hint", "none", "-nstreams", "1", "-nthreads", "1", "-infer_precision", "f32")
+APP_FLAGS = (
+    "-d",
+    "CPU",
+    "-api",
+    "sync",
+    "-hint",
+    "none",
+    "-nstreams",
+    "1",
+    "-nthreads",
+    "1",
+    "-infer_precision",
+    "f32",
+)
 LITERT = "from ai_edge_litert.tools.benchmark_litert_model import main; main()"
 HEAD = ("| runtime | held against | network | bench, ms | ratio | 95% interval | turns |", "| --- " * 7 + "|")
 
 
 def tool_ns(tool: str, one: Ready, core: int, seconds: float, guess_ns: float) -> float:
-    """Run a runtime's own tool on a core; return its median in ns. `guess_ns` is how long an inference takes, roughly."""
+    """Run a runtime's own tool on a core; return its median in ns. `guess_ns` is what an inference takes, roughly."""
     model = _model(one)
     if tool == "benchmark_app":
         arguments = ["-c", APP, "-m", model, "-t", f"{math.ceil(seconds)}", *APP_FLAGS]
@@ -157,7 +170,9 @@ def main() -> int:
     """Measure what is missing, print, and judge."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--turns", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each side of a turn; benchmark_app takes whole ones")
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, help="of each side of a turn; benchmark_app takes whole ones"
+    )
     parser.add_argument("--model", action="append", help="repeatable")
     parser.add_argument("--runtime", action="append", help="repeatable; all by default")
     parser.add_argument("--output", type=Path, default=Path("own-tool.jsonl"))

@@ -13,6 +13,7 @@ import numpy as np
 from bench.artifact.artifact import Artifact
 from bench.artifact.build import rebuild
 from bench.artifact.probe import Probe
+from bench.backends import torch_aot
 from bench.backends.base import (
     Array,
     Backend,
@@ -27,7 +28,6 @@ from bench.backends.base import (
     Session,
     parameters,
 )
-from bench.backends import torch_aot
 from bench.backends.ran import precision_of
 from bench.backends.torch_cuda import Cuda
 from bench.backends.torch_graph import operators_of

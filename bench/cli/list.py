@@ -25,7 +25,7 @@ command.add_command(models)
 @command.command("backends")
 @options.FORMAT
 def backends(format: str) -> None:
-    """List the registered backends: whether the runtime is installed, its version, converter and precisions, and options.
+    """List the registered backends: whether the runtime is installed, its version, converter, precisions and options.
 
     Options are what can be said after the name.
     """

@@ -19,9 +19,9 @@ class Suite:
 
     `launches` and `budget` (seconds per case) are None where the suite leaves them to the program. `reference` is a
     case, ``MODEL[@BACKEND][@threads=N]``, that is measured with every run of the suite: `bench history` and `bench
-    compare --reference` divide by it. With `require_device` a case fails of which a part ran elsewhere than on the
-    device, or in the delegate, that was asked for. With `installed_only` a backend whose runtime is not installed is left out, with
-    a line; else it is an error.
+    compare --reference` divide by it. With `installed_only` a backend whose runtime is not installed is left out, with
+    a line; else it is an error. With `require_device` a case fails of which a part ran elsewhere than on the device, or
+    in the delegate, that was asked for.
     """
 
     title: str
