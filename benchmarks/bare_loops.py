@@ -1,9 +1,10 @@
 """A bare loop over the API of each runtime, as its own documentation would write it: what `bench` is held against.
 
-    python benchmarks/bare_loops.py RUNTIME FOLDER MODEL SECONDS
+    python -P benchmarks/bare_loops.py RUNTIME FOLDER MODEL
 
-FOLDER is that of an artifact, MODEL the file that the runtime loads. Prints the median in ns and the number of calls.
-Nothing of `bench` runs in it, but for torch, whose module has to be built.
+FOLDER is that of an artifact, MODEL the file that the runtime loads. It loads, warms up and says so in a line; then
+each line on stdin is the seconds of a block, and is answered by the median of its calls in ns and their number. Nothing
+of `bench` runs in it, but for torch, whose module has to be built.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-WARM_S = 0.2
+WARM_S, LEAD_IN = 0.2, 3
 Infer = Callable[[], object]
 
 
@@ -103,24 +104,30 @@ def executorch(folder: Path, model: str, x: Any) -> Infer:
     return lambda: method.execute(given)
 
 
-def main() -> None:
-    """Load, warm up, time every call."""
-    runtime, folder, model, seconds = sys.argv[1:]
-    with np.load(Path(folder, "reference.npz")) as data:
-        x = np.array(data["input_0"])
-    infer: Infer = globals()[runtime](Path(folder), model, x)
-    clock, begin = time.perf_counter_ns, time.perf_counter_ns()
-    while clock() - begin < WARM_S * 1e9:
+def block(infer: Infer, seconds: float) -> dict[str, float]:
+    """Time every call for so long, after three that nobody times: another process has had the core."""
+    clock, times, spent = time.perf_counter_ns, list[int](), 0
+    for _ in range(LEAD_IN):
         infer()
-    times, spent = [], 0
-    while spent < float(seconds) * 1e9:
+    while spent < seconds * 1e9:
         start = clock()
         infer()
         times.append(clock() - start)
         spent += times[-1]
-    print(json.dumps({"ns": statistics.median(times), "inferences": len(times)}))
+    return {"ns": statistics.median(times), "inferences": len(times)}
+
+
+def main() -> None:
+    """Load, warm up, answer."""
+    runtime, folder, model = sys.argv[1:]
+    with np.load(Path(folder, "reference.npz")) as data:
+        x = np.array(data["input_0"])
+    infer: Infer = globals()[runtime](Path(folder), model, x)
+    block(infer, WARM_S)
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(block(infer, float(line))), flush=True)
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this folder: a module of it must not stand in for a package
     main()

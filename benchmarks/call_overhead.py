@@ -61,7 +61,10 @@ def main() -> None:
                 continue
             (core,) = quietest(1, usable_cores())
             beside = {"version": one.version, "loop_ns": overhead_ns()}
-            log.once((runtime, launch), lambda one=one, core=core, beside=beside: beside | timed(one, core, args.seconds, WARMING))
+            log.once(
+                (runtime, launch),
+                lambda one=one, core=core, beside=beside: beside | timed(one, core, args.seconds, WARMING),
+            )
     print("\n".join(table(log.lines)))
 
 

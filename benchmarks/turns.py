@@ -1,4 +1,4 @@
-"""What the benchmarks of this folder share: launches of `bench`'s own worker, and a file that a stopped run goes on from."""
+"""What benchmarks of this folder share: launches of `bench`'s worker, and a file that a stopped run goes on from."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bench import backends, export
 from bench.artifact.artifact import Artifact
 from bench.backends import prepare
-from bench.backends.answers import Block, Closed
+from bench.backends.answers import Block
 from bench.base.errors import BenchError
 from bench.machine.environment import local
 from bench.measure.launch import Launch
@@ -51,18 +51,34 @@ def ready(model: str, runtime: str) -> Ready | None:
         return None
 
 
+class Ours:
+    """One launch of `bench`, on a core. Use as a context manager."""
+
+    def __init__(self, one: Ready, core: int, warming: Warming) -> None:
+        self._launch = Launch(one.case, TIMEOUT_S)
+        self.parity: float = self._launch.load(one.artifact.folder, [core])["parity_rel_l2"]
+        self._n = int(self._launch.warm(warming)["n"])
+
+    def block(self) -> list[int]:
+        """Return the latencies of a block in ns."""
+        return self._launch.ask("block", Block, n=self._n)["latency_ns"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._launch.close()
+
+
 def timed(one: Ready, core: int, seconds: float, warming: Warming) -> Line:
-    """Run one launch on a core, for so long in blocks; return the median in ns, the number of inferences, and parity."""
-    with Launch(one.case, TIMEOUT_S) as launch:
-        loaded = launch.load(one.artifact.folder, [core])
-        n, spent = int(launch.warm(warming)["n"]), 0
-        medians, inferences = list[float](), 0
+    """Run one launch on a core, for so long in blocks; return the median in ns, how many inferences, and parity."""
+    medians, spent, inferences = list[float](), 0, 0
+    with Ours(one, core, warming) as ours:
         while spent < seconds * 1e9:
-            latencies = launch.ask("block", Block, n=n)["latency_ns"]
+            latencies = ours.block()
             medians.append(statistics.median(latencies))
             spent, inferences = spent + sum(latencies), inferences + len(latencies)
-        launch.ask("close", Closed)
-    return {"ns": statistics.median(medians), "inferences": inferences, "parity": loaded["parity_rel_l2"]}
+    return {"ns": statistics.median(medians), "inferences": inferences, "parity": ours.parity}
 
 
 class Log:
@@ -71,7 +87,10 @@ class Log:
     def __init__(self, path: Path, keys: tuple[str, ...]) -> None:
         self.path, self._keys = path, keys
         text = path.read_text("utf-8") if path.exists() else ""
-        self.lines: list[Line] = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+        whole = text[: text.rfind("\n") + 1]  # what was cut off in the middle is measured anew
+        if whole != text:
+            path.write_text(whole, "utf-8")
+        self.lines: list[Line] = [json.loads(line) for line in whole.splitlines()]
 
     def once(self, key: tuple[object, ...], measure: Callable[[], Line]) -> None:
         """Measure what is not there yet, and write it down at once."""

@@ -194,7 +194,7 @@ class Backend(ABC):
 
     `name` is that of its entry point. `modules` are what it imports, `packages` the distributions they come from,
     `extra` the extra of ``isoflops`` that installs those (empty: pip installs `packages`). `wheel` is the distribution
-    of which ``version=`` installs another version, alone, beside what is installed; empty where one wheel is not enough.
+    of which ``version=`` installs another version, alone, beside what is there; empty where one wheel is not enough.
     """
 
     name: ClassVar[str]

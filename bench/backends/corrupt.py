@@ -22,7 +22,11 @@ REFUSED = "refused: "
 def attempt(ready: Artifact, ref: BackendRef) -> tuple[bool, str]:
     """Load half of an artifact's file; tell whether the backend refused it, and in which words, or what it did."""
     with tempfile.TemporaryDirectory(prefix="bench-corrupt-") as folder:
-        damaged = _damaged(ready, Path(folder, "artifact"), "converted" if ready.converted else backends.get(ref.name).capabilities.form)
+        damaged = _damaged(
+            ready,
+            Path(folder, "artifact"),
+            "converted" if ready.converted else backends.get(ref.name).capabilities.form,
+        )
         request = {"artifact": damaged.folder, "backend": ref.name, "options": ref.options}
         try:
             ask("bench.backends.corrupt:load_corrupt", request, TIMEOUT_S)

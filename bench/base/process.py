@@ -26,7 +26,7 @@ HIDDEN = (
 )
 # ONNX Runtime else writes a device id and a store of events into the user's cache.
 NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
-# What OpenVINO and NNCF import to send usage where somebody once agreed to it. Where it is not found they go on without.
+# What OpenVINO and NNCF import to send usage where somebody agreed to it once. Where it is not found they do without.
 SENDS = ("openvino_telemetry",)
 # Of the hidden ones, those that only say where something is kept, or that nothing is to be sent.
 HARMLESS = (

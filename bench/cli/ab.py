@@ -60,8 +60,8 @@ def command(
     """Compare two cases in pairs of fresh processes that take turns, and give a verdict.
 
     A and B are MODEL[@BACKEND][@key=value]..., e.g. shufflenetv2@openvino@threads=2 or
-    net.onnx@onnxruntime:python=/old/bin/python; keys are threads, pace, mode, streams, batch, resolution, shape,
-    input. The ratio is B's latency over A's, or where both have mode=throughput B's time per sample. The exit code is 0
+    net.onnx@onnxruntime:version=1.22.1; keys are threads, pace, mode, streams, batch, resolution, shape, input. The
+    ratio is B's latency over A's, or where both have mode=throughput B's time per sample. The exit code is 0
     when B is not slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
     """
     from bench.api import measuring

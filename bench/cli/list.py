@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from bench.cli import options
 from bench.cli.models import models
 from bench.report.text.print import print_records
+
+if TYPE_CHECKING:
+    from bench.backends.base import Backend
 
 
 @click.group("list", no_args_is_help=True)
@@ -20,7 +25,10 @@ command.add_command(models)
 @command.command("backends")
 @options.FORMAT
 def backends(format: str) -> None:
-    """List the registered backends: whether the runtime is installed, and what can be said after the name."""
+    """List the registered backends: whether the runtime is installed, its version, converter, precisions and options.
+
+    Options are what can be said after the name.
+    """
     from bench import backends as registry
     from bench.plan.parameter import show
 
@@ -35,6 +43,7 @@ def backends(format: str) -> None:
                     "installed": "broken",
                     "version": "",
                     "converter": "",
+                    "precisions": "",
                     "options": "",
                 }
             )
@@ -51,10 +60,17 @@ def backends(format: str) -> None:
                 "installed": "yes" if registry.installed(backend) else backend.install_hint(),
                 "version": next(iter(versions.values()), ""),
                 "converter": " ".join(f"{name} {versions[name] or '(not installed)'}" for name in converters),
+                "precisions": " ".join(_precisions(backend)),
                 "options": "; ".join(options),
             }
         )
     print_records(rows, format)
+
+
+def _precisions(backend: Backend) -> list[str]:
+    """Return what its option `precision` offers besides that of the model."""
+    offered = backend.parameters.get("precision")
+    return [str(choice) for choice in offered.choices if choice != "model"] if offered else []
 
 
 @command.command("suites")

@@ -75,9 +75,7 @@ if TYPE_CHECKING:
     metavar="p99=33ms",
     help="Hold p50, p90, p99, mean or first (inference) against a limit; repeatable.",
 )
-@click.option(
-    "--require-device", is_flag=True, help="Fail a case of which a part ran elsewhere than where it was to."
-)
+@click.option("--require-device", is_flag=True, help="Fail a case of which a part ran elsewhere than where it was to.")
 @options.output("CSV to append to; default: results/DATE/TARGET.csv.")
 @click.option("--resume", is_flag=True, help="Skip cases that --output already has a valid row for.")
 @options.launches("Fresh processes per case, at least.", options.RUN.launches)

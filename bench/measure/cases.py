@@ -100,7 +100,7 @@ def backend_of(spec: str, there: Target) -> BackendRef:
     ref = backends.resolve(spec, here=here and not there.python)
     if ref.version and not here:
         raise Unsupported(
-            f"{ref.canonical}: another version of a runtime is installed on this machine alone, and {there.name} is none",
+            f"{ref.canonical}: another version is installed on this machine alone, and {there.name} is another",
             "install it there, with `bench`, and name that interpreter as `python` of the target",
         )
     if ref.version:

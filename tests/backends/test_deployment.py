@@ -234,7 +234,9 @@ def test_the_share_of_the_delegate_is_of_all_operators_and_macs(name: str) -> No
     if name == "litert":
         macs = session.shares().macs  # type: ignore[attr-defined]
     else:
-        macs = json.loads(prepare.ensure(artifact, backends.resolve(name)).converted_path("parts.json").read_text())["macs"]
+        macs = json.loads(prepare.ensure(artifact, backends.resolve(name)).converted_path("parts.json").read_text())[
+            "macs"
+        ]
     session.close()
     assert placement.device == "XNNPACK"
     assert placement.delegate

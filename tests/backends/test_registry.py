@@ -76,6 +76,16 @@ def test_the_others_are_listed_and_run(plugins: Plugins, bench: Bench, tiny: Pat
     assert row["status"] in ("ok", "noisy"), row["error"]
 
 
+def test_all_that_come_along_tell_version_converter_and_precisions(bench: Bench) -> None:
+    rows = {row["backend"]: row for row in json.loads(bench("list", "backends", "--format", "json").stdout)}
+    converts = {"ncnn": "pnnx", "mnn": "MNN", "litert": "litert-torch", "executorch": "executorch"}
+    for name in ("onnxruntime", "openvino", "torch", *converts):
+        assert "fp32" in rows[name]["precisions"].split()
+        assert rows[name]["converter"].partition(" ")[0] == converts.get(name, "")
+        assert bool(rows[name]["version"]) == (rows[name]["installed"] == "yes")
+    assert {"fp16", "bf16"} <= set(rows["openvino"]["precisions"].split())
+
+
 def test_what_cannot_tell_its_graph_has_no_macs_executed(plugins: Plugins, bench: Bench, tiny: Path) -> None:
     plugins.add("blind", WORKS)
     row = only_row(bench, tiny, "blind")

@@ -62,9 +62,7 @@ def test_machine_code_for_another_cpu_is_refused(artifact: Artifact, tmp_path: P
         backends.get("torch").load(replace(ready, folder=str(tmp_path / "moved")), Settings(), ref.options)
 
 
-def test_without_a_compiler_it_is_one_line(
-    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_compiler_it_is_one_line(artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torch._inductor import cpp_builder
 
     def none() -> str:

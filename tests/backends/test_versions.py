@@ -1,4 +1,4 @@
-"""Another version of a runtime, from wheels that are made here: each is the runtime that is installed, by another name."""
+"""Another version of a runtime, from wheels that are made here: each is what is installed, by another version."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_what_is_no_version_is_refused_before_anything_is_installed(
 
 
 def test_it_is_installed_on_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Unsupported, match="installed on this machine alone, and arm64 is none"):
+    with pytest.raises(Unsupported, match="this machine alone, and arm64 is another"):
         backend_of("onnxruntime:version=1.22.1", targets.resolve("arm64:host=board"))
     monkeypatch.setenv(versions.WHEELS, str(tmp_path / "nothing"))
     with pytest.raises(UsageError, match="no folder of wheels"):

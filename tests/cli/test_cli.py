@@ -132,6 +132,15 @@ def test_the_cache_is_shown_and_emptied(bench: Bench, tiny: Path, tmp_path: Path
     assert bench("cache", **own).stdout.startswith("0 artifacts")
 
 
+def test_what_was_converted_and_installed_is_emptied_too(bench: Bench, tmp_path: Path) -> None:
+    kept = [tmp_path / "own" / name for name in ("converted/a/artifact.json", "runtimes/b/bin/python")]
+    for path in kept:
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    bench("cache", "clear", ISOFLOPS_CACHE=str(tmp_path / "own"))
+    assert not any(path.exists() for path in kept)
+
+
 def test_a_reader_that_leaves_is_no_error() -> None:
     shell = f"{sys.executable} -m bench list columns --format csv | head -1"
     result = subprocess.run(shell, shell=True, capture_output=True, text=True)
