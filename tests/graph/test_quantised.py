@@ -1,4 +1,4 @@
-"""Quantised graphs: at which width tensors lie in memory, in which precision nodes multiply, what a floor makes of it."""
+"""Quantised graphs: at which width tensors lie in memory, in which precision nodes multiply, and their floor."""
 
 from __future__ import annotations
 
