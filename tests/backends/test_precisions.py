@@ -121,7 +121,7 @@ def test_a_bad_calibration_file_is_found_before_anything_is_converted(
 ) -> None:
     monkeypatch.setattr(f"bench.backends.{name}.find_spec", lambda module: True)
     monkeypatch.setattr("bench.backends.pt2e.find_spec", lambda module: True)
-    with pytest.raises(ArtifactError, match="calibration file gone.npz cannot be read"):
+    with pytest.raises(ArtifactError, match=r"calibration file gone\.npz cannot be read"):
         backends.get(name).prepare(sample(), OPTIONS | {"calibration": "gone.npz"}, tmp_path)
     assert not list(tmp_path.iterdir())
 
