@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Options = dict[str, Value]
 
 # That a backend offers int8, and on what it is calibrated: for `parameters`.
-CALIBRATION = Parameter("calibration", "", pattern=".{0,400}", help="an .npz of inputs to calibrate precision=int8 on")
+CALIBRATION = Parameter("calibration", "", help="an .npz of inputs to calibrate precision=int8 on")
 
 
 @dataclass(frozen=True, slots=True)

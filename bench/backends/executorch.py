@@ -93,8 +93,11 @@ class ExecuTorchSession(Session):
         precision = max(macs, key=macs.__getitem__) if macs else precision_by_error(self._artifact, self.outputs())
         threads = int(self._pool._threadpool_get_thread_count())
         told, only = version("executorch"), found.placement
-        ran = {"macs": macs, "between": quantization.between if quantization is not None else None}
-        return Effective(told, "cpu", precision, threads, only, found.settings, found.unmet, found.remarks, **ran)
+        between = quantization.between if quantization is not None else None
+        return Effective(
+            told, "cpu", precision, threads, only, found.settings, found.unmet, found.remarks,
+            macs=macs, between=between,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Drop the program and its method."""
@@ -123,15 +126,15 @@ class ExecuTorch(Backend):
         """Export, quantise where int8 is asked for, give to XNNPACK what it takes, and write the program."""
         if find_spec("executorch") is None:
             raise MissingExtra("ExecuTorch's converter", hint=self.install_hint())
-        import torch
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-        from executorch.exir import to_edge_transform_and_lower
-
         int8, quantized = options["precision"] == "int8", None
         if int8:
             calibration.only_fp32(artifact)
             pt2e.require(self.install_hint())
             samples, said = calibration.inputs(artifact, str(options["calibration"]))
+        import torch
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
         with converter.library("ExecuTorch"):
             module = rebuild(artifact)
             if int8:

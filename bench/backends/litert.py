@@ -89,8 +89,10 @@ class LiteRtSession(Session):
             precision = precision_by_error(self._artifact, self.outputs())
             return Effective(told, "cpu", precision, threads, only, settings, found.unmet, found.remarks)
         work = tflite_graph.work(self._net._get_ops_details(), tflite_graph.tensors(self._net.get_tensor_details()))
-        ran = {"macs": work.macs, "between": work.between}
-        return Effective(told, "cpu", work.precision, threads, only, settings, found.unmet, found.remarks, **ran)
+        return Effective(
+            told, "cpu", work.precision, threads, only, settings, found.unmet, found.remarks,
+            macs=work.macs, between=work.between,
+        )  # fmt: skip
 
     def shares(self) -> Shares:
         """Read back who runs which operator."""
@@ -140,15 +142,15 @@ class LiteRt(Backend):
 
     def prepare(self, artifact: Artifact, options: Options, folder: Path) -> Quantized | None:
         """Convert by litert-torch, and quantise where int8 is asked for."""
-        int8 = options["precision"] == "int8"
-        if int8:
-            calibration.only_fp32(artifact)
-            samples, said = calibration.inputs(artifact, str(options["calibration"]))
-        if int8 and find_spec("ai_edge_quantizer") is None:
-            raise MissingExtra(f"{QUANTISER}, which quantises for LiteRT,", hint=self.install_hint())
         if find_spec("litert_torch") is None:
             arm = "" if platform.machine() in ("x86_64", "AMD64") else "; it is there for x86-64: convert on such a one"
             raise MissingExtra("litert-torch, which converts modules for LiteRT,", hint=f"{self.install_hint()}{arm}")
+        int8 = options["precision"] == "int8"
+        if int8 and find_spec("ai_edge_quantizer") is None:
+            raise MissingExtra(f"{QUANTISER}, which quantises for LiteRT,", hint=self.install_hint())
+        if int8:
+            calibration.only_fp32(artifact)
+            samples, said = calibration.inputs(artifact, str(options["calibration"]))
         import litert_torch
         import torch
 

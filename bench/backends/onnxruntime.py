@@ -290,6 +290,8 @@ class OnnxRuntime(Backend):
         """Cut the operators out of the optimised graph."""
         from bench.backends.ort_kernels import kernels_of, optimise
 
+        if options["precision"] == "int8":
+            raise Unsupported("the kernels of a network are those of its fp32", "leave precision=int8 out")
         if options["provider"] != "cpu" or self.accelerated(options):
             raise Unsupported("only the kernels of the CPU provider can be cut out", "leave device= and provider= out")
         return kernels_of(optimise(model, threads, options))

@@ -70,8 +70,15 @@ def convert(backend: Backend, artifact: Artifact, options: Options, folder: Path
     else:
         names = [info.name for info in artifact.outputs]
         Reference(artifact.reference()[0], quantized.outputs, names, quantized.reference_by).save(folder / REFERENCE)
-        told = {"reference_by": quantized.reference_by, "quantization": quantized.quantization}
-        converted = replace(converted, precision="int8", computes="int8", noise=0.0, rounding={}, **told)
+        converted = replace(
+            converted,
+            precision="int8",
+            computes="int8",
+            noise=0.0,
+            rounding={},
+            reference_by=quantized.reference_by,
+            quantization=quantized.quantization,
+        )
     converted.save(folder)
     return converted
 

@@ -120,7 +120,8 @@ def _quantize(artifact: Artifact, output: Path, samples: Sequence[Sequence[Array
         )
     except ImportError as error:
         raise ArtifactError(
-            f"onnxruntime's quantiser cannot be imported: {first_line(error)}", "pip install 'isoflops[int8]'"
+            f"onnxruntime's quantiser cannot be imported: {first_line(error)}",
+            "pip install 'onnxruntime[quantization]'",
         ) from error
     except Exception as error:  # of no class of its own
         raise ArtifactError(

@@ -20,6 +20,7 @@ from bench.artifact.digest import sha256_of
 from bench.artifact.reference import relative_l2
 from bench.base import cache
 from bench.base.child import ChildFailed, ask
+from bench.base.errors import ArtifactError, BenchError, clip
 from bench.base.files import write_whole
 from bench.base.wire import Unchecked
 from bench.export.key import versions
@@ -29,7 +30,7 @@ from bench.graph.reading import OnnxModel
 # ONNX element types of the precisions that are tried.
 KINDS = {"fp16": 10, "bf16": 16}
 TIMEOUT_S = 600.0
-LARGEST_BYTES = 1 << 30  # of a file: a larger one would not fit into one message beside its casts
+LARGEST_BYTES = 600 << 20  # of a file: several copies of it are held at once
 
 
 def known(artifact: Artifact, precision: str) -> Artifact:
@@ -58,7 +59,7 @@ def _cost(artifact: Artifact, precision: str) -> float:
     try:
         told = ask(f"{__name__}:answer", request, TIMEOUT_S, environment={"PYTHONWARNINGS": "ignore"})
         return float(told.rstrip().rpartition("\n")[2])
-    except (ChildFailed, ValueError):  # not known, then: the tolerance of any network holds
+    except (ChildFailed, BenchError, ValueError):  # not known, then: the tolerance of any network holds
         return math.inf
 
 
@@ -76,13 +77,20 @@ def answer(request: Unchecked) -> None:
 
 
 def rounded(model: OnnxModel, kind: int) -> OnnxModel:
-    """Return a model in which every fp32 weight and result of a node goes through an element type and back."""
+    """Return a model in which every fp32 weight and result of a node goes through an element type and back.
+
+    Raises:
+        ArtifactError: shape inference does not tell the type of every tensor.
+    """
     import onnx
     from onnx import TensorProto, helper
 
     inferred = onnx.shape_inference.infer_shapes(model)
     values = (*inferred.graph.value_info, *inferred.graph.output)
     floats = {v.name for v in values if v.type.tensor_type.elem_type == TensorProto.FLOAT}
+    unknown = {name for node in model.graph.node for name in node.output if name} - {v.name for v in values}
+    if unknown:  # what is not rounded costs nothing, and too little would be allowed
+        raise ArtifactError(f"the type of {clip(min(unknown))} is not known")
     nodes, renamed = [], {}
 
     def through(name: str, result: str) -> None:

@@ -18,6 +18,7 @@ from bench.findings.counting import count, export_all
 from bench.findings.evaluate import cases_of, log_effects, share_key
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
 from bench.findings.store import Evidence, append
+from bench.measure.bring import exported
 from bench.measure.replicates import measure
 from bench.plan.case import BackendRef, Case
 from bench.plan.protocol import SHARES, ReplicateProtocol
@@ -53,6 +54,7 @@ class Campaign:
     alone: Callable[[], AbstractContextManager[None]] = nullcontext
     ended: Callable[[], bool] = lambda: False
     _artifacts: dict[str, Artifact | BenchError] = field(default_factory=dict)
+    _ready: dict[str, Artifact] = field(default_factory=dict)  # what runs of a case: in int8 another than its network's
     _begin: float = 0.0
 
     def run(self) -> bool:
@@ -89,6 +91,13 @@ class Campaign:
             failed = found[str(case.network)]
             if isinstance(failed, BenchError):
                 self._failed(case.id, failed)
+            elif failed is not None:
+                try:
+                    self._ready[case.id] = exported(
+                        case, self.protocol.seed, artifact_of=lambda *_, found=failed: found
+                    )
+                except BenchError as error:
+                    self._failed(case.id, error)
         return len(self._artifacts) == len(found)
 
     def _failed(self, name: str, error: BenchError) -> None:
@@ -152,8 +161,7 @@ class Campaign:
     def _replicate(self, cases: list[Case], where: str) -> None:
         number = len(self.evidence.replicates)
         self.told(f"{where}, replicate {number + 1}: {len(cases)} networks on {cases[0].backend.canonical}")
-        found = [self._artifacts[str(case.network)] for case in cases]
-        artifacts = [artifact for artifact in found if not isinstance(artifact, BenchError)]
+        artifacts = [self._ready[case.id] for case in cases]
         check = any(self.evidence.inspected(case.id) is None for case in cases)
         with self.alone():
             sides = measure(cases, artifacts, self.protocol, number, check, self.transport, self.cores)

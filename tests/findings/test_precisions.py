@@ -40,7 +40,7 @@ def test_one_network_that_is_not_faster_refutes_the_statement(int8: dict[str, fl
 def test_a_row_that_ran_in_another_precision_says_nothing_of_the_one_asked_for() -> None:
     fell = rows({"a": 2.0}, FP32)
     lowered = [row(1.0, model="a", backend="openvino:precision=int8", status="downgraded", precision="int8")]
-    assert {key for key in precisions.settings_of([*fell, *lowered])} == {
+    assert set(precisions.settings_of([*fell, *lowered])) == {
         ("onnxruntime", "fp32"), ("onnxruntime", "int8"),
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Quantised graphs: at which width tensors lie in memory, in which precision nodes multiply, what a floor makes of it."""
+"""Quantised graphs: at which width tensors lie in memory, in which precision nodes multiply, and their floor."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def test_a_tensor_between_operators_is_as_wide_as_it_was_quantised() -> None:
     assert found["first"].written_bytes == MAP
     assert found["second"].memory_access_bytes == 2 * MAP + weight
     # Only what nobody takes in moves: fp32 to 8 bits at the input, back at the output.
-    moved = {name: n.memory_access_bytes for name, n in found.items() if n.op.endswith("QuantizeLinear") and n.macs == 0}
+    moved = {
+        name: n.memory_access_bytes for name, n in found.items() if n.op.endswith("QuantizeLinear") and n.macs == 0
+    }
     assert {name for name, size in moved.items() if size} == {"q0"}
     whole = count_graph(network(island=False))
     assert (whole.quantizers, whole.between) == (6, 2)

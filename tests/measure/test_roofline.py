@@ -5,23 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import backends
 from bench.backends.base import Capabilities
+from bench.backends.ran import macs_of
 from bench.base.errors import Unsupported
 from bench.graph.floor import Group, groups_of
 from bench.machine import roofs as store
 from bench.machine.environment import local
 from bench.machine.identity import machine_of
 from bench.machine.roof import Compute, Roofline, Stream
+from bench.measure import probe_artifact, rows
 from bench.measure import probe_graphs as graphs
 from bench.measure import roofline as measure
 from bench.measure.runner import Runner
 from bench.plan import zoo
-from bench.plan.case import cross
+from bench.plan.case import Settings, cross
 from bench.plan.protocol import Protocol, RooflineProtocol
 from bench.report.text.run import roofline_hint
 from bench.rows.schema import Row
@@ -75,7 +78,7 @@ def test_elementwise_work_and_views_move_nothing_of_their_own(tiny: Path) -> Non
     assert [g.name for g in groups] == ["first", "depthwise", "pointwise", "pool", "classifier"]
     assert sum(g.macs for g in groups) == TINY_MACS
     first = 4 * (3 * 16 * 16 + 16 * 3 * 9 + 16 * 8 * 8)  # input, weight, and what the Relu leaves
-    assert groups[0] == Group("first", 16 * 64 * 27, first)
+    assert groups[0] == Group("first", 16 * 64 * 27, first, "fp32")
     assert groups[-1].moved_bytes == 4 * (18 + 180 + 10)
 
 
@@ -95,6 +98,49 @@ def test_a_roofline_is_kept_by_backend_version_and_threads(tmp_path: Path, monke
     assert found.peak_gmacs_per_s == pytest.approx(70)
     store.path(machine_of(here)).write_text("{broken")
     assert store.recall(here, "fake", "0", 1) is None
+
+
+def test_each_precision_has_a_roof_whatever_spec_it_was_measured_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path))
+    here = local()
+    low = replace(roof(200, backend="openvino:precision=int8"), precision="int8")
+    for one in (roof(50, "openvino"), roof(55, "openvino:precision=fp32"), low, roof(99, "openvino:device=x")):
+        store.remember(here, one)
+    found = store.of_precisions(here, "openvino:precision=int8,calibration=a.npz", "0", 1)
+    assert {precision: one.peak_gmacs_per_s for precision, one in found.items()} == {
+        "fp32": pytest.approx(55), "int8": pytest.approx(200),
+    }  # fmt: skip
+    assert store.of_precisions(here, "openvino", "0", 2) == {}
+
+
+def test_the_floor_takes_the_roof_of_each_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = [Group("a", 10**6, 4000, "int8"), Group("b", 10**6, 4000, "fp32"), Group("c", 0, 4 << 20, "")]
+    monkeypatch.setattr(rows, "groups_of", lambda path: groups)
+    plain, low, half = roof(50), replace(roof(200), precision="int8"), replace(roof(100), precision="bf16")
+    moving = plain.floor_ns(0, 4 << 20)
+    assert rows.floor_ns("x", low, {"fp32": plain}) == pytest.approx(5_000 + 20_000 + moving)
+    assert rows.floor_ns("x", low, {}) == pytest.approx(5_000 + 5_000 + moving)
+    assert rows.floor_ns("x", plain) == pytest.approx(40_000 + moving)
+    assert rows.floor_ns("x", half) == pytest.approx(20_000 + half.floor_ns(0, 2 << 20))  # two bytes for each four
+
+
+def test_probes_in_int8_run_in_int8(tmp_path: Path) -> None:
+    probes = graphs.compute_probes(int8=True)
+    assert list(probes)[0] == "gemm 256x256x256, int8"
+    for graph, macs in ((("gemm int8", 64), 64**3), (("conv int8", 1, 32, 8), 4 * 32 * 32 * 64)):
+        path = tmp_path / f"{graph[0]}.onnx"
+        onnx.save(graphs.make(graph), path)
+        backend = backends.get("onnxruntime")
+        options = backends.resolve("onnxruntime:precision=int8").options
+        session = backends.session(backend, probe_artifact.examine(path), Settings(), options)
+        session.infer()
+        ran = macs_of(session.operators())
+        (y,) = session.outputs()
+        session.close()
+        assert ran == {"int8": macs}
+        assert 0 < y.min() <= y.max() <= 1  # no result is cut off at the end of its range
 
 
 def row_under(tiny: Path, found: Roofline | None, spec: str = "fake:latency_ms=2") -> Row:

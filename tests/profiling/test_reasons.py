@@ -20,6 +20,23 @@ from bench.profiling.squeeze import gates
 from tests.profiling.made import FAST, ROOF, A, B, conv, network, other
 
 
+def test_quantisation_is_spoken_of_only_in_a_quantised_network() -> None:
+    def made(precision: str) -> ProfiledNetwork:
+        parts = [
+            replace(conv("c", 40.0), precision="int8"),
+            replace(other(OpClass.CONVERT, 9.0), kind="QuantizeLinear"),
+        ]
+        parts += [replace(other(OpClass.ACTIVATION, 12.0), kind="HardSigmoid", precision="fp32")]
+        parts += [replace(other(OpClass.CONVERT, 8.0), kind="DequantizeLinear", precision="int8")]
+        return replace(network(*parts), precision=precision)
+
+    said = keys(made("int8"))
+    assert said["quantisation"].startswith("1 DequantizeLinear and 1 QuantizeLinear are part of no other operator")
+    assert "around 2 HardSigmoid" in said["quantisation"]
+    assert said["floats"] == "1 operator runs in floats (1 HardSigmoid) with 0.0% of the MACs"
+    assert not {"quantisation", "floats"} & set(keys(made("fp32")))
+
+
 def keys(net: ProfiledNetwork, roof: Roof = ROOF) -> dict[str, str]:
     return {s.key: s.text for s in reasons(net, roof)}
 
