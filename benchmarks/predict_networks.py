@@ -155,7 +155,7 @@ def members(sets: Sequence[str] = SETS) -> list[Member]:
             for seed in range(DRAWN):
                 ref = zoo.resolve(f"benchmarks/predict_spaces.py:{space}:seed={seed}")
                 side = random.Random(f"{space} {seed}").choice(RESOLUTIONS)
-                found.append(Member(Network(ref, resolution=side), space, space))
+                found.append(Member(Network(ref, resolution=side), space, f"{space} space"))
     return found
 
 

@@ -28,6 +28,7 @@ from bench.report.causes import Pair, pairs
 from bench.report.text import devices_page as devices
 from bench.report.text import findings
 from bench.report.text import models as models_table
+from bench.report.text import predict_page as predictions
 from bench.rows.frame import load
 from bench.rows.identity import of_role
 from bench.rows.schema import ROLES, schema
@@ -37,6 +38,7 @@ RESULTS = FOLDER.parent / "results"
 EVIDENCE = RESULTS / "xeon-vm-2core" / "findings.jsonl"
 NAME = str(EVIDENCE.relative_to(FOLDER.parent))
 KERNELS = EVIDENCE.with_name("predict.json.gz")
+PREDICTIONS = RESULTS / "epyc-vm-2core" / "predict-figures.json"
 TRANSFER = RESULTS / "published-devices" / "transfer.json"
 
 
@@ -138,6 +140,12 @@ def devices_page() -> str:
     return devices.page(mine, json.loads(TRANSFER.read_text("utf-8")))
 
 
+def predict_page() -> str:
+    """Return ``predict.md``, its figures those that ``benchmarks/predict_report.py`` found; the rest is as it is."""
+    text = (FOLDER / "predict.md").read_text("utf-8")
+    return predictions.page(text, json.loads(PREDICTIONS.read_text("utf-8")))
+
+
 def _help(name: str, command: click.Command) -> list[str]:
     context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
     return ["```", command.get_help(context), "```", ""]
@@ -151,6 +159,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "findings.md": findings_page,
     **{f"findings/{findings.slug(title)}.md": partial(paper_page, title) for title in findings.titles()},
     "devices.md": devices_page,
+    "predict.md": predict_page,
 }
 
 
