@@ -150,9 +150,9 @@ def members(sets: Sequence[str] = SETS) -> list[Member]:
             for name in names.split():
                 ref = zoo.resolve(name if ":" in name else f"timm:{name}")
                 found.append(Member(Network(ref), "outside", family))
-    for space in ("mobile", "residual"):
-        if space in sets:
-            for seed in range(DRAWN):
+    for seed in range(DRAWN):
+        for space in ("mobile", "residual"):
+            if space in sets:
                 ref = zoo.resolve(f"benchmarks/predict_spaces.py:{space}:seed={seed}")
                 side = random.Random(f"{space} {seed}").choice(RESOLUTIONS)
                 found.append(Member(Network(ref, resolution=side), space, f"{space} space"))
