@@ -108,31 +108,35 @@ def export(folder: Path, chosen: Sequence[Member], deadline: float, jobs: int) -
     fork = multiprocessing.get_context("fork")
     answers: Any = fork.SimpleQueue()
     running: dict[str, tuple[BaseProcess, float]] = {}
-    waiting = todo[::-1]
+    waiting, member_of = todo[::-1], {m.name: m for m in todo}
+
+    def take() -> None:
+        while not answers.empty():
+            row = answers.get()
+            done.add(row["network"])
+            append(file, [row])
+            print(f"{row['network']}: {row['left_out'] or str(row['macs'] // 10**6) + ' MMACs'}", flush=True)
+
     while (waiting and time.monotonic() < deadline) or running:
         while waiting and len(running) < jobs and time.monotonic() < deadline:
             member = waiting.pop()
             process = fork.Process(target=_export_one, args=(member, answers), daemon=True)
             process.start()
             running[member.name] = process, time.monotonic()
-        while not answers.empty():
-            row = answers.get()
-            append(file, [row])
-            print(f"{row['network']}: {row['left_out'] or str(row['macs'] // 10**6) + ' MMACs'}", flush=True)
         for name, (process, begun) in list(running.items()):
-            late = time.monotonic() - begun > EXPORT_S
-            if late or time.monotonic() > deadline + LAST_S:
+            late, given_up = time.monotonic() - begun > EXPORT_S, time.monotonic() > deadline + LAST_S
+            if late or given_up:
                 process.kill()
-            if not process.is_alive():
                 process.join()
+            if not process.is_alive():
+                take()
                 del running[name]
-                if late:
-                    member = next(m for m in todo if m.name == name)
-                    append(file, [_network_row(member, None, f"its export took more than {EXPORT_S:g} s")])
+                if name not in done and not (given_up and not late):
+                    why = f"its export took more than {EXPORT_S:g} s" if late else "its export died"
+                    answers.put(_network_row(member_of[name], None, why))
+                    take()
         time.sleep(0.05)
-    while not answers.empty():
-        append(file, [answers.get()])
-    return told(len(todo) - len({row["network"] for row in lines(file)} & {m.name for m in todo}), "exported")
+    return told(len([m for m in todo if m.name not in done]), "exported")
 
 
 def _ready_to_export() -> None:
