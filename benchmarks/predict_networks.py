@@ -20,7 +20,7 @@ from bench.plan.case import Network
 from bench.plan.suite import shipped
 
 ROOT = Path(__file__).parent.parent
-SETS = ("zoo", "outside", "mobile", "residual")
+SETS = ("outside", "zoo", "mobile", "residual")
 MOST_MACS = 5_000_000_000
 MOST_BYTES = 100_000_000
 DRAWN = 100  # networks of each search space
@@ -140,16 +140,16 @@ class Member:
 def members(sets: Sequence[str] = SETS) -> list[Member]:
     """Return all networks of the sets. Those of the spaces are named by their file, from the root of the project."""
     found = []
-    if "zoo" in sets:
-        group = {family: name for name, families in GROUPS.items() for family in families}
-        for text in shipped()["zoo"].models:
-            ref = zoo.resolve(text)
-            found.append(Member(Network(ref), "zoo", group[ref.source]))
     if "outside" in sets:
         for family, names in OUTSIDE.items():
             for name in names.split():
                 ref = zoo.resolve(name if ":" in name else f"timm:{name}")
                 found.append(Member(Network(ref), "outside", family))
+    if "zoo" in sets:
+        group = {family: name for name, families in GROUPS.items() for family in families}
+        for text in shipped()["zoo"].models:
+            ref = zoo.resolve(text)
+            found.append(Member(Network(ref), "zoo", group[ref.source]))
     for seed in range(DRAWN):
         for space in ("mobile", "residual"):
             if space in sets:
