@@ -411,13 +411,13 @@ def list_kernels(folder: Path, chosen: Sequence[Member], ref: BackendRef, deadli
                 break
             artifact = artifact_of(member.network)
             try:
-                kernels, lost = probes.kernels(artifact=artifact.folder)
+                found = probes.kernels(artifact=artifact.folder)
             except BenchError as error:
                 print(f"{member.name}: {error.message}")
                 continue
-            keys = tuple(table.add(kernels))
+            keys = tuple(table.add(found.kernels))
             table.networks[member.name] = KernelList(
-                member.name, keys, lost, artifact.macs, sha256=artifact.sha256, family=member.family
+                member.name, keys, found.lost, artifact.macs, sha256=artifact.sha256, family=member.family
             )
             left -= 1
     table.save()

@@ -55,7 +55,7 @@ def main() -> int:
         drawn = [config for kind in KINDS for config in next_of(kind, known[kind], table, rng)]
         with place.probes(table, ref) as probes:
             for i in range(0, len(drawn), 30):
-                table.add(probes.kernels(convolutions=drawn[i : i + 30])[0])
+                table.add(probes.kernels(convolutions=drawn[i : i + 30]).kernels)
         train.time_kernels(table, ref, lambda text: print(text, flush=True), deadline, place=place)
     table.save()
     return told(0, f"of {sum(bool(t.runs) for t in table.timings.values())} kernels timed")
