@@ -19,6 +19,7 @@ import argparse
 import ast
 import hashlib
 import json
+import math
 
 import multiprocessing
 import os
@@ -49,8 +50,9 @@ from bench.measure.runner import Observer, Runner
 from bench.plan.case import BackendRef, Case, Network, Plan, Settings
 from bench.plan.protocol import KernelProtocol, Protocol
 from bench.predict import train
-from bench.predict.table import KernelList, KernelTable, read
+from bench.predict.table import SLOW, KernelList, KernelTable, read
 from bench.rows.schema import Row
+from bench.stats.repeats import SLOPE
 from benchmarks.predict_networks import MOST_BYTES, MOST_MACS, ROOT, SETS, Member, list_hash, members
 
 FOLDER = ROOT / "results" / "epyc-vm-2core"
@@ -385,10 +387,26 @@ def sound(row: Row, launches: Sequence[Sequence[Sequence[int]]]) -> bool:
     return len(medians) > 1 and max(medians) / min(medians) - 1 < MOST_APART
 
 
-def latencies(folder: Path, backend: str, session: int) -> dict[str, float]:
-    """Return the latency in ns of every network that was measured undisturbed."""
+def latencies(folder: Path, backend: str, session: int, baseline_ns: float | None = None) -> dict[str, float]:
+    """Return the latency in ns of every network that was measured undisturbed.
+
+    With `baseline_ns`, the reference workload's time at the speed that a table of kernels is told for, that at this
+    speed: what it predicts.
+    """
     rows = (r for r in lines(folder / "predict-latencies.jsonl") if (r["backend"], r["session"]) == (backend, session))
-    return {row["network"]: float(row["latency_ns"]) for row in rows if row["sound"]}
+    found = {row["network"]: row for row in rows if row["sound"]}
+    if baseline_ns is None:
+        return {name: float(row["latency_ns"]) for name, row in found.items()}
+    return {name: told_for(row["launches"], baseline_ns) for name, row in found.items()}
+
+
+def told_for(launches: Sequence[Sequence[Sequence[int]]], baseline_ns: float) -> float:
+    """Return the mean of launches, each the median of its undisturbed blocks, at the baseline speed, as training does."""
+    logs = []
+    for launch in launches:
+        calm = [block for block in launch if block[1] < SLOW * baseline_ns] or launch
+        logs.append(statistics.median(math.log(b[0]) - SLOPE * math.log(b[1] / baseline_ns) for b in calm))
+    return math.exp(statistics.fmean(logs))
 
 
 # Kernels -------------------------------------------------------------------------------------------------------------

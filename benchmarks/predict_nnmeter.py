@@ -51,12 +51,13 @@ def main() -> int:
     artifacts = [artifact_of(m.network) for m in usable(folder, members(["zoo"]))]
     known = prior([config for artifact in artifacts for config in convolutions(artifact)])
     rng = random.Random(len(table.timings))
-    while time.monotonic() < deadline:
-        drawn = [config for kind in KINDS for config in next_of(kind, known[kind], table, rng)]
+    while (begin := time.monotonic()) < deadline:
         with place.probes(table, ref) as probes:
-            for i in range(0, len(drawn), 30):
-                table.add(probes.kernels(convolutions=drawn[i : i + 30]).kernels)
+            for kind in KINDS:
+                for config in next_of(kind, known[kind], table, rng):
+                    table.add([k for k in probes.kernels(made=network(config)).kernels if _kind(k)])
         train.time_kernels(table, ref, lambda text: print(text, flush=True), deadline, place=place)
+        table.spent_s += time.monotonic() - begin
     table.save()
     return told(0, f"of {sum(bool(t.runs) for t in table.timings.values())} kernels timed")
 
@@ -116,7 +117,7 @@ def around(kernel: Any, rng: random.Random) -> Config:
     """Draw a configuration of the same side, window and stride with other channels."""
     x, weight = kernel.inputs[0].shape, kernel.inputs[1].shape
     group = int(kernel.attributes.get("group", 1))
-    c_in, c_out = (max(1, round(c * rng.uniform(0.6, 1.4))) for c in (x[1], kernel.outputs[0].shape[1]))
+    c_in, c_out = (max(8, round(c * rng.uniform(0.6, 1.4))) for c in (x[1], kernel.outputs[0].shape[1]))
     stride = max(kernel.attributes.get("strides", (1,)))
     config = {"side": x[-1], "c_in": c_in, "c_out": c_out, "kernel": weight[-1], "stride": stride, "group": 1}
     return config | ({"c_out": c_in, "group": c_in} if group > 1 else {})
@@ -126,6 +127,12 @@ def macs(config: Config) -> int:
     """Return the multiply-accumulates of a convolution."""
     side = config["side"] // config["stride"]
     return side * side * config["c_out"] * (config["c_in"] // config["group"]) * config["kernel"] ** 2
+
+
+def network(config: Config) -> dict[str, Any]:
+    """Return a made-up network (`bench.measure.probe_blocks`) of one convolution."""
+    block = {"block": "conv", "out": config["c_out"]} | {key: config[key] for key in ("kernel", "stride", "group")}
+    return {"side": config["side"], "channels": config["c_in"], "blocks": [block]}
 
 
 def _kind(kernel: Any) -> str:

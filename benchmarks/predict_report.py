@@ -92,7 +92,8 @@ class Evaluation:
 
     def __init__(self, folder: Path, backend: str, trained: KernelTable, other: KernelTable, told: Told) -> None:
         self.backend, self.other, self.told = backend, other, told
-        self.first, self.second = (latencies(folder, backend, session) for session in (1, 2))
+        speed = trained.baseline_gemm_ns  # predictions are told for it
+        self.first, self.second = (latencies(folder, backend, session, speed) for session in (1, 2))
         listed = {row["network"]: row for row in lines(folder / "predict-networks.jsonl")}
         self.set_of = {name: row["set"] for name, row in listed.items()}
         self.family_of = {name: row["family"] for name, row in listed.items()}

@@ -83,6 +83,14 @@ def test_a_disturbed_measurement_does_not_count(
     assert predict_measure.sound(row, [[[m, 1, 1, 5], [m, 1, 1, 5]] for m in medians]) is counts
 
 
+def test_a_latency_is_told_for_the_speed_that_the_training_knows() -> None:
+    calm, slow, stopped = [1000, 100, 1, 9], [1200, 120, 1, 9], [5000, 300, 1, 9]
+    assert predict_measure.told_for([[calm, calm], [calm]], 100.0) == pytest.approx(1000)
+    assert predict_measure.told_for([[calm, stopped]], 100.0) == pytest.approx(1000)  # a disturbed block does not count
+    assert 1000 <= predict_measure.told_for([[slow]], 100.0) < 1200
+    assert predict_measure.told_for([[stopped]], 100.0) > 1000  # the only one there is
+
+
 class Scripted:
     """Measures by a script: `disturbed` names a network that never is sound."""
 
