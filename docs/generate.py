@@ -29,12 +29,14 @@ from bench.report.text import devices_page as devices
 from bench.report.text import findings, precisions, why
 from bench.report.text import models as models_table
 from bench.rows.file import read_any
+from bench.report.text import predict_page as predictions
 from bench.rows.frame import load
 from bench.rows.identity import of_role
 from bench.rows.schema import ROLES, schema
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER.parent / "results"
+PREDICTIONS = RESULTS / "epyc-vm-2core" / "predict-figures.json"
 PRECISIONS = RESULTS / "epyc-vm-2core" / "precisions.csv"
 # What the machines are called on the pages, and where their evidence lies: compressed or not.
 MACHINES = {"Ice Lake": "xeon-vm-2core", "Zen 4": "epyc-vm-2core"}
@@ -186,6 +188,12 @@ def runtimes_page() -> str:
     return f"{before}{MARKS[0]}\n{made}{MARKS[1]}{rest}"
 
 
+def predict_page() -> str:
+    """Return ``predict.md``, its figures those that ``benchmarks/predict_report.py`` found; the rest is as it is."""
+    text = (FOLDER / "predict.md").read_text("utf-8")
+    return predictions.page(text, json.loads(PREDICTIONS.read_text("utf-8")))
+
+
 def _help(name: str, command: click.Command) -> list[str]:
     context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
     return ["```", command.get_help(context), "```", ""]
@@ -202,6 +210,7 @@ PAGES: dict[str, Callable[[], str]] = {
     **{f"findings/{findings.slug(title)}.md": partial(paper_page, title) for title in findings.titles()},
     "devices.md": devices_page,
     "runtimes.md": runtimes_page,
+    "predict.md": predict_page,
 }
 
 
