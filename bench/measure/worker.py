@@ -52,7 +52,7 @@ from bench.plan.protocol import THROUGHPUT
 MEASURING = (
     "runtimes", "version", "choose", "load", "reload", "warm", "block", "inspect", "profile", "close",
 )  # fmt: skip
-PROBING = ("prepare", "open", "time", "examine", "shut", "cut", "kernel", "end")
+PROBING = ("prepare", "open", "time", "examine", "shut", "cut", "kernel", "network", "end")
 
 
 class Worker:
