@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bench.predict.predictor import Prediction, Predictor
     from bench.predict.table import KernelList, KernelTable
 
+SHORT, FULL = "short", "full"
 NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 
 
@@ -25,7 +26,10 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 @options.RESOLUTION
 @options.SHAPES
 @options.TARGET
-@click.option("--train", is_flag=True, help="Measure what predictions need first; goes on where it stopped.")
+@click.option(
+    "--train", is_flag=False, flag_value=SHORT, default=None, metavar="[full|SECONDS]",
+    help="Measure what predictions need first: for two minutes, or ten (full), or SECONDS; goes on where it stopped.",
+)
 @click.option("--anchor", "anchors", multiple=True, metavar="SPEC", help="Network to train on; repeatable.")
 @click.option("--again", is_flag=True, help="With --train: forget what was measured here.")
 @click.option("--measure", is_flag=True, help="Time the kernels of MODEL that are not known yet, alone.")
@@ -38,7 +42,7 @@ def command(
     resolution: int | None,
     shapes: tuple[str, ...],
     target: str,
-    train: bool,
+    train: str | None,
     anchors: tuple[str, ...],
     again: bool,
     measure: bool,
@@ -47,7 +51,7 @@ def command(
     """Predict the latency of a network on this machine without running it.
 
     The runtime's own optimised graph is read; each of its kernels is looked up among those that were timed here, or
-    predicted from them. An operator that is neither is named, and the exit code is 3. Accuracy and method:
+    predicted from them. What cannot be read of it (a loop) is named, and the exit code is 3. Accuracy and method:
     docs/predict.md.
     """
     from bench.api import measuring
@@ -62,11 +66,12 @@ def command(
     from bench.predict.regressor import forest
     from bench.predict.table import KernelTable, recall
 
+    budget_s, models = _budget(train, models)
     with measuring.reached(target) as (there, transport):
         ref = backend_of(backend, there)
         training.refuse(ref)
         forest(0)  # say at once that scikit-learn is missing
-        if not models and not train:
+        if not models and not budget_s:
             raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
         given = {"batch": batch, "resolution": resolution, "shapes": shape_texts.parse(shapes)}
         cases = [case(text, backend, there, threads=threads, **given) for text in models]
@@ -75,9 +80,12 @@ def command(
                 told = f"{one}: predictions are for {ref.canonical} with --threads {threads}"
                 raise UsageError(told, "predict it alone")
         context, place = training.context(ref, threads, transport), training.Place(transport, there.cores)
-        table = KernelTable(context) if train and again else recall(context)
-        if train:
-            training.train(table, ref, [zoo.resolve(a) for a in anchors or training.ANCHORS], fleeting, place)
+        table = KernelTable(context) if budget_s and again else recall(context)
+        if budget_s:
+            early = anchors or training.ANCHORS
+            more = training.MORE if budget_s > training.SHORT_S and not anchors else ()
+            named = [zoo.resolve(a) for a in (*early, *more)]
+            training.train(table, ref, named, fleeting, place, budget_s, len(early))
             say(_trained(table), err=True)
         if not cases:
             return
@@ -92,6 +100,17 @@ def command(
     _show(found, predictor, format)
     if not all(prediction.complete for _, prediction in found):
         raise click.exceptions.Exit(3)
+
+
+def _budget(train: str | None, models: tuple[str, ...]) -> tuple[float, tuple[str, ...]]:
+    """Return the seconds of training (0: none) and the models: what follows ``--train`` may be the first of those."""
+    from bench.predict.campaign import FULL_S, SHORT_S
+
+    if train is None:
+        return 0.0, models
+    if train in (SHORT, FULL):
+        return {SHORT: SHORT_S, FULL: FULL_S}[train], models
+    return (float(train), models) if train.isdigit() else (SHORT_S, (train, *models))
 
 
 def _network(table: KernelTable, case: Case) -> KernelList:
@@ -118,8 +137,6 @@ def _show(found: list[tuple[KernelList, Prediction]], predictor: Predictor, form
             more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
             named = "; ".join(unknown[:NAMED]) + more
             say(f"{network.name}: these operators are not in the prediction, which is too low: {named}")
-        elif prediction.lo_ns is None:
-            say(f"{network.name}: no interval: too few anchor networks were measured (9 or more tell)")
 
 
 def _record(network: KernelList, prediction: Prediction, predictor: Predictor) -> dict[str, object]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesRegressor
 
 Array = NDArray[np.float64]
-TREES, FEW_TREES = 160, 48
+TREES, FEW_TREES = 160, 24
 LEAST = 20  # kernels below which nothing is learnt
 ALIKE = 3  # timed kernels of one operator below which another of it is unlike all that was timed
 UNLIKE_SD = 0.5  # of the logarithm of the time of such a kernel
@@ -58,7 +58,7 @@ class Regressor:
         self, kernels: Sequence[Kernel], hot_ns: Array, cold_ns: Array, seed: int = 0, rough: bool = False
     ) -> None:
         self.roof = Roof.of(kernels, hot_ns)
-        self._forest = forest(seed, FEW_TREES if rough else TREES)
+        self._forest = forest(seed, FEW_TREES, 0.25) if rough else forest(seed)
         self._alike = Counter(operator_of(k) for k in kernels)
         floors = np.array([self.roof.floor_ns(k) for k in kernels])
         told = matrix(kernels)
@@ -95,7 +95,7 @@ def operator_of(kernel: Kernel) -> str:
     return kernel.op.rpartition(".")[2].removeprefix("Fused")
 
 
-def forest(seed: int, trees: int = TREES) -> ExtraTreesRegressor:
+def forest(seed: int, trees: int = TREES, share: float = 0.5) -> ExtraTreesRegressor:
     """Return an unfitted forest.
 
     Raises:
@@ -105,7 +105,7 @@ def forest(seed: int, trees: int = TREES) -> ExtraTreesRegressor:
         from sklearn.ensemble import ExtraTreesRegressor
     except ImportError as error:
         raise MissingExtra("scikit-learn, which predicts kernels that were never timed,", "predict") from error
-    return ExtraTreesRegressor(trees, min_samples_leaf=1, max_features=0.5, random_state=seed, n_jobs=1)
+    return ExtraTreesRegressor(trees, min_samples_leaf=1, max_features=share, random_state=seed, n_jobs=1)
 
 
 def boosted(seed: int) -> Any:
