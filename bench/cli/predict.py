@@ -21,6 +21,7 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 @click.command("predict", no_args_is_help=True)
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @options.backend("Runtime and precision.")
+@click.option("--precision", metavar="NAME", help="As precision=NAME of the backend: fp32, bf16, int8, ...")
 @options.threads()
 @options.BATCH
 @options.RESOLUTION
@@ -32,11 +33,13 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 )
 @click.option("--anchor", "anchors", multiple=True, metavar="SPEC", help="Network to train on; repeatable.")
 @click.option("--again", is_flag=True, help="With --train: forget what was measured here.")
+@click.option("--rank", is_flag=True, help="Put the MODELs in order, and say which pairs are told apart at 90%.")
 @click.option("--measure", is_flag=True, help="Time the kernels of MODEL that are not known yet, alone.")
 @options.FORMAT
 def command(
     models: tuple[str, ...],
     backend: str,
+    precision: str | None,
     threads: int,
     batch: int,
     resolution: int | None,
@@ -45,6 +48,7 @@ def command(
     train: str | None,
     anchors: tuple[str, ...],
     again: bool,
+    rank: bool,
     measure: bool,
     format: str,
 ) -> None:
@@ -68,6 +72,7 @@ def command(
 
     budget_s, models = _budget(train, models)
     with measuring.reached(target) as (there, transport):
+        backend = _in_precision(backend, precision)
         ref = backend_of(backend, there)
         training.refuse(ref)
         forest(0)  # say at once that scikit-learn is missing
@@ -97,7 +102,13 @@ def command(
             training.time_kernels(table, ref, fleeting, only=keys, place=place)
     predictor = Predictor(table)
     found = [(_network(table, case), predictor.predict(_network(table, case))) for case in plan.cases]
+    if rank:
+        found.sort(key=lambda pair: pair[1].latency_ns)
     _show(found, predictor, format)
+    if rank and len(found) > 1:
+        from bench.predict.ranking import statement
+
+        say(statement([(network.name, prediction) for network, prediction in found]), err=format != "table")
     if not all(prediction.complete for _, prediction in found):
         raise click.exceptions.Exit(3)
 
@@ -111,6 +122,25 @@ def _budget(train: str | None, models: tuple[str, ...]) -> tuple[float, tuple[st
     if train in (SHORT, FULL):
         return {SHORT: SHORT_S, FULL: FULL_S}[train], models
     return (float(train), models) if train.isdigit() else (SHORT_S, (train, *models))
+
+
+def _in_precision(backend: str, precision: str | None) -> str:
+    """Return the backend spec in a precision.
+
+    Raises:
+        UsageError: the backend runs a file's own precision alone.
+    """
+    from bench import backends
+    from bench.base.errors import UsageError
+
+    if precision is None:
+        return backend
+    name = backend.partition(":")[0]
+    known = backends.get(name).parameters.get("precision")
+    if known is None or precision not in (known.choices or ()):
+        told = f"{name} runs nothing in {precision} by itself, and no kernels of that are known"
+        raise UsageError(told, f"give a model in {precision} (a quantised ONNX file): its operators are predicted as they are")
+    return f"{backend}{',' if ':' in backend else ':'}precision={precision}"
 
 
 def _network(table: KernelTable, case: Case) -> KernelList:

@@ -20,7 +20,6 @@ import hashlib
 import json
 import statistics
 import tempfile
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 

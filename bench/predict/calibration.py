@@ -26,10 +26,11 @@ def calibrate(
     measured = [n for n in table.networks.values() if n.latency_ns]
     families = sorted({n.family for n in measured})
     number = min(folds, len(families)) or len(families)
+    everything = Predictor(table, seed=seed)
     for i in range(number):
         left_out = set(families[i::number])
         told(f"calibrating, {i + 1} of {number}")
-        here = Predictor(table, (), left_out, seed)
+        here = Predictor(table, (), left_out, seed, everything)
         blind = Predictor(table, hidden_keys(table, left_out), left_out, seed)
         both: tuple[tuple[Literal["seen", "unseen"], Predictor], ...] = (("seen", here), ("unseen", blind))
         for network in (n for n in measured if n.family in left_out):

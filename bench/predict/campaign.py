@@ -87,8 +87,8 @@ class Campaign:
                 if self._due(network, MADE_PASSES) and time.monotonic() < half:
                     self._time(probes, network, {"made": network.made})
             self._new(probes, half)
-            if not self.told:
-                self._kernels(probes, end)
+            if not self.told:  # however long a network took
+                self._kernels(probes, max(end, time.monotonic() + (1 - NETWORKS_SHARE) * (end - begin)))
 
     def _due(self, network: KernelList, passes: int) -> bool:
         if self.told and network.made:

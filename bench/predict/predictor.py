@@ -80,6 +80,7 @@ class Predictor:
     hidden: Collection[str] = ()
     families_left_out: Collection[str] = ()
     seed: int = 0
+    like: Predictor | None = None  # one with the same hidden keys, whose trees are taken over
     _regressor: Regressor | None = field(default=None, init=False)
     _predicted: dict[str, tuple[float, float, float]] = field(default_factory=dict, init=False)
 
@@ -90,6 +91,8 @@ class Predictor:
             for key, timing in self.table.timings.items()
             if timing.runs and key not in self.hidden
         }
+        if self.like is not None:
+            self._regressor, self._predicted = self.like._regressor, self.like._predicted
         self.terms = self._fit()
 
     def anchors(self) -> list[KernelList]:

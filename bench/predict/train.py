@@ -102,7 +102,9 @@ def plan_of(models: Sequence[ModelRef], backend: BackendRef, threads: int, batch
     return cross(models, [backend], (threads,), (batch,), protocol=TRAINING)
 
 
-def list_networks(table: KernelTable, plan: Plan, backend: BackendRef, tell: Tell, place: Place | None = None) -> None:
+def list_networks(
+    table: KernelTable, plan: Plan, backend: BackendRef, tell: Tell, place: Place | None = None, save: bool = True
+) -> None:
     """Read the kernels of every network that the table does not have, or has with other weights."""
     artifacts = {case.id: ensure(case.network, on_export=lambda: tell("exporting")) for case in plan.cases}
     names = {case.id: str(case.network) for case in plan.cases}
@@ -125,7 +127,8 @@ def list_networks(table: KernelTable, plan: Plan, backend: BackendRef, tell: Tel
             name = names[case.id]
             listed = KernelList(name, keys, found.lost, artifact.macs, sha256=artifact.sha256, family=family)
             table.networks[name] = listed
-    table.save()
+    if save:
+        table.save()
 
 
 def time_kernels(
