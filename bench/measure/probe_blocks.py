@@ -77,8 +77,8 @@ def spatial(d: Draft, x: str, kernel: int = 7) -> str:
 
 
 def _attended(d: Draft, x: str, kind: str, act: str, gate: str, to: int) -> str:
-    if kind == "se":
-        return squeeze(d, x, max(4, to), act, gate)
+    if kind in ("se", "pooled se"):
+        return squeeze(d, x, max(4, to), act, gate, kind == "pooled se")
     return {"eca": eca, "spatial": spatial}[kind](d, x) if kind else x
 
 
@@ -371,14 +371,15 @@ def class_token(d: Draft, x: str) -> str:
     return d.scaled(d.concat([d.weight_of((1, 1, c)), x], 1), (1, n + 1, c), "Add")
 
 
-def head(d: Draft, x: str, out: int = 1000, hidden: int = 0, act: str = "relu", norm: bool = False) -> str:
+def head(d: Draft, x: str, out: int = 1000, hidden: int = 0, act: str = "relu", norm: bool = False,
+         pool: bool = False) -> str:  # fmt: skip
     """Pooling (or the first token), and a classifier."""
     shape = d.shapes[x]
     if len(shape) == 4:
         x = d.conv(x, hidden) if hidden else x
         x = d.act(x, act) if hidden else x
         c = d.shapes[x][1]
-        x = d.reshape(d.mean(x, (2, 3)), (1, c))
+        x = d.reshape(d.op("GlobalAveragePool", [x], (1, c, 1, 1)) if pool else d.mean(x, (2, 3)), (1, c))
         x = d.layernorm(x) if norm else x
     else:
         x = d.layernorm(x)

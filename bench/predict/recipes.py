@@ -13,7 +13,7 @@ from typing import Any
 
 Recipe = dict[str, Any]
 SIDES = ((224, 60), (160, 5), (192, 8), (256, 15), (288, 5), (128, 3), (299, 4))
-ACTS = (("relu", 30), ("relu6", 15), ("hardswish", 20), ("silu", 25), ("gelu", 10))
+ACTS = (("relu", 30), ("relu6", 15), ("hardswish", 20), ("silu", 25), ("gelu", 5), ("erf-gelu", 5))
 
 
 def recipe(number: int, seed: int = 0) -> Recipe:
@@ -21,6 +21,7 @@ def recipe(number: int, seed: int = 0) -> Recipe:
     rng = random.Random(f"{seed}-{number}")
     kind = ORDER[number % len(ORDER)]
     blocks = KINDS[kind](rng)
+    blocks[-1]["pool"] = rng.random() < 0.4
     side = 224 if kind in ("vit", "windows", "mixer") and rng.random() < 0.7 else _weighted(rng, SIDES)
     if kind == "convnext":
         side = min(side, 256)
@@ -32,7 +33,7 @@ def recipe(number: int, seed: int = 0) -> Recipe:
 def mobile(rng: random.Random) -> list[Recipe]:
     """Inverted residuals, with or without channel attention, as MobileNet V2 and V3, EfficientNet, MnasNet, TinyNet."""
     act, scale = _weighted(rng, ACTS), rng.choice((0.35, 0.5, 0.75, 1.0, 1.0, 1.0, 1.2, 1.4))
-    attention = rng.choice(("", "se", "se", "se", "eca"))
+    attention = rng.choice(("", "se", "se", "pooled se", "eca"))
     gate = "hardsigmoid" if act == "hardswish" else "sigmoid"
     stem = _wide(16 + 16 * rng.randrange(2), scale)
     blocks: list[Recipe] = [{"block": "conv", "out": stem, "stride": 2, "act": act}]
@@ -53,7 +54,7 @@ def residual(rng: random.Random) -> list[Recipe]:
     """Bottlenecks and basic blocks: ResNet, ResNeXt, SE and ECA variants, Wide ResNet, RegNet."""
     regular = rng.random() < 0.45
     act = rng.choice(("relu", "relu", "relu", "silu", "leaky"))
-    attention = rng.choice(("", "", "se", "eca")) if not regular else rng.choice(("", "se"))
+    attention = rng.choice(("", "", "se", "pooled se", "eca")) if not regular else rng.choice(("", "se", "pooled se"))
     plain = not regular and rng.random() < 0.35
     group_width = rng.choice((8, 16, 24, 40, 48, 56, 64)) if regular else 0
     if regular:
@@ -92,7 +93,7 @@ def next_style(rng: random.Random) -> list[Recipe]:
     """Large depthwise windows with normalisation over channels: ConvNeXt and what followed."""
     base = rng.choice((24, 32, 40, 48, 64, 80, 96))
     row: Recipe = {"block": "convnext", "kernel": rng.choice((3, 5, 7, 7, 7, 9, 11)), "expand": rng.choice((3, 4, 4)),
-                   "act": rng.choice(("gelu", "gelu", "gelu", "erf-gelu", "relu", "tanh-gelu")),
+                   "act": rng.choice(("gelu", "gelu", "erf-gelu", "erf-gelu", "relu", "tanh-gelu")),
                    "scale": rng.random() < 0.8, "convs": rng.random() < 0.3, "strips": rng.random() < 0.2}  # fmt: skip
     norm = rng.choice(("layer", "layer", "layer", "batch"))
     blocks: list[Recipe] = [{"block": "norm_conv", "out": base, "kernel": 4, "stride": 4, "norm": ""}]
@@ -113,7 +114,7 @@ def vit(rng: random.Random) -> list[Recipe]:
         width = head * heads
     patch = rng.choice((16, 16, 16, 32, 14, 8) if width <= 256 else (16, 16, 32, 14))
     row: Recipe = {"block": rng.choice(("transformer", "transformer", "transformer", "channels")), "heads": heads,
-                   "expand": rng.choice((2, 3, 4, 4)), "act": rng.choice(("gelu", "gelu", "gelu", "erf-gelu", "silu"))}  # fmt: skip
+                   "expand": rng.choice((2, 3, 4, 4)), "act": rng.choice(("gelu", "gelu", "erf-gelu", "erf-gelu", "silu"))}  # fmt: skip
     if row["block"] == "transformer":
         row |= {"scale": rng.random() < 0.3, "apart": rng.random() < 0.25}
     blocks: list[Recipe] = [{"block": "norm_conv", "out": width, "kernel": patch, "stride": patch, "norm": ""}]
@@ -125,20 +126,20 @@ def vit(rng: random.Random) -> list[Recipe]:
 def window(rng: random.Random) -> list[Recipe]:
     """Attention inside windows: Swin and the like."""
     head, first = rng.choice((24, 32, 32)), rng.choice((1, 2, 3))
-    size = rng.choice((7, 7, 8, 14))
+    size, act = rng.choice((7, 7, 8, 14)), rng.choice(("gelu", "erf-gelu"))
     blocks: list[Recipe] = [{"block": "norm_conv", "out": head * first, "kernel": 4, "stride": 4, "norm": ""}]
     for i in range(4):
         if i:
             blocks.append({"block": "merge", "out": head * first * 2**i})
         for j in range(rng.randint(1, 2)):
-            blocks.append({"block": "windows", "heads": first * 2**i, "window": size, "shift": j == 1,
+            blocks.append({"block": "windows", "heads": first * 2**i, "window": size, "shift": j == 1, "act": act,
                            "bias": rng.random() < 0.9})  # fmt: skip
     return [*blocks, {"block": "head", "norm": True}]
 
 
 def hybrid(rng: random.Random) -> list[Recipe]:
     """Convolutions first, attention later: MobileViT, EdgeNeXt, EfficientFormer, PoolFormer, FastViT."""
-    act, base = rng.choice(("silu", "gelu", "hardswish", "relu")), rng.choice((16, 24, 32, 48))
+    act, base = rng.choice(("silu", "gelu", "erf-gelu", "hardswish", "relu")), rng.choice((16, 24, 32, 48))
     blocks: list[Recipe] = [{"block": "conv", "out": base, "stride": 2, "act": act}]
     kinds = rng.choice((("patches",), ("channels", "convnext"), ("transformer", "pool_mixer"), ("pool_mixer",),
                         ("branches", "transformer"), ("windows", "convnext")))  # fmt: skip
@@ -241,7 +242,7 @@ def plain(rng: random.Random) -> list[Recipe]:
 def mixer(rng: random.Random) -> list[Recipe]:
     """Products over tokens and channels."""
     width, patch = rng.choice((192, 256, 384, 512, 768)), rng.choice((16, 16, 32))
-    row = {"block": "mlp_mixer", "inner": width // 2, "expand": rng.choice((3, 4)), "act": rng.choice(("gelu", "silu"))}
+    row = {"block": "mlp_mixer", "inner": width // 2, "expand": rng.choice((3, 4)), "act": rng.choice(("gelu", "erf-gelu"))}
     blocks: list[Recipe] = [{"block": "norm_conv", "out": width, "kernel": patch, "stride": patch, "norm": ""}]
     return [*blocks, *([row] * rng.randint(2, 3)), {"block": "head"}]
 
