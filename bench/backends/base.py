@@ -87,6 +87,7 @@ class Capabilities:
     profiles: bool = False
     probes: bool = False
     kernels: bool = False
+    kernel_times: bool = False
     streams: bool = False
     scripted: bool = False
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.artifact.artifact import Artifact
@@ -39,6 +40,8 @@ from bench.plan.parameter import Parameter
 if TYPE_CHECKING:
     import openvino as ov
 
+    from bench.backends.ort_kernels import KernelList
+
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 DEVICE = "CPU"
 
@@ -49,23 +52,10 @@ class OpenVinoSession(Session):
     def __init__(self, artifact: Artifact, settings: Settings, options: Options) -> None:
         import numpy as np
 
-        asked, self._isa = str(options["precision"]), str(options["isa"])
+        self._isa = str(options["isa"])
         isa.require(self._isa, isa.environment(self._isa))
-        # Everything that changes a result silently is set. Left alone, this plugin runs bf16 wherever the CPU can,
-        # and f16 with fast math on ARM. Its own pinning is off: the worker pins the whole process instead.
         self._streams = settings.streams
-        config: dict[str, object] = {
-            "PERFORMANCE_HINT": "LATENCY" if self._streams is None else "THROUGHPUT",
-            "NUM_STREAMS": self._streams or 1,
-            "INFERENCE_NUM_THREADS": settings.threads * (self._streams or 1),
-            "ENABLE_CPU_PINNING": False,
-            "ENABLE_HYPER_THREADING": True,
-            "CPU_DENORMALS_OPTIMIZATION": False,
-            "CACHE_DIR": "",
-            "INFERENCE_PRECISION_HINT": PRECISIONS.get(artifact.precision if asked == "model" else asked, "f32"),
-        }
-        if asked in ("model", "fp32") and artifact.precision == "fp32":
-            config["EXECUTION_MODE_HINT"] = "ACCURACY"  # on ARM the other mode turns fast math on
+        config = configuration(settings, options, artifact.precision)
         self._artifact, self._config = artifact, config
         try:
             self._compiled, self.compile_ns = self._compile(config)
@@ -182,11 +172,32 @@ class OpenVinoSession(Session):
     def profiler(self) -> OvProfiler:
         """Compile a twin with counters; see `bench.backends.profiling`."""
         compiled, _ = self._compile(self._config | {"PERF_COUNT": True})
-        return OvProfiler(compiled, *self._bind(compiled, self._outputs), (self._inputs, self._outputs))
+        buffers = (self._inputs, self._outputs)
+        return OvProfiler(compiled, *self._bind(compiled, self._outputs), buffers, str(self._artifact.path))
 
     def close(self) -> None:
         """Drop the request and the compiled model."""
         del self._request, self._compiled, self.infer
+
+
+def configuration(settings: Settings, options: Options, stored: str) -> dict[str, object]:
+    """Return the properties that a model, whose weights are `stored` in a precision, is compiled with."""
+    asked, streams = str(options["precision"]), settings.streams
+    # Everything that changes a result silently is set. Left alone, this plugin runs bf16 wherever the CPU can,
+    # and f16 with fast math on ARM. Its own pinning is off: the worker pins the whole process instead.
+    config: dict[str, object] = {
+        "PERFORMANCE_HINT": "LATENCY" if streams is None else "THROUGHPUT",
+        "NUM_STREAMS": streams or 1,
+        "INFERENCE_NUM_THREADS": settings.threads * (streams or 1),
+        "ENABLE_CPU_PINNING": False,
+        "ENABLE_HYPER_THREADING": True,
+        "CPU_DENORMALS_OPTIMIZATION": False,
+        "CACHE_DIR": "",
+        "INFERENCE_PRECISION_HINT": PRECISIONS.get(stored if asked == "model" else asked, "f32"),
+    }
+    if asked in ("model", "fp32") and stored == "fp32":
+        config["EXECUTION_MODE_HINT"] = "ACCURACY"  # on ARM the other mode turns fast math on
+    return config
 
 
 class OpenVino(Backend):
@@ -203,7 +214,9 @@ class OpenVino(Backend):
         CALIBRATION,
         isa.OPTION,
     )
-    capabilities: ClassVar[Capabilities] = Capabilities(graph=True, profiles=True, probes=True, streams=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        graph=True, profiles=True, probes=True, kernel_times=True, streams=True
+    )
 
     def import_runtime(self) -> None:
         """Import OpenVINO, with its telemetry off: its wheel brings a package that sends usage."""
@@ -217,3 +230,14 @@ class OpenVino(Backend):
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> OpenVinoSession:
         """Compile the artifact; see `bench.backends.base.Backend.load`."""
         return OpenVinoSession(artifact, settings, options)
+
+    def kernels(self, model: Path, threads: int, options: Options) -> KernelList:
+        """List the nodes of the runtime model, compiled as a session would."""
+        import openvino as ov
+
+        from bench.backends.ov_kernels import kernels_of
+
+        core = ov.Core()
+        source = core.read_model(str(model))
+        config = configuration(Settings(threads), options, "fp32")
+        return kernels_of(core.compile_model(source, DEVICE, config), core.read_model(str(model)))

@@ -15,14 +15,21 @@ from bench.graph.classes import CLASSES, OpClass, Shape
 from bench.graph.reading import OnnxModel, OnnxNode, OnnxValue
 
 FLOAT = 1
+# Operators of its own whose first output has the shape of the first input, and those that are a standard one with more.
+SAME = ("SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "BiasAdd")
+STANDARD = {"FusedConv": "Conv", "FusedGemm": "Gemm", "FusedMatMul": "MatMul"}
 
 
 @dataclass(frozen=True, slots=True)
 class KernelList:
-    """The kernels of a graph in order, and the operators that could not be cut out, each with the reason."""
+    """The kernels of a graph in order, and the operators that could not be cut out, each with the reason.
+
+    `names` are those by which the runtime's profiler knows them, where it tells their times.
+    """
 
     kernels: tuple[Kernel, ...]
     lost: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 def optimise(source: Path, threads: int, options: Options) -> OnnxModel:
@@ -90,7 +97,7 @@ def infer_shapes(model: OnnxModel) -> tuple[dict[str, Shape], dict[str, int]]:
             scales = next(tuple(a.ints) for a in node.attribute if a.name == "scales")
             shapes[missing[0]] = tuple(s * k for s, k in zip(shapes[source], scales, strict=True))
             types[missing[0]] = FLOAT
-        elif CLASSES.get(node.op_type) is OpClass.ACTIVATION:  # also those that ONNX does not have
+        elif CLASSES.get(node.op_type) is OpClass.ACTIVATION or node.op_type in SAME:  # also those ONNX does not have
             shapes[missing[0]], types[missing[0]] = shapes[source], types[source]
         else:
             _infer_one(node, model, shapes, types)
@@ -113,12 +120,15 @@ def _infer_one(node: OnnxNode, model: OnnxModel, shapes: dict[str, Shape], types
     plain.CopyFrom(node)
     if node.domain:
         plain.domain = ""
-        own = {"activation", "activation_params"}
+        plain.op_type = STANDARD.get(node.op_type, node.op_type)
+        own = {"activation", "activation_params", "activation_alpha", "activation_beta"}
         kept = [a for a in node.attribute if a.name not in own]
         del plain.attribute[:]
         plain.attribute.extend(kept)
-        if node.op_type == "Conv":
+        if plain.op_type == "Conv":
             del plain.input[3:]  # the sum that is fused into it
+        if node.op_type == "FusedMatMul":
+            _transposed(plain, shapes, types)
     names = [n for n in dict.fromkeys(plain.input) if n]
     if not all(n in shapes for n in names):
         return
@@ -140,6 +150,18 @@ def _infer_one(node: OnnxNode, model: OnnxModel, shapes: dict[str, Shape], types
     )
     for value in (*inferred.graph.value_info, *inferred.graph.output):
         _learn(value, shapes, types)
+
+
+def _transposed(plain: OnnxNode, shapes: dict[str, Shape], types: dict[str, int]) -> None:
+    """Replace the operands of a product that transposes them by such as it takes, with shapes of their own."""
+    given = {a.name: a.i for a in plain.attribute}
+    del plain.attribute[:]
+    for i, flag in enumerate(("transA", "transB")):
+        source = plain.input[i]
+        if given.get(flag) and source in shapes:
+            plain.input[i] = f"{source} transposed"
+            shapes[plain.input[i]] = (*shapes[source][:-2], shapes[source][-1], shapes[source][-2])
+            types[plain.input[i]] = types[source]
 
 
 def _block(model: OnnxModel, shapes: dict[str, Shape]) -> int:

@@ -17,6 +17,8 @@ from bench.backends.profiling import ProfilerCost, RawProfile, TimedOperator
 if TYPE_CHECKING:
     import openvino as ov
 
+    from bench.backends.ort_kernels import KernelList
+
 WARMUP = 3
 IDLE = ("Input", "Output", "Const", "Constant", "Parameter", "Result")
 LAYOUTS = {"abcd": "nchw", "acdb": "nhwc", "aBcd16b": "nchw16c", "aBcd8b": "nchw8c", "abcde": "ncdhw", "acdeb": "ndhwc"}
@@ -26,11 +28,14 @@ class OvProfiler:
     """A second compiled model with counters on; `infer` runs its `request`.
 
     `buffers` are those bound to the request, kept alive here: the session that they belong to may be closed first.
+    `source` is the model's file.
     """
 
     def __init__(
-        self, compiled: ov.CompiledModel, request: ov.InferRequest, infer: Callable[[], None], buffers: object
-    ) -> None:
+        self, compiled: ov.CompiledModel, request: ov.InferRequest, infer: Callable[[], None], buffers: object,
+        source: str = "",
+    ) -> None:  # fmt: skip
+        self._source = source
         self._compiled, self._request, self._infer = compiled, request, infer
         self._buffers = buffers
         time_block(infer, WARMUP)
@@ -60,6 +65,14 @@ class OvProfiler:
             found.append(self._operator(counter, node, raw, layouts))
         truncated = 500.0 + 500.0 * total / self._count
         return RawProfile(tuple(found), ProfilerCost(-truncated, -truncated, 0.0, 1000.0))
+
+    def kernels(self) -> KernelList:
+        """List what the counters are of: names differ from one compilation to the next."""
+        import openvino as ov
+
+        from bench.backends.ov_kernels import kernels_of
+
+        return kernels_of(self._compiled, ov.Core().read_model(self._source))
 
     def _means(self) -> dict[str, int]:
         return {counter.node_name: _microseconds(counter) for counter in self._request.get_profiling_info()}

@@ -14,42 +14,50 @@ if TYPE_CHECKING:
     from bench.predict.predictor import Prediction, Predictor
     from bench.predict.table import KernelList, KernelTable
 
+SHORT, FULL = "short", "full"
 NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 
 
 @click.command("predict", no_args_is_help=True)
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @options.backend("Runtime and precision.")
+@click.option("--precision", metavar="NAME", help="As precision=NAME of the backend: fp32, bf16, int8, ...")
 @options.threads()
 @options.BATCH
 @options.RESOLUTION
 @options.SHAPES
 @options.INPUT
 @options.TARGET
-@click.option("--train", is_flag=True, help="Measure what predictions need first; goes on where it stopped.")
+@click.option(
+    "--train", is_flag=False, flag_value=SHORT, default=None, metavar="[full|SECONDS]",
+    help="Measure what predictions need first: for two minutes, or ten (full), or SECONDS; goes on where it stopped.",
+)
 @click.option("--anchor", "anchors", multiple=True, metavar="SPEC", help="Network to train on; repeatable.")
 @click.option("--again", is_flag=True, help="With --train: forget what was measured here.")
+@click.option("--rank", is_flag=True, help="Put the MODELs in order, and say which pairs are told apart at 90%.")
 @click.option("--measure", is_flag=True, help="Time the kernels of MODEL that are not known yet, alone.")
 @options.FORMAT
 def command(
     models: tuple[str, ...],
     backend: str,
+    precision: str | None,
     threads: int,
     batch: int,
     resolution: int | None,
     shapes: tuple[str, ...],
     input: str | None,
     target: str,
-    train: bool,
+    train: str | None,
     anchors: tuple[str, ...],
     again: bool,
+    rank: bool,
     measure: bool,
     format: str,
 ) -> None:
     """Predict the latency of a network on this machine without running it.
 
     The runtime's own optimised graph is read; each of its kernels is looked up among those that were timed here, or
-    predicted from them. An operator that is neither is named, and the exit code is 3. Accuracy and method:
+    predicted from them. What cannot be read of it (a loop) is named, and the exit code is 3. Accuracy and method:
     docs/predict.md.
     """
     from bench.api import measuring
@@ -63,11 +71,13 @@ def command(
     from bench.predict.regressor import forest
     from bench.predict.table import KernelTable, recall
 
+    budget_s, models = _budget(train, models)
     with measuring.reached(target) as (there, transport):
+        backend = _in_precision(backend, precision)
         ref = backend_of(backend, there)
         training.refuse(ref)
         forest(0)  # say at once that scikit-learn is missing
-        if not models and not train:
+        if not models and not budget_s:
             raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
         given = options.network(batch, resolution, shapes, input)
         cases = [case(text, backend, there, threads=threads, **given) for text in models]
@@ -76,9 +86,12 @@ def command(
                 told = f"{one}: predictions are for {ref.canonical} with --threads {threads}"
                 raise UsageError(told, "predict it alone")
         context, place = training.context(ref, threads, transport), training.Place(transport, there.cores)
-        table = KernelTable(context) if train and again else recall(context)
-        if train:
-            training.train(table, ref, [zoo.resolve(a) for a in anchors or training.ANCHORS], fleeting, place)
+        table = KernelTable(context) if budget_s and again else recall(context)
+        if budget_s:
+            early = anchors or training.ANCHORS
+            more = training.MORE if budget_s > training.SHORT_S and not anchors else ()
+            named = [zoo.resolve(a) for a in (*early, *more)]
+            training.train(table, ref, named, fleeting, place, budget_s, len(early))
             say(_trained(table), err=True)
         if not cases:
             return
@@ -90,9 +103,45 @@ def command(
             training.time_kernels(table, ref, fleeting, only=keys, place=place)
     predictor = Predictor(table)
     found = [(_network(table, case), predictor.predict(_network(table, case))) for case in plan.cases]
+    if rank:
+        found.sort(key=lambda pair: pair[1].latency_ns)
     _show(found, predictor, format)
+    if rank and len(found) > 1:
+        from bench.predict.ranking import statement
+
+        say(statement([(network.name, prediction) for network, prediction in found]), err=format != "table")
     if not all(prediction.complete for _, prediction in found):
         raise click.exceptions.Exit(3)
+
+
+def _budget(train: str | None, models: tuple[str, ...]) -> tuple[float, tuple[str, ...]]:
+    """Return the seconds of training (0: none) and the models: what follows ``--train`` may be the first of those."""
+    from bench.predict.campaign import FULL_S, SHORT_S
+
+    if train is None:
+        return 0.0, models
+    if train in (SHORT, FULL):
+        return {SHORT: SHORT_S, FULL: FULL_S}[train], models
+    return (float(train), models) if train.isdigit() else (SHORT_S, (train, *models))
+
+
+def _in_precision(backend: str, precision: str | None) -> str:
+    """Return the backend spec in a precision.
+
+    Raises:
+        UsageError: the backend runs a file's own precision alone.
+    """
+    from bench import backends
+    from bench.base.errors import UsageError
+
+    if precision is None:
+        return backend
+    name = backend.partition(":")[0]
+    known = backends.get(name).parameters.get("precision")
+    if known is None or precision not in (known.choices or ()):
+        told = f"{name} runs nothing in {precision} by itself, and no kernels of that are known"
+        raise UsageError(told, f"give a model in {precision} (a quantised ONNX file): its operators are predicted as they are")
+    return f"{backend}{',' if ':' in backend else ':'}precision={precision}"
 
 
 def _network(table: KernelTable, case: Case) -> KernelList:
@@ -119,8 +168,6 @@ def _show(found: list[tuple[KernelList, Prediction]], predictor: Predictor, form
             more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
             named = "; ".join(unknown[:NAMED]) + more
             say(f"{network.name}: these operators are not in the prediction, which is too low: {named}")
-        elif prediction.lo_ns is None:
-            say(f"{network.name}: no interval: too few anchor networks were measured (9 or more tell)")
 
 
 def _record(network: KernelList, prediction: Prediction, predictor: Predictor) -> dict[str, object]:

@@ -14,7 +14,7 @@ from bench.cli import options
 from bench.cli._fleet import place_options
 from bench.cli._progress import remark
 from bench.plan.protocol import MODES, PRECISIONS
-from bench.report.text.print import print_records, say, terminal
+from bench.report.text.print import fleeting, print_records, say, terminal
 
 if TYPE_CHECKING:
     from bench.measure.ratios import Ratio
@@ -208,6 +208,8 @@ def command(
             of = done | {row.case_id: row for row in new}
             rows = [of[case.id] for case in plan.cases if case.id in of]
     _show(rows, format, path, compared)
+    if not scheduler:
+        _predicted(plan, rows, there)
     said = {row.limit_verdict for row in rows} if protocol.limits else set()
     if "fail" in said or any(row.status not in MEASURED for row in rows):
         raise click.exceptions.Exit(1)
@@ -255,6 +257,20 @@ def _with_reference(plan: Plan, reference: str, there: Target) -> Plan:
 
     case = cases.case(reference, there=there)
     return plan if any(c.id == case.id for c in plan.cases) else replace(plan, cases=(case, *plan.cases))
+
+
+def _predicted(plan: Plan, rows: list[Row], there: Target) -> None:
+    """Say on stderr what `bench predict` expected of each row, where it was trained on this machine."""
+    from bench.base import cache
+
+    if not any(cache.folder("predict").glob("*.json.gz")):
+        return
+    from bench.predict.beside import beside
+    from bench.transport import transport_to
+
+    with closing(transport_to(there)) as transport:
+        for line in beside(plan, rows, transport, list(there.cores), fleeting):
+            remark(line)
 
 
 def _show(rows: list[Row], format: str, path: Path, compared: list[Ratio]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,34 +119,6 @@ def addition(elements: int) -> OnnxModel:
 
     node = helper.make_node("Add", ["a", "b"], ["c"], "sum")
     return _model([node], {"a": (elements,), "b": (elements,)}, {"c": (elements,)}, {})
-
-
-def independent(rows: Sequence[dict[str, int]]) -> OnnxModel:
-    """Return a graph of independent convolutions, each with a ReLU after it (`bench.predict.sampler` draws them)."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    nodes, inputs, outputs, weights = [], [], [], []
-    for i, r in enumerate(rows):
-        shape = (r["c_out"], r["c_in"] // r["group"], r["kernel"], r["kernel"])
-        weights.append(numpy_helper.from_array(np.full(shape, 0.01, np.float32), f"w{i}"))
-        weights.append(numpy_helper.from_array(np.full(shape[:1], 0.01, np.float32), f"b{i}"))
-        inputs.append(helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, (1, r["c_in"], r["side"], r["side"])))
-        nodes.append(
-            helper.make_node(
-                "Conv",
-                [f"x{i}", f"w{i}", f"b{i}"],
-                [f"t{i}"],
-                pads=[r["kernel"] // 2] * 4,
-                strides=[r["stride"]] * 2,
-                group=r["group"],
-                kernel_shape=[r["kernel"]] * 2,
-            )
-        )
-        nodes.append(helper.make_node("Relu", [f"t{i}"], [f"y{i}"]))
-        side = (r["side"] - 1) // r["stride"] + 1
-        outputs.append(helper.make_tensor_value_info(f"y{i}", TensorProto.FLOAT, (1, r["c_out"], side, side)))
-    made = helper.make_graph(nodes, "samples", inputs, outputs, weights)
-    return helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
 
 
 def _weight(shape: tuple[int, ...], fan_in: int) -> NDArray[np.float32]:

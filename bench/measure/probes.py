@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Self, TypeVar
 
 from bench.backends.kernel import Kernel
+from bench.backends.ort_kernels import KernelList
 from bench.base.errors import BenchError, MeasureError
 from bench.base.wire import Unchecked
 from bench.machine.environment import pick_cores
@@ -15,6 +16,7 @@ from bench.measure.engine import anew
 from bench.measure.launch import Launch
 from bench.measure.probe_graphs import Graph
 from bench.plan.case import BackendRef, Case, Network, Settings
+from bench.plan.protocol import NetworkProtocol
 from bench.plan.zoo import ModelRef
 from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
@@ -73,10 +75,14 @@ class Probes:
         self._ask("shut", object, graph=graph)
         self._open.remove(graph)
 
-    def kernels(self, **of: object) -> tuple[list[Kernel], tuple[str, ...]]:
-        """Return the kernels of an `artifact` or of `convolutions`, and what could not be cut out."""
+    def kernels(self, **of: object) -> KernelList:
+        """Return the kernels of an `artifact` or of a `made`-up network, and what could not be cut out."""
         found = self._ask("cut", Unchecked, **of)
-        return [Kernel.read(row) for row in found["kernels"]], tuple(found["lost"])
+        return KernelList(tuple(Kernel.read(row) for row in found["kernels"]), tuple(found["lost"]))
+
+    def network(self, protocol: NetworkProtocol, profile: bool = False, **of: object) -> Unchecked:
+        """Time a whole network, an `artifact` or a `made`-up one; see `bench.measure.probing`."""
+        return self._ask("network", Unchecked, **asdict(protocol), profile=profile, **of)
 
     def time_kernel(self, kernel: Kernel, block_ms: float, least: int, cold: int) -> dict[str, float | str]:
         """Time one kernel alone."""

@@ -5,8 +5,9 @@
     {"do": "time", "graph": ["gemm", 512], "block_ms": 20, "least": 3}
     {"do": "examine", "graph": ["gemm", 512]}
     {"do": "shut", "graph": ["gemm", 512]}
-    {"do": "cut", "artifact": "/where/it/lies"}, or with "convolutions", the rows of a made-up graph
+    {"do": "cut", "artifact": "/where/it/lies"}, or with "made", the recipe of a made-up network
     {"do": "kernel", "kernel": {...}, "block_ms": 5, "least": 5, "cold": 9}
+    {"do": "network", "artifact": "/where/it/lies", "block_ms": 30, "least": 3, "blocks": 3, "profile": false}
     {"do": "end"}
 
 Graphs are made here, from a few numbers, so that nothing has to travel. A kernel that cannot be timed is told as
@@ -15,9 +16,10 @@ Graphs are made here, from a few numbers, so that nothing has to travel. A kerne
 
 from __future__ import annotations
 
+import hashlib
+import json
 import statistics
 import tempfile
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from numpy.typing import NDArray
 
 from bench import backends
 from bench.artifact import artifact as artifacts
-from bench.artifact.artifact import Array
+from bench.artifact.artifact import Array, Artifact
 from bench.artifact.probe import Probe
 from bench.backends.base import Options, Session
 from bench.backends.kernel import Kernel
@@ -35,6 +37,7 @@ from bench.base.errors import clip, first_line
 from bench.base.wire import Unchecked
 from bench.machine.cores import pin
 from bench.machine.workload import ReferenceWorkload
+from bench.measure import probe_blocks
 from bench.measure import probe_graphs as graphs
 from bench.measure.probe_artifact import describe, examine
 from bench.measure.probe_graphs import Graph
@@ -44,6 +47,8 @@ from bench.plan.case import Settings
 EVICT_BYTES = 8 << 20
 # Inputs up to here are brought back into the cache after that: the operator before would have left them there.
 RECENT_BYTES = 1 << 20
+SLOW_NS = 2_000_000  # a kernel that takes longer is not repeated as often: its noise is smaller, too
+FEW = 2
 
 
 class Prober:
@@ -101,17 +106,58 @@ class Prober:
         self.sessions.pop(name).close()
         (self._folder / f"{name}.onnx").unlink(missing_ok=True)
 
-    def cut(self, artifact: str = "", convolutions: Sequence[dict[str, int]] = ()) -> dict[str, object]:
-        """Return the kernels of the graph that the runtime makes of an artifact, or of made-up convolutions."""
+    def cut(self, artifact: str = "", made: Unchecked = None) -> dict[str, object]:
+        """Return the kernels of the graph that the runtime makes of an artifact, or of a made-up network."""
+        path = artifacts.load(Path(artifact)).path if artifact else self._made(made)
+        found = self.backend.kernels(path, self.settings.threads, self.options)
+        kernels = [kernel.record() for kernel in found.kernels]
+        return {"kernels": kernels, "lost": found.lost}
+
+    def network(
+        self, block_ms: float, least: int, blocks: int, profile: bool, artifact: str = "", made: Unchecked = None
+    ) -> dict[str, object]:
+        """Time a whole network; return latency and reference workload of each block in ns.
+
+        With `profile` also its kernels and the mean time of each by the runtime's own counters, in ns (None: not told).
+        """
+        loaded: Artifact = artifacts.load(Path(artifact)) if artifact else examine(self._made(made))
+        session = backends.session(self.backend, loaded, self.settings, self.options)
+        told: dict[str, object] = {}
+        try:
+            for _ in range(FEW):
+                session.infer()
+            rows = [self._beside(session, block_ms, least) for _ in range(blocks)]
+            if profile:
+                told = self._told(session, block_ms * blocks, statistics.median(r["latency_ns"] for r in rows))
+        finally:
+            session.close()
+        return {"blocks": rows, **told}
+
+    def _beside(self, session: Session, block_ms: float, least: int) -> dict[str, float]:
+        before = self._workload.before()["gemm_ns"]
+        latency_ns = statistics.median(self._block(session, block_ms, least))
+        after = self._workload.before()["gemm_ns"]
+        return {"latency_ns": latency_ns, "gemm_ns": (before + after) / 2}
+
+    def _told(self, session: Session, ms: float, latency_ns: float) -> dict[str, object]:
+        profiler = session.profiler()  # type: ignore[attr-defined]  # `kernel_times` says that it has one
+        profiler.block(max(FEW, round(ms * 1e6 / latency_ns)))
+        listed, found = profiler.kernels(), profiler.read()
+        means = {op.name: statistics.mean(op.raw_ns) - found.cost.hot_ns for op in found.operators}
+        kernels = [kernel.record() for kernel in listed.kernels]
+        return {"kernels": kernels, "lost": listed.lost, "told_ns": [means.get(name) for name in listed.names]}
+
+    def _made(self, recipe: Unchecked) -> Path:
+        """Write a made-up network once."""
         import onnx
 
-        if artifact:
-            path = artifacts.load(Path(artifact)).path
-        else:
-            path = self._folder / "convolutions.onnx"
-            onnx.save(graphs.independent(convolutions), path)
-        found = self.backend.kernels(path, self.settings.threads, self.options)
-        return {"kernels": [kernel.record() for kernel in found.kernels], "lost": found.lost}
+        name = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
+        path = self._folder / f"made-{name}.onnx"
+        if not path.exists():
+            for old in self._folder.glob("made-*.onnx"):
+                old.unlink()
+            onnx.save(probe_blocks.network(recipe), path)
+        return path
 
     def kernel(self, kernel: Unchecked, block_ms: float, least: int, cold: int) -> dict[str, float | str]:
         """Time one kernel alone; latencies in ns, the reference workload's beside them."""
@@ -155,7 +201,9 @@ class Prober:
         artifact = Held.of(describe(model, path))
         session = self.backend.load_kernel(artifact, self.settings, self.options)
         try:
-            for _ in range(3):
+            slow = time_block(session.infer, 1)[0][0] > SLOW_NS
+            least, cold = (min(FEW, least), min(FEW, cold)) if slow else (least, cold)
+            for _ in range(1 if slow else FEW):
                 session.infer()
             before = self._workload.before()["gemm_ns"]
             hot = self._block(session, block_ms, least)

@@ -55,7 +55,7 @@ from bench.plan.protocol import THROUGHPUT
 MEASURING = (
     "runtimes", "version", "choose", "load", "reload", "warm", "block", "inspect", "energy", "profile", "close",
 )  # fmt: skip
-PROBING = ("prepare", "open", "time", "examine", "shut", "cut", "kernel", "end")
+PROBING = ("prepare", "open", "time", "examine", "shut", "cut", "kernel", "network", "end")
 
 
 class Worker:

@@ -224,15 +224,26 @@ class KernelProtocol:
     """How kernels are timed alone: in `passes` processes, and up to `spare` more where they were disturbed.
 
     A turn is a block of `block_ms` or `least` inferences with everything in the cache, and `cold` single ones without.
-    `sampled` made-up convolutions are timed for shapes that no network has.
     """
 
     passes: int = 2
     spare: int = 2
-    sampled: int = 120
     block_ms: float = 4.0
     least: int = 4
     cold: int = 7
+
+
+# One short turn of each of many kernels: what others are predicted from, whose errors cancel out.
+MANY = KernelProtocol(passes=1, spare=1, block_ms=2.5, least=3, cold=5)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkProtocol:
+    """How a whole network is timed beside kernels: `blocks` of `block_ms` or `least` inferences in one process."""
+
+    block_ms: float = 25.0
+    least: int = 2
+    blocks: int = 3
 
 
 # Networks that a prediction is trained on.

@@ -23,15 +23,20 @@ from bench.predict.table import Calibration
 
 Array = NDArray[np.float64]
 COVERAGE = 0.9
+FEWEST = 9  # networks from which a 90% quantile of their errors is one of them
+# What errors are believed to be before any network was measured, as if so many had been.
+BELIEVED_SEEN, BELIEVED_RATE, BELIEVED = 0.05, 1.0, 3.0
 # What is believed of (a, g, m in ns per byte, w, o, b in ns, c in ns) before any network was measured, how firmly,
 # and what is possible.
 PRIOR = (0.9, 0.2, 0.01, 0.3, 0.3, -500.0, 2000.0)
 PRIOR_SD = (0.15, 0.15, 0.02, 0.4, 0.4, 2000.0, 20000.0)
+PRIOR_TOLD = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5000.0)
+PRIOR_TOLD_SD = (0.1, 0.05, 0.002, 0.001, 0.001, 500.0, 20000.0)
 BOUNDS = ((0.6, 0.0, 0.0, 0.0, 0.0, -5000.0, 0.0), (1.6, 1.0, 0.2, 2.0, 2.0, 20000.0, 500000.0))
 CROWD_BYTES = 8 << 20  # operands with which a network is half crowded: a few times a private cache
 LAST_BYTES = 128 << 20  # the same for the last cache
 NOISE = 0.03  # relative spread of a network's latency around the law
-LEAST_SHARE = 0.02  # share of predicted time below which an error says nothing of the regressor
+LEAST_UNSURE = 0.01  # below which an error says nothing of the regressor
 
 
 def crowded(parts: Sequence[tuple[float, int]], cache_bytes: int) -> float:
@@ -45,35 +50,58 @@ def crowded(parts: Sequence[tuple[float, int]], cache_bytes: int) -> float:
     return sum(part * crowd * cache_bytes / (cache_bytes + size) for part, size in parts)
 
 
-def fit_law(rows: Array) -> Array:
-    """Return (a, g, m, w, o, b, c) by relative least squares under prior and bounds; `rows` are terms / latencies."""
+def fit_law(rows: Array, spreads: Array | None = None, told: bool = False) -> Array:
+    """Return (a, g, m, w, o, b, c) by relative least squares under prior and bounds.
+
+    Args:
+        rows: terms / latencies, one row for each network.
+        spreads: how far each may be from the law, relative; by default `NOISE`.
+        told: the times of kernels were told inside networks, and have all that a cache does in them.
+    """
     from scipy.optimize import lsq_linear
 
-    strength = NOISE / np.array(PRIOR_SD)
-    matrix = np.vstack([rows, np.diag(strength)])
-    target = np.concatenate([np.ones(len(rows)), strength * np.array(PRIOR)])
-    scale = np.array(PRIOR_SD)  # equal scales: the terms differ by orders of magnitude
+    prior, sd = (PRIOR_TOLD, PRIOR_TOLD_SD) if told else (PRIOR, PRIOR_SD)
+    strength = NOISE / np.array(sd)
+    weights = NOISE / (np.full(len(rows), NOISE) if spreads is None else spreads)
+    matrix = np.vstack([rows * weights[:, None], np.diag(strength)])
+    target = np.concatenate([weights, strength * np.array(prior)])
+    scale = np.array(sd)  # equal scales: the terms differ by orders of magnitude
     low, high = (np.array(b) / scale for b in BOUNDS)
     found = lsq_linear(matrix * scale, target, bounds=(low, high))
     return np.asarray(found.x * scale, dtype=np.float64)
 
 
-def half_width(calibration: Sequence[Calibration], share_unseen: float) -> float | None:
-    """Return half the 90% interval of a log latency; None where too few networks were measured to tell.
+def half_width(calibration: Sequence[Calibration], unsure: float) -> float:
+    """Return half the 90% interval of a log latency whose predicted kernels are `unsure` (see `Sums`).
 
     Split conformal prediction: the quantile of the errors in `calibration` (see `calibrate`) that holds for one more
-    network. The part of the time that was predicted adds in proportion to its share, in squares.
+    network. What was predicted and not timed adds, in squares and in proportion to how unsure it is; the factor is
+    the quantile of what it was for the networks in `calibration`. Below nine networks: see `quantile`.
     """
-    base = conformal([abs(row["seen"]) for row in calibration if "seen" in row])
-    if base is None:
-        return None
+    base = quantile([abs(row["seen"]) for row in calibration if "seen" in row], BELIEVED_SEEN)
+    if not unsure:
+        return base
     rates = [
-        math.sqrt(max(0.0, row["unseen"] ** 2 - base**2)) / row["share"]
+        math.sqrt(max(0.0, row["unseen"] ** 2 - base**2)) / max(row["unsure"], LEAST_UNSURE)
         for row in calibration
-        if "unseen" in row and row["share"] > LEAST_SHARE
+        if "unseen" in row
     ]
-    slope = conformal(rates) if share_unseen else 0.0
-    return None if slope is None else math.hypot(base, slope * share_unseen)
+    return math.hypot(base, quantile(rates, BELIEVED_RATE) * unsure)
+
+
+def quantile(scores: Sequence[float], believed: float) -> float:
+    """Return what the size of one more error stays below in 90% of cases, whatever their distribution.
+
+    Of fewer than nine the largest does not promise as much. Then errors count as normal around zero, of a size that
+    is `believed` and was seen, as if it had been seen in `BELIEVED` cases: Student's t.
+    """
+    if (found := conformal(scores)) is not None:
+        return found
+    from scipy.stats import t
+
+    freedom = BELIEVED + len(scores)
+    size = math.sqrt((BELIEVED * believed**2 + sum(s * s for s in scores)) / freedom)
+    return float(t.ppf((1 + COVERAGE) / 2, freedom)) * size
 
 
 def conformal(scores: Sequence[float], coverage: float = COVERAGE) -> float | None:

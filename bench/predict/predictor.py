@@ -11,12 +11,12 @@ import numpy as np
 from bench.backends.kernel import Kernel
 from bench.base.errors import ArtifactError, BenchError
 from bench.predict.features import moved_bytes, weight_bytes
-from bench.predict.law import CROWD_BYTES, LAST_BYTES, PRIOR, Array, crowded, fit_law, half_width
+from bench.predict.law import CROWD_BYTES, LAST_BYTES, NOISE, PRIOR, Array, crowded, fit_law, half_width
 from bench.predict.regressor import LEAST, Regressor
 from bench.predict.table import KernelList, KernelTable
 
 WEIGHTY_BYTES = 16 << 10  # weights from which a cold kernel mostly waits for them
-ALIKE = 3  # timed kernels of one operator from which another of it may be predicted
+UNSURE_NOISE = 0.5  # what an anchor's predicted kernels add to its spread around the law, times how unsure they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Sums:
     """What the kernels of a network add up to, in ns.
 
     `weights_ns` and `others_ns` are what they take longer when cold; `unseen_ns` is the part of `hot_ns` that was
-    predicted, not timed.
+    predicted, not timed, and `unsure` how unsure its logarithm is: of all `unseen` kernels the share times what the
+    trees are apart. `unknown` are operators that could not be read.
     """
 
     hot_ns: float
@@ -35,6 +36,7 @@ class Sums:
     kernels: int
     unseen_ns: float
     unseen: int
+    unsure: float
     unknown: tuple[str, ...]
 
     @property
@@ -57,7 +59,7 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A latency with its 90% interval (None where too few networks were measured, or an operator is unknown)."""
+    """A latency with its 90% interval (None where an operator could not be read)."""
 
     latency_ns: float
     lo_ns: float | None
@@ -66,7 +68,7 @@ class Prediction:
 
     @property
     def complete(self) -> bool:
-        """Whether every operator was timed or predicted."""
+        """Whether every operator could be read, and was timed or predicted."""
         return not self.sums.unknown
 
 
@@ -78,8 +80,9 @@ class Predictor:
     hidden: Collection[str] = ()
     families_left_out: Collection[str] = ()
     seed: int = 0
+    like: Predictor | None = None  # one with the same hidden keys, whose trees are taken over
     _regressor: Regressor | None = field(default=None, init=False)
-    _predicted: dict[str, tuple[float, float]] = field(default_factory=dict, init=False)
+    _predicted: dict[str, tuple[float, float, float]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         baseline_ns = self.table.baseline_gemm_ns
@@ -88,10 +91,8 @@ class Predictor:
             for key, timing in self.table.timings.items()
             if timing.runs and key not in self.hidden
         }
-        self._alike: dict[str, int] = {}
-        for key in self._timed:
-            op = operator_of(self.table.timings[key].kernel)
-            self._alike[op] = self._alike.get(op, 0) + 1
+        if self.like is not None:
+            self._regressor, self._predicted = self.like._regressor, self.like._predicted
         self.terms = self._fit()
 
     def anchors(self) -> list[KernelList]:
@@ -106,23 +107,20 @@ class Predictor:
         """Add the kernels of a network up."""
         kernels = [self.table.timings[key].kernel for key in network.keys]
         self._predict_missing([k for k in kernels if k.key not in self._timed])
-        hot = weights = others = unseen_ns = 0.0
+        hot = weights = others = unseen_ns = unsure_ns = 0.0
         times: list[tuple[float, int]] = []
         held: list[tuple[float, int]] = []
-        unseen, unknown = 0, list(network.lost)
+        unseen = 0
         for kernel in kernels:
             if kernel.moves_nothing:
                 continue
             if kernel.key in self._timed:
                 h, c = self._timed[kernel.key]
-            elif kernel.key in self._predicted:
-                h, c = self._predicted[kernel.key]
-                unseen_ns += h
-                unseen += 1
             else:
-                why = self.table.timings[kernel.key].failed
-                unknown.append(kernel.label + (f" ({why})" if why else ""))
-                continue
+                h, c, sd = self._predicted[kernel.key]
+                unseen_ns += h
+                unsure_ns += h * sd
+                unseen += 1
             hot += h
             times.append((h, moved_bytes(kernel)))
             held.append((weight_bytes(kernel), moved_bytes(kernel)))
@@ -139,53 +137,54 @@ class Predictor:
             len(kernels),
             unseen_ns,
             unseen,
-            tuple(unknown),
+            unsure_ns / hot if hot else 0.0,
+            network.lost,
         )
 
     def predict(self, network: KernelList) -> Prediction:
         """Predict a network's latency."""
         sums = self.sums(network)
         latency = max(float(np.dot(self.terms, sums.row())), 0.3 * sums.hot_ns, 1.0)  # b may be negative
-        half = half_width(self.table.calibration, sums.share_unseen)
-        if half is None or sums.unknown:
+        if sums.unknown:
             return Prediction(latency, None, None, sums)
+        half = half_width(self.table.calibration, sums.unsure)
         return Prediction(latency, latency * math.exp(-half), latency * math.exp(half), sums)
 
     def time_ns(self, kernel: Kernel) -> tuple[float, str]:
-        """Return the hot time of a kernel and how it is known: timed, predicted, dispatch or unknown."""
+        """Return the hot time of a kernel and how it is known: timed, predicted or a dispatch."""
         if kernel.moves_nothing:
             return 0.0, "dispatch"
         if kernel.key in self._timed:
             return self._timed[kernel.key][0], "timed"
-        if kernel.key in self._predicted:
-            return self._predicted[kernel.key][0], "predicted"
-        return 0.0, "unknown"
+        self._predict_missing([kernel])
+        return self._predicted[kernel.key][0], "predicted"
 
     def _predict_missing(self, kernels: Sequence[Kernel]) -> None:
-        """Predict the kernels that may be: enough others of the same operator were timed."""
-        todo = {
-            k.key: k
-            for k in kernels
-            if not k.moves_nothing and k.key not in self._predicted and self._alike.get(operator_of(k), 0) >= ALIKE
-        }
-        known = [key for key in self._timed if not self.table.timings[key].kernel.moves_nothing]
-        if not todo or len(known) < LEAST:
+        """Predict kernels from those that were timed."""
+        todo = {k.key: k for k in kernels if not k.moves_nothing and k.key not in self._predicted}
+        if not todo:
             return
         if self._regressor is None:
+            known = [key for key in self._timed if not self.table.timings[key].kernel.moves_nothing]
+            if len(known) < LEAST:
+                raise NotTrained(self.table)
             hot, cold = (np.array([self._timed[key][i] for key in known]) for i in (0, 1))
             self._regressor = Regressor([self.table.timings[key].kernel for key in known], hot, cold, self.seed)
-        hot, cold = self._regressor.predict(list(todo.values()))
-        for key, h, c in zip(todo, hot, cold, strict=True):
-            self._predicted[key] = (float(h), float(c))
+        found = self._regressor.predict(list(todo.values()))
+        for key, h, c, sd in zip(todo, *found, strict=True):
+            self._predicted[key] = (float(h), float(c), float(sd))
 
     def _fit(self) -> Array:
+        rows, spreads = [], []
         anchors = self.anchors()
-        rows = []
+        # All at once: a forest is slow to ask, whatever for.
+        keys = dict.fromkeys(key for network in anchors for key in network.keys if key not in self._timed)
+        self._predict_missing([self.table.timings[key].kernel for key in keys])
         for network in anchors:
             sums = self.sums(network)
-            if not sums.unknown:
-                rows.append(np.array(sums.row()) / float(network.latency_ns or 1))
-        return fit_law(np.array(rows).reshape(-1, len(PRIOR)))
+            rows.append(np.array(sums.row()) / float(network.latency_ns or 1))
+            spreads.append(math.hypot(NOISE, UNSURE_NOISE * sums.unsure))
+        return fit_law(np.array(rows).reshape(-1, len(PRIOR)), np.array(spreads), self.table.told)
 
 
 def ready(table: KernelTable) -> None:
@@ -209,8 +208,3 @@ class NotTrained(ArtifactError):
             f"nothing was measured for prediction on this machine with {where}",
             f"bench predict --train --backend {table.context.backend}{threads}",
         )
-
-
-def operator_of(kernel: Kernel) -> str:
-    """Name what must be alike for one kernel to be predicted from others: the operator, whatever its layout."""
-    return kernel.op.rpartition(".")[2].removeprefix("Fused")

@@ -10,9 +10,10 @@ import hashlib
 import json
 import math
 import statistics
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from bench.backends.kernel import Kernel
 from bench.base import cache
@@ -66,12 +67,19 @@ class Timing:
         return self._time("hot_ns", baseline_gemm_ns)
 
     def cold_ns(self, baseline_gemm_ns: float) -> float:
-        """Return its time with weights and large operands out of the private caches, at the baseline speed."""
+        """Return its time with weights and large operands out of the private caches, at the baseline speed.
+
+        A time that was told inside a network has no other.
+        """
+        if any("cold_ns" not in run for run in self.runs):
+            return self.hot_ns(baseline_gemm_ns)
         return max(self._time("cold_ns", baseline_gemm_ns), self.hot_ns(baseline_gemm_ns))
 
     def quiet_runs(self, baseline_gemm_ns: float) -> list[dict[str, float]]:
         """Return the undisturbed runs: their reference workload was near its baseline, they agree with the fastest."""
         calm = [run for run in self.runs if run["gemm_ns"] < SLOW * baseline_gemm_ns]
+        if any("cold_ns" not in run for run in calm):  # told inside networks, which differ
+            return calm
         fastest = min((run["hot_ns"] for run in calm), default=0.0)
         return [run for run in calm if run["hot_ns"] < APART * fastest]
 
@@ -85,7 +93,9 @@ class Timing:
 class KernelList:
     """A network: the keys of its kernels in order, operators that could not be cut out, and its latency if measured.
 
-    `again_ns` is a second measurement of the latency, for judging the first; `sha256` that of the ONNX file.
+    `again_ns` is a second measurement of the latency, for judging the first; `sha256` that of the ONNX file. `runs` are
+    blocks of inferences beside the reference workload, from which the latency follows; `made` is the recipe of a
+    made-up network.
     """
 
     name: str
@@ -96,6 +106,21 @@ class KernelList:
     again_ns: float | None = None
     sha256: str = ""
     family: str = ""
+    runs: list[dict[str, float]] = field(default_factory=list)
+    made: dict[str, Any] | None = None
+
+    def calm(self, baseline_gemm_ns: float) -> list[dict[str, float]]:
+        """Return the undisturbed runs."""
+        return [run for run in self.runs if run["gemm_ns"] < SLOW * baseline_gemm_ns]
+
+    def settle(self, baseline_gemm_ns: float) -> None:
+        """Take the latency from the runs: the median of the undisturbed ones, told for the baseline speed."""
+        calm = self.calm(baseline_gemm_ns) or self.runs
+        logs = [math.log(run["latency_ns"]) - SLOPE * math.log(run["gemm_ns"] / baseline_gemm_ns) for run in calm]
+        if logs:
+            self.latency_ns = math.exp(statistics.median(logs))
+        elif self.made is not None:
+            self.latency_ns = None
 
 
 class Calibration(TypedDict):
@@ -105,7 +130,7 @@ class Calibration(TypedDict):
     family: NotRequired[str]
     seen: NotRequired[float]
     unseen: NotRequired[float]
-    share: NotRequired[float]
+    unsure: NotRequired[float]
 
 
 @dataclass
@@ -117,14 +142,42 @@ class KernelTable:
     networks: dict[str, KernelList] = field(default_factory=dict)
     calibration: list[Calibration] = field(default_factory=list)
     file: Path | None = None  # where it is kept, if not in the cache
+    spent_s: float = 0.0  # what the training has taken
 
     @property
     def baseline_gemm_ns(self) -> float:
         """The reference workload's time at the baseline speed: the lower quartile of what was met."""
-        met = sorted(run["gemm_ns"] for timing in self.timings.values() for run in timing.runs)
+        met = [run["gemm_ns"] for timing in self.timings.values() for run in timing.runs]
+        met = sorted(met or [run["gemm_ns"] for network in self.networks.values() for run in network.runs])
         return met[len(met) // 4] if met else 1.0
 
-    def add(self, kernels: list[Kernel]) -> list[str]:
+    @property
+    def told(self) -> bool:
+        """Whether the times of kernels were told inside networks by the runtime, not measured alone."""
+        return any("cold_ns" not in run for timing in self.timings.values() for run in timing.runs)
+
+    def settle(self) -> None:
+        """Take the latencies of the networks from their runs."""
+        baseline_ns = self.baseline_gemm_ns
+        for network in self.networks.values():
+            network.settle(baseline_ns)
+
+    def upto(self, seconds: float) -> KernelTable:
+        """Return a copy as it was after so many seconds of training, not calibrated."""
+
+        def then(runs: list[dict[str, float]]) -> list[dict[str, float]]:
+            return [run for run in runs if run.get("spent_s", 0.0) <= seconds]
+
+        found = KernelTable(self.context, spent_s=min(self.spent_s, seconds))
+        found.timings = {key: replace(t, runs=then(t.runs)) for key, t in self.timings.items()}
+        for name, network in self.networks.items():
+            runs = then(network.runs)
+            latency_ns = network.latency_ns if not network.runs else None
+            found.networks[name] = replace(network, runs=runs, latency_ns=latency_ns)
+        found.settle()
+        return found
+
+    def add(self, kernels: Sequence[Kernel]) -> list[str]:
         """Take kernels in and return their keys, in order."""
         for kernel in kernels:
             self.timings.setdefault(kernel.key, Timing(kernel))
@@ -140,9 +193,28 @@ class KernelTable:
             ],
             "networks": [vars(network) for network in self.networks.values()],
             "calibration": self.calibration,
+            "spent_s": self.spent_s,
         }
         file = self.file or self.context.path
         write_whole(file, gzip.compress(json.dumps(data, separators=(",", ":")).encode(), 6, mtime=0))
+
+
+def asking(trained: KernelTable, other: KernelTable, timed: bool = False) -> KernelTable:
+    """Return a copy of a trained table that also knows the networks of another, without their latencies.
+
+    Their kernels are known by shape alone, or with their times where `timed`.
+    """
+    found = KernelTable(trained.context, calibration=trained.calibration, spent_s=trained.spent_s)
+    found.timings = dict(trained.timings)
+    for key, timing in other.timings.items():
+        if timed and timing.runs and not (key in found.timings and found.timings[key].runs):
+            found.timings[key] = timing
+        else:
+            found.timings.setdefault(key, Timing(timing.kernel))
+    found.networks = dict(trained.networks)
+    for name, network in other.networks.items():
+        found.networks[name] = replace(network, latency_ns=None, again_ns=None, runs=[])
+    return found
 
 
 def recall(context: Context) -> KernelTable:
@@ -172,7 +244,7 @@ def read(path: Path) -> KernelTable:
             tuples = {name: tuple(row[name]) for name in ("keys", "lost")}
             network = KernelList(**row | tuples | {"name": same_name(row["name"])})
             table.networks[network.name] = network
-        table.calibration = data["calibration"]
+        table.calibration, table.spent_s = data["calibration"], data.get("spent_s", 0.0)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{path} holds no table of kernels", "`bench predict --train` makes one") from error
     return table

@@ -1,33 +1,38 @@
-"""Measures what prediction needs: kernels alone, and a few networks end to end. Goes on where it was interrupted."""
+"""Measures what prediction needs: kernels, and networks end to end. Goes on where it was interrupted."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 
 from bench import backends
-from bench.base.errors import MeasureError, OutOfReach, Unsupported
+from bench.base.errors import MeasureError, Unsupported
 from bench.export import ensure
 from bench.measure.engine import anew
 from bench.measure.launch import version_of
-from bench.measure.probes import Probes
 from bench.measure.runner import Runner
-from bench.plan.case import BackendRef, Plan, cross
-from bench.plan.protocol import TRAINING, KernelProtocol
+from bench.plan.case import BackendRef, Case, Plan, cross
+from bench.plan.protocol import TRAINING
 from bench.plan.zoo import ModelRef
 from bench.predict.calibration import calibrate
-from bench.predict.sampler import samples
-from bench.predict.table import Context, KernelList, KernelTable, Timing
+from bench.predict.campaign import SHORT_S, Campaign, time_one
+from bench.predict.place import Place
+from bench.predict.predictor import ready
+from bench.predict.table import Context, KernelList, KernelTable
 from bench.rows.schema import Row
 from bench.transport.base import Transport
-from bench.transport.local import LocalTransport
 
-# One network of most families: between them they have the operators of the zoo, and take little time.
+# One network of most families: between them they have the operators of the zoo, and take little time. A long training
+# measures the others, too.
 ANCHORS = (
     "shufflenetv2", "shufflenetv1", "mobilenetv1", "mobilenetv2:width=0.35", "mobilenetv3-small", "mnasnet:width=0.5",
     "squeezenet:version=1.1", "ghostnetv1:width=0.5", "pplcnet", "resnet18", "efficientnet-b0", "igcv3",
+)  # fmt: skip
+MORE = (
+    "densenet", "ghostnetv2", "resnet50", "resnext", "mobilenetv3", "mobilenetv2", "shufflenetv2:width=0.5", "nasnet",
+    "pplcnet:width=0.25", "condensenet", "inceptionv3", "xception",
 )  # fmt: skip
 SAVE_S = 5.0
 ATTEMPTS = 3  # times that a network whose measurement was disturbed is tried
@@ -35,27 +40,20 @@ WIDEST, MOST_ASIDE = 0.15, 0.7  # half-width of a 95% interval of 3 launches, an
 Tell = Callable[[str], None]
 
 
-@dataclass
-class Place:
-    """Where prediction measures: a device, the cores allowed there, and how kernels are timed."""
-
-    transport: Transport = field(default_factory=LocalTransport)
-    cores: Sequence[int] = ()
-    protocol: KernelProtocol = field(default_factory=KernelProtocol)
-
-    def probes(self, table: KernelTable, backend: BackendRef) -> Probes:
-        """Return a process there."""
-        return Probes(backend, table.context.threads, self.transport, self.cores)
-
-
 def refuse(backend: BackendRef) -> None:
-    """Raise Unsupported for a backend whose kernels cannot be timed alone."""
-    if not backends.get(backend.name).capabilities.kernels:
-        able = [b.name for b in backends.working() if b.capabilities.kernels]
+    """Raise Unsupported for a backend the times of whose kernels nobody can tell."""
+    if not predictable(backend.name):
+        able = [b.name for b in backends.working() if predictable(b.name)]
         raise Unsupported(
-            f"latency on {backend.name} cannot be predicted: its fused operators cannot be run alone",
+            f"latency on {backend.name} cannot be predicted: its operators cannot be run alone, and it tells no times",
             f"{', '.join(able)} can be predicted; `bench run` measures the others",
         )
+
+
+def predictable(backend: str) -> bool:
+    """Tell whether a backend's kernels can be timed alone, or their times are told by the runtime."""
+    able = backends.get(backend).capabilities
+    return able.kernels or able.kernel_times
 
 
 def context(backend: BackendRef, threads: int, transport: Transport) -> Context:
@@ -71,16 +69,30 @@ def context(backend: BackendRef, threads: int, transport: Transport) -> Context:
 
 
 def train(
-    table: KernelTable, backend: BackendRef, models: Sequence[ModelRef], tell: Tell, place: Place | None = None
+    table: KernelTable,
+    backend: BackendRef,
+    models: Sequence[ModelRef],
+    tell: Tell,
+    place: Place | None = None,
+    budget_s: float = SHORT_S,
+    early: int | None = None,
 ) -> None:
-    """Measure whatever `table` lacks of kernels and networks, save it as it grows, and calibrate at the end."""
+    """Measure kernels and networks for so many seconds in all, those of earlier calls included, and calibrate.
+
+    The first `early` models (all, if None) are measured from the start, the others after two minutes. Exports are made
+    before, and are not counted.
+    """
     place = place or Place()
     plan = plan_of(models, backend, table.context.threads)
-    list_networks(table, plan, backend, tell, place)
-    if place.protocol.sampled:
-        list_samples(table, backend, place.protocol.sampled, place=place)
-    time_kernels(table, backend, tell, place=place)
-    time_networks(table, plan, tell, place=place)
+    for case in plan.cases:
+        ensure(case.network, on_export=lambda: tell("exporting"))
+
+    def listing(cases: Sequence[Case]) -> None:
+        list_networks(table, replace(plan, cases=tuple(cases)), backend, tell, place)
+
+    told = not backends.get(backend.name).capabilities.kernels
+    Campaign(table, plan, len(plan.cases) if early is None else early, told, tell, place).run(budget_s, listing)
+    ready(table)
     table.calibration = calibrate(table, told=tell)
     table.save()
 
@@ -90,7 +102,9 @@ def plan_of(models: Sequence[ModelRef], backend: BackendRef, threads: int, batch
     return cross(models, [backend], (threads,), (batch,), protocol=TRAINING)
 
 
-def list_networks(table: KernelTable, plan: Plan, backend: BackendRef, tell: Tell, place: Place | None = None) -> None:
+def list_networks(
+    table: KernelTable, plan: Plan, backend: BackendRef, tell: Tell, place: Place | None = None, save: bool = True
+) -> None:
     """Read the kernels of every network that the table does not have, or has with other weights."""
     artifacts = {case.id: ensure(case.network, on_export=lambda: tell("exporting")) for case in plan.cases}
     names = {case.id: str(case.network) for case in plan.cases}
@@ -107,21 +121,14 @@ def list_networks(table: KernelTable, plan: Plan, backend: BackendRef, tell: Tel
             tell(f"reading the graph of {case.model.canonical}")
             artifact = artifacts[case.id]
             folder = anew(place.transport, partial(place.transport.upload, artifact, backend.name))
-            kernels, lost = probes.kernels(artifact=folder)
-            keys = tuple(table.add(kernels))
+            found = probes.kernels(artifact=folder)
+            keys = tuple(table.add(found.kernels))
             family = case.model.source if case.model.kind == "zoo" else case.model.canonical
             name = names[case.id]
-            table.networks[name] = KernelList(name, keys, lost, artifact.macs, sha256=artifact.sha256, family=family)
-    table.save()
-
-
-def list_samples(
-    table: KernelTable, backend: BackendRef, number: int, seed: int = 0, place: Place | None = None
-) -> None:
-    """Read the kernels of made-up graphs."""
-    with (place or Place()).probes(table, backend) as probes:
-        for convolutions in samples(number, seed):
-            table.add(probes.kernels(convolutions=convolutions)[0])
+            listed = KernelList(name, keys, found.lost, artifact.macs, sha256=artifact.sha256, family=family)
+            table.networks[name] = listed
+    if save:
+        table.save()
 
 
 def time_kernels(
@@ -162,25 +169,12 @@ def time_kernels(
                     return False
                 if done % 20 == 0:
                     tell(f"kernels: pass {turn + 1}, {done} of {len(todo)}")
-                _time(timing, probes, how)
+                time_one(table, timing.kernel.key, probes, how)
                 if time.monotonic() > saved + SAVE_S:
                     table.save()
                     saved = time.monotonic()
         table.save()
     return True
-
-
-def _time(timing: Timing, probes: Probes, how: KernelProtocol) -> None:
-    try:
-        found = probes.time_kernel(timing.kernel, how.block_ms, how.least, how.cold)
-    except OutOfReach:
-        raise
-    except MeasureError as error:  # the process died of this kernel
-        found = {"failed": error.message}
-    if "failed" in found:
-        timing.failed = str(found["failed"])
-    else:
-        timing.runs.append({k: float(v) for k, v in found.items()})
 
 
 def time_networks(

@@ -15,9 +15,9 @@ from onnx import helper
 from bench.backends.kernel import Kernel, cut
 from bench.base.errors import ArtifactError, OutputError
 from bench.predict.calibration import calibrate, hidden_keys
-from bench.predict.law import COVERAGE, PRIOR, conformal, crowded, fit_law, half_width
+from bench.predict.law import COVERAGE, PRIOR, conformal, crowded, fit_law, half_width, quantile
 from bench.predict.predictor import Predictor, ready
-from bench.predict.table import KernelList, KernelTable, read
+from bench.predict.table import Calibration, KernelList, KernelTable, Timing, read
 from tests.predict.synthetic import CONTEXT, LAW, add, cold_ns, conv, draw, hot_ns, machine, view
 
 
@@ -71,17 +71,29 @@ def test_the_regressor_learns_what_layout_costs() -> None:
     assert ragged > 1.2 * aligned
 
 
-def test_an_operator_that_is_neither_timed_nor_like_one_is_named() -> None:
+def test_an_operator_like_nothing_that_was_timed_is_predicted_and_unsure() -> None:
     table = machine()
     node = helper.make_node("Wavelet", ["x"], ["y"], domain="com.example")
-    strange = cut(node, {"x": (1, 64), "y": (1, 64)}, {"x": 1, "y": 1}, {}, 17)
-    network = KernelList(
-        "strange", tuple(table.add([conv(14, 32, 32), strange])), lost=("Loop (holds a graph of its own)",)
-    )
-    table.timings[strange.key].failed = "no such kernel"
-    found = Predictor(table).predict(network)
+    shape = (1, 64, 56, 56)
+    strange = cut(node, {"x": shape, "y": shape}, {"x": 1, "y": 1}, {}, 17)
+    known = conv(14, 32, 32)
+    table.timings[strange.key] = Timing(strange, failed="no such kernel")
+    predictor = Predictor(table)
+    found = predictor.predict(KernelList("strange", tuple(table.add([known, strange]))))
+    plain = predictor.predict(KernelList("plain", tuple(table.add([known, conv(14, 48, 32)]))))
+    assert found.complete
+    assert found.sums.unseen >= 1
+    assert found.lo_ns is not None
+    assert plain.lo_ns is not None
+    assert found.latency_ns / found.lo_ns > 1.2 * plain.latency_ns / plain.lo_ns
+
+
+def test_what_cannot_be_read_is_named() -> None:
+    table = machine()
+    keys = tuple(table.add([conv(14, 32, 32)]))
+    found = Predictor(table).predict(KernelList("looped", keys, lost=("Loop (holds a graph of its own)",)))
     assert not found.complete
-    assert found.sums.unknown == ("Loop (holds a graph of its own)", "Wavelet 1x64 (no such kernel)")
+    assert found.sums.unknown == ("Loop (holds a graph of its own)",)
     assert found.lo_ns is None
 
 
@@ -122,26 +134,28 @@ def test_a_conformal_quantile_is_a_score_or_nothing(scores: list[float]) -> None
         assert sum(s <= found for s in scores) >= COVERAGE * len(scores)
 
 
-def test_a_family_keeps_the_operators_that_no_other_has_where_that_is_asked() -> None:
-    table = machine(families=3, alone=0)
-    node = helper.make_node("Softmax", ["x"], ["y"])
-    lone = cut(node, {"x": (1, 64), "y": (1, 64)}, {"x": 1, "y": 1}, {}, 17)
-    network = table.networks["f0-0"]
-    network.keys = (*network.keys, *table.add([lone]))
-    table.timings[lone.key].runs = [{"hot_ns": 1000.0, "cold_ns": 1000.0, "gemm_ns": 1000.0}]
-    assert lone.key in hidden_keys(table, "f0")
-    some = hidden_keys(table, "f0", strict=False)
-    assert some == {k for k in hidden_keys(table, "f0") if table.timings[k].kernel.op == "Conv"}
-    assert some
+def test_several_families_are_hidden_together() -> None:
+    table = machine(families=4, alone=0)
+    both = hidden_keys(table, {"f0", "f1"})
+    assert both >= hidden_keys(table, "f0") | hidden_keys(table, "f1")
+    assert both.isdisjoint(key for name in ("f2-0", "f3-1") for key in table.networks[name].keys)
 
 
 def test_what_was_not_timed_widens_the_interval() -> None:
-    calibration = [{"seen": 0.01 * i, "unseen": 0.2, "share": 0.5} for i in range(1, 11)]
-    widths = [half_width(calibration, share) for share in (0.0, 0.2, 0.5, 1.0)]
+    calibration: list[Calibration] = [{"seen": 0.01 * i, "unseen": 0.2, "unsure": 0.5} for i in range(1, 11)]
+    widths = [half_width(calibration, unsure) for unsure in (0.0, 0.2, 0.5, 1.0)]
     assert widths[0] == pytest.approx(0.1)
-    assert widths == sorted(w for w in widths if w is not None)
+    assert widths == sorted(widths)
     assert widths[2] == pytest.approx(0.2)
-    assert half_width(calibration[:5], 0.0) is None
+
+
+def test_few_networks_give_an_interval_too_and_a_wider_one() -> None:
+    errors = [0.02, -0.04, 0.05, 0.01, -0.03, 0.06, -0.02, 0.04, 0.03, -0.05]
+    enough = quantile([abs(e) for e in errors], 0.05)
+    assert enough in {abs(e) for e in errors}
+    some, none = quantile([abs(e) for e in errors[:4]], 0.05), quantile([], 0.05)
+    assert enough < some < none
+    assert quantile([0.5] * 4, 0.05) > 0.8  # what was seen outweighs what was believed
 
 
 def test_a_cache_is_crowded_by_others_and_not_by_a_kernel_itself() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,13 +10,15 @@ import pytest
 
 from bench import backends
 from bench.base.errors import MeasureError, Unsupported
+from bench.export import ensure
 from bench.plan import zoo
 from bench.plan.protocol import KernelProtocol
 from bench.predict import train
+from bench.predict.campaign import Campaign
+from bench.predict.features import macs
+from bench.predict.place import Place
 from bench.predict.predictor import Predictor
-from bench.predict.sampler import samples
 from bench.predict.table import KernelTable, read
-from bench.predict.train import Place
 from bench.rows.schema import Row
 from tests.conftest import Bench, one_line_error
 from tests.predict.synthetic import CONTEXT, conv, view
@@ -44,7 +47,7 @@ class ScriptedLaunch:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedLaunch]:
-    monkeypatch.setattr(train, "Probes", ScriptedLaunch)
+    monkeypatch.setattr("bench.predict.place.Probes", ScriptedLaunch)
     monkeypatch.setattr(ScriptedLaunch, "asked", [])
     monkeypatch.setattr(ScriptedLaunch, "dies", "")
     monkeypatch.setattr(ScriptedLaunch, "refuses", "")
@@ -120,12 +123,26 @@ def test_onnxruntime_gives_every_operator_it_runs_and_each_can_be_timed(tmp_path
     assert Predictor(table).sums(network).unknown == ()
 
 
-def test_made_up_graphs_are_the_same_for_the_same_seed_and_give_kernels(tmp_path: Path) -> None:
-    assert samples(40, 1) == samples(40, 1) != samples(40, 2)
-    assert [len(rows) for rows in samples(40, 1)] == [30, 10]
+def test_openvino_tells_the_times_of_every_operator_it_runs(tmp_path: Path, tiny: Path) -> None:
+    pytest.importorskip("openvino")
+    ref = backends.resolve("openvino")
     table = KernelTable(CONTEXT, file=tmp_path / "t.json.gz")
-    train.list_samples(table, backends.resolve("onnxruntime"), 10, seed=1)
-    assert sum("Conv" in t.kernel.op for t in table.timings.values()) >= 8
+    plan = train.plan_of([zoo.resolve(str(tiny))], ref, 1)
+    train.list_networks(table, plan, ref, quiet)
+    (network,) = table.networks.values()
+    listed = network.keys
+    one = Campaign(table, plan, 1, True, quiet, Place())
+    one._before, one._begin = 0.0, time.monotonic()
+    with Place().probes(table, ref) as probes:
+        artifact = ensure(plan.cases[0].network)
+        one._time(probes, network, {"artifact": Place().transport.upload(artifact, "openvino")})
+    assert network.keys == listed  # another compilation, the same kernels
+    table.settle()
+    assert network.latency_ns is not None
+    kernels = [table.timings[key] for key in network.keys]
+    assert sum(t.kernel.op == "Convolution" for t in kernels) == 3
+    assert sum(macs(t.kernel) for t in kernels) == network.macs
+    assert all(t.runs[0]["hot_ns"] > 0 for t in kernels if t.kernel.op == "Convolution")
 
 
 def test_a_backend_that_cannot_be_predicted_says_so() -> None:
