@@ -133,9 +133,10 @@ class Runner:
         try:
             # Before an export that would be for nothing.
             pick_cores(state.case.settings.least_cores, self.cores or self.transport.usable_cores())
-            told = (partial(tell, state.case) for tell in (self.observer.exporting, self.observer.converting))
-            protocol = self.plan.protocol
-            state.artifact = exported(state.case, protocol.seed, *told, protocol.timeout_s, self.artifact_of)
+            seed, timeout_s = self.plan.protocol.seed, self.plan.protocol.timeout_s
+            exporting = partial(self.observer.exporting, state.case)
+            converting = partial(self.observer.converting, state.case)
+            state.artifact = exported(state.case, seed, exporting, converting, timeout_s, self.artifact_of)
             self._remark(state.case, state.artifact)
         except BenchError as error:
             state.error = error
