@@ -129,7 +129,7 @@ def finished(rows: Iterable[Row], plan: Plan, here: Mapping[str, str] | None = N
 
     Of each case the last row counts, if it was measured, with the plan's seed, against its limits if it has any, and
     kept going if the plan asks for that. A case that any device of a fleet may measure has the row of the one that did.
-    `here` names the CPU that is to measure (`cpu`), where that is known: what another one measured is not measured here.
+    `here` names the CPU that is to measure (`cpu`), where known: what another one measured is not measured here.
     """
     limits = written(plan.protocol.limits)
     mine = [row for row in rows if row.seed == plan.protocol.seed and limits in ("", asked(row.limit))]
