@@ -96,14 +96,15 @@ class Artifact:
     the model was a person's ONNX file (then `onnx` is that file, in its place, or a copy with static shapes), and
     ``changed.pt`` where PyTorch made it: the weights that do not follow from the seed, such as BatchNorm's statistics.
     ``weights.pt``, all of them, is laid beside it for whoever loads the module, and may be removed. `data` are the
-    files of external data, relative to the ONNX file's folder; `sha256` covers them, too. `precision` is that of the weights, `computes` that of most products where it is told
-    (`bench.export.activations`). `macs` are multiply-accumulates of one inference at `batch`; where operators are
-    `uncounted` they are a lower bound. `complaint` says why it must not be measured, only counted; `remarks` are what
-    may make two runtimes disagree on it. With `converted` files the folder holds those and the reference, and neither
-    ONNX file nor weights. `noise` is the relative L2 distance of the reference outputs from those of the same module in
-    float64: what fp32 itself costs this network; 0 where that is not known. `rounding` says the same of lower
-    precisions (`bench.export.rounded`), `quantization` how it came to be of 8 bits: then the reference outputs are
-    those of the quantised network. `digests` are the SHA-256 of the folder's other files, by name, as they were saved.
+    files of external data, relative to the ONNX file's folder; `sha256` covers them, too. `precision` is that of the
+    weights, `computes` that of most products where it is told (`bench.export.activations`). `macs` are multiply-
+    accumulates of one inference at `batch`; where operators are `uncounted` they are a lower bound. `complaint` says
+    why it must not be measured, only counted; `remarks` are what may make two runtimes disagree on it. With `converted`
+    files the folder holds those and the reference, and neither ONNX file nor weights. `noise` is the relative L2
+    distance of the reference outputs from those of the same module in float64: what fp32 itself costs this network; 0
+    where that is not known. `rounding` says the same of lower precisions (`bench.export.rounded`), `quantization` how
+    it came to be of 8 bits: then the reference outputs are those of the quantised network. `digests` are the SHA-256
+    of the folder's other files, by name, as they were saved.
     """
 
     folder: str

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from bench.base.errors import ArtifactError, clip
 
+
 class NoTensor(TypeError):
     """A module returned what no runtime can."""
 

@@ -146,9 +146,8 @@ def command(
     from bench.base.errors import UsageError
     from bench.cli import _fleet
     from bench.cli._local import measure
-    from bench.plan import given
+    from bench.plan import given, zoo
     from bench.plan import shapes as shape_texts
-    from bench.plan import zoo
     from bench.plan.case import Plan, cross
     from bench.plan.pace import read as pace
     from bench.plan.pace import seconds

@@ -99,7 +99,9 @@ def _labels(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Say of each network what tells it from others of its model: its resolution, its shapes, its data."""
     sides: dict[str, set[tuple[str, ...]]] = {}
     for row in records:
-        sides.setdefault(str(row["model"]), set()).add(tuple(str(row[part]) for part in ("resolution", "shapes", "input")))
+        sides.setdefault(str(row["model"]), set()).add(
+            tuple(str(row[part]) for part in ("resolution", "shapes", "input"))
+        )
     told = {}
     for row in records:
         name = _name(row)

@@ -43,8 +43,8 @@ from bench.base.errors import BenchError, Unsupported
 from bench.base.process import hidden_settings, look_after_the_machine, peak_rss_bytes
 from bench.machine import board, counters, meters, systems
 from bench.machine.cores import pin, quietest
-from bench.machine.heat import read as read_heat
 from bench.machine.environment import emulated, usable_cores
+from bench.machine.heat import read as read_heat
 from bench.machine.threads import count_computing
 from bench.machine.workload import ReferenceWorkload, Workload
 from bench.measure import energy, profiling

@@ -127,12 +127,13 @@ def pooled(frame: pd.DataFrame) -> pd.DataFrame:
 def finished(rows: Iterable[Row], plan: Plan, here: Mapping[str, str] | None = None) -> dict[str, Row]:
     """Return the rows that a plan need not measure again, by the id of the plan's case.
 
-    Of each case the last row counts, if it was measured, with the plan's seed, and against its limits if it has any. A
-    case that any device of a fleet may measure has the row of the one that did. `here` names the CPU that is to measure
-    (`cpu`), where that is known: what another one measured is not measured here.
+    Of each case the last row counts, if it was measured, with the plan's seed, against its limits if it has any, and
+    kept going if the plan asks for that. A case that any device of a fleet may measure has the row of the one that did.
+    `here` names the CPU that is to measure (`cpu`), where known: what another one measured is not measured here.
     """
     limits = written(plan.protocol.limits)
     mine = [row for row in rows if row.seed == plan.protocol.seed and limits in ("", asked(row.limit))]
+    mine = [row for row in mine if row.sustain_s or not plan.protocol.sustain_s]
     if here is not None:
         cpus = {name: text_of(cell(here[name])) for name in cpu()}  # as a row tells it
         mine = [row for row in mine if all((getattr(row, name) or "") == text for name, text in cpus.items())]

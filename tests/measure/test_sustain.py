@@ -139,6 +139,17 @@ def test_an_interruption_makes_rows_of_what_there_is(tiny: Path, tmp_path: Path)
     assert len({launch["launch"] for launch in raw}) == 3  # the launch that was under way, too
 
 
+def test_a_row_of_a_minute_is_no_row_of_half_an_hour(tiny: Path) -> None:
+    from bench.rows.identity import finished
+
+    plan = plan_of(tiny, "fake")
+    (case,) = plan.cases
+    plain = row(1.0, case_id=case.id, seed=0)
+    assert finished([plain], plan) == {}
+    assert set(finished([replace(plain, sustain_s=340.0)], plan)) == {case.id}
+    assert set(finished([plain], replace(plan, protocol=Protocol()))) == {case.id}
+
+
 def test_too_short_too_many_and_what_has_no_latency(tiny: Path) -> None:
     with pytest.raises(UsageError, match="too short"):
         run_protocol(None, None, None, 0, sustain_s=60.0)

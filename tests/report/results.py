@@ -27,7 +27,13 @@ def two_targets(path: Path) -> Path:
     for target, arch, cpu, by in (("x86", "x86_64", "EPYC", 1.0), ("arm", "aarch64", "Neoverse", 1.6)):
         for i, (model, m_macs) in enumerate(NETWORKS.items()):
             ms = by * (3 + i) * (2 if (model, target) == ("pplcnet", "arm") else 1)
-            kept = {"case_id": model, "sustain_s": 1800.0, "early_ms": ms, "settled_ms": 1.2 * ms, "settled_after_s": 300.0}
+            kept = {
+                "case_id": model,
+                "sustain_s": 1800.0,
+                "early_ms": ms,
+                "settled_ms": 1.2 * ms,
+                "settled_after_s": 300.0,
+            }
             rows.append(
                 row(ms, model=model, target=target, arch=arch, cpu=cpu, cpu_id=cpu, macs=m_macs * 10**6, run_id=target,
                     **(kept if target == "x86" and i < 2 else {}))
