@@ -90,6 +90,8 @@ def _movable(path: Path) -> bool:
 
 def impossible(root: Path = ROOT) -> list[str]:
     """Say in phrases what cannot be done here, and why."""
+    if systems.name(root):
+        return [f"{systems.name(root)} lets nobody set clocks"]
     told = []
     governors = list(root.glob(f"{CPU}/cpu[0-9]*/cpufreq/scaling_governor"))
     inside = _container(root)
@@ -103,8 +105,6 @@ def impossible(root: Path = ROOT) -> list[str]:
         told.append("interrupts cannot be moved: /proc/irq is not there")
     if _runs(root, "irqbalance"):
         told.append("irqbalance moves interrupts back: systemctl stop irqbalance")
-    if systems.name(root):
-        told.append(f"{systems.name(root)} lets nobody set clocks")
     return told
 
 
