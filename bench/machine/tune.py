@@ -96,7 +96,7 @@ def impossible(root: Path = ROOT) -> list[str]:
     governors = list(root.glob(f"{CPU}/cpu[0-9]*/cpufreq/scaling_governor"))
     inside = _container(root)
     if inside:
-        told.append(f"this is a container ({inside}): governor, turbo and interrupts are the host's; run it there")
+        told.append(f"this is a container ({inside}): what may be set from here at all is set for the whole host")
     if not governors:
         told.append("no governor is visible: in a virtual machine the host's, which cannot be set from here")
     if not any((root / name).exists() for name in (f"{CPU}/intel_pstate/no_turbo", f"{CPU}/cpufreq/boost")):
