@@ -29,10 +29,10 @@ CRYPTOGRAPHY = r"SOFTWARE\Microsoft\Cryptography"
 def ask(root: Path, program: str, *words: str) -> str:
     """Return what a program that comes with the system prints, stripped; nothing where there is none or it fails.
 
-    It is looked for in the usual folders under `root`, and on PATH where that is the machine's own.
+    It is looked for on PATH where `root` is the machine's own, and in the usual folders under `root`.
     """
     there = [str(root / folder / program) for folder in FOLDERS if os.access(root / folder / program, os.X_OK)]
-    found = there[0] if there else shutil.which(program) if root == ROOT else None
+    found = (shutil.which(program) if root == ROOT else None) or next(iter(there), None)
     if found is None:
         return ""
     try:

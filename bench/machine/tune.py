@@ -90,11 +90,13 @@ def _movable(path: Path) -> bool:
 
 def impossible(root: Path = ROOT) -> list[str]:
     """Say in phrases what cannot be done here, and why."""
+    if systems.name(root):
+        return [f"{systems.name(root)} lets nobody set clocks"]
     told = []
     governors = list(root.glob(f"{CPU}/cpu[0-9]*/cpufreq/scaling_governor"))
     inside = _container(root)
     if inside:
-        told.append(f"this is a container ({inside}): governor, turbo and interrupts are the host's; run it there")
+        told.append(f"this is a container ({inside}): what may be set from here at all is set for the whole host")
     if not governors:
         told.append("no governor is visible: in a virtual machine the host's, which cannot be set from here")
     if not any((root / name).exists() for name in (f"{CPU}/intel_pstate/no_turbo", f"{CPU}/cpufreq/boost")):
@@ -103,8 +105,6 @@ def impossible(root: Path = ROOT) -> list[str]:
         told.append("interrupts cannot be moved: /proc/irq is not there")
     if _runs(root, "irqbalance"):
         told.append("irqbalance moves interrupts back: systemctl stop irqbalance")
-    if systems.name(root):
-        told.append(f"{systems.name(root)} lets nobody set clocks")
     return told
 
 

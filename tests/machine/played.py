@@ -64,11 +64,9 @@ if PLAYED == "win32":
     real_select = select.select
     def sockets_only(reading, writing, failing, *timeout):
         for one in (*reading, *writing, *failing):
-            number = one if isinstance(one, int) else one.fileno()
-            if not os.path.samestat(os.fstat(number), os.fstat(number)) or not isinstance(one, socket.socket):
+            if not isinstance(one, socket.socket):
                 raise OSError(10038, "An operation was attempted on something that is not a socket")
         return real_select(reading, writing, failing, *timeout)
-    subprocess_select = select.select
     select.select = sockets_only
     del socket.AF_UNIX
 

@@ -74,18 +74,6 @@ def test_the_doctor_there_says_what_it_cannot_see(platform: str, playing: dict[s
     assert "there is nothing to change" in fix.stdout
 
 
-def test_an_export_there_is_a_child_that_ends_with_its_parent(
-    platform: str, playing: dict[str, str], bench: Bench, tmp_path: Path
-) -> None:
-    pytest.importorskip("torch")
-    (tmp_path / "net.py").write_text("import torch\n\ndef build():\n    return torch.nn.Flatten()\n")
-    if platform == "win32":
-        pytest.skip("torch looks for Windows' DLLs where it is imported")
-    done = bench("inspect", f"{tmp_path}/net.py:build", **playing)
-    assert "Traceback" not in done.stderr
-    assert done.returncode in (0, 1)
-
-
 def test_where_nothing_splits_the_working_half_is_a_process(tmp_path: Path) -> None:
     """As on macOS and Windows: the answer, an error, and the end with the parent are the same."""
     patched = tmp_path / "sitecustomize.py"

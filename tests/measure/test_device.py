@@ -41,6 +41,14 @@ def test_throttling_is_named_and_its_blocks_do_not_count() -> None:
     assert weigh([blocks, blocks], BASELINE).aside == {"throttled": 4}
 
 
+def test_a_cpu_that_was_slowed_is_noisy_and_its_blocks_do_not_count() -> None:
+    hot = block() | {"slowed": ["cooled by thermal-cpufreq-0"]}
+    blocks = [block(), hot, block(), block()]
+    assert restless(blocks).startswith("the CPU was slowed in 1 of 4 blocks (cooled by thermal-cpufreq-0); let it cool")
+    assert columns(blocks) == {"device_mhz": None, "throttle": "cooled by thermal-cpufreq-0"}
+    assert weigh([blocks, blocks], BASELINE).aside == {"throttled": 2}
+
+
 def test_where_nothing_tells_nothing_is_told() -> None:
     for quiet in ([block()], [block() | {"device": [{}, {}]}]):
         assert restless(quiet) == ""
