@@ -128,7 +128,7 @@ def test_the_floor_takes_the_roof_of_each_precision(monkeypatch: pytest.MonkeyPa
 
 def test_probes_in_int8_run_in_int8(tmp_path: Path) -> None:
     probes = graphs.compute_probes(int8=True)
-    assert list(probes)[0] == "gemm 256x256x256, int8"
+    assert next(iter(probes)) == "gemm 256x256x256, int8"
     for graph, macs in ((("gemm int8", 64), 64**3), (("conv int8", 1, 32, 8), 4 * 32 * 32 * 64)):
         path = tmp_path / f"{graph[0]}.onnx"
         onnx.save(graphs.make(graph), path)
