@@ -123,8 +123,7 @@ def main() -> None:
     with np.load(Path(folder, "reference.npz")) as data:
         x = np.array(data["input_0"])
     infer: Infer = globals()[runtime](Path(folder), model, x)
-    block(infer, WARM_S)
-    print(json.dumps("ready"), flush=True)
+    print(json.dumps(block(infer, WARM_S)), flush=True)
     for line in sys.stdin:
         print(json.dumps(block(infer, float(line))), flush=True)
 

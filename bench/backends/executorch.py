@@ -202,6 +202,6 @@ def _macs(node: torch.fx.Node) -> int:
     kind = _name(node).removeprefix("aten.").partition(".")[0]
     if kind not in ("convolution", "linear", "addmm", "mm", "bmm"):
         return 0
-    result = prod(node.meta["val"].shape)
+    result = int(prod(node.meta["val"].shape))
     weight = node.args[2 if kind == "addmm" else 1].meta["val"].shape
     return result * int(prod(weight[1:]) if kind == "convolution" else weight[-1 if kind == "linear" else -2])
