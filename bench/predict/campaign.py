@@ -94,8 +94,9 @@ class Campaign:
         if self.told and network.made:
             return False  # one look inside is enough; its kernels are met again in others
         done = len(network.runs) // HOW.blocks
-        baseline_ns = self.table.baseline_gemm_ns
-        return done < passes or (done < passes + SPARE and not network.calm(baseline_ns))
+        if done < passes or done >= passes + SPARE:
+            return done < passes
+        return not network.calm(self.table.baseline_gemm_ns)
 
     def _new(self, probes: Probes, end: float) -> None:
         """List more made-up networks, as many as belong to the time spent, and time every second one."""
