@@ -24,9 +24,10 @@ from bench.plan import zoo
 from bench.plan.protocol import KernelProtocol
 from bench.plan.suite import shipped
 from bench.predict import train
-from bench.predict.calibration import calibrate, hidden_keys
+from bench.predict.calibration import calibrate
 from bench.predict.features import macs, moved_bytes, simple
 from bench.predict.law import half_width
+from bench.predict.place import Place
 from bench.predict.predictor import Predictor
 from bench.predict.regressor import Roof
 from bench.predict.table import KernelList, KernelTable, read
@@ -48,7 +49,7 @@ def main() -> None:
         return
     deadline = time.monotonic() + args.seconds
     ref = backends.resolve("onnxruntime")
-    place = train.Place(protocol=KernelProtocol(passes=args.passes))
+    place = Place(protocol=KernelProtocol(passes=args.passes))
     context = train.context(ref, 1, place.transport)
     table = read(args.table) if args.table.exists() else KernelTable(context)
     if table.context != context:
@@ -56,8 +57,6 @@ def main() -> None:
     table.file = args.table
     plan = train.plan_of([zoo.resolve(m) for m in shipped()["zoo"].models], ref, 1)
     train.list_networks(table, plan, ref, print)
-    train.list_samples(table, ref, place.protocol.sampled)
-    table.save()
     if args.do == "list":
         done = True
     elif args.do == "measure":
@@ -88,26 +87,22 @@ def report(table: KernelTable, format: str) -> None:
     """Print the accuracy of every predictor, and each network's predictions."""
     networks = [n for n in table.networks.values() if n.latency_ns]
     truth = np.array([n.latency_ns for n in networks], dtype=float)
-    left_out = {row["network"]: row for row in calibrate(table, strict=True)}
+    left_out = {row["network"]: row for row in calibrate(table, folds=0)}
     found: dict[str, dict[str, float]] = {name: {} for name in ("timed", "unseen", *BASELINES)}
     inside: dict[str, list[bool]] = {"timed": [], "unseen": []}
     for network in networks:
         row = left_out[network.name]
         # The interval comes from the errors of the other families.
         others = [r for r in left_out.values() if r["family"] != network.family]
-        for mode, key, share in (("timed", "seen", 0.0), ("unseen", "unseen", row.get("share", 0.0))):
+        for mode, key, unsure in (("timed", "seen", 0.0), ("unseen", "unseen", row.get("unsure", 0.0))):
             if key not in row:
-                unknown = (
-                    Predictor(table, hidden_keys(table, network.family) if mode == "unseen" else ())
-                    .sums(network)
-                    .unknown
-                )
-                print(f"{mode}: {network.name} is not predicted: {'; '.join(unknown)}")
+                unknown = "; ".join(network.lost) or "some of its kernels were not timed"
+                print(f"{mode}: {network.name} is not predicted: {unknown}")
                 found[mode][network.name] = math.nan
                 continue
             found[mode][network.name] = float(network.latency_ns or 1) * math.exp(row[key])
-            half = half_width(others, share)
-            inside[mode].append(half is not None and abs(row[key]) <= half)
+            half = half_width(others, unsure)
+            inside[mode].append(abs(row[key]) <= half)
     for family in sorted({n.family for n in networks}):
         own = [n for n in networks if n.family == family]
         for name, baseline in BASELINES.items():

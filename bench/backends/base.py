@@ -76,9 +76,9 @@ class Capabilities:
     With a `conversion`, that is read by `Backend.prepare` alone, and `Backend.load` gets what it wrote. `graph` says
     that `Session.operators` tells the graph that runs; without, a row's ``macs_executed`` is empty and nobody can see
     whether work was folded away. `profiles`: a session has a profiler. `probes`: the graphs of ``bench roofline`` run
-    as they are. `kernels`: single operators can be listed and run alone (``bench predict``). `streams`: a session runs
-    several inferences at once (`Session.lanes`). `scripted`: it measures nothing, and its times say nothing of the
-    machine.
+    as they are. `kernels`: single operators can be listed and run alone (``bench predict``); `kernel_times`: they can
+    be listed, and its profiler tells their times. `streams`: a session runs several inferences at once
+    (`Session.lanes`). `scripted`: it measures nothing, and its times say nothing of the machine.
     """
 
     takes: Literal["onnx", "module"] = "onnx"
@@ -259,7 +259,7 @@ class Backend(ABC):
     def kernels(self, model: Path, threads: int, options: Options) -> KernelList:
         """Return the operators of the graph that the runtime makes of an ONNX file, each cut out.
 
-        Asked only of a backend whose capability is `kernels`, as is `load_kernel`.
+        Asked only of a backend whose capability is `kernels`, as is `load_kernel`, or `kernel_times`.
         """
         raise Unsupported(f"{self.name} does not list its kernels")
 

@@ -25,7 +25,8 @@ from bench.predict.table import KernelList, KernelTable
 
 SHORT_S, FULL_S = 120.0, 600.0
 ROUND_S, ROUND_SHARE = 10.0, 0.08  # of a round at least, and of what was spent
-LISTED_S, TIMED_S = 2.5, 5.0  # seconds of training for each made-up network whose kernels are listed, which is timed
+LISTED_S, TIMED_S = 2.0, 6.0  # seconds of training for each made-up network whose kernels are listed, which is timed
+SAVE_S = 30.0  # between two savings
 PASSES, MADE_PASSES = 3, 2  # processes in which a real and a made-up network are timed
 NETWORKS_SHARE = 0.45  # of a round for networks at most, where kernels are timed alone
 SPARE = 2  # passes more, where all were disturbed
@@ -50,12 +51,15 @@ class Campaign:
     def run(self, budget_s: float, list_networks: Callable[[Sequence[Case]], None]) -> None:
         """Measure until so many seconds were spent in all, those of earlier calls included."""
         self._before, self._begin = self.table.spent_s, time.monotonic()
+        saved_s = self.spent_s
         while (left := budget_s - self.spent_s) > 0:
             list_networks(self._cases)
             self._round(time.monotonic() + min(left, max(ROUND_S, ROUND_SHARE * self.spent_s)))
             self.table.settle()
             self.table.spent_s = self.spent_s
-            self.table.save()
+            if self.spent_s > saved_s + SAVE_S or self.spent_s >= budget_s:
+                self.table.save()
+                saved_s = self.spent_s
             self.tell(self._state())
         self.table.spent_s = self.spent_s
 
@@ -94,11 +98,12 @@ class Campaign:
         if self.told and network.made:
             return False  # one look inside is enough; its kernels are met again in others
         done = len(network.runs) // HOW.blocks
-        baseline_ns = self.table.baseline_gemm_ns
-        return done < passes or (done < passes + SPARE and not network.calm(baseline_ns))
+        if done < passes or done >= passes + SPARE:
+            return done < passes
+        return not network.calm(self.table.baseline_gemm_ns)
 
     def _new(self, probes: Probes, end: float) -> None:
-        """List more made-up networks, as many as belong to the time spent, and time every second one."""
+        """List more made-up networks, as many as belong to the time spent, and time every third one."""
         number = sum(n.made is not None for n in self.table.networks.values())
         while time.monotonic() < end and (self.told or number * LISTED_S < self.spent_s + ROUND_S):
             drawn = recipe(number)

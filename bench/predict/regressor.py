@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 TREES, FEW_TREES = 160, 24
+BOOSTS = 400
 LEAST = 20  # kernels below which nothing is learnt
 ALIKE = 3  # timed kernels of one operator below which another of it is unlike all that was timed
 UNLIKE_SD = 0.5  # of the logarithm of the time of such a kernel
@@ -95,7 +96,7 @@ def operator_of(kernel: Kernel) -> str:
     return kernel.op.rpartition(".")[2].removeprefix("Fused")
 
 
-def forest(seed: int, trees: int = TREES, share: float = 0.5) -> ExtraTreesRegressor:
+def forest(seed: int, trees: int | None = None, share: float = 0.5) -> ExtraTreesRegressor:
     """Return an unfitted forest.
 
     Raises:
@@ -105,7 +106,7 @@ def forest(seed: int, trees: int = TREES, share: float = 0.5) -> ExtraTreesRegre
         from sklearn.ensemble import ExtraTreesRegressor
     except ImportError as error:
         raise MissingExtra("scikit-learn, which predicts kernels that were never timed,", "predict") from error
-    return ExtraTreesRegressor(trees, min_samples_leaf=1, max_features=share, random_state=seed, n_jobs=1)
+    return ExtraTreesRegressor(trees or TREES, min_samples_leaf=1, max_features=share, random_state=seed, n_jobs=1)
 
 
 def boosted(seed: int) -> Any:
@@ -113,6 +114,6 @@ def boosted(seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     return HistGradientBoostingRegressor(
-        max_iter=400, learning_rate=0.06, max_leaf_nodes=20, min_samples_leaf=4, l2_regularization=1.0,
+        max_iter=BOOSTS, learning_rate=0.06, max_leaf_nodes=20, min_samples_leaf=4, l2_regularization=1.0,
         early_stopping=False, random_state=seed,
     )  # fmt: skip

@@ -24,10 +24,10 @@ FIRST = 150  # kernels that are drawn from all networks alike before anything is
 def choose(table: KernelTable, seconds: float, seed: int = 0, tried: Collection[str] = ()) -> list[str]:
     """Return the keys of kernels to time in about so many seconds, never those `tried`, the most urgent first."""
     rng = np.random.default_rng(seed)
-    keys = [key for key, timing in table.timings.items() if _wanted(table, timing) and key not in tried]
+    baseline_ns = table.baseline_gemm_ns
+    keys = [key for key, timing in table.timings.items() if key not in tried and _wanted(timing, baseline_ns)]
     if not keys:
         return []
-    baseline_ns = table.baseline_gemm_ns
     timed = {key: t for key, t in table.timings.items() if t.runs}
     known = {key: t.hot_ns(baseline_ns) for key, t in timed.items()}
     if len(timed) < max(LEAST, FIRST):
@@ -61,9 +61,9 @@ def importance(table: KernelTable, times_ns: dict[str, float]) -> dict[str, floa
     return found
 
 
-def _wanted(table: KernelTable, timing: Timing) -> bool:
+def _wanted(timing: Timing, baseline_gemm_ns: float) -> bool:
     """Tell whether a kernel is still to be timed: never yet, or once and disturbed."""
     kernel = timing.kernel
     if timing.failed or kernel.moves_nothing or moved_bytes(kernel) > MOST_BYTES:
         return False
-    return not timing.runs or (len(timing.runs) < 2 and not timing.quiet_runs(table.baseline_gemm_ns))
+    return not timing.runs or (len(timing.runs) < 2 and not timing.quiet_runs(baseline_gemm_ns))

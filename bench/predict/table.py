@@ -213,7 +213,7 @@ def asking(trained: KernelTable, other: KernelTable, timed: bool = False) -> Ker
             found.timings.setdefault(key, Timing(timing.kernel))
     found.networks = dict(trained.networks)
     for name, network in other.networks.items():
-        found.networks[name] = replace(network, latency_ns=None, again_ns=None, runs=[])
+        found.networks.setdefault(name, replace(network, latency_ns=None, again_ns=None, runs=[]))
     return found
 
 

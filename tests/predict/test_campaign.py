@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from bench.backends.kernel import Kernel
 from bench.backends.ort_kernels import KernelList as Cut
-from bench.backends.ort_kernels import kernels_of
+from bench.backends.ort_kernels import kernels_of, optimise
 from bench.base.errors import MeasureError
 from bench.measure.probe_blocks import BLOCKS, network
 from bench.plan.case import Plan
@@ -199,3 +200,13 @@ def test_every_operator_of_a_made_up_network_can_be_cut_out(number: int) -> None
     found = kernels_of(network(drawn))
     assert found.lost == ()
     assert len(found.kernels) > 5
+
+
+@pytest.mark.parametrize("number", [0, 2, 4, 9])
+def test_the_shapes_of_what_the_runtime_fuses_are_told_without_the_files_help(number: int, tmp_path: Path) -> None:
+    made = network(recipe(number) | {"side": 64})
+    del made.graph.value_info[:]
+    onnx.save(made, tmp_path / "made.onnx")
+    found = kernels_of(optimise(tmp_path / "made.onnx", 1, {"optimization": "all"}))
+    assert found.lost == ()
+    assert any("." in k.op for k in found.kernels)  # operators of its own

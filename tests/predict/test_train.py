@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 import pytest
 
 from bench import backends
-from bench.base.errors import MeasureError, Unsupported
+from bench.base.errors import MeasureError, Unsupported, UsageError
+from bench.cli.predict import _budget, _in_precision
 from bench.export import ensure
 from bench.plan import zoo
 from bench.plan.protocol import KernelProtocol
 from bench.predict import train
-from bench.predict.campaign import Campaign
+from bench.predict.campaign import FULL_S, SHORT_S, Campaign
 from bench.predict.features import macs
 from bench.predict.place import Place
 from bench.predict.predictor import Predictor
@@ -156,3 +157,18 @@ def test_the_command_says_what_is_missing(bench: Bench, tiny: Path, tmp_path: Pa
     assert "nothing was measured for prediction on this machine" in said
     assert "bench predict --train --backend onnxruntime" in said
     assert "cannot be predicted" in one_line_error(bench("predict", tiny, "--backend", "torch"))
+
+
+def test_seconds_of_training_are_read_and_a_model_after_the_option_stays_a_model() -> None:
+    assert _budget(None, ("net",)) == (0.0, ("net",))
+    assert _budget("short", ()) == (SHORT_S, ())
+    assert _budget("full", ("net",)) == (FULL_S, ("net",))
+    assert _budget("45", ()) == (45.0, ())
+    assert _budget("net", ("other",)) == (SHORT_S, ("net", "other"))
+
+
+def test_a_precision_is_asked_of_a_backend_that_has_it() -> None:
+    assert _in_precision("openvino", "bf16") == "openvino:precision=bf16"
+    assert _in_precision("onnxruntime:spinning=false", None) == "onnxruntime:spinning=false"
+    with pytest.raises(UsageError, match="runs nothing in int8 by itself"):
+        _in_precision("onnxruntime", "int8")

@@ -6,7 +6,6 @@ import json
 import re
 import time
 from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from bench.machine.environment import Environment, local
 from bench.machine.identity import machine_of
 from bench.measure import probe_graphs
 from bench.plan.protocol import KernelProtocol, Protocol
-from bench.predict import train
+from bench.predict import campaign, train
 from bench.predict.table import KernelTable
 from bench.rows import file as records
 from bench.transport import remote
@@ -47,7 +46,7 @@ COMMANDS: list[tuple[tuple[Any, ...], str, int]] = [
     (("profile", "{tiny}", "--backend", "fake:latency_ms=2", *FEW), "profile", 3),
     (("profile", "{tiny}", "--vs", "{other}", "--backend", "fake", *FEW, "--pairs", 5), "profile", 6),
     (("roofline", "--backend", "fake", "--again"), "time", 30),
-    (("predict", "{tiny}", "--train", "--again", "--anchor", "{tiny}", "--anchor", "{other}"), "kernel", 4),
+    (("predict", "{tiny}", "--train", 2, "--again", "--anchor", "{tiny}", "--anchor", "{other}"), "kernel", 4),
 ]
 NAMES = [words[0] for words, _, _ in COMMANDS]
 Said = tuple[int, Any]
@@ -95,10 +94,12 @@ def words(
     small = Finding("G1", "c", "s", "p", (Experiment("small", *sides, 0.5, "a phone", quick=True),))
     monkeypatch.setattr(catalog, "catalog", lambda: {"G1": small})
     monkeypatch.setattr(probe_graphs, "ARRAY_BYTES", (1024, 4096))
-    quickly = KernelProtocol(passes=1, spare=0, sampled=0, block_ms=0.1, least=3, cold=3)
-    monkeypatch.setattr(train, "Place", partial(train.Place, protocol=quickly))
+    quickly = KernelProtocol(passes=1, spare=0, block_ms=0.1, least=3, cold=3)
+    monkeypatch.setattr(campaign, "MANY", quickly)
     monkeypatch.setattr(train, "TRAINING", Protocol(launches=1, max_launches=1, rounds=1))
     monkeypatch.setattr("bench.predict.predictor.LEAST", 1)
+    monkeypatch.setattr("bench.predict.regressor.TREES", 8)
+    monkeypatch.setattr("bench.predict.regressor.BOOSTS", 8)
     monkeypatch.setattr("bench.predict.train.undisturbed", lambda row: True)
     monkeypatch.setattr(remote, "FIRST_PAUSE_S", 0.05)
     if not {"findings", "replicate"} & set(re.findall("[a-z]+", request.node.name)):  # those export with PyTorch: once
