@@ -61,8 +61,10 @@ def _heat(name: str, blocks: Sequence[Block]) -> dict[str, float]:
     """Return medians of clock and temperature: the device's where it tells them, else the cores'."""
     found = {}
     readings = [reading for block in blocks for reading in block.get("device", ())]
-    of_device = {"mhz": [r["sm_mhz"] for r in readings if r.get("sm_mhz")]}
-    of_device["celsius"] = [r["celsius"] for r in readings if r.get("celsius")]
+    of_device = {
+        "mhz": [float(reading["sm_mhz"]) for reading in readings if reading.get("sm_mhz")],
+        "celsius": [float(reading["celsius"]) for reading in readings if reading.get("celsius")],
+    }
     for key, told in of_device.items():
         values = told or [block["heat"][key] for block in blocks if key in block.get("heat", {})]
         if values:
