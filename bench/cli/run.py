@@ -78,7 +78,11 @@ if TYPE_CHECKING:
     "--over", metavar="2m|30s", help="Spread the launches over this time: narrows the interval for another run."
 )
 @click.option(
-    "--energy", is_flag=False, flag_value="auto", metavar="[METER]", default="",
+    "--energy",
+    is_flag=False,
+    flag_value="auto",
+    metavar="[METER]",
+    default="",
     help="Measure the energy of an inference, too: by RAPL, a board's rails, NVML or a plug-in (docs/targets.md).",
 )
 @options.seed("weights, input and order")

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SITE = '''
+SITE = """
 import atexit, builtins, io, os, select, signal, socket, subprocess, sys, threading
 PLAYED = {system!r}
 # Other people's modules that look at sys.platform when they are imported: this machine's stay.
 import asyncio, numpy, psutil, click, click.termui, click.shell_completion, rich.console, rich.table, rich.progress
 import platformdirs, msgspec, archspec.cpu, multiprocessing, concurrent.futures, tempfile, shutil, ctypes, onnx, platform
-archspec.cpu.host()
+import sysconfig
+try:
+    import scipy.special
+except ImportError:
+    pass
+archspec.cpu.host(); sysconfig.get_config_vars()
 
 def gone(path):
     if isinstance(path, (str, bytes, os.PathLike)):
@@ -91,7 +96,7 @@ if PLAYED == "win32":
     platform.processor = lambda: "Intel64 Family 6 Model 186 Stepping 3, GenuineIntel"
     platform.release, platform.version = lambda: "11", lambda: "10.0.22631"
 sys.platform = PLAYED
-'''
+"""
 # What the programs of macOS that are asked say.
 PROGRAMS = {
     "sw_vers": 'echo "14.5"',

@@ -117,7 +117,9 @@ def test_a_jetson_is_asked_to_fix_its_clocks(tmp_path: Path) -> None:
 def test_a_block_is_told_what_slowed_it(tmp_path: Path) -> None:
     counter, events = f"{CPU}/cpu1/thermal_throttle/core_throttle_count", "sys/class/hwmon/hwmon2/oc1_event_cnt"
     state = f"{COOLING}/cur_state"
-    root = machine(tmp_path, {f"{COOLING}/type": "cpufreq-cpu0", state: "0", counter: "5", events: "1", board.FIRMWARE: "0"})
+    root = machine(
+        tmp_path, {f"{COOLING}/type": "cpufreq-cpu0", state: "0", counter: "5", events: "1", board.FIRMWARE: "0"}
+    )
     watch = board.Throttling(root)
     calm = watch.reading()
     assert watch.between(calm, watch.reading()) == []
