@@ -1,4 +1,4 @@
-"""What of files and processes differs from system to system, in one place: locks, pipes, the end of processes, counters.
+"""What of files and processes differs from system to system, in one place: locks, pipes, ends of processes, counters.
 
 Linux has all of it, macOS most, Windows little. What is missing degrades here and nowhere else, and
 `bench.machine.systems` says in rows and in the doctor what is not told for it.

@@ -33,7 +33,7 @@ class Shell(ABC):
     def why(self, said: str) -> Unreachable:
         """Say in one line why there is no way, from what the program said on stderr."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most keep nothing open)
         """Forget what is kept open."""
 
     def run(

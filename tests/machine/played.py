@@ -14,7 +14,8 @@ import atexit, builtins, io, os, select, signal, socket, subprocess, sys, thread
 PLAYED = {system!r}
 # Other people's modules that look at sys.platform when they are imported: this machine's stay.
 import asyncio, numpy, psutil, click, click.termui, click.shell_completion, rich.console, rich.table, rich.progress
-import platformdirs, msgspec, archspec.cpu, multiprocessing, concurrent.futures, tempfile, shutil, ctypes, onnx, platform
+import platformdirs, msgspec, archspec.cpu, multiprocessing, concurrent.futures, tempfile, shutil, ctypes, onnx
+import platform
 import sysconfig
 try:
     import scipy.special
@@ -51,8 +52,8 @@ for name in ("stat", "lstat", "readlink", "access"):
 LACKING = {{
     "darwin": ["sched_setaffinity", "sched_getaffinity", "pidfd_open", "sched_getscheduler"],
     "win32": ["sched_setaffinity", "sched_getaffinity", "pidfd_open", "fork", "forkpty", "killpg", "setsid", "sysconf",
-              "getuid", "geteuid", "getpgid", "setpgid", "pread", "pwrite", "fchmod", "waitid", "wait3", "wait4", "uname",
-              "getloadavg"],
+              "getuid", "geteuid", "getpgid", "setpgid", "pread", "pwrite", "fchmod", "waitid", "wait3", "wait4",
+              "uname", "getloadavg"],
 }}[PLAYED]
 real_kill = os.kill
 for name in LACKING:
