@@ -37,7 +37,8 @@ class Target:
     to have. Of ssh: empty texts and 0 leave the choice to the person's ssh configuration; `folder` is where
     ``bench targets setup`` installs and where artifacts are kept there. Of adb: `serial` chooses the phone, `adb` is
     the program here, `userland` a folder or tar here that holds ``bin/python3``, which is pushed there.
-    Of a container: `memory` is its limit, as ``2g``; `options` go to the engine as they are. Of a fleet (dask): the address of its `scheduler`.
+    Of a container: `memory` is its limit, as ``2g``; `options` go to the engine as they are. Of a fleet (dask): the
+    address of its `scheduler`.
     """
 
     name: str
