@@ -28,7 +28,8 @@ class Block(Beside, Mark):
     """A block of inferences and what surrounded it; `device` is read before and after it, where it ran on one.
 
     Where several ran at once, `latency_ns` are those under load, one stream after the other; `sample_ns` is the time
-    per sample, and `cpu_share` the CPU time over wall time while all of them ran. `slowed` says what throttled the CPU meanwhile.
+    per sample, and `cpu_share` the CPU time over wall time while all of them ran. `slowed` says what throttled the CPU
+    meanwhile.
     """
 
     latency_ns: list[int]

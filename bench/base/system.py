@@ -1,4 +1,4 @@
-"""What of files and processes differs from system to system, in one place: locks, pipes, the end of processes, counters.
+"""What of files and processes differs from system to system, in one place: locks, pipes, ends of processes, counters.
 
 Linux has all of it, macOS most, Windows little. What is missing degrades here and nowhere else, and
 `bench.machine.systems` says in rows and in the doctor what is not told for it.
@@ -35,7 +35,7 @@ SPLITS = hasattr(os, "fork") and hasattr(os, "pidfd_open")
 # Whether `select` takes pipes: on Windows it takes sockets alone.
 SELECTS = sys.platform != "win32"
 # Windows locks bytes against everybody, readers too: one far behind the end of any file locks nothing that is read.
-FAR = 1 << 60
+FAR = 1 << 40
 AGAIN_S = 0.05
 
 
@@ -66,8 +66,8 @@ def _locking(handle: IO[Any], how: int) -> bool:
     """Do as asked with the byte that stands for a file; tell whether that was granted."""
     number = handle.fileno()
     at = os.lseek(number, 0, os.SEEK_CUR)
+    os.lseek(number, FAR, os.SEEK_SET)
     try:
-        os.lseek(number, FAR, os.SEEK_SET)
         _msvcrt.locking(number, how, 1)
     except OSError:
         return False

@@ -88,7 +88,11 @@ if TYPE_CHECKING:
     "--sustain", metavar="30m", help="Keep the cases going for so long: a first minute, a settled state, a curve."
 )
 @click.option(
-    "--energy", is_flag=False, flag_value="auto", metavar="[METER]", default="",
+    "--energy",
+    is_flag=False,
+    flag_value="auto",
+    metavar="[METER]",
+    default="",
     help="Measure the energy of an inference, too: by RAPL, a board's rails, NVML or a plug-in (docs/targets.md).",
 )
 @options.seed("weights, input and order")

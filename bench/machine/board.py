@@ -36,7 +36,7 @@ class Throttling:
         self.cooling = [
             (folder / "cur_state", kind)
             for folder in sorted(self.root.glob("sys/class/thermal/cooling_device*"))
-            if _slows((kind := read(folder / "type")))
+            if _slows(kind := read(folder / "type"))
         ]
         counts = self.root.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count")
         self.counters = [(path, "thermal throttling") for path in sorted(counts)]
@@ -47,7 +47,9 @@ class Throttling:
     def reading(self) -> dict[str, int]:
         """Read every counter and state there is; what cannot be read is left out."""
         found = {}
-        for path, base in [(path, 10) for path, _ in (*self.cooling, *self.counters)] + [(p, 16) for p in self.firmware]:
+        for path, base in [(path, 10) for path, _ in (*self.cooling, *self.counters)] + [
+            (p, 16) for p in self.firmware
+        ]:
             value = number(path, base)
             if value is not None:
                 found[str(path)] = value

@@ -50,7 +50,7 @@ def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: f
     """Watch the cores for a moment and return as many as there are threads, in rising order.
 
     The last cores are preferred (interrupts tend to go to the first), a busy one is avoided, and so is the second
-    hardware thread of a core that is already taken. Where nothing can be watched it is the last ones of the fastest kind.
+    hardware thread of a core that is already taken. Where nothing can be watched it is the last of the fastest kind.
 
     Raises:
         Unsupported: there are fewer cores than threads.

@@ -142,7 +142,7 @@ def turbo(root: Path, threads: int) -> list[Symptom]:
         return [Symptom("turbo", "unknown", "not visible")]
     if no_turbo == "1" or boost == "0":
         return [Symptom("turbo", "ok", "off")]
-    hint = "for comparisons over days: sudo bench doctor --fix, or echo 1 > .../intel_pstate/no_turbo, or echo 0 > .../cpufreq/boost"
+    hint = "for comparisons over days: sudo bench doctor --fix, or echo 1 > .../intel_pstate/no_turbo (0 > .../boost)"
     return [Symptom("turbo", "warning", "on", hint)]
 
 

@@ -102,7 +102,8 @@ def rapl(root: Path = ROOT) -> Meter:
         raise Unsupported("there is no RAPL here (a virtual machine's host keeps it to itself)")
     if any(number(zone / "energy_uj") is None for zone in zones):
         raise Unsupported(
-            "RAPL may be read by root alone", "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj, until a restart"
+            "RAPL may be read by root alone",
+            "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj, until a restart",
         )
     names = ", ".join(read(zone / "name") for zone in zones)
     return Counted(f"RAPL {names}", [(zone / "energy_uj", number(zone / "max_energy_range_uj") or 0) for zone in zones])

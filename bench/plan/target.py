@@ -33,11 +33,12 @@ class Target:
     """A machine that measures: how it is reached, which interpreter and cores it measures with, what it should have.
 
     `python` is the interpreter of the worker there; empty is the one that runs ``bench`` (local), the one that
-    ``bench targets setup`` made (ssh, adb), ``python3`` of the image (container). `backends` are those it is expected to
-    have. Of ssh: empty texts and 0 leave the choice to the person's ssh configuration; `folder` is where
+    ``bench targets setup`` made (ssh, adb), ``python3`` of the image (container). `backends` are those it is expected
+    to have. Of ssh: empty texts and 0 leave the choice to the person's ssh configuration; `folder` is where
     ``bench targets setup`` installs and where artifacts are kept there. Of adb: `serial` chooses the phone, `adb` is
-    the program here, `userland` a folder or tar here that holds ``bin/python3``, which is pushed there. Of a container: `memory` is its limit, as
-    ``2g``; `options` go to the engine as they are. Of a fleet (dask): the address of its `scheduler`.
+    the program here, `userland` a folder or tar here that holds ``bin/python3``, which is pushed there.
+    Of a container: `memory` is its limit, as ``2g``; `options` go to the engine as they are. Of a fleet (dask): the
+    address of its `scheduler`.
     """
 
     name: str

@@ -1,4 +1,6 @@
-"""Transports: here, over ssh, to a phone over adb, into a container. What runs there is always a worker with JSON lines in and out.
+"""Transports: here, over ssh, to a phone over adb, into a container.
+
+What runs there is always a worker with JSON lines in and out.
 
 `base` is the contract, `local` the machine at hand. Everything else holds one connection to an `agent`, a process there
 that starts the workers and ends them all when the connection goes dead (`connection` is this end of it, `remote` what

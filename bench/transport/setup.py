@@ -108,7 +108,8 @@ def _interpreter(shell: Shell, python: str) -> tuple[str, str]:
     if not usable:
         seen = ", ".join(f"{name} is {version}" for name, version in found) or f"no {python or 'python3'}"
         raise Unreachable(
-            f"{shell.target.name} has no Python from 3.11 on ({seen})", "install one, or name it by --python PATH; to a phone, `userland` of the target brings one"
+            f"{shell.target.name} has no Python from 3.11 on ({seen})",
+            "install one, or name it by --python PATH; to a phone, `userland` of the target brings one",
         )
     return usable[0]
 

@@ -33,7 +33,7 @@ class Shell(ABC):
     def why(self, said: str) -> Unreachable:
         """Say in one line why there is no way, from what the program said on stderr."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most keep nothing open)
         """Forget what is kept open."""
 
     def run(
@@ -45,11 +45,11 @@ class Shell(ABC):
             Unreachable: there is no way, it took longer than `timeout_s`, or no shell answers there.
         """
         command = self.command(["sh", "-c", f"printf %s {shlex.quote(MARK.decode())}; {script}", "sh", *arguments])
-        given = {"input": data or b""} if data is None or isinstance(data, bytes) else {"stdin": data}
+        given, source = (data or b"", None) if data is None or isinstance(data, bytes) else (None, data)
         try:
-            done: subprocess.CompletedProcess[bytes] = subprocess.run(
-                command, **given, capture_output=True, timeout=timeout_s, start_new_session=True
-            )  # type: ignore[call-overload]
+            done = subprocess.run(
+                command, input=given, stdin=source, capture_output=True, timeout=timeout_s, start_new_session=True
+            )
         except subprocess.TimeoutExpired as error:
             raise Unreachable(f"{self.target.name} took longer than {timeout_s:g} s", "is it very busy?") from error
         said = done.stderr.decode(errors="replace")

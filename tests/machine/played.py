@@ -9,13 +9,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SITE = '''
+SITE = """
 import atexit, builtins, io, os, select, signal, socket, subprocess, sys, threading
 PLAYED = {system!r}
 # Other people's modules that look at sys.platform when they are imported: this machine's stay.
 import asyncio, numpy, psutil, click, click.termui, click.shell_completion, rich.console, rich.table, rich.progress
-import platformdirs, msgspec, archspec.cpu, multiprocessing, concurrent.futures, tempfile, shutil, ctypes, onnx, platform
-archspec.cpu.host()
+import platformdirs, msgspec, archspec.cpu, multiprocessing, concurrent.futures, tempfile, shutil, ctypes, onnx
+import platform
+import sysconfig
+try:
+    import scipy.special
+except ImportError:
+    pass
+archspec.cpu.host(); sysconfig.get_config_vars()
 
 def gone(path):
     if isinstance(path, (str, bytes, os.PathLike)):
@@ -46,8 +52,8 @@ for name in ("stat", "lstat", "readlink", "access"):
 LACKING = {{
     "darwin": ["sched_setaffinity", "sched_getaffinity", "pidfd_open", "sched_getscheduler"],
     "win32": ["sched_setaffinity", "sched_getaffinity", "pidfd_open", "fork", "forkpty", "killpg", "setsid", "sysconf",
-              "getuid", "geteuid", "getpgid", "setpgid", "pread", "pwrite", "fchmod", "waitid", "wait3", "wait4", "uname",
-              "getloadavg"],
+              "getuid", "geteuid", "getpgid", "setpgid", "pread", "pwrite", "fchmod", "waitid", "wait3", "wait4",
+              "uname", "getloadavg"],
 }}[PLAYED]
 real_kill = os.kill
 for name in LACKING:
@@ -91,7 +97,7 @@ if PLAYED == "win32":
     platform.processor = lambda: "Intel64 Family 6 Model 186 Stepping 3, GenuineIntel"
     platform.release, platform.version = lambda: "11", lambda: "10.0.22631"
 sys.platform = PLAYED
-'''
+"""
 # What the programs of macOS that are asked say.
 PROGRAMS = {
     "sw_vers": 'echo "14.5"',

@@ -11,6 +11,7 @@ from bench.machine.cores import kinds_of, quietest
 from bench.machine.doctor import Symptom
 
 CPU = "sys/devices/system/cpu"
+SUPPLY = "sys/class/power_supply/battery"
 COOLING = "sys/class/thermal/cooling_device0"
 
 
@@ -33,8 +34,8 @@ def symptom(root: Path, check: str, threads: int = 1) -> Symptom:
     return next(one for one in doctor.examine(root, threads) if one.check == check)
 
 
-# A phone with four little, three big and one prime core, as an app in a Linux userland sees it: /proc/stat, /proc/loadavg
-# and thermal zones may not be read.
+# A phone with four little, three big and one prime core, as an app in a Linux userland sees it: /proc/stat,
+# /proc/loadavg and thermal zones may not be read.
 PHONE = {f"{CPU}/cpu{n}/cpu_capacity": str(c) for n, c in enumerate([325] * 4 + [870] * 3 + [1024])} | {
     f"{CPU}/cpu0/cpufreq/scaling_governor": "walt",
     "system/bin/getprop": says("14", "ro.build.version.release"),
@@ -71,8 +72,8 @@ def test_what_an_app_on_a_phone_cannot_see_is_said(tmp_path: Path) -> None:
     ("files", "state", "told"),
     [
         ({"system/bin/settings": says("1", "get global low_power")}, "bad", "battery saver"),
-        ({"sys/class/power_supply/b/type": "Battery", "sys/class/power_supply/b/status": "Discharging"}, "warning", "on battery"),
-        ({"sys/class/power_supply/b/type": "Battery", "sys/class/power_supply/b/status": "Charging"}, "ok", "charger"),
+        ({f"{SUPPLY}/type": "Battery", f"{SUPPLY}/status": "Discharging"}, "warning", "on battery"),
+        ({f"{SUPPLY}/type": "Battery", f"{SUPPLY}/status": "Charging"}, "ok", "charger"),
         ({"sys/class/power_supply/ac/type": "Mains", "sys/class/power_supply/ac/online": "1"}, "ok", "no battery"),
     ],
 )  # fmt: skip
@@ -117,7 +118,9 @@ def test_a_jetson_is_asked_to_fix_its_clocks(tmp_path: Path) -> None:
 def test_a_block_is_told_what_slowed_it(tmp_path: Path) -> None:
     counter, events = f"{CPU}/cpu1/thermal_throttle/core_throttle_count", "sys/class/hwmon/hwmon2/oc1_event_cnt"
     state = f"{COOLING}/cur_state"
-    root = machine(tmp_path, {f"{COOLING}/type": "cpufreq-cpu0", state: "0", counter: "5", events: "1", board.FIRMWARE: "0"})
+    root = machine(
+        tmp_path, {f"{COOLING}/type": "cpufreq-cpu0", state: "0", counter: "5", events: "1", board.FIRMWARE: "0"}
+    )
     watch = board.Throttling(root)
     calm = watch.reading()
     assert watch.between(calm, watch.reading()) == []

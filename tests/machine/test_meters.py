@@ -28,7 +28,9 @@ ADC = (
 class Bench:
     """A clock, and a counter file that follows it: `idle_w` always, and more while an inference runs."""
 
-    def __init__(self, root: Path, idle_w: float, busy_w: float, ms: float, span_uj: int = 1 << 60, at: int = 0) -> None:
+    def __init__(
+        self, root: Path, idle_w: float, busy_w: float, ms: float, span_uj: int = 1 << 60, at: int = 0
+    ) -> None:
         self.root, self.idle_w, self.busy_w, self.ms, self.span_uj = root, idle_w, busy_w, ms, span_uj
         self.ns, self.uj, self.moves = 0, float(at), True
         machine(root, {f"{RAPL}/name": "package-0\n", f"{RAPL}/max_energy_range_uj": str(span_uj)})
@@ -86,7 +88,11 @@ def test_packages_are_added_up_and_their_parts_are_not(tmp_path: Path) -> None:
     files = {f"{RAPL}:0/name": "core", f"{RAPL}:0/energy_uj": "999"}
     for number, at in (("0", 10), ("1", 20)):
         zone = RAPL.replace(":0", f":{number}")
-        files |= {f"{zone}/name": f"package-{number}", f"{zone}/energy_uj": str(at), f"{zone}/max_energy_range_uj": "100"}
+        files |= {
+            f"{zone}/name": f"package-{number}",
+            f"{zone}/energy_uj": str(at),
+            f"{zone}/max_energy_range_uj": "100",
+        }
     meter = meters.rapl(machine(tmp_path, files))
     assert (meter.name, meter.total_j()) == ("RAPL package-0, package-1", 0.0)
     machine(tmp_path, {f"{RAPL}/energy_uj": "4", f"{RAPL.replace(':0', ':1')}/energy_uj": "25"})

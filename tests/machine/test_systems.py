@@ -49,7 +49,11 @@ def test_a_run_there_says_what_it_goes_without(
     assert row.steal_ms is None
     if platform == "darwin":
         assert row.latency_ms
-        assert (row.cpu, row.cpu_id, row.os) == ("Apple M2", "cpufamily=-634136515", f"macOS 14.5, kernel {os.uname().release}")
+        assert (row.cpu, row.cpu_id, row.os) == (
+            "Apple M2",
+            "cpufamily=-634136515",
+            f"macOS 14.5, kernel {os.uname().release}",
+        )
         assert "not pinned to cores: this system pins no threads" in said
         assert "not told on macOS 14.5: " in said
         assert (row.cores, row.involuntary_switches is None) in ((None, False), ("", False))

@@ -138,9 +138,7 @@ def test_a_case_that_takes_the_phone_down_fails_alone(tiny: Path, phone: Phone) 
     assert "the connection to phone was lost" in (found["fake:latency_ms=2"].error or "")
 
 
-def test_a_phone_that_is_unplugged_and_stays_away(
-    tiny: Path, phone: Phone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_phone_that_is_unplugged_and_stays_away(tiny: Path, phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "PATIENCE_S", 0.5)
 
     def step(case: Case, replicate: int, doing: str) -> None:
