@@ -186,10 +186,8 @@ def test_precisions_are_asked_for_from_python(tiny: Path) -> None:
     assert [row.backend for row in found] == ["onnxruntime:precision=fp32", "onnxruntime:precision=int8"]
     assert [row.precision_effective for row in found] == ["fp32", "int8"]
     assert [row.macs_int8 for row in found] == [None, TINY_MACS]
-    left = [str(step) for step in said if "left out" in str(step)]
-    assert [line.partition(":")[0].rpartition("] ")[2] for line in left] == [
-        "fake is left out in fp32", "fake is left out in int8",
-    ]  # fmt: skip
+    left = [step.doing.partition(":")[0] for step in said if step.remark and "left out" in step.doing]
+    assert left == ["fake is left out in fp32", "fake is left out in int8"]
 
 
 def test_the_target_says_which_runtimes_it_has(monkeypatch: pytest.MonkeyPatch) -> None:

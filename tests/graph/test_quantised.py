@@ -42,7 +42,7 @@ def network(island: bool) -> Any:
             node("DequantizeLinear", ["bq", "s", "z"], ["y"], "d2"),
         ]
     shape = (1, CHANNELS, SIDE, SIDE)
-    return infer(model(nodes, [value("x", *shape)], [value("y", *shape)], weights))
+    return infer(model(nodes, [value("x", *shape)], ["y"], weights))
 
 
 def test_a_tensor_between_operators_is_as_wide_as_it_was_quantised() -> None:
@@ -71,7 +71,7 @@ def test_macs_are_told_by_precision() -> None:
 
 
 def test_a_graph_of_floats_stays_as_it_is() -> None:
-    made = infer(model([node("Relu", ["x"], ["y"], "relu")], [value("x", 1, 8)], [value("y", 1, 8)]))
+    made = infer(model([node("Relu", ["x"], ["y"], "relu")], [value("x", 1, 8)], ["y"]))
     reading = read_graph(made)
     found = stored(reading)
     assert (found.reading, found.within, found.between) == (reading, frozenset(), 0)
