@@ -35,6 +35,7 @@ SHOWN = (18, 34, 50)  # two channels past a block of 16; a sweep in steps of fou
 def page(results: Sequence[Result], file: str, evidence: Evidence) -> str:
     """Return the page, with every number from evidence: `results` are those of findings, on all machines."""
     sweeps, held = points(evidence), held_results(evidence)
+    runtimes = " and ".join(dict.fromkeys(split(r.backend)[0] for r in held))
     lines = [
         "# Why a guideline fails here",
         "",
@@ -57,7 +58,7 @@ def page(results: Sequence[Result], file: str, evidence: Evidence) -> str:
         "",
         "## Table 8 under older instructions",
         "",
-        "![Effects in OpenVINO and PyTorch as they come, held to AVX2, and held to SSE4.1, beside the published ones.]"
+        f"![Effects in {runtimes} as it comes, held to AVX2, and held to SSE4.1, beside the published ones.]"
         "(img/findings-instructions.svg)",
         "",
         "*The same two networks on one thread, under three sets of instructions; the line is what was published, on a "
