@@ -28,11 +28,11 @@ from bench.backends.base import (
     Session,
     parameters,
 )
-from bench.backends.isa import NATIVE, OPTION, require
+from bench.backends.isa import OPTION
 from bench.backends.ran import precision_of
 from bench.backends.torch_cuda import Cuda
 from bench.backends.torch_graph import operators_of
-from bench.backends.torch_isa import environment, read_back
+from bench.backends.torch_isa import environment, held, read_back
 from bench.backends.torch_probe import module_of
 from bench.backends.torch_profile import TorchProfiler
 from bench.base.errors import Unsupported
@@ -66,10 +66,7 @@ class TorchSession(Session):
         self._compile, self._graph = str(options["compile"]), bool(options["graph"])
         if self._graph and self._cuda is None:
             raise Unsupported("graph=true captures a CUDA graph, and device=cpu has none", "add device=cuda")
-        self._isa = str(options["isa"])
-        if self._isa != NATIVE and (self._compile != "false" or self._cuda is not None):
-            raise Unsupported(f"isa={self._isa} is of eager kernels on the CPU", "leave out isa, or compile and device")
-        require(self._isa, environment(self._isa))
+        self._isa = held(str(options["isa"]), eager=self._compile == "false" and self._cuda is None)
         self._streams = settings.streams
         torch.set_num_threads(settings.threads)
         _set_precision(bool(options["tf32"]))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from bench.backends import isa as instructions
 from bench.backends.isa import NATIVE
+from bench.base.errors import Unsupported
 
 _ATEN = {"avx2": "avx2", "sse41": "default"}
 _MKL = {"avx2": "AVX2", "sse41": "SSE4_2"}
@@ -24,6 +25,18 @@ def environment(isa: str) -> dict[str, str]:
         return {}
     aten = {"ATEN_CPU_CAPABILITY": _ATEN[isa], "MKL_ENABLE_INSTRUCTIONS": _MKL[isa]}
     return aten | instructions.environment(isa)
+
+
+def held(isa: str, eager: bool) -> str:
+    """Return the option, where this process was begun for it and runs torch's own kernels on the CPU.
+
+    Raises:
+        Unsupported: else.
+    """
+    if isa != NATIVE and not eager:
+        raise Unsupported(f"isa={isa} is of eager kernels on the CPU", "leave out isa, or compile and device")
+    instructions.require(isa, environment(isa))
+    return isa
 
 
 def read_back(isa: str, infer: Callable[[], None]) -> tuple[dict[str, object], tuple[str, ...]]:

@@ -13,7 +13,7 @@ this CPU.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import backends
@@ -31,7 +31,9 @@ SWEEPS = {"pointwise": "stack/conv:c={c}", "depthwise": "stack/conv:c={c},groups
 # Replicates that begin quickly: what is looked for is far larger than what a fresh load moves.
 PROTOCOL = ReplicateProtocol(replicates=3, most=3, turns=3, block_ms=20.0, warmup_ms=30.0, live=13, reload=False)
 HELD = ("openvino", "torch")  # runtimes that can be held to older instructions
-ISA = {"": "as it comes", ":isa=avx2": "AVX2", ":isa=sse41": "SSE4.1"}  # what they are called, by the options
+AS_IT_COMES = "as it comes"
+LOST = 10  # times as long as it comes: there is no kernel of these instructions for the network
+ISA = {"": AS_IT_COMES, ":isa=avx2": "AVX2", ":isa=sse41": "SSE4.1"}  # what they are called, by the options
 GPU_CORE = ("1:12, x1, GTX 1080Ti", "8 groups, x1, GTX 1080Ti", "4 fragments, series, c=128, GTX 1080Ti")
 
 
@@ -116,6 +118,13 @@ def points(evidence: Evidence) -> list[Point]:
 def held_results(evidence: Evidence) -> list[Result]:
     """Return what evidence says of the networks of `held`, as they come and held to older instructions."""
     return [r for r in judged(held(), evidence) if split(r.backend)[0] in HELD]
+
+
+def without_kernel(r: Result, among: Mapping[str, Result]) -> bool:
+    """Tell whether a network is so much slower than as it comes that it must run without a kernel made for it."""
+    native = among.get(AS_IT_COMES)
+    sides = ((r.a_ms, native.a_ms), (r.b_ms, native.b_ms)) if native is not None else ()
+    return any(here and there and here / there > LOST for here, there in sides)
 
 
 def split(backend: str) -> tuple[str, str]:

@@ -93,3 +93,9 @@ def test_a_worker_runs_what_was_asked_and_says_so(runtime: str, key: str) -> Non
     assert "avx2" in told["settings"][key]
     assert "avx512" not in told["settings"][key]
     assert told["unmet"] == []
+
+
+def test_compiled_functions_and_other_devices_are_not_held() -> None:
+    assert torch_isa.held(NATIVE, eager=False) == NATIVE
+    with pytest.raises(Unsupported, match="eager"):
+        torch_isa.held("avx2", eager=False)

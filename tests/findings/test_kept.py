@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import defaultdict
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bench.findings.finding import OURS
 from bench.findings.machines import SAME, TURNED, agreements, labelled
 from bench.findings.table import judged
 from bench.findings.verdict import AGREES, OPPOSITE, STAYS, TRANSFERS
+from bench.findings.why import AS_IT_COMES, held_results, points, split, without_kernel
 
 RESULTS = Path(__file__).parent.parent.parent / "results"
 PATH = RESULTS / "xeon-vm-2core" / "findings.jsonl"
@@ -146,3 +148,27 @@ def test_the_readme_says_what_the_evidence_says(results: list[Result]) -> None:
              if r.finding.id.startswith("T8-") and r.backend == "onnxruntime" and r.found and r.experiment
              and r.experiment.device == "Snapdragon 810" and r.experiment.name.startswith("mobilenetv1")]  # fmt: skip
     assert f"{min(rival):.2f} to {max(rival):.2f} of" in readme.replace("\n", " ")
+
+
+def test_what_explains_stands_in_the_readme_as_it_was_measured() -> None:
+    readme = (RESULTS.parent / "README.md").read_text("utf-8").replace("\n", " ")
+    evidence = store.read(RESULTS / "epyc-vm-2core" / "why.jsonl.gz")
+    depthwise = {p.channels: p.time for p in points(evidence) if (p.kind, p.backend) == ("depthwise", "onnxruntime")}
+    assert f"34 channels takes {depthwise[34] / depthwise[32]:.1f} times as long per MAC as one of 32" in readme
+    assert min(t for c, t in depthwise.items() if c % 4) > 2 * max(t for c, t in depthwise.items() if c % 4 == 0)
+    by: dict[str, dict[str, Result]] = defaultdict(dict)
+    for r in held_results(evidence):
+        if r.finding.id.startswith("T8") and r.experiment and r.backend.startswith("openvino"):
+            by[r.experiment.name][split(r.backend)[1]] = r
+    fair = [mine for mine in by.values() if len(mine) == 3 and not any(without_kernel(r, mine) for r in mine.values())]
+    assert len(fair) >= 4
+    for isa in ("AVX2", "SSE4.1"):
+        moved = []
+        for mine in fair:
+            native, here, e = mine[AS_IT_COMES].found, mine[isa].found, mine[isa].experiment
+            assert native is not None
+            assert here is not None
+            assert e is not None
+            assert e.log_published is not None
+            moved.append((here.log - native.log) / (e.log_published - native.log))
+        assert 0.05 < statistics.median(moved) < 0.22, isa

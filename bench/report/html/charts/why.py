@@ -8,7 +8,18 @@ import altair as alt
 
 from bench.findings.finding import OURS
 from bench.findings.store import Evidence
-from bench.findings.why import FIRST, FULL, ISA, SWEEPS, held_results, padded, points, split
+from bench.findings.why import (
+    AS_IT_COMES,
+    FIRST,
+    FULL,
+    ISA,
+    SWEEPS,
+    held_results,
+    padded,
+    points,
+    split,
+    without_kernel,
+)
 from bench.report.html.charts.theme import (
     BLUE,
     COLUMNS,
@@ -78,11 +89,16 @@ def instructions(evidence: Evidence, width: int = 520) -> Drawn | None:
     """Draw a panel per runtime and a row per experiment: a mark for each set of instructions, a line for the paper."""
     marks: list[Record] = []
     names: list[Record] = []
-    for r in held_results(evidence):
+    results = held_results(evidence)
+    native = {(r.finding.id, r.experiment.name, r.backend): r for r in results if r.experiment}
+    for r in results:
         e = r.experiment
         if e is None or r.found is None or e.printed is None or e.origin == OURS:
             continue
         runtime, isa = split(r.backend)
+        plain = native.get((r.finding.id, e.name, runtime))
+        if plain is not None and without_kernel(r, {AS_IT_COMES: plain}):
+            continue
         label = f"{r.finding.id}: {e.name}"
         if not any(name["name"] == label and name["runtime"] == runtime for name in names):
             place = sum(name["runtime"] == runtime for name in names)
