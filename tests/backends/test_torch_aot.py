@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from bench import backends, export
 from bench.artifact.artifact import Artifact
-from bench.backends import prepare, torch_aot
+from bench.backends import torch_aot
 from bench.backends.testing import check
 from bench.base.errors import Unsupported
+from bench.machine.environment import local
 from bench.plan import zoo
-from bench.plan.case import Network, Settings
+from bench.plan.case import Network
 
 SPEC = "torch:compile=aot"
 NET = """
@@ -42,8 +43,9 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return export.ensure(Network(zoo.resolve(f"{path}:build")))
 
 
+@pytest.mark.slow
 def test_it_conforms(artifact: Artifact) -> None:
-    """Parity, threads, read-back and graph, a half package, all by the conformance kit; compiled once."""
+    """Parity, threads, read-back and graph, a half package, all by the conformance kit; compiled in each precision."""
     found = {one.name: one.said for one in check(SPEC, artifact).checks}
     assert found["parity"].endswith("in fp32")
     assert "net.pt2" in found["prepare"]
@@ -53,13 +55,13 @@ def test_it_conforms(artifact: Artifact) -> None:
 
 
 def test_machine_code_for_another_cpu_is_refused(artifact: Artifact, tmp_path: Path) -> None:
-    ref = backends.resolve(SPEC)
-    ready = prepare.ensure(artifact, ref)
-    shutil.copytree(ready.folder, tmp_path / "moved")
-    told = json.loads((tmp_path / "moved" / torch_aot.MACHINE).read_text("utf-8"))
-    (tmp_path / "moved" / torch_aot.MACHINE).write_text(json.dumps(told | {"cpu": "Cortex-A76"}), "utf-8")
-    with pytest.raises(Unsupported, match="was compiled for Cortex-A76"):
-        backends.get("torch").load(replace(ready, folder=str(tmp_path / "moved")), Settings(), ref.options)
+    told = asdict(local()) | {"cpu": "Cortex-A76"}
+    (tmp_path / torch_aot.MACHINE).write_text(
+        json.dumps({name: str(told[name]) for name in ("arch", "cpu", "microarchitecture")}), "utf-8"
+    )
+    with pytest.raises(Unsupported, match="was compiled for Cortex-A76") as caught:
+        torch_aot.load(replace(artifact, folder=str(tmp_path)))
+    assert "bench cache clear" in caught.value.hint
 
 
 def test_without_a_compiler_it_is_one_line(artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
