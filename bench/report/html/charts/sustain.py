@@ -28,7 +28,7 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
             x=alt.X("minutes:Q", title="minutes"),
             y=alt.Y("ms:Q", title="ms", scale=alt.Scale(zero=False)),
             color=alt.Color("case:N", scale=alt.Scale(domain=names, range=colors), legend=alt.Legend(columns=1)),
-            strokeDash=alt.StrokeDash("case:N", scale=alt.Scale(domain=names, range=dashes), legend=None),
+            strokeDash=alt.StrokeDash("case:N", scale=alt.Scale(domain=names, range=dashes), legend=alt.Legend(columns=1)),
             tooltip=[
                 *tips(case="case"),
                 alt.Tooltip("minutes:Q", title="minutes", format=".3~g"),
