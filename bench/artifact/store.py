@@ -32,6 +32,8 @@ UNITS = {"": 1, "B": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "M
 MOST_HELD = 256  # locks of one process: every one is an open file
 
 _held: OrderedDict[str, int] = OrderedDict()  # descriptors, by folder: they are open as long as the process lives
+# A fork holds nothing of its own, and may have closed what its parent held and use the numbers for something else.
+os.register_at_fork(after_in_child=_held.clear)
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,15 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     names = list(dict.fromkeys(str(record["case"]) for record in data.sustained))
     colors = [COLORS[i % len(COLORS)] for i in range(len(names))]
     dashes = [DASHES[i // len(COLORS) % len(DASHES)] for i in range(len(names))]
+    legend = alt.Legend(columns=1)  # one for both
     drawn = (
         alt.Chart(named("sustain"))
         .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18))
         .encode(
             x=alt.X("minutes:Q", title="minutes"),
             y=alt.Y("ms:Q", title="ms", scale=alt.Scale(zero=False)),
-            color=alt.Color("case:N", scale=alt.Scale(domain=names, range=colors), legend=alt.Legend(columns=1)),
-            strokeDash=alt.StrokeDash("case:N", scale=alt.Scale(domain=names, range=dashes), legend=None),
+            color=alt.Color("case:N", scale=alt.Scale(domain=names, range=colors), legend=legend),
+            strokeDash=alt.StrokeDash("case:N", scale=alt.Scale(domain=names, range=dashes), legend=legend),
             tooltip=[
                 *tips(case="case"),
                 alt.Tooltip("minutes:Q", title="minutes", format=".3~g"),
