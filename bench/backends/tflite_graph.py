@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
-from bench.backends.delegate import DELEGATE
+from bench.backends.delegate import DELEGATE, tflite_macs
 from bench.base.wire import Unchecked
 from bench.graph.classes import QUANTIZERS
 
@@ -59,24 +58,8 @@ def work(operators: Sequence[Unchecked], known: Mapping[int, Tensor]) -> Work:
             continue
         between += op["op_name"] in QUANTIZERS
         inputs, outputs = ([known[int(i)] for i in op[side] if int(i) in known] for side in ("inputs", "outputs"))
-        found = _macs(op["op_name"], inputs, outputs)
+        found = tflite_macs(op["op_name"], *([one.shape for one in side] for side in (inputs, outputs)))
         if found:
             kinds = {inputs[DATA].kind, inputs[WEIGHT].kind}
             macs[inputs[DATA].kind if len(kinds) == 1 else "fp32"] += found
     return Work(dict(macs), between)
-
-
-def _macs(kind: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> int:
-    """Return the MACs of an operator: TensorFlow Lite has channels last and output channels first in a weight."""
-    if len(inputs) < 2 or not outputs:
-        return 0
-    weight, result = inputs[WEIGHT].shape, prod(outputs[0].shape)
-    if kind == "CONV_2D":
-        return result * prod(weight[1:])
-    if kind == "DEPTHWISE_CONV_2D":
-        return result * prod(weight[1:3])
-    if kind == "FULLY_CONNECTED":
-        return result * weight[-1]
-    if kind == "BATCH_MATMUL":
-        return result * inputs[DATA].shape[-1]
-    return 0
