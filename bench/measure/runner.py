@@ -119,9 +119,10 @@ class Runner:
         try:
             # Before an export that would be for nothing.
             pick_cores(state.case.settings.least_cores, self.cores or self.transport.usable_cores())
-            told = (partial(tell, state.case) for tell in (self.observer.exporting, self.observer.converting))
-            protocol = self.plan.protocol
-            state.artifact = exported(state.case, protocol.seed, *told, protocol.timeout_s, self.artifact_of)
+            case, protocol = state.case, self.plan.protocol
+            exporting = partial(self.observer.exporting, case)
+            converting = partial(self.observer.converting, case)
+            state.artifact = exported(case, protocol.seed, exporting, converting, protocol.timeout_s, self.artifact_of)
             self._remark(state.case, state.artifact)
         except BenchError as error:
             state.error = error
