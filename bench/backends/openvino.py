@@ -148,8 +148,8 @@ class OpenVinoSession(Session):
         streams = int(self._compiled.get_property("NUM_STREAMS"))
         threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS")) // streams
         asked = self._streams or 1
-        unmet = () if streams == asked else (f"ran {streams} streams, not {asked}",)
-        remarks = ()
+        unmet: tuple[str, ...] = () if streams == asked else (f"ran {streams} streams, not {asked}",)
+        remarks: tuple[str, ...] = ()
         # The plugin's own operators, which multiply nothing, ask the CPU and not oneDNN.
         heavy, light = (
             isa.newer(
