@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from bench import backends
@@ -69,14 +70,19 @@ def _run(output: Path, budget: float | None) -> int:
     for stage in stages():
         left = None if budget is None else max(0.0, budget - (time.monotonic() - begin))
         refs = [backends.resolve(spec) for spec in stage.backends]
-        told = lambda line, name=stage.name: print(f"{name}: {line}", file=sys.stderr)  # noqa: E731
-        done = Campaign(stage.findings, refs, output, evidence, PROTOCOL, left, told, transport).run()
+        done = Campaign(
+            stage.findings, refs, output, evidence, PROTOCOL, left, partial(_told, stage.name), transport
+        ).run()
         if not done:
             print("the budget ended it; the same command goes on", file=sys.stderr)
             return 3
     for id, error in evidence.errors.items():
         print(f"{id}: {error['status']}: {error['error']}", file=sys.stderr)
     return 1 if evidence.errors else 0
+
+
+def _told(stage: str, line: str) -> None:
+    print(f"{stage}: {line}", file=sys.stderr)
 
 
 if __name__ == "__main__":
