@@ -61,7 +61,7 @@ PROTOCOL = Protocol(launches=2, max_launches=2, rounds=4, block_ms=60.0, live=6,
 ATTEMPTS = 3  # times that a network whose measurement was disturbed is measured
 MOST_APART, MOST_ASIDE = 0.15, 0.7  # of two launches; share of disturbed blocks, at most
 AGAIN = 30  # networks from outside that are measured in a second session
-EXPORT_S, LAST_S = 150.0, 60.0  # an export's longest time; and of the last ones, once no more are begun
+EXPORT_S, LAST_S = 90.0, 20.0  # an export's longest time; and of the last ones, once no more are begun
 OLDER_OPSET = 17
 LAW = ("law", "features", "regressor", "predictor", "calibration")
 Record = dict[str, Any]
@@ -75,6 +75,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", help="one network by name; repeatable")
     parser.add_argument("--backend", default="onnxruntime")
     parser.add_argument("--jobs", type=int, default=2, help="of export")
+    parser.add_argument("--export-s", type=float, default=250.0, help="of `measure`: for what is not exported yet, first")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--trained", type=Path, help="the trained table, for `kernels`")
     parser.add_argument("--law", type=Path, default=Path(bench.predict.__path__[0]), help="where the law's sources are")
@@ -86,9 +87,12 @@ def main() -> int:
     chosen = [m for m in members(args.set or SETS) if not args.only or m.network.model.canonical in args.only]
     if args.do == "freeze":
         return freeze(folder, args.law)
+    if args.do == "export" or (args.do == "measure" and args.export_s):
+        seconds = args.seconds if args.do == "export" else args.export_s
+        left = export(folder, chosen, time.monotonic() + seconds, args.jobs)
+        if args.do == "export":
+            return left
     deadline = time.monotonic() + args.seconds
-    if args.do == "export":
-        return export(folder, chosen, deadline, args.jobs)
     chosen = usable(folder, chosen)
     ref = backends.resolve(args.backend)
     if args.do in ("measure", "again"):
@@ -297,7 +301,7 @@ def code_hash(source: str) -> str:
 
 
 def measure(folder: Path, chosen: Sequence[Member], ref: BackendRef, deadline: float, session: int) -> int:
-    """Measure networks in random order, six at a time, until each was undisturbed once or tried `ATTEMPTS` times."""
+    """Measure each set in random order, six networks at a time, until each was undisturbed once or tried `ATTEMPTS` times."""
     frozen = folder / "predict-frozen.json"
     if not frozen.exists() or json.loads(frozen.read_text("utf-8"))["networks"] != list_hash():
         print("fix the law and the list of networks first: `freeze`")
@@ -307,6 +311,7 @@ def measure(folder: Path, chosen: Sequence[Member], ref: BackendRef, deadline: f
         chosen = second(folder, chosen, ref)
     order = list(chosen)
     random.Random(session).shuffle(order)
+    order.sort(key=lambda m: SETS.index(m.set))
     while True:
         rows = [r for r in lines(file) if (r["backend"], r["session"]) == (ref.canonical, session)]
         todo = [m for m in order if wanted(m.name, rows)]
