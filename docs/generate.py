@@ -143,7 +143,7 @@ def devices_page() -> str:
 def predict_page() -> str:
     """Return ``predict.md``, its figures those that ``benchmarks/predict_report.py`` found; the rest is as it is."""
     text = (FOLDER / "predict.md").read_text("utf-8")
-    return predictions.page(text, json.loads(PREDICTIONS.read_text("utf-8")))
+    return predictions.page(text, json.loads(PREDICTIONS.read_text("utf-8"))) if PREDICTIONS.exists() else text
 
 
 def _help(name: str, command: click.Command) -> list[str]:
