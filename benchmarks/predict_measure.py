@@ -20,40 +20,31 @@ import ast
 import hashlib
 import json
 import math
-
-import multiprocessing
 import os
 import random
 import statistics
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
-from multiprocessing.connection import wait
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import bench.predict
 from bench import backends
-from bench.artifact.artifact import Artifact, load, made
 from bench.backends.answers import Block
-from bench.base import cache
-from bench.base.errors import ArtifactError, BenchError, first_line
+from bench.base.errors import BenchError
 from bench.base.files import write_whole
-from bench.export.key import Recipe, key_of, recipe
 from bench.machine.baseline import reading
 from bench.measure.runner import Observer, Runner
-from bench.plan.case import BackendRef, Case, Network, Plan, Settings
+from bench.plan.case import BackendRef, Case, Plan, Settings
 from bench.plan.protocol import KernelProtocol, Protocol
 from bench.predict import train
 from bench.predict.table import SLOW, KernelList, KernelTable, read
 from bench.rows.schema import Row
 from bench.stats.repeats import SLOPE
-from benchmarks.predict_networks import MOST_BYTES, MOST_MACS, ROOT, SETS, Member, list_hash, members
+from benchmarks.predict_export import Record, append, artifact_of, export, lines, told, usable
+from benchmarks.predict_networks import ROOT, SETS, Member, list_hash, members
 
 FOLDER = ROOT / "results" / "epyc-vm-2core"
 # Two launches of six networks in turns, a second and more of inferences each: half of what `--train` gives an anchor.
@@ -61,10 +52,7 @@ PROTOCOL = Protocol(launches=2, max_launches=2, rounds=4, block_ms=60.0, live=6,
 ATTEMPTS = 3  # times that a network whose measurement was disturbed is measured
 MOST_APART, MOST_ASIDE = 0.15, 0.7  # of two launches; share of disturbed blocks, at most
 AGAIN = 30  # networks from outside that are measured in a second session
-EXPORT_S, LAST_S = 150.0, 60.0  # an export's longest time; and of the last ones, once no more are begun
-OLDER_OPSET = 17
 LAW = ("law", "features", "regressor", "predictor", "calibration")
-Record = dict[str, Any]
 
 
 def main() -> int:
@@ -75,6 +63,9 @@ def main() -> int:
     parser.add_argument("--only", action="append", help="one network by name; repeatable")
     parser.add_argument("--backend", default="onnxruntime")
     parser.add_argument("--jobs", type=int, default=2, help="of export")
+    parser.add_argument(
+        "--export-s", type=float, default=250.0, help="of `measure`: for what is not exported yet, first"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--trained", type=Path, help="the trained table, for `kernels`")
     parser.add_argument("--law", type=Path, default=Path(bench.predict.__path__[0]), help="where the law's sources are")
@@ -86,9 +77,12 @@ def main() -> int:
     chosen = [m for m in members(args.set or SETS) if not args.only or m.network.model.canonical in args.only]
     if args.do == "freeze":
         return freeze(folder, args.law)
+    if args.do == "export" or (args.do == "measure" and args.export_s):
+        seconds = args.seconds if args.do == "export" else args.export_s
+        left = export(folder, chosen, time.monotonic() + seconds, args.jobs)
+        if args.do == "export":
+            return left
     deadline = time.monotonic() + args.seconds
-    if args.do == "export":
-        return export(folder, chosen, deadline, args.jobs)
     chosen = usable(folder, chosen)
     ref = backends.resolve(args.backend)
     if args.do in ("measure", "again"):
@@ -96,171 +90,6 @@ def main() -> int:
     if args.do == "list":
         return list_kernels(folder, chosen, ref, deadline)
     return time_missing(folder, chosen, ref, deadline, trained)
-
-
-# Networks ------------------------------------------------------------------------------------------------------------
-
-
-def export(folder: Path, chosen: Sequence[Member], deadline: float, jobs: int) -> int:
-    """Make artifacts in processes that import PyTorch and its exporter once each."""
-    file = folder / "predict-networks.jsonl"
-    done = {row["network"] for row in lines(file)}
-    waiting = [m for m in chosen if m.name not in done][::-1]
-    makers = [_Maker() for _ in range(min(jobs, len(waiting)))]
-    try:
-        while waiting or any(maker.member for maker in makers):
-            over = time.monotonic() > deadline
-            if over and (time.monotonic() > deadline + LAST_S or not any(maker.member for maker in makers)):
-                break
-            for maker in makers:
-                row = maker.answer()
-                if row is not None:
-                    append(file, [row])
-                    print(f"{row['network']}: {row['left_out'] or str(row['macs'] // 10**6) + ' MMACs'}", flush=True)
-                if maker.member is None and waiting and not over:
-                    maker.ask(waiting.pop())
-            wait([maker.pipe for maker in makers], 0.5)
-    finally:
-        left = len(waiting) + sum(maker.member is not None for maker in makers)
-        for maker in makers:
-            maker.process.kill()
-    return told(left, "exported")
-
-
-class _Maker:
-    """A process that exports one network after the other; a new one where it dies of one or takes too long."""
-
-    def __init__(self) -> None:
-        self.member: Member | None = None
-        self._start()
-
-    def _start(self) -> None:
-        spawn = multiprocessing.get_context("spawn")  # a fork of a process with PyTorch's threads hangs
-        self.pipe, there = spawn.Pipe()
-        self.process = spawn.Process(target=_export_all, args=(there,), daemon=True)
-        self.process.start()
-        there.close()
-
-    def ask(self, member: Member) -> None:
-        self.member, self._begun = member, time.monotonic()
-        self.pipe.send(member)
-
-    def answer(self) -> Record | None:
-        """Return what became of a network, once that is known."""
-        if self.member is None:
-            return None
-        late = time.monotonic() - self._begun > EXPORT_S
-        if not (late or self.pipe.poll()):
-            return None
-        try:
-            row: Record = self.pipe.recv() if self.pipe.poll() else {}
-        except EOFError:
-            row = {}
-        if not row:
-            row = _network_row(self.member, None, f"took more than {EXPORT_S:g} s" if late else "its export died")
-            self.process.kill()
-            self._start()
-        self.member = None
-        return row
-
-
-def _export_all(pipe: Any) -> None:
-    """Export what is asked for, one network after the other."""
-    import torch
-
-    import bench.export.child  # noqa: F401 (so that it is imported once)
-
-    warnings.filterwarnings("ignore")
-    torch.set_num_threads(1)
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (it ends with this process)
-    while True:
-        member = pipe.recv()
-        pipe.send(_export_one(member))
-        torch._dynamo.reset()
-
-
-def _export_one(member: Member) -> Record:
-    try:
-        artifact = artifact_of(member.network, make=_make)
-    except Exception as error:
-        message = error.message if isinstance(error, BenchError) else f"{type(error).__name__}: {first_line(error)}"
-        return _network_row(member, None, message[:200] or "cannot be exported")
-    why = artifact.complaint
-    if member.set == "zoo":  # whatever its size
-        return _network_row(member, artifact, why)
-    if artifact.macs > MOST_MACS:
-        why = f"{artifact.macs / 1e9:.1f} GMACs are more than {MOST_MACS / 1e9:g}"
-    elif artifact.bytes > MOST_BYTES:
-        why = f"{artifact.bytes / 1e6:.0f} MB are more than {MOST_BYTES / 1e6:g}"
-    return _network_row(member, artifact, why)
-
-
-def _network_row(member: Member, artifact: Artifact | None, left_out: str) -> Record:
-    row: Record = {"network": member.name, "set": member.set, "family": member.family, "left_out": left_out}
-    if artifact is not None:
-        row |= {"macs": artifact.macs, "bytes": artifact.bytes, "params": artifact.params, "sha256": artifact.sha256}
-        row |= {"made_by": artifact.made_by}
-    return row
-
-
-def _make(made_from: Recipe, draft: Path) -> None:
-    """Export, and drop the weights beside the ONNX file: no PyTorch is measured, and they are half of the disk."""
-    from unittest.mock import patch
-
-    import torch
-
-    from bench.export.child import export as exported
-
-    with patch.object(torch.onnx, "export", partial(_export_faster, torch.onnx.export, draft)):
-        exported({**made_from, "draft": str(draft)}, draft)
-    weights, told_of = draft / "weights.pt", draft / "artifact.json"
-    weights.unlink()
-    data = json.loads(told_of.read_text("utf-8"))
-    del data["digests"][weights.name]
-    told_of.write_text(json.dumps(data, indent=1), "utf-8")
-
-
-def _export_faster(export: Callable[..., Any], draft: Path, model: Any, args: Any, **how: Any) -> Any:
-    """Export by PyTorch's older exporter, which takes a tenth of the time: hours, for all of them."""
-    import onnx_ir
-
-    path = draft / "older.onnx"
-    names = {key: how[key] for key in ("input_names", "output_names")}
-    export(model, args, str(path), dynamo=False, opset_version=OLDER_OPSET, **names)
-    found = onnx_ir.load(path)
-
-    def save(to: str, external_data: bool) -> None:
-        onnx_ir.save(found, to)
-        path.unlink()
-
-    return SimpleNamespace(model=found, save=save)
-
-
-def artifact_of(network: Network, *_: object, make: Callable[[Recipe, Path], None] | None = None) -> Artifact:
-    """Return a network's artifact: that of `bench` where it is in the cache, else the one without PyTorch's weights.
-
-    Raises:
-        ArtifactError: there is none, and `make` is not given.
-    """
-    made_from = recipe(network, 0)
-    key = key_of(made_from)
-    if (there := cache.folder("artifacts") / key).exists():
-        return load(there)
-    final = cache.folder("protocols") / key
-    if make is None:
-        if not final.exists():
-            raise ArtifactError(f"{network} was not exported here", "run `export` first")
-        return load(final)
-    return made(final, partial(make, made_from))
-
-
-def usable(folder: Path, chosen: Sequence[Member]) -> list[Member]:
-    """Return the networks that were exported and not left out."""
-    kept = {row["network"] for row in lines(folder / "predict-networks.jsonl") if not row["left_out"]}
-    return [m for m in chosen if m.name in kept]
-
-
-# The law is fixed ----------------------------------------------------------------------------------------------------
 
 
 def freeze(folder: Path, sources: Path) -> int:
@@ -288,16 +117,17 @@ def code_hash(source: str) -> str:
         body = getattr(node, "body", None)
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and body:
             first = body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 node.body = body[1:] or [ast.Pass()]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
 
 
-# Latencies -----------------------------------------------------------------------------------------------------------
-
-
 def measure(folder: Path, chosen: Sequence[Member], ref: BackendRef, deadline: float, session: int) -> int:
-    """Measure networks in random order, six at a time, until each was undisturbed once or tried `ATTEMPTS` times."""
+    """Measure each set in random order, six networks at a time, until each was undisturbed once."""
     frozen = folder / "predict-frozen.json"
     if not frozen.exists() or json.loads(frozen.read_text("utf-8"))["networks"] != list_hash():
         print("fix the law and the list of networks first: `freeze`")
@@ -307,6 +137,7 @@ def measure(folder: Path, chosen: Sequence[Member], ref: BackendRef, deadline: f
         chosen = second(folder, chosen, ref)
     order = list(chosen)
     random.Random(session).shuffle(order)
+    order.sort(key=lambda m: SETS.index(m.set))
     while True:
         rows = [r for r in lines(file) if (r["backend"], r["session"]) == (ref.canonical, session)]
         todo = [m for m in order if wanted(m.name, rows)]
@@ -401,15 +232,12 @@ def latencies(folder: Path, backend: str, session: int, baseline_ns: float | Non
 
 
 def told_for(launches: Sequence[Sequence[Sequence[int]]], baseline_ns: float) -> float:
-    """Return the mean of launches, each the median of its undisturbed blocks, at the baseline speed, as training does."""
+    """Return the mean of launches, each the median of its undisturbed blocks, at the baseline speed."""
     logs = []
     for launch in launches:
         calm = [block for block in launch if block[1] < SLOW * baseline_ns] or launch
         logs.append(statistics.median(math.log(b[0]) - SLOPE * math.log(b[1] / baseline_ns) for b in calm))
     return math.exp(statistics.fmean(logs))
-
-
-# Kernels -------------------------------------------------------------------------------------------------------------
 
 
 def kernels_of(folder: Path, backend: str) -> Path:
@@ -450,7 +278,9 @@ def time_missing(folder: Path, chosen: Sequence[Member], ref: BackendRef, deadli
     outside = {m.name for m in chosen if m.set == "outside"}
     keys = {key for name, n in table.networks.items() if name in outside for key in n.keys} - known
     done = train.time_kernels(table, ref, lambda text: print(text, flush=True), deadline, only=keys, place=place)
-    left = sum(not t.runs and not t.failed and not t.kernel.moves_nothing for k, t in table.timings.items() if k in keys)
+    left = sum(
+        not t.runs and not t.failed and not t.kernel.moves_nothing for k, t in table.timings.items() if k in keys
+    )
     return told(left if not done else 0, f"of {len(keys)} kernels timed")
 
 
@@ -462,26 +292,6 @@ def _table(folder: Path, ref: BackendRef, place: train.Place) -> KernelTable:
         raise SystemExit(f"{file} is of another machine or runtime ({table.context}); give another --folder")
     table.file = file
     return table
-
-
-# Files ---------------------------------------------------------------------------------------------------------------
-
-
-def lines(path: Path) -> list[Record]:
-    """Read JSON lines; none where there is no file."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
-
-
-def append(path: Path, rows: Sequence[Record]) -> None:
-    """Add JSON lines."""
-    with path.open("a", encoding="utf-8") as handle:
-        handle.writelines(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
-
-
-def told(left: int, what: str) -> int:
-    """Say how many are left; the exit code is 75 while there are some."""
-    print(f"{left} are not {what} yet: run it again" if left else f"all {what}", flush=True)
-    return 75 if left else 0
 
 
 if __name__ == "__main__":

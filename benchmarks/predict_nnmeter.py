@@ -25,7 +25,8 @@ from bench.plan.protocol import KernelProtocol
 from bench.predict import train
 from bench.predict.features import simple
 from bench.predict.table import KernelTable, read
-from benchmarks.predict_measure import FOLDER, artifact_of, told, usable
+from benchmarks.predict_export import artifact_of, told, usable
+from benchmarks.predict_measure import FOLDER
 from benchmarks.predict_networks import ROOT, members
 
 FIRST, STEP = 60, 60  # configurations of each kind at first, and in a further round

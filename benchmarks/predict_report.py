@@ -9,8 +9,8 @@ Reads what `bench predict --train` left (`predict-BACKEND.json.gz`) and what `be
 - `zoo`: those of the suite, one group of families left out at a time: neither its networks nor kernels that only it has
   may be used.
 
-Each is predicted after 120 and after 600 seconds of training. *Every kernel timed* is what the law makes of kernels that
-were all timed alone; *measured twice* is how well the same networks predict themselves in another session.
+Each is predicted after 120 and after 600 seconds of training. *Every kernel timed* is what the law makes of kernels
+that were all timed alone; *measured twice* is how well the same networks predict themselves in another session.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from bench.predict.calibration import calibrate, hidden_keys
 from bench.predict.predictor import Predictor
 from bench.predict.table import KernelTable, asking, read
 from benchmarks.predict_baselines import LEARNED, by_family, nn_meter
-from benchmarks.predict_measure import FOLDER, kernels_of, latencies, law_hashes, lines
+from benchmarks.predict_export import lines
+from benchmarks.predict_measure import FOLDER, kernels_of, latencies, law_hashes
 from benchmarks.predict_networks import GROUPS, SETS, list_hash
 
 BUDGETS_S = (120.0, 600.0)
@@ -152,9 +153,7 @@ class Evaluation:
         """Return a table of the measured networks of a set, and of all kernels' definitions."""
         table = KernelTable(self.other.context, self.other.timings)
         table.networks = {
-            n: network
-            for n, network in self.other.networks.items()
-            if self.set_of.get(n) == name and n in self.first
+            n: network for n, network in self.other.networks.items() if self.set_of.get(n) == name and n in self.first
         }
         return table
 

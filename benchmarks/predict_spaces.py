@@ -120,9 +120,7 @@ class Residual(nn.Module):
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
-def _conv(
-    c: int, out: int, window: int, stride: int, act: nn.Module | None = None, group: int = 1
-) -> nn.Sequential:
+def _conv(c: int, out: int, window: int, stride: int, act: nn.Module | None = None, group: int = 1) -> nn.Sequential:
     conv = nn.Conv2d(c, out, window, stride, window // 2, groups=group, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out), act or nn.ReLU())
 
