@@ -26,8 +26,8 @@ class Result:
     `a_ms` and `b_ms` are latencies for orientation; the effect comes from replicates, not from them. `padding` is how
     many times more MACs the runtime computes for B than for A because it pads channels, beyond those of the networks;
     None where it does not tell. `backend` is empty where something was counted and nothing ran. `here` and `there` are
-    the conditions of both effects, None of a count. `macs` are those of both sides here, `printed_macs` the paper's, in
-    millions, None where they are not known; `replica` says which side is another network than the paper's.
+    the conditions of both effects, None of a count. `macs` are those of both sides here, of one image, `printed_macs`
+    the paper's, in millions, None where they are not known; `replica` says which side is another network.
     `measurement` names what was measured: results of the same name share one measurement. `machine` is told where
     results of several stand beside each other.
     """
@@ -221,8 +221,9 @@ def _measured(
 
 
 def _macs(case: Case, evidence: Evidence) -> float | None:
+    """Return the MACs of one image, as papers print them."""
     told = evidence.counts.get(str(case.network), {}).get("macs")
-    return None if told is None else float(told)
+    return None if told is None else float(told) / case.network.batch
 
 
 def _padding(inspected: Inspected | None) -> float | None:
