@@ -28,7 +28,11 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 @options.SHAPES
 @options.TARGET
 @click.option(
-    "--train", is_flag=False, flag_value=SHORT, default=None, metavar="[full|SECONDS]",
+    "--train",
+    is_flag=False,
+    flag_value=SHORT,
+    default=None,
+    metavar="[full|SECONDS]",
     help="Measure what predictions need first: for two minutes, or ten (full), or SECONDS; goes on where it stopped.",
 )
 @click.option("--anchor", "anchors", multiple=True, metavar="SPEC", help="Network to train on; repeatable.")
@@ -139,7 +143,9 @@ def _in_precision(backend: str, precision: str | None) -> str:
     known = backends.get(name).parameters.get("precision")
     if known is None or precision not in (known.choices or ()):
         told = f"{name} runs nothing in {precision} by itself, and no kernels of that are known"
-        raise UsageError(told, f"give a model in {precision} (a quantised ONNX file): its operators are predicted as they are")
+        raise UsageError(
+            told, f"give a model in {precision} (a quantised ONNX file): its operators are predicted as they are"
+        )
     return f"{backend}{',' if ':' in backend else ':'}precision={precision}"
 
 

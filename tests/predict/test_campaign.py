@@ -90,7 +90,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     return found
 
 
-def trained(clock: Clock, path: Path, seconds: float, told: bool = False, table: KernelTable | None = None) -> KernelTable:
+def trained(
+    clock: Clock, path: Path, seconds: float, told: bool = False, table: KernelTable | None = None
+) -> KernelTable:
     from bench import backends
     from bench.plan import zoo
     from bench.plan.case import cross
