@@ -106,6 +106,7 @@ def command(
             training.time_kernels(table, ref, fleeting, only=keys, place=place)
     predictor = Predictor(table)
     found = [(_network(table, case), predictor.predict(_network(table, case))) for case in plan.cases]
+    table.save()  # with what was predicted of kernels: asked again, it is there
     if rank:
         found.sort(key=lambda pair: pair[1].latency_ns)
     _show(found, predictor, format)

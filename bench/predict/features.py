@@ -23,8 +23,9 @@ KINDS = (
     "ReorderOutput", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Relu", "LeakyRelu", "Elu", "Clip", "Gelu",
     "QuickGelu", "BiasGelu", "FastGelu", "Erf", "Exp", "Sqrt", "Pow", "Softplus", "Add", "Sub", "Mul", "Div",
     "BatchNormalization", "LayerNormalization", "SkipLayerNormalization", "InstanceNormalization", "Softmax", "Resize",
-    "Upsample", "Pad", "Expand", "Cast", "Where", "Convolution", "FullyConnected", "Eltwise", "Subgraph", "Pooling", "Reduce", "MVN",
-    "Reorder", "Concatenation", "StridedSlice", "Interpolate", "ScaledDotProductAttention", "Math",
+    "Upsample", "Pad", "Expand", "Cast", "Where", "Convolution", "FullyConnected", "Eltwise", "Subgraph",
+    "Pooling", "Reduce", "MVN", "Reorder",
+    "Concatenation", "StridedSlice", "Interpolate", "ScaledDotProductAttention", "Math",
 )  # fmt: skip
 ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish")
 IMPLEMENTATIONS = ("brg", "jit", "gemm", "mlas", "acl", "dw", "1x1", "ref", "simple", "avx2", "avx512", "amx")
