@@ -62,6 +62,7 @@ def command(
     predicted from them. What cannot be read of it (a loop) is named, and the exit code is 3. Accuracy and method:
     docs/predict.md.
     """
+    from bench import backends
     from bench.api import measuring
     from bench.base.errors import UsageError
     from bench.measure.cases import backend_of, case
@@ -79,6 +80,9 @@ def command(
         backend = _in_precision(backend, precision)
         ref = backend_of(backend, there)
         training.refuse(ref)
+        if measure and not backends.get(ref.name).capabilities.kernels:
+            told = f"the operators of {ref.name} cannot be timed alone: it tells their times inside networks"
+            raise UsageError(told, "leave --measure out; --train full knows more of them")
         forest(0)  # say at once that scikit-learn is missing
         if not models and not budget_s:
             raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
