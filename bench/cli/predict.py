@@ -29,7 +29,11 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 @options.INPUT
 @options.TARGET
 @click.option(
-    "--train", is_flag=False, flag_value=SHORT, default=None, metavar="[full|SECONDS]",
+    "--train",
+    is_flag=False,
+    flag_value=SHORT,
+    default=None,
+    metavar="[full|SECONDS]",
     help="Measure what predictions need first: for two minutes, or ten (full), or SECONDS; goes on where it stopped.",
 )
 @click.option("--anchor", "anchors", multiple=True, metavar="SPEC", help="Network to train on; repeatable.")
@@ -60,6 +64,7 @@ def command(
     predicted from them. What cannot be read of it (a loop) is named, and the exit code is 3. Accuracy and method:
     docs/predict.md.
     """
+    from bench import backends
     from bench.api import measuring
     from bench.base.errors import UsageError
     from bench.measure.cases import backend_of, case
@@ -76,6 +81,9 @@ def command(
         backend = _in_precision(backend, precision)
         ref = backend_of(backend, there)
         training.refuse(ref)
+        if measure and not backends.get(ref.name).capabilities.kernels:
+            told = f"the operators of {ref.name} cannot be timed alone: it tells their times inside networks"
+            raise UsageError(told, "leave --measure out; --train full knows more of them")
         forest(0)  # say at once that scikit-learn is missing
         if not models and not budget_s:
             raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
@@ -103,6 +111,7 @@ def command(
             training.time_kernels(table, ref, fleeting, only=keys, place=place)
     predictor = Predictor(table)
     found = [(_network(table, case), predictor.predict(_network(table, case))) for case in plan.cases]
+    table.save()  # with what was predicted of kernels: asked again, it is there
     if rank:
         found.sort(key=lambda pair: pair[1].latency_ns)
     _show(found, predictor, format)
@@ -140,7 +149,9 @@ def _in_precision(backend: str, precision: str | None) -> str:
     known = backends.get(name).parameters.get("precision")
     if known is None or precision not in (known.choices or ()):
         told = f"{name} runs nothing in {precision} by itself, and no kernels of that are known"
-        raise UsageError(told, f"give a model in {precision} (a quantised ONNX file): its operators are predicted as they are")
+        raise UsageError(
+            told, f"give a model in {precision} (a quantised ONNX file): its operators are predicted as they are"
+        )
     return f"{backend}{',' if ':' in backend else ':'}precision={precision}"
 
 

@@ -63,12 +63,16 @@ class Draft:
         self.shapes[name] = shape
         return name
 
-    def conv(self, x: str, out: int, kernel: int | Shape = 1, stride: int = 1, group: int = 1, dilation: int = 1) -> str:
+    def conv(
+        self, x: str, out: int, kernel: int | Shape = 1, stride: int = 1, group: int = 1, dilation: int = 1
+    ) -> str:
         """Add a convolution with bias, padded so that stride 1 keeps the sides."""
         _, c, *sides = self.shapes[x]
         window = (kernel,) * len(sides) if isinstance(kernel, int) else kernel
         pads = [dilation * (k - 1) // 2 for k in window]
-        after = tuple((s + 2 * p - dilation * (k - 1) - 1) // stride + 1 for s, p, k in zip(sides, pads, window, strict=True))
+        after = tuple(
+            (s + 2 * p - dilation * (k - 1) - 1) // stride + 1 for s, p, k in zip(sides, pads, window, strict=True)
+        )
         fan_in = c // group * math.prod(window)
         w, b = self.weight((out, c // group, *window), fan_in), self.weight((out,), out)
         return self.op(
@@ -97,8 +101,12 @@ class Draft:
             return self.op("HardSigmoid", [x], shape, alpha=1 / 6)
         if kind == "erf-gelu":  # as older exporters write it
             inner = self.op("Div", [x, self.constant([math.sqrt(2)], np.float32, scalar=True)], shape)
-            plus = self.op("Add", [self.op("Erf", [inner], shape), self.constant([1.0], np.float32, scalar=True)], shape)
-            return self.op("Mul", [self.op("Mul", [x, plus], shape), self.constant([0.5], np.float32, scalar=True)], shape)
+            plus = self.op(
+                "Add", [self.op("Erf", [inner], shape), self.constant([1.0], np.float32, scalar=True)], shape
+            )
+            return self.op(
+                "Mul", [self.op("Mul", [x, plus], shape), self.constant([0.5], np.float32, scalar=True)], shape
+            )
         if kind == "tanh-gelu":
             return self.op("Gelu", [x], shape, approximate="tanh")
         names = {"relu": "Relu", "gelu": "Gelu", "hardswish": "HardSwish", "sigmoid": "Sigmoid", "tanh": "Tanh",

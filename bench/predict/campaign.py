@@ -52,6 +52,8 @@ class Campaign:
         """Measure until so many seconds were spent in all, those of earlier calls included."""
         self._before, self._begin = self.table.spent_s, time.monotonic()
         saved_s = self.spent_s
+        if saved_s < budget_s:
+            self.table.guesses.clear()
         while (left := budget_s - self.spent_s) > 0:
             list_networks(self._cases)
             self._round(time.monotonic() + min(left, max(ROUND_S, ROUND_SHARE * self.spent_s)))

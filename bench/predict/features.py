@@ -18,15 +18,16 @@ Shape = tuple[int, ...]
 CLASSES = tuple(OpClass)
 # Operators that differ within a class by more than their shapes say.
 KINDS = (
-    "Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "Transpose", "Split", "Slice", "Concat", "Gather",
-    "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceMax", "ReduceL2", "ReorderInput",
-    "ReorderOutput", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Relu", "LeakyRelu", "Elu", "Clip", "Gelu", "QuickGelu",
-    "BiasGelu", "FastGelu", "Erf", "Exp", "Sqrt", "Pow", "Softplus", "Add", "Sub", "Mul", "Div", "BatchNormalization",
-    "LayerNormalization", "SkipLayerNormalization", "InstanceNormalization", "Softmax", "Resize", "Upsample", "Pad",
-    "Expand", "Cast", "Where", "Convolution", "FullyConnected", "Eltwise", "Subgraph", "Pooling", "Reduce", "MVN",
-    "Reorder", "Concatenation", "StridedSlice", "Interpolate", "ScaledDotProductAttention", "Math",
+    "Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "Transpose", "Split", "Slice", "Concat",
+    "Gather", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceMax", "ReduceL2", "ReorderInput",
+    "ReorderOutput", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Relu", "LeakyRelu", "Elu", "Clip", "Gelu",
+    "QuickGelu", "BiasGelu", "FastGelu", "Erf", "Exp", "Sqrt", "Pow", "Softplus", "Add", "Sub", "Mul", "Div",
+    "BatchNormalization", "LayerNormalization", "SkipLayerNormalization", "InstanceNormalization", "Softmax", "Resize",
+    "Upsample", "Pad", "Expand", "Cast", "Where", "Convolution", "FullyConnected", "Eltwise", "Subgraph",
+    "Pooling", "Reduce", "MVN", "Reorder",
+    "Concatenation", "StridedSlice", "Interpolate", "ScaledDotProductAttention", "Math",
 )  # fmt: skip
-ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid")
+ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish")
 IMPLEMENTATIONS = ("brg", "jit", "gemm", "mlas", "acl", "dw", "1x1", "ref", "simple", "avx2", "avx512", "amx")
 FUSED = ("Add", "Multiply", "Relu", "Clamp", "Sigmoid", "Swish", "HSwish", "HSigmoid", "Gelu", "Erf", "Tanh", "Divide",
          "Subtract", "FakeQuantize")  # fmt: skip

@@ -82,7 +82,7 @@ class Predictor:
     seed: int = 0
     like: Predictor | None = None  # one with the same hidden keys, whose trees are taken over
     _regressor: Regressor | None = field(default=None, init=False)
-    _predicted: dict[str, tuple[float, float, float]] = field(default_factory=dict, init=False)
+    _predicted: dict[str, list[float]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         baseline_ns = self.table.baseline_gemm_ns
@@ -91,6 +91,8 @@ class Predictor:
             for key, timing in self.table.timings.items()
             if timing.runs and key not in self.hidden
         }
+        if not self.hidden:
+            self._predicted = self.table.guesses
         if self.like is not None:
             self._regressor, self._predicted = self.like._regressor, self.like._predicted
         self.terms = self._fit()
@@ -172,7 +174,7 @@ class Predictor:
             self._regressor = Regressor([self.table.timings[key].kernel for key in known], hot, cold, self.seed)
         found = self._regressor.predict(list(todo.values()))
         for key, h, c, sd in zip(todo, *found, strict=True):
-            self._predicted[key] = (float(h), float(c), float(sd))
+            self._predicted[key] = [round(float(h), 1), round(float(c), 1), round(float(sd), 4)]
 
     def _fit(self) -> Array:
         rows, spreads = [], []

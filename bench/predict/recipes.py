@@ -114,7 +114,8 @@ def vit(rng: random.Random) -> list[Recipe]:
         width = head * heads
     patch = rng.choice((16, 16, 16, 32, 14, 8) if width <= 256 else (16, 16, 32, 14))
     row: Recipe = {"block": rng.choice(("transformer", "transformer", "transformer", "channels")), "heads": heads,
-                   "expand": rng.choice((2, 3, 4, 4)), "act": rng.choice(("gelu", "gelu", "erf-gelu", "erf-gelu", "silu"))}  # fmt: skip
+                   "expand": rng.choice((2, 3, 4, 4)),
+                   "act": rng.choice(("gelu", "gelu", "erf-gelu", "erf-gelu", "silu"))}  # fmt: skip
     if row["block"] == "transformer":
         row |= {"scale": rng.random() < 0.3, "apart": rng.random() < 0.25}
     blocks: list[Recipe] = [{"block": "norm_conv", "out": width, "kernel": patch, "stride": patch, "norm": ""}]
@@ -131,9 +132,8 @@ def window(rng: random.Random) -> list[Recipe]:
     for i in range(4):
         if i:
             blocks.append({"block": "merge", "out": head * first * 2**i})
-        for j in range(rng.randint(1, 2)):
-            blocks.append({"block": "windows", "heads": first * 2**i, "window": size, "shift": j == 1, "act": act,
-                           "bias": rng.random() < 0.9})  # fmt: skip
+        row = {"block": "windows", "heads": first * 2**i, "window": size, "act": act, "bias": rng.random() < 0.9}
+        blocks += [row | {"shift": j == 1} for j in range(rng.randint(1, 2))]
     return [*blocks, {"block": "head", "norm": True}]
 
 
@@ -152,7 +152,7 @@ def hybrid(rng: random.Random) -> list[Recipe]:
                            "norm": rng.choice(("layer", "", "group"))})  # fmt: skip
         for _ in range(rng.randint(1, 2)):
             late = i >= 2
-            kind = kinds[0] if late or len(kinds) == 1 and i else kinds[-1]
+            kind = kinds[0] if late or (len(kinds) == 1 and i) else kinds[-1]
             heads = next(h for h in (4, 8, 2, 1) if width % h == 0)
             if not late and kind in ("transformer", "channels", "patches", "windows"):
                 kind = "inverted"
@@ -177,7 +177,7 @@ def joined(rng: random.Random) -> list[Recipe]:
     blocks: list[Recipe] = [{"block": "conv", "out": base, "stride": 2, "act": act, "kernel": rng.choice((3, 7))},
                             {"block": "pool"}]  # fmt: skip
     growth, width = rng.choice((12, 16, 24, 32, 48)), base
-    for i in range(3):
+    for _i in range(3):
         if kind == "dense":
             layers = rng.randint(2, 4)
             blocks.append({"block": "dense", "growth": growth, "layers": layers, "act": act})
@@ -212,7 +212,10 @@ def plain(rng: random.Random) -> list[Recipe]:
         attended = [{"block": rng.choice(("squeeze", "spatial", "eca"))}] if rng.random() < 0.2 else []
         attended = [a | ({"to": max(8, more // 16)} if a["block"] == "squeeze" else {}) for a in attended]
         if kind == "vgg":
-            blocks += [{"block": "conv", "out": more, "act": act, "bn": rng.random() < 0.2}, {"block": "pool", "kernel": 2}]
+            blocks += [
+                {"block": "conv", "out": more, "act": act, "bn": rng.random() < 0.2},
+                {"block": "pool", "kernel": 2},
+            ]
         elif kind == "rep":
             group = rng.choice((1, 1, 4))
             group = group if width % group == 0 and more % group == 0 else 1
@@ -223,7 +226,8 @@ def plain(rng: random.Random) -> list[Recipe]:
             for stride in (2, 1):
                 blocks += [{"block": "conv", "out": width, "stride": stride, "group": width, "act": act,
                             "kernel": rng.choice((3, 3, 5))},
-                           {"block": "conv", "out": more, "kernel": 1, "act": act, "bn": rng.random() < 0.1}]  # fmt: skip
+                           {"block": "conv", "out": more, "kernel": 1, "act": act,
+                            "bn": rng.random() < 0.1}]  # fmt: skip
                 width = more
         elif kind == "partial":
             blocks += [{"block": "norm_conv", "out": more, "norm": "batch"}, {"block": "partial", "act": act}]
@@ -234,7 +238,10 @@ def plain(rng: random.Random) -> list[Recipe]:
         blocks += attended
         width = more
     if kind == "dilated":
-        blocks += [{"block": "conv", "out": 64, "kernel": 1}, {"block": "resize", "side": 56, "linear": rng.random() < 0.5}]
+        blocks += [
+            {"block": "conv", "out": 64, "kernel": 1},
+            {"block": "resize", "side": 56, "linear": rng.random() < 0.5},
+        ]
         blocks += [{"block": "conv", "out": 64}, {"block": "pool", "kind": "AveragePool", "kernel": 2, "stride": 2}]
     return [*blocks, {"block": "head", "act": act}]
 
@@ -242,7 +249,12 @@ def plain(rng: random.Random) -> list[Recipe]:
 def mixer(rng: random.Random) -> list[Recipe]:
     """Products over tokens and channels."""
     width, patch = rng.choice((192, 256, 384, 512, 768)), rng.choice((16, 16, 32))
-    row = {"block": "mlp_mixer", "inner": width // 2, "expand": rng.choice((3, 4)), "act": rng.choice(("gelu", "erf-gelu"))}
+    row = {
+        "block": "mlp_mixer",
+        "inner": width // 2,
+        "expand": rng.choice((3, 4)),
+        "act": rng.choice(("gelu", "erf-gelu")),
+    }
     blocks: list[Recipe] = [{"block": "norm_conv", "out": width, "kernel": patch, "stride": patch, "norm": ""}]
     return [*blocks, *([row] * rng.randint(2, 3)), {"block": "head"}]
 
@@ -253,7 +265,8 @@ KINDS: dict[str, Callable[[random.Random], list[Recipe]]] = {
 }  # fmt: skip
 # The kinds by turns: as often as people ask about them.
 ORDER = ("mobile", "residual", "convnext", "hybrid", "vit", "mobile", "joined", "residual", "plain", "windows",
-         "mobile", "convnext", "hybrid", "residual", "vit", "mobile", "joined", "plain", "residual", "mixer")  # fmt: skip
+         "mobile", "convnext", "hybrid", "residual", "vit", "mobile", "joined", "plain", "residual",
+         "mixer")  # fmt: skip
 
 
 def _weighted(rng: random.Random, pairs: tuple[tuple[Any, int], ...]) -> Any:

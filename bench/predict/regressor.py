@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesRegressor
 
 Array = NDArray[np.float64]
-TREES, FEW_TREES = 160, 24
+TREES, FEW_TREES = 60, 24
 BOOSTS = 400
 LEAST = 20  # kernels below which nothing is learnt
 ALIKE = 3  # timed kernels of one operator below which another of it is unlike all that was timed
@@ -96,7 +96,7 @@ def operator_of(kernel: Kernel) -> str:
     return kernel.op.rpartition(".")[2].removeprefix("Fused")
 
 
-def forest(seed: int, trees: int | None = None, share: float = 0.5) -> ExtraTreesRegressor:
+def forest(seed: int, trees: int | None = None, share: float = 0.3) -> ExtraTreesRegressor:
     """Return an unfitted forest.
 
     Raises:

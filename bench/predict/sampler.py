@@ -31,7 +31,7 @@ def choose(table: KernelTable, seconds: float, seed: int = 0, tried: Collection[
     timed = {key: t for key, t in table.timings.items() if t.runs}
     known = {key: t.hot_ns(baseline_ns) for key, t in timed.items()}
     if len(timed) < max(LEAST, FIRST):
-        guess = {key: 20_000.0 for key in keys}
+        guess = dict.fromkeys(keys, 20000.0)
         urgent = np.ones(len(keys))
     else:
         hot = np.array(list(known.values()))

@@ -143,6 +143,7 @@ class KernelTable:
     calibration: list[Calibration] = field(default_factory=list)
     file: Path | None = None  # where it is kept, if not in the cache
     spent_s: float = 0.0  # what the training has taken
+    guesses: dict[str, list[float]] = field(default_factory=dict)  # hot, cold (ns), unsure: predicted from all of it
 
     @property
     def baseline_gemm_ns(self) -> float:
@@ -194,6 +195,7 @@ class KernelTable:
             "networks": [vars(network) for network in self.networks.values()],
             "calibration": self.calibration,
             "spent_s": self.spent_s,
+            "guesses": self.guesses,
         }
         file = self.file or self.context.path
         write_whole(file, gzip.compress(json.dumps(data, separators=(",", ":")).encode(), 6, mtime=0))
@@ -205,7 +207,7 @@ def asking(trained: KernelTable, other: KernelTable, timed: bool = False) -> Ker
     Their kernels are known by shape alone, or with their times where `timed`.
     """
     found = KernelTable(trained.context, calibration=trained.calibration, spent_s=trained.spent_s)
-    found.timings = dict(trained.timings)
+    found.timings, found.guesses = dict(trained.timings), dict(trained.guesses)
     for key, timing in other.timings.items():
         if timed and timing.runs and not (key in found.timings and found.timings[key].runs):
             found.timings[key] = timing
@@ -245,6 +247,7 @@ def read(path: Path) -> KernelTable:
             network = KernelList(**row | tuples | {"name": same_name(row["name"])})
             table.networks[network.name] = network
         table.calibration, table.spent_s = data["calibration"], data.get("spent_s", 0.0)
+        table.guesses = data.get("guesses", {})
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{path} holds no table of kernels", "`bench predict --train` makes one") from error
     return table

@@ -148,6 +148,7 @@ def time_kernels(
     how = place.protocol
     wanted = [t for key, t in table.timings.items() if only is None or key in only]
     saved = time.monotonic()
+    table.guesses.clear()  # they were made without what is timed now
     for turn in range(how.passes + how.spare):
         baseline_ns = table.baseline_gemm_ns
         todo = [

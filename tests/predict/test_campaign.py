@@ -16,6 +16,7 @@ from bench.backends.ort_kernels import kernels_of, optimise
 from bench.base.errors import MeasureError
 from bench.measure.probe_blocks import BLOCKS, network
 from bench.plan.case import Plan
+from bench.plan.protocol import TRAINING
 from bench.predict import campaign
 from bench.predict.campaign import Campaign
 from bench.predict.place import Place
@@ -90,7 +91,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     return found
 
 
-def trained(clock: Clock, path: Path, seconds: float, told: bool = False, table: KernelTable | None = None) -> KernelTable:
+def trained(
+    clock: Clock, path: Path, seconds: float, told: bool = False, table: KernelTable | None = None
+) -> KernelTable:
     from bench import backends
     from bench.plan import zoo
     from bench.plan.case import cross
@@ -98,9 +101,10 @@ def trained(clock: Clock, path: Path, seconds: float, told: bool = False, table:
     case = cross([zoo.resolve("mobilenetv1")], [backends.resolve("fake")], (1,), (1,)).cases[0]
     place = Scripted()
     place.scripted = ScriptedProbes(clock, told)
-    table = table or KernelTable(CONTEXT, file=path)
+    table = table or KernelTable(CONTEXT)
+    table.file = path
     table.networks.setdefault(str(case.network), KernelList(str(case.network), (), latency_ns=1e6))
-    one = Campaign(table, Plan((case,)), 0, told, quiet, place)
+    one = Campaign(table, Plan((case,), TRAINING), 0, told, quiet, place)
     one.run(seconds, lambda cases: None)
     return table
 

@@ -88,6 +88,19 @@ def test_an_operator_like_nothing_that_was_timed_is_predicted_and_unsure() -> No
     assert found.latency_ns / found.lo_ns > 1.2 * plain.latency_ns / plain.lo_ns
 
 
+def test_what_was_predicted_once_is_not_predicted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = machine(families=3)
+    table.file = tmp_path / "t.json.gz"
+    network = KernelList("new", tuple(table.add([conv(14, 48, 32), conv(7, 40, 24)])))
+    table.networks["new"] = network
+    first = Predictor(table).predict(network)
+    table.save()
+    kept = read(table.file)
+    monkeypatch.setattr("bench.predict.predictor.Regressor", None)  # nothing to fit
+    again = Predictor(kept).predict(kept.networks["new"])
+    assert (again.latency_ns, again.sums.unseen) == (pytest.approx(first.latency_ns, rel=1e-3), 2)
+
+
 def test_what_cannot_be_read_is_named() -> None:
     table = machine()
     keys = tuple(table.add([conv(14, 32, 32)]))

@@ -157,6 +157,8 @@ def test_the_command_says_what_is_missing(bench: Bench, tiny: Path, tmp_path: Pa
     assert "nothing was measured for prediction on this machine" in said
     assert "bench predict --train --backend onnxruntime" in said
     assert "cannot be predicted" in one_line_error(bench("predict", tiny, "--backend", "torch"))
+    if backends.installed(backends.get("openvino")):
+        assert "cannot be timed alone" in one_line_error(bench("predict", tiny, "--backend", "openvino", "--measure"))
 
 
 def test_seconds_of_training_are_read_and_a_model_after_the_option_stays_a_model() -> None:
