@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from bench.backends.ort_kernels import KernelList
 
 Shape = tuple[int, ...]
 
@@ -69,6 +72,13 @@ class Profiler(Protocol):
 
     def read(self) -> RawProfile:
         """End the profiling; called once, after the last block."""
+
+
+class KernelProfiler(Profiler, Protocol):
+    """That of a backend whose capability is `kernel_times`."""
+
+    def kernels(self) -> KernelList:
+        """List the kernels whose times it tells, by the names of its operators."""
 
 
 def middle(values: Sequence[float]) -> float:

@@ -132,5 +132,5 @@ def _macs(node: Any, name: str) -> int:
         return 0
     result, weight = node.meta["val"].shape, node.args[2 if name == "addmm" else 1].meta["val"].shape
     if name in CONVOLUTIONS:
-        return prod(result) * prod(weight[1:])
-    return prod(result) * int(weight[-1] if name == "linear" else weight[0])
+        return int(prod(result) * prod(weight[1:]))
+    return int(prod(result)) * int(weight[-1] if name == "linear" else weight[0])

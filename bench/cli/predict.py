@@ -72,6 +72,8 @@ def command(
     from bench.plan.case import Plan, Settings
     from bench.plan.protocol import TRAINING
     from bench.predict import train as training
+    from bench.predict.campaign import SHORT_S
+    from bench.predict.place import Place
     from bench.predict.predictor import Predictor, ready
     from bench.predict.regressor import forest
     from bench.predict.table import KernelTable, recall
@@ -93,11 +95,11 @@ def command(
             if (one.backend.canonical, one.settings) != (ref.canonical, Settings(threads)):
                 told = f"{one}: predictions are for {ref.canonical} with --threads {threads}"
                 raise UsageError(told, "predict it alone")
-        context, place = training.context(ref, threads, transport), training.Place(transport, there.cores)
+        context, place = training.context(ref, threads, transport), Place(transport, there.cores)
         table = KernelTable(context) if budget_s and again else recall(context)
         if budget_s:
             early = anchors or training.ANCHORS
-            more = training.MORE if budget_s > training.SHORT_S and not anchors else ()
+            more = training.MORE if budget_s > SHORT_S and not anchors else ()
             named = [zoo.resolve(a) for a in (*early, *more)]
             training.train(table, ref, named, fleeting, place, budget_s, len(early))
             say(_trained(table), err=True)

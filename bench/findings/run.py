@@ -225,8 +225,9 @@ def profiled_share(
         if op.macs and op.padded_macs and op.padded_macs > op.macs:
             padded[op.class_] = padded.get(op.class_, 0.0) + op.share * (1 - op.macs / op.padded_macs)
     line: dict[str, object] = {"kind": "share", "case": case.id, "model": str(case), "backend": case.backend.canonical}
-    line |= {"share": shares.get("convolution", 0.0), "groups": shares, "classes": classes, "padded": padded}
-    return line | {"latency_ms": profile.latency_ms}, launches
+    line.update(share=shares.get("convolution", 0.0), groups=shares, classes=classes, padded=padded)
+    line["latency_ms"] = profile.latency_ms
+    return line, launches
 
 
 def wants_more(logs: Sequence[float], protocol: ReplicateProtocol, published: float | None = None) -> bool:

@@ -22,6 +22,7 @@ import statistics
 import tempfile
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,9 @@ from bench.measure import probe_graphs as graphs
 from bench.measure.probe_artifact import describe, examine
 from bench.measure.probe_graphs import Graph
 from bench.plan.case import Settings
+
+if TYPE_CHECKING:
+    from bench.backends.profiling import KernelProfiler
 
 # What is read to drive everything out of the private caches; a few times what they hold.
 EVICT_BYTES = 8 << 20
@@ -106,21 +110,21 @@ class Prober:
         self.sessions.pop(name).close()
         (self._folder / f"{name}.onnx").unlink(missing_ok=True)
 
-    def cut(self, artifact: str = "", made: Unchecked = None) -> dict[str, object]:
+    def cut(self, artifact: str = "", made: Unchecked | None = None) -> dict[str, object]:
         """Return the kernels of the graph that the runtime makes of an artifact, or of a made-up network."""
-        path = artifacts.load(Path(artifact)).path if artifact else self._made(made)
+        path = artifacts.load(Path(artifact)).path if artifact else self._made(made or {})
         found = self.backend.kernels(path, self.settings.threads, self.options)
         kernels = [kernel.record() for kernel in found.kernels]
         return {"kernels": kernels, "lost": found.lost}
 
     def network(
-        self, block_ms: float, least: int, blocks: int, profile: bool, artifact: str = "", made: Unchecked = None
+        self, block_ms: float, least: int, blocks: int, profile: bool, artifact: str = "", made: Unchecked | None = None
     ) -> dict[str, object]:
         """Time a whole network; return latency and reference workload of each block in ns.
 
         With `profile` also its kernels and the mean time of each by the runtime's own counters, in ns (None: not told).
         """
-        loaded: Artifact = artifacts.load(Path(artifact)) if artifact else examine(self._made(made))
+        loaded: Artifact = artifacts.load(Path(artifact)) if artifact else examine(self._made(made or {}))
         session = backends.session(self.backend, loaded, self.settings, self.options)
         told: dict[str, object] = {}
         try:
@@ -140,7 +144,7 @@ class Prober:
         return {"latency_ns": latency_ns, "gemm_ns": (before + after) / 2}
 
     def _told(self, session: Session, ms: float, latency_ns: float) -> dict[str, object]:
-        profiler = session.profiler()  # type: ignore[attr-defined]  # `kernel_times` says that it has one
+        profiler = cast("KernelProfiler", session.profiler())  # `kernel_times` says so
         profiler.block(max(FEW, round(ms * 1e6 / latency_ns)))
         listed, found = profiler.kernels(), profiler.read()
         means = {op.name: statistics.mean(op.raw_ns) - found.cost.hot_ns for op in found.operators}

@@ -66,11 +66,11 @@ def _rho(x: Sequence[float], y: Sequence[float]) -> float:
     """Spearman's rho: the correlation of ranks, of which equal values share the mean."""
     import numpy as np
 
-    ranks = []
-    for values in (x, y):
+    def ranks(values: Sequence[float]) -> np.ndarray:
         _, of, times = np.unique(np.asarray(values, dtype=float), return_inverse=True, return_counts=True)
-        ranks.append((np.cumsum(times) - times / 2)[of])
-    return float(np.corrcoef(*ranks)[0, 1])
+        return np.asarray((np.cumsum(times) - times / 2)[of])
+
+    return float(np.corrcoef(ranks(x), ranks(y))[0, 1])
 
 
 def _interval(name: str, value: float, error: float, n: int) -> Correlation:
