@@ -63,6 +63,7 @@ docs-check: $(READY)
 charts: $(READY)
 	$(VENV)/bin/bench report results/epyc-vm-2core/zoo.csv --chart latency-flops --output docs/img/zoo-latency-flops.svg
 	$(VENV)/bin/bench report results/epyc-vm-2core/zoo.csv --chart inversions --output docs/img/zoo-inversions.svg
+	$(VENV)/bin/bench report results/epyc-vm-2core/runtimes.csv --chart side-by-side --output docs/img/runtimes.svg
 	$(VENV)/bin/python docs/generate.py --charts
 	$(VENV)/bin/bench devices chart order --output docs/img/devices-order.svg
 	$(VENV)/bin/bench devices chart pairs --output docs/img/devices-pairs.svg

@@ -15,6 +15,7 @@ pytest.importorskip("vl_convert")
 from bench.base.escape import script_json
 from bench.report.html.data import gather
 from bench.report.html.markup import MOST_ROWS, HtmlTable, code, table
+from bench.report.html.kinds import KINDS
 from bench.report.html.page import bundle, page
 from tests.conftest import Bench, one_line_error
 from tests.report.results import HOSTILE, everything, profile, two_targets
@@ -73,7 +74,7 @@ def test_the_page_is_one_file_that_asks_for_nothing(whole: str) -> None:
 
 def test_the_views_are_there_in_order(whole: str) -> None:
     views = [s["id"] for s in shape(whole).of("section")]
-    assert views == ["latency-flops", "inversions", "pareto", "breakdown", "ranks", "findings", "history", "sustain"]
+    assert tuple(views) == KINDS
     assert whole.count('class="none"') == 1  # for browsers without JavaScript
     assert "how it was measured" in whole.lower()
 
@@ -86,17 +87,17 @@ def test_controls_have_labels_and_charts_have_words(whole: str) -> None:
     for select in found.of("select"):
         assert any(label.get("for") == select["id"] for label in found.of("label"))
     charts = [d for d in found.of("div") if d.get("class") == "chart"]
-    assert len(charts) == 8
+    assert len(charts) == 9
     assert all(d.get("role") == "img" and d.get("aria-label") for d in charts)
-    assert len(found.of("table")) == 8
+    assert len(found.of("table")) == 9
     assert len(found.of("h1")) == len(found.of("main")) == 1
 
 
 def test_a_view_without_data_is_one_line_with_a_command(tmp_path: Path) -> None:
     html = page(gather([str(profile(tmp_path / "p.json"))]))
     lines = re.findall(r'<p class="none">(.*?)</p>', html)
-    assert len(lines) == 7 + 1  # and the one for browsers without JavaScript
-    assert sum("<code>bench " in line for line in lines) == 7
+    assert len(lines) == 8 + 1  # and the one for browsers without JavaScript
+    assert sum("<code>bench " in line for line in lines) == 8
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:

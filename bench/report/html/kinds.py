@@ -1,3 +1,3 @@
 """The charts that can be drawn alone: their names, for whoever must not import the drawing yet."""
 
-KINDS = ("latency-flops", "inversions", "pareto", "breakdown", "ranks", "findings", "history", "sustain")
+KINDS = ("latency-flops", "inversions", "pareto", "breakdown", "ranks", "side-by-side", "findings", "history", "sustain")

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from bench.report.html import markup
-from bench.report.html.charts import breakdown, findings, history, inversions, latency_flops, pareto, ranks, sustain
+from bench.report.html.charts import (
+    breakdown,
+    findings,
+    history,
+    inversions,
+    latency_flops,
+    pareto,
+    ranks,
+    side_by_side,
+    sustain,
+)
 from bench.report.html.data import Data
 from bench.report.html.facets import Record
 from bench.report.html.markup import HtmlTable
@@ -84,6 +94,12 @@ def _breakdown_table(data: Data) -> HtmlTable:
 def _ranks_table(data: Data) -> HtmlTable:
     records = [record for order in data.orders for record in order.records]
     return _of(records, ("from", "to", "network", "ms", "ms there"), ("a", "b", "network", "a_ms", "b_ms"), {3, 4})
+
+
+def _settings_table(data: Data) -> HtmlTable:
+    keys = ("model", "setting", "ms", "lo", "hi", "status", "error")
+    head = ("network", "setting", "ms", "95% from", "to", "status", "remark")
+    return _of(side_by_side.records(data), head, keys, {2, 3, 4})
 
 
 def _findings_table(data: Data) -> HtmlTable:
@@ -211,6 +227,12 @@ VIEWS = (
         "Networks in the order of their latency on either side. The factor beside a name is its ratio of latencies, "
         "relative to the mean ratio of the networks shown: above 1, it loses by the move.",
         _ranks_table, before=_choose_order, least_px=640,
+    ),
+    View(
+        "side-by-side", side_by_side,
+        "Networks by runtime, precision, threads or machine: the figure is how many times as long a network takes as in "
+        "its fastest setting. What is darker is slower; a cell in grey ran, and may not be believed.",
+        _settings_table, least_px=420,
     ),
     View(
         "findings", findings,

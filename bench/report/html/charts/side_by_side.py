@@ -1,0 +1,70 @@
+"""Networks by settings: how many times as long each takes as on the network's fastest setting."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import altair as alt
+
+from bench.report.html.charts.theme import INK, PALE, Drawn, Width, finish, named, tips
+from bench.report.html.data import Data
+from bench.report.html.facets import Record
+from bench.rows.schema import MEASURED
+
+TITLE = "Side by side"
+ABOUT = (
+    "A table of networks by settings (runtime, precision, threads, machine). The figure is the latency over that of the "
+    "network's fastest setting; the darker, the slower. A cell that may not be believed says its status."
+)
+MISSING = (
+    "No network was measured in two settings. `bench run --suite runtimes` measures each on every runtime, "
+    "`bench run --suite precisions` in every precision."
+)
+ROW, MOST_NETWORKS = 24, 60
+SLOW = 4.0  # where the colour ends
+
+
+def records(data: Data) -> list[Record]:
+    """Return the cells: every case of a network that has a latency in two settings or more."""
+    counts = Counter(point["model"] for point in data.points if point["ms"] is not None)
+    kept = list(dict.fromkeys(point["model"] for point in data.points if counts[point["model"]] > 1))[:MOST_NETWORKS]
+    return [
+        point | {"believed": point["status"] in MEASURED and point["ms"] is not None}
+        for point in data.points
+        if point["model"] in kept
+    ]
+
+
+def chart(data: Data, width: Width = 760) -> Drawn | None:
+    """Draw the cells; None where no network has two settings."""
+    cells = records(data)
+    if not cells:
+        return None
+    # The fastest setting is that of what the filter leaves.
+    base = (
+        alt.Chart(named("side-by-side"))
+        .transform_calculate(sure="datum.believed ? datum.ms : null")
+        .transform_joinaggregate(fastest="min(sure)", groupby=["model"])
+        .transform_calculate(
+            times="datum.believed ? datum.sure / datum.fastest : null",
+            told="datum.believed ? format(datum.times, '.2f') : datum.status",
+        )
+        .encode(
+            x=alt.X("setting:N", title=None, sort=None, axis=alt.Axis(orient="top", labelAngle=-30, labelLimit=170)),
+            y=alt.Y("model:N", title=None, sort=None, axis=alt.Axis(labelLimit=190)),
+            tooltip=[
+                *tips(model="network", setting="setting", latency="latency", status="status"),
+                alt.Tooltip("times:Q", title="times the fastest", format=".3g"),
+                *tips(error="remark"),
+            ],
+        )
+    )
+    scale = alt.Scale(type="log", domain=[1, SLOW], range=["#f3f7fb", "#0b4f8a"], clamp=True)
+    boxes = base.mark_rect(stroke="white", strokeWidth=2).encode(
+        color=alt.condition("datum.believed", alt.Color("times:Q", scale=scale, legend=None), alt.value(PALE))
+    )
+    texts = base.mark_text(fontSize=11).encode(
+        text="told:N", color=alt.condition(f"datum.times > {SLOW**0.5}", alt.value("white"), alt.value(INK))
+    )
+    drawn = alt.layer(boxes, texts).properties(width=width, height=alt.Step(ROW))
+    return finish(drawn, ABOUT, {"side-by-side": cells})
