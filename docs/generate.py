@@ -28,8 +28,8 @@ from bench.report.causes import pairs
 from bench.report.text import devices_page as devices
 from bench.report.text import findings, precisions, why
 from bench.report.text import models as models_table
-from bench.rows.file import read_any
 from bench.report.text import predict_page as predictions
+from bench.rows.file import read_any
 from bench.rows.frame import load
 from bench.rows.identity import of_role
 from bench.rows.schema import ROLES, schema

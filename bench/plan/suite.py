@@ -43,7 +43,15 @@ class Suite:
 
 
 TEXTS = ("title", "reference")
-LISTS = {"models": str, "backends": str, "threads": int, "batch": int, "resolution": int, "streams": int, "precisions": str}
+LISTS = {
+    "models": str,
+    "backends": str,
+    "threads": int,
+    "batch": int,
+    "resolution": int,
+    "streams": int,
+    "precisions": str,
+}
 
 
 @cache

@@ -17,7 +17,17 @@ from tests.rows.rows import row, write
 
 pytestmark = pytest.mark.browser
 
-CHARTS = ("latency-flops", "inversions", "pareto", "breakdown", "ranks", "side-by-side", "findings", "history", "sustain")
+CHARTS = (
+    "latency-flops",
+    "inversions",
+    "pareto",
+    "breakdown",
+    "ranks",
+    "side-by-side",
+    "findings",
+    "history",
+    "sustain",
+)
 MARKS = "#chart-{} svg g.mark-symbol.role-mark path"
 
 

@@ -14,8 +14,8 @@ pytest.importorskip("vl_convert")
 
 from bench.base.escape import script_json
 from bench.report.html.data import gather
-from bench.report.html.markup import MOST_ROWS, HtmlTable, code, table
 from bench.report.html.kinds import KINDS
+from bench.report.html.markup import MOST_ROWS, HtmlTable, code, table
 from bench.report.html.page import bundle, page
 from tests.conftest import Bench, one_line_error
 from tests.report.results import HOSTILE, everything, profile, two_targets

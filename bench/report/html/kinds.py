@@ -1,3 +1,13 @@
 """The charts that can be drawn alone: their names, for whoever must not import the drawing yet."""
 
-KINDS = ("latency-flops", "inversions", "pareto", "breakdown", "ranks", "side-by-side", "findings", "history", "sustain")
+KINDS = (
+    "latency-flops",
+    "inversions",
+    "pareto",
+    "breakdown",
+    "ranks",
+    "side-by-side",
+    "findings",
+    "history",
+    "sustain",
+)
