@@ -259,7 +259,7 @@ def figures(found: Found, truth: Mapping[str, float]) -> Line:
 def _spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
     from scipy.stats import spearmanr
 
-    return round(float(spearmanr(a, b).statistic), 4) if len(a) > 2 else None
+    return round(float(spearmanr(a, b).statistic), 4) if len(a) > 2 and len(set(a)) > 1 and len(set(b)) > 1 else None
 
 
 def frozen(folder: Path) -> Line:

@@ -7,7 +7,6 @@ known from the kernel, and never removed. When it was last used is the time of t
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.base import cache
+from bench.base import cache, system
 from bench.base.errors import OutputError, UsageError, clip
 from bench.base.files import write_whole
 
@@ -33,7 +32,8 @@ MOST_HELD = 256  # locks of one process: every one is an open file
 
 _held: OrderedDict[str, int] = OrderedDict()  # descriptors, by folder: they are open as long as the process lives
 # A fork holds nothing of its own, and may have closed what its parent held and use the numbers for something else.
-os.register_at_fork(after_in_child=_held.clear)
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing is forked
+    os.register_at_fork(after_in_child=_held.clear)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def hold(folder: Path) -> None:
         if handle is None:
             handle = os.open(folder / TOLD, os.O_RDONLY)
         _held[str(folder)] = handle
-        fcntl.flock(handle, fcntl.LOCK_SH)
+        system.share(handle)
         while len(_held) > MOST_HELD:
             os.close(_held.popitem(last=False)[1])
     with contextlib.suppress(OSError):  # of somebody else, who keeps it for all
@@ -194,7 +194,7 @@ def _exclusive(folder: Path) -> Iterator[bool]:
         return
     with handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            system.lock(handle, wait=False)
         except OSError:
             yield False
             return

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import backends
-from bench.artifact.artifact import Artifact, load
+from bench.artifact.artifact import CHANGED, Artifact, load
 from bench.artifact.digest import sha256_of
 from bench.base.child import ChildFailed, ask
 from bench.base.errors import BenchError, first_line
@@ -55,8 +55,11 @@ def _damaged(artifact: Artifact, folder: Path, form: str) -> Artifact:
     if form == "converted":
         name = max(artifact.converted, key=lambda file: file.bytes).name
     else:
-        name = "weights.pt" if form == "module" else "model.onnx"
-        shutil.copyfile(artifact.weights if form == "module" else artifact.path, folder / name)
+        read = artifact.path
+        if form == "module":  # weights are kept once, and may be laid out by nobody yet
+            read = artifact.weights if artifact.weights.exists() else Path(artifact.folder, CHANGED)
+        name = read.name if form == "module" else "model.onnx"
+        shutil.copyfile(read, folder / name)
     path = folder / name
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])

@@ -54,6 +54,12 @@ def lock(handle: IO[Any], wait: bool = True) -> None:
         time.sleep(AGAIN_S)
 
 
+def share(handle: int) -> None:
+    """Hold a lock that others may share on an open file, by its number; nothing where a system has none (Windows)."""
+    if _fcntl is not None:
+        _fcntl.flock(handle, _fcntl.LOCK_SH)
+
+
 def unlock(handle: IO[Any]) -> None:
     """Let go of the lock."""
     if _fcntl is not None:

@@ -266,7 +266,7 @@ def _predicted(plan: Plan, rows: list[Row], there: Target) -> None:
     """Say on stderr what `bench predict` expected of each row, where it was trained on this machine."""
     from bench.base import cache
 
-    if not any(cache.folder("predict").glob("*.json.gz")):
+    if not any((cache.root() / "predict").glob("*.json.gz")):
         return
     from bench.predict.beside import beside
     from bench.transport import transport_to

@@ -35,6 +35,7 @@ EXTERNAL_BYTES = 1_500_000_000
 # Attention makes the positions of an image alike, so that 4 images may be hardly more than 4 samples to a BatchNorm
 # (LevIT: its numbers grow 40-fold on the fifth image). Then it is given more, and at last every layer is levelled.
 CALIBRATION_IMAGES = (4, 32, 32)
+NO_TENSOR = "return tensors, or a tuple or dict of them; use_cache=False, among the inputs, is a way of many models"
 
 
 def answer(recipe: Recipe) -> None:
@@ -73,7 +74,7 @@ def export(recipe: Recipe, draft: Path) -> None:
     import torch
 
     from bench.artifact.build import build_module, seeded
-    from bench.artifact.calling import output_names
+    from bench.artifact.calling import NoTensor, output_names
     from bench.export import own
 
     ref, seed = recipe["model"], recipe["seed"]
@@ -86,7 +87,10 @@ def export(recipe: Recipe, draft: Path) -> None:
         inputs.plain = False
     # A network's own names where it is called in a way of its own; one image in and one tensor out have had these ever.
     called = ["input"] if inputs.plain else list(inputs.call.names)
-    outputs = ["output"] if inputs.plain else output_names(result, called)
+    try:
+        outputs = ["output"] if inputs.plain else output_names(result, called)
+    except NoTensor as error:
+        raise ArtifactError(f"{ref['canonical']} {first_line(error)}", NO_TENSOR) from error
     model, x = inputs.module(built.module).eval(), tuple(inputs.tensors)
     with torch.inference_mode():
         told = model(*x)
@@ -252,8 +256,7 @@ def _settle(own_module: torch.nn.Module, inputs: Inputs, seed: int, name: str, e
         if not any(True for _ in leaves(result)):
             raise NoTensor(f"returns {type(result).__name__}, which holds no tensor")
     except NoTensor as error:
-        hint = "return tensors, or a tuple or dict of them; use_cache=False, among the inputs, is a way of many models"
-        raise ArtifactError(f"{name} {first_line(error)}", hint) from error
+        raise ArtifactError(f"{name} {first_line(error)}", NO_TENSOR) from error
     except Exception as error:  # a person's network can raise anything
         raise own.failed(model if inputs.plain else Flat(own_module, inputs.call), x, name, error) from error
     return result, f"{name} with seeded weights gives unhealthy numbers: {complaints[0]}" if complaints else ""

@@ -68,7 +68,7 @@ def test_threads_that_compute_are_counted() -> None:
 def test_compilation_that_is_switched_off_is_told(tmp_path: Path, name: str) -> None:
     pytest.importorskip("torch")
     fault, found = inspected(f"torch:compile=true,python={wrapper(tmp_path, **{name: '1'})}")
-    assert found["effective"]["settings"]["compile"] == "False"
+    assert found["effective"]["settings"]["compile"] == "false"
     assert fault is not None
     assert fault[0] == "downgraded"
     assert "torch.compile compiled 0 of 0 functions" in fault[1]

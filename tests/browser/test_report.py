@@ -10,6 +10,7 @@ pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
 from bench.report.html.data import gather
+from bench.report.html.kinds import KINDS
 from bench.report.html.page import page as html_of
 from tests.measure.cluster import until
 from tests.report.results import HOSTILE, everything, two_targets
@@ -17,17 +18,7 @@ from tests.rows.rows import row, write
 
 pytestmark = pytest.mark.browser
 
-CHARTS = (
-    "latency-flops",
-    "inversions",
-    "pareto",
-    "breakdown",
-    "ranks",
-    "side-by-side",
-    "findings",
-    "history",
-    "sustain",
-)
+CHARTS = KINDS
 MARKS = "#chart-{} svg g.mark-symbol.role-mark path"
 
 

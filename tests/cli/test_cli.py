@@ -127,8 +127,8 @@ def test_the_cache_is_shown_and_emptied(bench: Bench, tiny: Path, tmp_path: Path
     own = {"ISOFLOPS_CACHE": str(tmp_path / "own")}
     assert bench("cache", **own).stdout.startswith("0 artifacts")
     bench("run", "--model", tiny, "--backend", "fake", "--launches", 1, **own)
-    assert bench("cache", **own).stdout.startswith("1 artifacts")
-    assert "removed 1 artifacts" in bench("cache", "clear", **own).stdout
+    assert "1 artifact, " in bench("cache", **own).stdout
+    assert "removed 1 artifact, " in bench("cache", "clear", **own).stdout
     assert bench("cache", **own).stdout.startswith("0 artifacts")
 
 
@@ -161,6 +161,7 @@ def test_an_option_that_commands_share_is_written_once() -> None:
     assert {name: files for name, files in elsewhere.items() if files} == {
         "--resolution": ["run.py"],
         "--format": ["profile.py"],
+        "--threads": ["findings.py"],  # a number, or all
     }
 
 

@@ -64,7 +64,7 @@ def test_an_exported_model_is_measured_with_parity(tiny: Path, bench: Bench, dev
 
 def test_cases_are_told_with_their_intervals(tiny: Path, device: Lean) -> None:
     """Scripted, so that no neighbour takes the launches away that an interval needs."""
-    backends = ["--backend", "fake:latency_ms=1", "--backend", "fake:latency_ms=2"]
+    backends = ["--backend", "fake:latency_ms=1,launch_cv=0.01", "--backend", "fake:latency_ms=2,launch_cv=0.01"]
     done = device("run", "--model", tiny, *backends, "--output", "r.csv")
     assert done.returncode == 0, done.stderr
     for row in records.read(tiny.with_name("r.csv")):

@@ -57,7 +57,7 @@ def played(monkeypatch: pytest.MonkeyPatch, factor: float, failing: str = "") ->
         ]
 
     monkeypatch.setattr(running, "measure", measure)
-    made = SimpleNamespace(macs=1, params=1), SimpleNamespace(macs=2, params=2)
+    made = [SimpleNamespace(macs=n, params=n, precision="fp32") for n in (1, 2)]
     monkeypatch.setattr(running, "export_all", lambda networks, *_: {str(n): made["0.5" in str(n)] for n in networks})
     monkeypatch.setattr(
         running,

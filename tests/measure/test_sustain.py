@@ -79,7 +79,7 @@ def test_a_first_minute_and_a_settled_state(kept: Kept) -> None:
     assert hot.settled_ms == pytest.approx(1.95, rel=0.04)
     assert cool.settled_ms == pytest.approx(1.7 * 1.045, rel=0.015)
     assert hot.latency_ms < 1.65  # what is compared with other rows is of the first minute
-    assert 290 < hot.sustain_s <= 340
+    assert 290 < hot.sustain_s <= 340 + 12 * 2  # the last turn of a case may begin just before the end
     assert 60 < hot.settled_after_s < 330
     assert hot.settled_mhz == pytest.approx(1030, rel=0.04)
     assert hot.early_mhz > hot.settled_mhz

@@ -168,7 +168,7 @@ def test_few_networks_give_an_interval_too_and_a_wider_one() -> None:
     assert enough in {abs(e) for e in errors}
     some, none = quantile([abs(e) for e in errors[:4]], 0.05), quantile([], 0.05)
     assert enough < some < none
-    assert quantile([0.5] * 4, 0.05) > 0.8  # what was seen outweighs what was believed
+    assert quantile([0.5] * 4, 0.05) > 0.6  # what was seen outweighs what was believed
 
 
 def test_a_cache_is_crowded_by_others_and_not_by_a_kernel_itself() -> None:

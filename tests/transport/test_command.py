@@ -22,7 +22,17 @@ def test_the_list_is_that_of_bench_list(bench: Bench) -> None:
     listed = bench("targets", "list", "--format", "json")
     assert json.loads(listed.stdout) == json.loads(bench("list", "targets", "--format", "json").stdout)
     names = {row["target"] for row in json.loads(listed.stdout)}
-    assert names == {"arm64", "cuda", "fleet", "jetson-orin", "local", "raspberry-pi-5", "x86_64"}
+    assert names == {
+        "android-adb",
+        "android-termux",
+        "arm64",
+        "cuda",
+        "fleet",
+        "jetson-orin",
+        "local",
+        "raspberry-pi-5",
+        "x86_64",
+    }
 
 
 def test_check_names_the_cpu_and_what_the_doctor_says(bench: Bench, server: Sshd) -> None:

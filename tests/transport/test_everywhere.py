@@ -214,7 +214,7 @@ def test_a_kernel_that_takes_the_device_down_fails_alone(tmp_path: Path, monkeyp
                 raise error
             return {"hot_ns": 1.0, "cold_ns": 2.0, "gemm_ns": 1.0}
 
-    monkeypatch.setattr(train, "Probes", Probes)
+    monkeypatch.setattr("bench.predict.place.Probes", Probes)
     error: LinkLost = LinkLost("gone, three times")
     begin = time.monotonic()
     assert train.time_kernels(table, backends.resolve("fake"), lambda text: None, deadline=begin + 1e9)

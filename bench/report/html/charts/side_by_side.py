@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import altair as alt
 
@@ -13,7 +14,7 @@ from bench.rows.schema import MEASURED
 
 TITLE = "Side by side"
 ABOUT = (
-    "A table of networks by settings (runtime, precision, threads, machine). The figure is the latency over that of the "
+    "A table of networks by settings: runtime, precision, threads, machine. The figure is the latency over that of the "
     "network's fastest setting; the darker, the slower. A cell that may not be believed says its status."
 )
 MISSING = (
@@ -28,11 +29,25 @@ def records(data: Data) -> list[Record]:
     """Return the cells: every case of a network that has a latency in two settings or more."""
     counts = Counter(point["model"] for point in data.points if point["ms"] is not None)
     kept = list(dict.fromkeys(point["model"] for point in data.points if counts[point["model"]] > 1))[:MOST_NETWORKS]
-    return [
+    cells = [
         point | {"believed": point["status"] in MEASURED and point["ms"] is not None}
         for point in data.points
         if point["model"] in kept
     ]
+    settings = list(dict.fromkeys(cell["setting"] for cell in cells if cell["believed"]))
+    return [cell | {"setting": _column(cell["setting"], settings)} for cell in cells]
+
+
+def _column(setting: str, known: Sequence[str]) -> str:
+    """Return the setting that one is where it says "unknown", as a wrong output has no precision; else itself."""
+    parts = setting.split(", ")
+    like = [
+        other
+        for other in known
+        if len(found := other.split(", ")) == len(parts)
+        and all(a in (b, "unknown") for a, b in zip(parts, found, strict=True))
+    ]
+    return like[0] if len(like) == 1 else setting
 
 
 def chart(data: Data, width: Width = 760) -> Drawn | None:
