@@ -211,7 +211,7 @@ def _stored(x: Array, detail: Unchecked) -> Array:
     kind = np.dtype(detail["dtype"])
     if not scale or kind.kind not in "iu":
         return np.asarray(x, kind)
-    ends = np.iinfo(kind.type)
+    ends = np.iinfo(str(kind))
     return np.asarray(np.clip(np.round(x / scale) + zero, ends.min, ends.max), kind)
 
 

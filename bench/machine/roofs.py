@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.base import cache
@@ -10,7 +11,6 @@ from bench.base.files import write_whole
 from bench.machine.environment import Environment
 from bench.machine.identity import machine_of
 from bench.machine.roof import Roofline
-from bench.plan.spec import Spec, parse
 
 
 def path(machine: str) -> Path:
@@ -33,24 +33,20 @@ def known(machine: str, backend: str, version: str | None, threads: int) -> Roof
     return max(found, key=lambda roof: roof.measured_at, default=None)
 
 
-def of_precisions(environment: Environment, backend: str, version: str | None, threads: int) -> dict[str, Roofline]:
+def of_precisions(
+    environment: Environment, backend: str, version: str | None, threads: int, plain: Callable[[str], str]
+) -> dict[str, Roofline]:
     """Return the rooflines of a backend that differ in nothing but the precision, by the precision that ran.
 
-    `backend` is a canonical spec, whatever precision it asks for. The highest of one precision counts: both are bounds
-    of what can be reached.
+    `backend` is a canonical spec, whatever precision it asks for, and `plain` leaves that out of a spec. The highest of
+    one precision counts: both are bounds of what can be reached.
     """
     found: dict[str, Roofline] = {}
     for roof in _read(path(machine_of(environment))).values():
-        same = (_plain(roof.backend), roof.version, roof.threads) == (_plain(backend), version or roof.version, threads)
+        same = (plain(roof.backend), roof.version, roof.threads) == (plain(backend), version or roof.version, threads)
         if same and (roof.precision not in found or found[roof.precision].peak_gmacs_per_s < roof.peak_gmacs_per_s):
             found[roof.precision] = roof
     return found
-
-
-def _plain(backend: str) -> str:
-    """Leave out of a spec what says in which precision."""
-    spec = parse(backend)
-    return str(Spec(spec.name, {k: v for k, v in spec.params.items() if k not in ("precision", "calibration")}))
 
 
 def remember(environment: Environment, roof: Roofline) -> None:

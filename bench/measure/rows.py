@@ -23,6 +23,7 @@ from bench.measure.readback import asked_precision, fault_of, remarks_of
 from bench.measure.state import CaseState
 from bench.plan.case import Case
 from bench.plan.protocol import LATENCY, THROUGHPUT, Protocol
+from bench.plan.spec import any_precision
 from bench.rows.schema import STATUSES, Row
 from bench.stats.summary import Estimate, percentile
 
@@ -207,7 +208,7 @@ def _of_roofline(state: CaseState, environment: Environment, status: str) -> tup
     executed, threads = state.inspected["macs_executed"], effective["threads"]
     if executed is None or threads is None or state.artifact.uncounted or state.inspected["opaque"]:
         return {}, ""  # nothing tells how much work there was, or on how many threads
-    known = store.of_precisions(environment, state.case.backend.canonical, effective["version"], threads)
+    known = store.of_precisions(environment, state.case.backend.canonical, effective["version"], threads, any_precision)
     known = {precision: one for precision, one in known.items() if one.device in ("", effective["device"])}
     roof = known.get(effective["precision"])
     if roof is None:

@@ -35,6 +35,12 @@ class Spec:
         return f"{self.name}:{','.join(f'{k}={v}' for k, v in self.params.items())}"
 
 
+def any_precision(backend: str) -> str:
+    """Leave out of a backend's spec what says in which precision it runs."""
+    spec = parse(backend)
+    return str(Spec(spec.name, {k: v for k, v in spec.params.items() if k not in ("precision", "calibration")}))
+
+
 def parse(text: str) -> Spec:
     """Parse ``NAME[:key=value,...]``.
 

@@ -156,7 +156,7 @@ def hybrid(rng: random.Random) -> list[Recipe]:
             heads = next(h for h in (4, 8, 2, 1) if width % h == 0)
             if not late and kind in ("transformer", "channels", "patches", "windows"):
                 kind = "inverted"
-            blocks.append({
+            choice: dict[str, Recipe] = {
                 "inverted": {"block": "inverted", "out": width, "act": act, "expand": 3},
                 "patches": {"block": "patches", "heads": heads, "depth": 1, "width": width, "act": act},
                 "channels": {"block": "channels", "heads": heads, "act": "gelu"},
@@ -165,7 +165,8 @@ def hybrid(rng: random.Random) -> list[Recipe]:
                 "windows": {"block": "windows", "heads": heads, "window": 7, "act": act},
                 "pool_mixer": {"block": "pool_mixer", "act": act, "expand": rng.choice((2, 4))},
                 "branches": {"block": "branches", "out": width, "act": act, "group": rng.choice((1, width))},
-            }[kind])  # fmt: skip
+            }  # fmt: skip
+            blocks.append(choice[kind])
     return [*blocks, {"block": "head"}]
 
 
@@ -209,7 +210,7 @@ def plain(rng: random.Random) -> list[Recipe]:
     for i in range(4):
         more = _wide(width * rng.choice((1.5, 2, 2)), 1.0, rng)
         more = min(more, 1024)
-        attended = [{"block": rng.choice(("squeeze", "spatial", "eca"))}] if rng.random() < 0.2 else []
+        attended: list[Recipe] = [{"block": rng.choice(("squeeze", "spatial", "eca"))}] if rng.random() < 0.2 else []
         attended = [a | ({"to": max(8, more // 16)} if a["block"] == "squeeze" else {}) for a in attended]
         if kind == "vgg":
             blocks += [

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.distributions import t_quantile
+
 LAST = 2 / 3  # what comes after this share of the time is the level that the rest is held against
 LEAST = 3  # values in that last part, at least
 DRIFT = 0.02  # by which its two halves may differ: beyond that it has not come to rest
@@ -34,15 +36,13 @@ class Settled:
 
 def mean(values: Sequence[float]) -> Mean | None:
     """Return the geometric mean of values above 0; None of none."""
-    from scipy.special import stdtrit
-
     if not len(values):
         return None
     logs = np.log(np.asarray(values, dtype=float))
     middle = float(logs.mean())
     if len(logs) < 2:
         return Mean(math.exp(middle), None, None)
-    half = float(stdtrit(len(logs) - 1, 0.975)) * float(logs.std(ddof=1)) / math.sqrt(len(logs))
+    half = t_quantile(len(logs) - 1, 0.975) * float(logs.std(ddof=1)) / math.sqrt(len(logs))
     return Mean(math.exp(middle), math.exp(middle - half), math.exp(middle + half))
 
 

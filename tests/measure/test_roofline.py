@@ -27,6 +27,7 @@ from bench.measure.runner import Runner
 from bench.plan import zoo
 from bench.plan.case import Settings, cross
 from bench.plan.protocol import Protocol, RooflineProtocol
+from bench.plan.spec import any_precision
 from bench.report.text.run import roofline_hint
 from bench.rows.schema import Row
 from tests.conftest import TINY_MACS
@@ -109,11 +110,11 @@ def test_each_precision_has_a_roof_whatever_spec_it_was_measured_with(
     low = replace(roof(200, backend="openvino:precision=int8"), precision="int8")
     for one in (roof(50, "openvino"), roof(55, "openvino:precision=fp32"), low, roof(99, "openvino:device=x")):
         store.remember(here, one)
-    found = store.of_precisions(here, "openvino:precision=int8,calibration=a.npz", "0", 1)
+    found = store.of_precisions(here, "openvino:precision=int8,calibration=a.npz", "0", 1, any_precision)
     assert {precision: one.peak_gmacs_per_s for precision, one in found.items()} == {
         "fp32": pytest.approx(55), "int8": pytest.approx(200),
     }  # fmt: skip
-    assert store.of_precisions(here, "openvino", "0", 2) == {}
+    assert store.of_precisions(here, "openvino", "0", 2, any_precision) == {}
 
 
 def test_the_floor_takes_the_roof_of_each_precision(monkeypatch: pytest.MonkeyPatch) -> None:
