@@ -22,8 +22,9 @@ from bench.base import cache, system
 from bench.base.errors import OutputError, UsageError, clip
 from bench.base.files import write_whole
 
-# Exported here, converted by a runtime's converter, uploaded here to be measured, and arrays that Python code gave.
-PARTS = ("artifacts", "converted", "carried")
+# Exported here, quantised, converted by a runtime's converter, uploaded here to be measured; beside them arrays that
+# Python code gave.
+PARTS = ("artifacts", "quantized", "converted", "carried")
 GIVEN, RUNTIMES = "given", "runtimes"  # the latter is what `version=` installed
 TOLD = "artifact.json"
 COPY, DIFFERENCE = "weights.pt", "changed.pt"  # the first is made of the second whenever it is needed
@@ -171,8 +172,9 @@ def size(text: str) -> float | None:
         return None
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?i?)B?", text.strip(), re.IGNORECASE | re.ASCII)
     unit = match[2].capitalize() if match else "?"
-    if match is None or unit not in UNITS:
-        raise UsageError(f"{clip(text)!r} is no size", "write 5GB, 500MB or none")
+    bare = match is not None and text.strip() == match[1] != "0"  # 10 of what?
+    if match is None or unit not in UNITS or bare:
+        raise UsageError(f"{clip(text)!r} is no size", "write 5GB, 500MB, 0 or none")
     return float(match[1]) * UNITS[unit]
 
 

@@ -27,6 +27,7 @@ def command(results: tuple[str, ...], chart: str | None, output: Path | None, po
     `bench profile --output`. The page is one file that opens from the disk, asks nothing of the network, and can be
     filtered: latency over MACs, inversions, Pareto front, where the time goes, history. Needs the extra `report`.
     """
+    from bench.base.errors import UsageError
     from bench.base.files import write_whole
     from bench.report.html.page import need_charts
     from bench.report.text.print import prepare, say
@@ -50,6 +51,10 @@ def command(results: tuple[str, ...], chart: str | None, output: Path | None, po
     from bench.report.html.page import page
 
     path = output or Path("report.html")
+    if path.suffix in (".png", ".svg"):
+        raise UsageError(
+            f"{path}: all charts together are a page, which ends in .html", "--chart NAME writes a picture"
+        )
     data = gather(results, pool or "")
     prepare(path)
     text = page(data)

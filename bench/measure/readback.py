@@ -46,6 +46,8 @@ def remarks_of(case: Case, artifact: Artifact, inspected: Inspected) -> list[str
         told.append(f"{executed - needed} of the MACs that ran serve no output")
     by_precision = inspected.get("macs_by_precision") or {}
     floats = {precision: n for precision, n in by_precision.items() if not precision.startswith("int") and n}
+    if artifact.quantization is not None:  # the error column tells what the runtime did, and this what int8 did
+        told.append(f"held against the quantised network, which is {artifact.quantization.cost:.2g} off fp32")
     if artifact.quantization is not None and floats:
         share = sum(floats.values()) / sum(by_precision.values())
         told.append(f"{share:.1%} of the MACs ran in {' and '.join(sorted(floats))}, not in int8")

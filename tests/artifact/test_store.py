@@ -32,13 +32,13 @@ def put(cache: Path, key: str, model: str, size: int, used_s: float, part: str =
 
 @pytest.mark.parametrize(
     ("text", "most"),
-    [("5GB", 5e9), ("1.5 GiB", 1.5 * 2**30), ("500mb", 5e8), ("70K", 7e4), ("12", 12.0), ("none", None)],
+    [("5GB", 5e9), ("1.5 GiB", 1.5 * 2**30), ("500mb", 5e8), ("70K", 7e4), ("12B", 12.0), ("0", 0.0), ("none", None)],
 )
 def test_sizes(text: str, most: float | None) -> None:
     assert store.size(text) == most
 
 
-@pytest.mark.parametrize("text", ["", "GB", "-5GB", "5 apples", "1e9", "nan"])
+@pytest.mark.parametrize("text", ["", "GB", "12", "-5GB", "5 apples", "1e9", "nan"])
 def test_no_sizes(text: str) -> None:
     with pytest.raises(UsageError, match="is no size"):
         store.size(text)

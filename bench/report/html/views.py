@@ -231,7 +231,7 @@ VIEWS = (
     View(
         "side-by-side", side_by_side,
         "Networks by runtime, precision, threads or machine: the figure is how many times as long a network takes as "
-        "in its fastest setting. What is darker is slower; a cell in grey ran, and may not be believed.",
+        "in its fastest setting. What is darker is slower, ~ is `noisy`; a cell with a word may not be believed.",
         _settings_table, least_px=420,
     ),
     View(

@@ -15,7 +15,8 @@ from bench.rows.schema import MEASURED
 TITLE = "Side by side"
 ABOUT = (
     "A table of networks by settings: runtime, precision, threads, machine. The figure is the latency over that of the "
-    "network's fastest setting; the darker, the slower. A cell that may not be believed says its status."
+    "network's fastest setting; the darker, the slower; ~ before it: noisy. A cell that "
+    "may not be believed says its status."
 )
 MISSING = (
     "No network was measured in two settings. `bench run --suite runtimes` measures each on every runtime, "
@@ -62,7 +63,7 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
         .transform_joinaggregate(fastest="min(sure)", groupby=["model"])
         .transform_calculate(
             times="datum.believed ? datum.sure / datum.fastest : null",
-            told="datum.believed ? format(datum.times, '.2f') : datum.status",
+            told="datum.believed ? (datum.status == 'noisy' ? '~' : '') + format(datum.times, '.2f') : datum.status",
         )
         .encode(
             x=alt.X("setting:N", title=None, sort=None, axis=alt.Axis(orient="top", labelAngle=-30, labelLimit=170)),
@@ -81,5 +82,6 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     texts = base.mark_text(fontSize=11).encode(
         text="told:N", color=alt.condition(f"datum.times > {SLOW**0.5}", alt.value("white"), alt.value(INK))
     )
-    drawn = alt.layer(boxes, texts).properties(width=width, height=alt.Step(ROW))
+    words = "times the latency of the network's fastest setting; ~ noisy"
+    drawn = alt.layer(boxes, texts).properties(width=width, height=alt.Step(ROW), title=words)
     return finish(drawn, ABOUT, {"side-by-side": cells})
