@@ -84,6 +84,7 @@ def test_a_network_that_runs_partly_in_floats_says_how_much() -> None:
     assert remarks_of(case, artifact, inspected) == [against]  # type: ignore[arg-type]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what the runtimes import
 @pytest.mark.parametrize("name", QUANTISERS)
 def test_a_network_is_quantised_by_the_runtimes_own_tool(name: str) -> None:
     if not backends.installed(backends.get(name)):
