@@ -23,6 +23,21 @@ from bench.plan.protocol import Warming
 
 RUNTIMES = ("onnxruntime", "openvino", "torch", "litert", "ncnn", "mnn", "executorch")
 TIMEOUT_S = 120.0
+# Of benchmark_app: the same runtime, precision, stream and thread as ours, and no more than one inference at a time.
+APP_FLAGS = (
+    "-d",
+    "CPU",
+    "-api",
+    "sync",
+    "-hint",
+    "none",
+    "-nstreams",
+    "1",
+    "-nthreads",
+    "1",
+    "-infer_precision",
+    "f32",
+)
 Line = dict[str, Any]
 
 

@@ -33,7 +33,7 @@ from bench.machine.cores import quietest
 from bench.machine.environment import usable_cores
 from bench.plan.protocol import Warming
 from bench.stats.ratio import LEAST, effect
-from benchmarks.turns import RUNTIMES, TIMEOUT_S, Line, Log, Ours, Ready, ready, timed
+from benchmarks.turns import APP_FLAGS, RUNTIMES, TIMEOUT_S, Line, Log, Ours, Ready, ready, timed
 
 MODELS = ("mobilenetv2", "shufflenetv2")
 BARE, LOOPS = "bare loop", Path(__file__).with_name("bare_loops.py")
@@ -43,20 +43,6 @@ TOOLS: Mapping[str, tuple[str, ...]] = {"openvino": ("benchmark_app",), "litert"
 FILES = {"litert": "net.tflite", "ncnn": "net.param", "mnn": "net.mnn", "executorch": "net.pte"}
 WARMING = Warming(ms=200, least=5, block_ms=50, block_least=5)
 APP = "from openvino.tools.benchmark.main import main; main()"
-APP_FLAGS = (
-    "-d",
-    "CPU",
-    "-api",
-    "sync",
-    "-hint",
-    "none",
-    "-nstreams",
-    "1",
-    "-nthreads",
-    "1",
-    "-infer_precision",
-    "f32",
-)
 LITERT = "from ai_edge_litert.tools.benchmark_litert_model import main; main()"
 HEAD = ("| runtime | held against | network | bench, ms | ratio | 95% interval | turns |", "| --- " * 7 + "|")
 

@@ -12,7 +12,6 @@ import json
 from collections import Counter
 from importlib.metadata import version
 from importlib.util import find_spec
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -179,12 +178,12 @@ def _parts(graph: torch.fx.GraphModule) -> dict[str, Any]:
     partitions = [node for node in outside if "call_delegate" in _name(node)]
     outside = [node for node in outside if node not in partitions]
     inside = [node for part in _delegates(graph) for node in _operators(part.original_module.graph_module)]
-    left = sum(map(_macs, outside))
+    left = sum(map(pt2e.macs_of, outside))
     return {
         "partitions": len(partitions),
         "outside": dict(Counter(map(_name, outside))),
         "inside": len(inside),
-        "macs": left + sum(map(_macs, inside)),
+        "macs": left + sum(map(pt2e.macs_of, inside)),
         "macs_outside": left,
     }
 
@@ -195,13 +194,3 @@ def _operators(graph: torch.fx.GraphModule) -> list[torch.fx.Node]:
 
 def _name(node: torch.fx.Node) -> str:
     return str(getattr(node.target, "__name__", node.target))
-
-
-def _macs(node: torch.fx.Node) -> int:
-    """Return the MACs of an operator of an exported graph, from the shapes that the export wrote beside it."""
-    kind = _name(node).removeprefix("aten.").partition(".")[0]
-    if kind not in ("convolution", "linear", "addmm", "mm", "bmm"):
-        return 0
-    result = int(prod(node.meta["val"].shape))
-    weight = node.args[2 if kind == "addmm" else 1].meta["val"].shape
-    return result * int(prod(weight[1:]) if kind == "convolution" else weight[-1 if kind == "linear" else -2])

@@ -73,8 +73,8 @@ def work(graphs: Iterable[torch.fx.Graph]) -> tuple[dict[str, int], int]:
     for graph in graphs:
         for node in graph.nodes:
             name = _name(node)
-            if found := _macs(node, name):
-                macs["int8" if _quantised(node) else "fp32"] += found
+            if name in (*CONVOLUTIONS, *PRODUCTS):
+                macs["int8" if _quantised(node) else "fp32"] += macs_of(node)
             elif name.startswith("quantize_"):
                 between += not _quantised(_maker(node))
             elif name.startswith("dequantize_") and node.args[0].op != "get_attr" and not _stored(node.args[0]):
@@ -127,10 +127,11 @@ def _flat(args: Iterable[Any]) -> list[Any]:
     return [one for arg in args for one in (_flat(arg) if isinstance(arg, list | tuple) else [arg])]
 
 
-def _macs(node: Any, name: str) -> int:
-    if name not in (*CONVOLUTIONS, *PRODUCTS):
+def macs_of(node: Any) -> int:
+    """Return the MACs of an operator of an exported graph, from the shapes that the export wrote beside it."""
+    name = _name(node)
+    if name not in (*CONVOLUTIONS, *PRODUCTS, "bmm"):
         return 0
-    result, weight = node.meta["val"].shape, node.args[2 if name == "addmm" else 1].meta["val"].shape
-    if name in CONVOLUTIONS:
-        return int(prod(result) * prod(weight[1:]))
-    return int(prod(result)) * int(weight[-1] if name == "linear" else weight[0])
+    result = int(prod(node.meta["val"].shape))
+    weight = node.args[2 if name == "addmm" else 1].meta["val"].shape
+    return result * int(prod(weight[1:]) if name in CONVOLUTIONS else weight[-1 if name == "linear" else -2])

@@ -9,7 +9,7 @@ from bench.base.errors import BenchError
 from bench.plan.case import Case, Plan, Settings
 from bench.predict.place import Place
 from bench.predict.predictor import Prediction, Predictor
-from bench.predict.table import KernelTable, recall
+from bench.predict.table import recall
 from bench.predict.train import context, list_networks, predictable
 from bench.rows.schema import MEASURED, Row
 from bench.transport.base import Transport
@@ -27,19 +27,21 @@ def beside(
     of = {case.id: case for case in plan.cases}
     able = [row for row in rows if row.status in MEASURED and row.latency_ms and _plain(of.get(row.case_id))]
     lines = []
-    tables: dict[tuple[str, int], KernelTable] = {}
+    predictors: dict[tuple[str, int], Predictor | None] = {}  # trees are fitted once for all rows of a table
     for row in able:
         case = of[row.case_id]
         key = (case.backend.canonical, case.settings.threads)
         try:
-            if key not in tables:
-                tables[key] = recall(context(case.backend, case.settings.threads, transport))
-            table = tables[key]
-            if not table.calibration:
+            if key not in predictors:
+                table = recall(context(case.backend, case.settings.threads, transport))
+                predictors[key] = Predictor(table) if table.calibration else None
+            predictor = predictors[key]
+            if predictor is None:
                 continue
+            table = predictor.table
             tell(f"predicting {row.model}")
             list_networks(table, Plan((case,), plan.protocol), case.backend, tell, Place(transport, cores), save=False)
-            lines.append(told(row, Predictor(table).predict(table.networks[str(case.network)])))
+            lines.append(told(row, predictor.predict(table.networks[str(case.network)])))
         except BenchError:  # what a prediction lacks is no matter of the measurement
             continue
     return lines

@@ -27,22 +27,8 @@ from bench.base.errors import MeasureError, Unsupported
 from bench.export import ensure
 from bench.plan import zoo
 from bench.plan.case import Case, Network
+from benchmarks.turns import APP_FLAGS
 
-# The same runtime, precision, stream and thread as ours, and no more than one inference at a time.
-APP_FLAGS = (
-    "-d",
-    "CPU",
-    "-api",
-    "sync",
-    "-hint",
-    "none",
-    "-nstreams",
-    "1",
-    "-nthreads",
-    "1",
-    "-infer_precision",
-    "f32",
-)
 TORCH = """
 import json, sys, torch
 from torch.utils.benchmark import Timer
