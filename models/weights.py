@@ -23,6 +23,7 @@ MAX_SUBNORMAL_SHARE = 1e-3
 STD_RANGE = (1e-3, 1e3)
 CALIBRATION_BATCH = 4
 LEVELLED = (1e-6, 1e6)  # what lies further off is no matter of weights any more
+DRAWN = 1 << 20  # numbers drawn at once; of a multiple of 16, PyTorch draws the same ones as of all at once
 
 
 def noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -32,6 +33,18 @@ def noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     single precision afterwards, these are the same on all of them.
     """
     return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def _draw(tensor: Tensor, generator: torch.Generator, std: float, mean: float) -> None:
+    """Fill a tensor with the `noise` of its shape, a part at a time: a large layer in double precision is gigabytes."""
+    flat = torch.empty(tensor.numel(), dtype=tensor.dtype)
+    done = 0
+    while done < flat.numel():
+        left = flat.numel() - done
+        n = left if left < 2 * DRAWN else DRAWN  # below 16 numbers PyTorch draws in another way
+        flat[done : done + n] = noise((n,), generator).mul_(std).add_(mean)
+        done += n
+    tensor.copy_(flat.view(tensor.shape))
 
 
 @torch.no_grad()
@@ -44,7 +57,7 @@ def initialise(model: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
 
     def normal(tensor: Tensor, std: float, mean: float = 0.0) -> None:
-        tensor.copy_(noise(tuple(tensor.shape), generator).mul_(std).add_(mean))
+        _draw(tensor, generator, std, mean)
 
     for module in model.modules():
         if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):

@@ -66,6 +66,19 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _as_much_memory_as_before() -> Iterator[None]:
+    """A test that leaves a limit on memory would fail another one, somewhere else, some day."""
+    try:
+        from resource import RLIMIT_DATA, getrlimit
+    except ImportError:  # not on Windows
+        yield
+        return
+    before = getrlimit(RLIMIT_DATA)
+    yield
+    assert getrlimit(RLIMIT_DATA) == before
+
+
 @pytest.fixture(scope="session")
 def counted(cache_folder: Path) -> Iterator[None]:
     """Networks of the zoo are counted once for the session: hundreds of them, and two modules want them all."""
