@@ -59,13 +59,26 @@ def flattened(table: KernelTable, network: KernelList) -> list[float]:
     return [math.log1p(value) for value in (*totals, *(x for row in kinds.values() for x in row))]
 
 
+def told_of(terms: Callable[[KernelTable, KernelList], list[float]], table: KernelTable, of: Sequence[KernelList]) -> Array:
+    """Return the terms of networks, one row each; worked out once, as every family that is left out wants them."""
+    _roof(table)  # keeps the table, so that its id stays its own
+    for network in of:
+        at = id(table), terms.__name__, network.name
+        if at not in _told:
+            _told[at] = terms(table, network)
+    return np.array([_told[id(table), terms.__name__, network.name] for network in of])
+
+
+_told: dict[tuple[int, str, str], list[float]] = {}
+
+
 def linear(terms: Callable[[KernelTable, KernelList], list[float]]) -> Learned:
     """Return a law of non-negative coefficients, fitted by relative least squares."""
 
     def learned(table: KernelTable, known: Sequence[KernelList], ns: Array, own: Sequence[KernelList]) -> Array:
         from scipy.optimize import nnls
 
-        rows, test = (np.array([terms(table, n) for n in part]) for part in (known, own))
+        rows, test = (told_of(terms, table, part) for part in (known, own))
         scale = np.maximum(rows.max(axis=0), 1e-9)
         found, _ = nnls(rows / scale / ns[:, None], np.ones(len(ns)))
         return np.asarray(test / scale @ found)
@@ -77,10 +90,10 @@ def forest(table: KernelTable, known: Sequence[KernelList], ns: Array, own: Sequ
     """Trees on the flattened features; the target is the logarithm of latency over a roofline, as that is easier."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    base, there = (np.log([roofline(table, n)[0] for n in part]) for part in (known, own))
+    base, there = (np.log(told_of(roofline, table, part)[:, 0]) for part in (known, own))
     trees = ExtraTreesRegressor(TREES, max_features=0.5, random_state=0, n_jobs=1)
-    trees.fit(np.array([flattened(table, n) for n in known]), np.log(ns) - base)
-    return np.asarray(np.exp(there + trees.predict(np.array([flattened(table, n) for n in own]))))
+    trees.fit(told_of(flattened, table, known), np.log(ns) - base)
+    return np.asarray(np.exp(there + trees.predict(told_of(flattened, table, own))))
 
 
 LEARNED: dict[str, Learned] = {

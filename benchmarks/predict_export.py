@@ -1,4 +1,4 @@
-"""Makes the networks that predictions are held against: artifacts of `bench`, without PyTorch's weights beside them."""
+"""Makes the networks that predictions are held against: artifacts of `bench`, made by another exporter."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _network_row(member: Member, artifact: Artifact | None, left_out: str) -> Re
 
 
 def _make(made_from: Recipe, draft: Path) -> None:
-    """Export, and drop the weights beside the ONNX file: no PyTorch is measured, and they are half of the disk."""
+    """Export by the faster exporter."""
     from unittest.mock import patch
 
     import torch
@@ -139,11 +139,6 @@ def _make(made_from: Recipe, draft: Path) -> None:
 
     with patch.object(torch.onnx, "export", partial(_export_faster, torch.onnx.export, draft)):
         exported({**made_from, "draft": str(draft)}, draft)
-    weights, told_of = draft / "weights.pt", draft / "artifact.json"
-    weights.unlink()
-    data = json.loads(told_of.read_text("utf-8"))
-    del data["digests"][weights.name]
-    told_of.write_text(json.dumps(data, indent=1), "utf-8")
 
 
 def _export_faster(export: Callable[..., Any], draft: Path, model: Any, args: Any, **how: Any) -> Any:
@@ -163,7 +158,7 @@ def _export_faster(export: Callable[..., Any], draft: Path, model: Any, args: An
 
 
 def artifact_of(network: Network, *_: object, make: Callable[[Recipe, Path], None] | None = None) -> Artifact:
-    """Return a network's artifact: that of `bench` where it is in the cache, else the one without PyTorch's weights.
+    """Return a network's artifact: that of `bench` where it is in the cache, else the one made here.
 
     Raises:
         ArtifactError: there is none, and `make` is not given.

@@ -167,7 +167,8 @@ def _trained(table: KernelTable) -> str:
     measured = sum(n.latency_ns is not None for n in table.networks.values())
     lost = sorted({t.kernel.op for t in table.timings.values() if t.failed})
     failed = f"; could not be timed: {', '.join(lost)}" if lost else ""
-    return f"{timed} kernels timed alone, {measured} networks measured end to end{failed}: {table.context.path}"
+    how = "told of by the runtime" if table.told else "timed alone"
+    return f"{timed} kernels {how}, {measured} networks measured end to end{failed}: {table.context.path}"
 
 
 def _show(found: list[tuple[KernelList, Prediction]], predictor: Predictor, format: str) -> None:

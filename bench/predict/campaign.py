@@ -55,8 +55,9 @@ class Campaign:
         if saved_s < budget_s:
             self.table.guesses.clear()
         while (left := budget_s - self.spent_s) > 0:
-            list_networks(self._cases)
-            self._round(time.monotonic() + min(left, max(ROUND_S, ROUND_SHARE * self.spent_s)))
+            cases = self._cases  # more of them from two minutes on, which may pass within a round
+            list_networks(cases)
+            self._round(cases, time.monotonic() + min(left, max(ROUND_S, ROUND_SHARE * self.spent_s)))
             self.table.settle()
             self.table.spent_s = self.spent_s
             if self.spent_s > saved_s + SAVE_S or self.spent_s >= budget_s:
@@ -79,11 +80,11 @@ class Campaign:
         networks = sum(n.latency_ns is not None for n in self.table.networks.values())
         return f"{self.spent_s:.0f} s: {timed} kernels, {networks} networks"
 
-    def _round(self, end: float) -> None:
+    def _round(self, cases: Sequence[Case], end: float) -> None:
         begin = time.monotonic()
         half = end if self.told else begin + NETWORKS_SHARE * (end - begin)  # the rest is for kernels
         with self.place.probes(self.table, self.plan.cases[0].backend) as probes:
-            for case in self._cases:
+            for case in cases:
                 network = self.table.networks[str(case.network)]
                 if self._due(network, PASSES) and time.monotonic() < half:
                     artifact = ensure(case.network)

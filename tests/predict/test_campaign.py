@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from bench.backends.ort_kernels import KernelList as Cut
 from bench.backends.ort_kernels import kernels_of, optimise
 from bench.base.errors import MeasureError
 from bench.measure.probe_blocks import BLOCKS, network
-from bench.plan.case import Plan
+from bench.plan.case import Case, Plan
 from bench.plan.protocol import TRAINING
 from bench.predict import campaign
 from bench.predict.campaign import Campaign
@@ -135,6 +135,38 @@ def test_a_training_goes_on_and_counts_what_was_spent(clock: Clock, tmp_path: Pa
     began = clock.now
     trained(clock, tmp_path / "t.json.gz", 40.0, table=read(tmp_path / "t.json.gz"))
     assert clock.now == began  # all of it was spent before
+
+
+def test_networks_that_wait_for_two_minutes_are_listed_before_they_are_timed(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench import backends
+    from bench.plan import zoo
+    from bench.plan.case import cross
+
+    monkeypatch.setattr(Campaign, "_due", lambda *_: False)  # each is known well enough
+    plan = cross([zoo.resolve("mobilenetv1"), zoo.resolve("squeezenet")], [backends.resolve("fake")], (1,), (1,))
+    table = KernelTable(CONTEXT, file=tmp_path / "t.json.gz")
+    place = Scripted()
+    place.scripted = ScriptedProbes(clock, False)
+    listed: list[int] = []
+
+    def listing(cases: Sequence[Case]) -> None:
+        listed.append(len(cases))
+        for case in cases:
+            table.networks.setdefault(str(case.network), KernelList(str(case.network), (), latency_ns=1e6))
+
+    one = Campaign(table, plan, 1, False, quiet, place)
+    within = one._round
+
+    def crossing(cases: Sequence[Case], end: float) -> None:
+        if one.spent_s < campaign.SHORT_S <= one.spent_s + campaign.ROUND_S:
+            clock.now += campaign.ROUND_S  # two minutes are over before the first network's turn
+        within(cases, end)
+
+    monkeypatch.setattr(one, "_round", crossing)
+    one.run(campaign.SHORT_S + 30, listing)
+    assert set(listed) == {1, 2}
 
 
 def test_a_runtime_that_tells_times_is_asked_for_those_of_networks(clock: Clock, tmp_path: Path) -> None:
