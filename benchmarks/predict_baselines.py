@@ -20,6 +20,7 @@ from bench.predict.table import KernelList, KernelTable
 
 Array = NDArray[np.float64]
 TREES = 300
+Terms = Callable[[KernelTable, KernelList], list[float]]  # of a network, in its table
 # Of networks: their table, those to learn from and their latencies in ns, those to predict; returns latencies in ns.
 Learned = Callable[[KernelTable, Sequence[KernelList], Array, Sequence[KernelList]], Array]
 
@@ -59,7 +60,7 @@ def flattened(table: KernelTable, network: KernelList) -> list[float]:
     return [math.log1p(value) for value in (*totals, *(x for row in kinds.values() for x in row))]
 
 
-def told_of(terms: Callable[[KernelTable, KernelList], list[float]], table: KernelTable, of: Sequence[KernelList]) -> Array:
+def told_of(terms: Terms, table: KernelTable, of: Sequence[KernelList]) -> Array:
     """Return the terms of networks, one row each; worked out once, as every family that is left out wants them."""
     _roof(table)  # keeps the table, so that its id stays its own
     for network in of:
@@ -72,7 +73,7 @@ def told_of(terms: Callable[[KernelTable, KernelList], list[float]], table: Kern
 _told: dict[tuple[int, str, str], list[float]] = {}
 
 
-def linear(terms: Callable[[KernelTable, KernelList], list[float]]) -> Learned:
+def linear(terms: Terms) -> Learned:
     """Return a law of non-negative coefficients, fitted by relative least squares."""
 
     def learned(table: KernelTable, known: Sequence[KernelList], ns: Array, own: Sequence[KernelList]) -> Array:
