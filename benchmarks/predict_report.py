@@ -9,7 +9,8 @@ Reads what `bench predict --train` left (`predict-BACKEND.json.gz`) and what `be
 - `zoo`: those of the suite, one group of families left out at a time: neither its networks nor kernels that only it has
   may be used.
 
-Each is predicted after 120 and after 600 seconds of training. *Every kernel timed* is what the law makes of kernels
+Each is predicted after 120 and after 600 seconds of training (or as many as there were). *Every kernel timed* is what
+the law makes of kernels
 that were all timed alone; *measured twice* is how well the same networks predict themselves in another session.
 """
 
@@ -105,7 +106,8 @@ class Evaluation:
             raise SystemExit(f"training has measured networks that are held out: {', '.join(met)}")
         self.tables: dict[float, KernelTable] = {}
         self.training: list[Line] = []
-        for budget in BUDGETS_S:
+        self.budgets = sorted({min(budget, float(math.ceil(trained.spent_s))) for budget in BUDGETS_S})
+        for budget in self.budgets:
             told(f"{backend}: what {budget:g} s of training have")
             table = trained.upto(budget)
             table.calibration = trained.calibration if trained.spent_s <= budget else calibrate(table)
@@ -128,9 +130,9 @@ class Evaluation:
         truth = {n: self.first[n] for n in there.networks}
         if not truth:
             return []
-        most = BUDGETS_S[-1]
+        most = self.budgets[-1]
         found: list[tuple[str, float | None, Found]] = []
-        for budget in BUDGETS_S:
+        for budget in self.budgets:
             self.told(f"{self.backend} {name}: after {budget:g} s")
             found.append(("bench predict", budget, self.ours(name, there, budget)))
         oracle = self.ours(name, there, most, timed=True) if name != "zoo" else Found()
@@ -142,11 +144,11 @@ class Evaluation:
         found += [(label, None, self.learned(name, there, label)) for label in LEARNED]
         rows = [self.line(name, label, budget, one, truth) for label, budget, one in found]
         if whole:
-            rows.insert(len(BUDGETS_S), self.line(name, "every kernel timed", None, oracle, whole))
+            rows.insert(len(self.budgets), self.line(name, "every kernel timed", None, oracle, whole))
         twice = {n: self.second[n] for n in truth if n in self.second}
         if twice:
             rows.append(self.line(name, "measured twice", None, Found(twice), {n: truth[n] for n in twice}))
-        self.keep(name, truth, dict(zip(BUDGETS_S, (one for _, _, one in found), strict=False)))
+        self.keep(name, truth, dict(zip(self.budgets, (one for _, _, one in found), strict=False)))
         return rows
 
     def part(self, name: str) -> KernelTable:
@@ -180,7 +182,7 @@ class Evaluation:
 
     def nn_meter(self, name: str, there: KernelTable, own_sampling: bool = False) -> Found:
         """Predict by nn-Meter's forests."""
-        asked = asking(self.tables[BUDGETS_S[-1]], there)
+        asked = asking(self.tables[self.budgets[-1]], there)
         sampled = self.sampled if own_sampling else None
         found = Found()
         for group in GROUPS if name == "zoo" else ("",):
@@ -192,7 +194,7 @@ class Evaluation:
 
     def learned(self, name: str, there: KernelTable, label: str) -> Found:
         """Predict by a method that learns from the latencies of all measured networks of other families."""
-        table = asking(self.tables[BUDGETS_S[-1]], self.other)
+        table = asking(self.tables[self.budgets[-1]], self.other)
         known = {
             n: (network, self.first[n], self.family_of[n])
             for n, network in self.other.networks.items()

@@ -191,7 +191,7 @@ def runtimes_page() -> str:
 def predict_page() -> str:
     """Return ``predict.md``, its figures those that ``benchmarks/predict_report.py`` found; the rest is as it is."""
     text = (FOLDER / "predict.md").read_text("utf-8")
-    return predictions.page(text, json.loads(PREDICTIONS.read_text("utf-8"))) if PREDICTIONS.exists() else text
+    return predictions.page(text, json.loads(PREDICTIONS.read_text("utf-8")))
 
 
 def _help(name: str, command: click.Command) -> list[str]:
