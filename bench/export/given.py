@@ -93,6 +93,20 @@ def fitted(array: Array, name: str, dtype: str | None, shape: Sequence[int | Non
     return np.asarray(array, order="C")
 
 
+def doubt(found: Mapping[str, Array]) -> str:
+    """Say, as a hint, what of a person's data may be why a network fails on it, by name of input."""
+    told = []
+    for name, array in found.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            told.append(f"{clip(name)} has NaN or infinity")
+        elif array.size and not array.any():
+            told.append(f"{clip(name)} is 0 throughout")
+        elif array.size and array.dtype.kind in "iu" and not 0 <= array.min() <= array.max() <= 1:
+            ends = f"{array.min()} to {array.max()}"
+            told.append(f"{clip(name)} goes from {ends}, and an id must be from 0 to below the rows of its table")
+    return "the given data may be what is wrong" + (f": {'; '.join(told[:3])}" if told else "")
+
+
 def images(path: Path, shape: Sequence[int], dtype: str, what: str) -> Array:
     """Read the first images of a folder (or one picture) into an input of `shape`: ``[N, C, H, W]`` or with C last.
 

@@ -54,7 +54,9 @@ class Statement:
 
 
 def reasons(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
-    """Return every statement that holds, costliest first."""
+    """Return every statement that holds, costliest first; without a roof what needs none."""
+    if not roof.known:
+        return residual(network, roof)
     found = [s for find in FINDERS for s in find(network, roof)]
     spoken_of = frozenset(i for s in found for i in s.operators)
     found += unexplained(network, roof, spoken_of)
