@@ -75,7 +75,7 @@ def recipe(network: Network, seed: int) -> Recipe:
         path = ""
     made: Recipe = {
         "format": FORMAT,
-        "model": asdict(ref),
+        "model": {name: value for name, value in asdict(ref).items() if name != "asked"},  # how it was written is no part
         "path": path,
         "batch": network.batch,
         "resolution": network.resolution,
