@@ -236,7 +236,8 @@ def _machines(files: Sequence[Path], ids: tuple[str, ...], page: bool, format: s
         raise UsageError("--page is of one file of evidence", "name one")
     found = machines.side_by_side({path: store.read(path) for path in files}, select(ids))
     print_records([machines.texts(line) for line in found.records] if format == "table" else found.records, format)
-    say(found.summary, err=True)
+    for line in (*found.machines, found.summary):
+        say(line, err=True)
 
 
 def _newest() -> Path:
