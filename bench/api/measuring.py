@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench.api.comparison import Comparison
 from bench.api.progress import Listener, Progress
 from bench.base.files import Unwritable
+from bench.base.words import counted
 
 if TYPE_CHECKING:
     from bench.backends.answers import Launched
@@ -148,7 +149,7 @@ def kept() -> Iterator[None]:
 
 def already(measured: int, total: int) -> str:
     """Say how many cases need not be measured again."""
-    return f"{measured} of {total} cases are measured already"
+    return f"{measured} of {counted(total, 'case')} measured already"
 
 
 def measure(

@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.artifact.artifact import Array, Artifact, TensorInfo
 from bench.base.errors import ArtifactError, UsageError, clip
+from bench.base.words import counted
 
 DRAWS = 8
 LARGEST_BYTES = 2**31
@@ -19,7 +20,7 @@ MOST = 1024  # inputs of a file that are used: ranges hardly move after some hun
 
 
 def check(path: str) -> None:
-    """Raise UsageError where a calibration file cannot be read, before anything is done for it; an empty path is none."""
+    """Raise UsageError where a calibration file cannot be read, before anything is done; an empty path is none."""
     if path:
         with _readable(path), open(path, "rb"):
             pass
@@ -49,7 +50,7 @@ def inputs(artifact: Artifact, path: str = "") -> tuple[list[list[Array]], str]:
     """
     if path:
         found = _read(artifact, Path(path))
-        return found, f"{len(found)} inputs of {clip(Path(path).name, 60)}, sha256 {digest(path)[:12]}"
+        return found, f"{counted(len(found), 'input')} of {clip(Path(path).name, 60)}, sha256 {digest(path)[:12]}"
     own, _ = artifact.reference()
     rng = np.random.default_rng(artifact.seed)
     drawn = [[rng.standard_normal(x.shape).astype(np.float32) for x in own] for _ in range(DRAWS - 1)]

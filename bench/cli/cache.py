@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.base.words import counted
 from bench.cli import options
 
 if TYPE_CHECKING:
@@ -75,5 +76,4 @@ def _show(some: list[store.Entry], format: str) -> None:
 
 
 def _told(some: list[store.Entry]) -> str:
-    count = len(some)
-    return f"{count} artifact{'' if count == 1 else 's'}, {sum(entry.bytes for entry in some) / 1e6:.0f} MB"
+    return f"{counted(len(some), 'artifact')}, {sum(entry.bytes for entry in some) / 1e6:.0f} MB"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.base.words import counted
 from bench.cli import options
 from bench.report.text.print import fleeting, print_records, say
 
@@ -167,7 +168,8 @@ def _trained(table: KernelTable) -> str:
     measured = sum(n.latency_ns is not None for n in table.networks.values())
     lost = sorted({t.kernel.op for t in table.timings.values() if t.failed})
     failed = f"; could not be timed: {', '.join(lost)}" if lost else ""
-    return f"{timed} kernels timed alone, {measured} networks measured end to end{failed}: {table.context.path}"
+    kernels, networks = counted(timed, "kernel"), counted(measured, "network")
+    return f"{kernels} timed alone, {networks} measured end to end{failed}: {table.context.path}"
 
 
 def _show(found: list[tuple[KernelList, Prediction]], predictor: Predictor, format: str) -> None:

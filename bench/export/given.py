@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.artifact.artifact import Array
 from bench.base.errors import ArtifactError, MissingExtra, UnknownName, clip, first_line
+from bench.base.words import counted
 from bench.plan.given import ARRAYS, HOW, pictures
 
 LARGEST_BYTES = 2**31
@@ -66,7 +67,7 @@ def cut(found: Mapping[str, Array], batch: int) -> dict[str, Array]:
     there = next((array.shape[0] for array in found.values() if array.ndim > 1), batch)
     if there < batch:
         raise ArtifactError(
-            f"the data has {there} samples, and the batch is {batch}", "give more, or a smaller --batch"
+            f"the data has {counted(there, 'sample')}, and the batch is {batch}", "give more, or a smaller --batch"
         )
     return {key: a[:batch] if a.ndim and a.shape[0] == there else a for key, a in found.items()}
 
@@ -121,7 +122,7 @@ def images(path: Path, shape: Sequence[int], dtype: str, what: str) -> Array:
     files = pictures(path)
     if len(files) < shape[0]:
         raise ArtifactError(
-            f"{clip(path.name)} has {len(files)} images, and the batch is {shape[0]}", "a smaller --batch"
+            f"{clip(path.name)} has {counted(len(files), 'image')}, and the batch is {shape[0]}", "a smaller --batch"
         )
     found = np.stack([_picture(file, channels, height, width) for file in files[: shape[0]]])
     if dtype != "uint8":

@@ -20,6 +20,7 @@ import msgspec
 from bench.base import cache
 from bench.base.errors import BenchError
 from bench.base.files import write_whole
+from bench.base.words import counted
 from bench.machine import systems
 from bench.machine.board import read
 
@@ -164,7 +165,7 @@ def undo(file: Path, root: Path = ROOT, write: Callable[[str, str], None] | None
     if left:
         raise TuneError(f"cannot be put back: {_names(left)}", "sudo, with the same ISOFLOPS_CACHE; or restart it")
     others = len(noted) - len(ours)
-    return ours, f"{others} were set to something else meanwhile, and stay so" if others else ""
+    return ours, f"set to something else meanwhile, and left so: {counted(others, 'change')}" if others else ""
 
 
 def _put_back(changes: Sequence[Change], write: Callable[[str, str], None]) -> list[Change]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.backends.kernel import Kernel
 from bench.base.errors import ArtifactError, BenchError
+from bench.base.words import counted
 from bench.predict.features import moved_bytes, weight_bytes
 from bench.predict.law import CROWD_BYTES, LAST_BYTES, NOISE, PRIOR, Array, crowded, fit_law, half_width
 from bench.predict.regressor import LEAST, Regressor
@@ -203,7 +204,7 @@ class NotTrained(ArtifactError):
     exit_code = 2
 
     def __init__(self, table: KernelTable) -> None:
-        where = f"{table.context.backend} {table.context.version}, {table.context.threads} threads"
+        where = f"{table.context.backend} {table.context.version}, {counted(table.context.threads, 'thread')}"
         threads = f" --threads {table.context.threads}" if table.context.threads > 1 else ""
         BenchError.__init__(
             self,

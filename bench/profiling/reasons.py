@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench.base.words import counted, plural
 from bench.graph.classes import QUANTIZERS, OpClass
 from bench.profiling import layout
 from bench.profiling.network import ProfiledNetwork, ProfiledOperator, total_ms
@@ -165,7 +166,8 @@ def copies(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     moved = sum(op.moved_bytes for op in ops) / 1e6
     times = {c: total_ms(op for op in ops if op.op_class is c) for c in COPIES}
     parts = [f"{c} {times[c]:.2f}" for c in sorted(COPIES, key=lambda c: -times[c]) if times[c] >= 0.005]
-    text = f"{len(ops)} operators only copy ({', '.join(parts)} ms): {moved:.1f} MB, no arithmetic"
+    what = f"{counted(len(ops), 'operator')} only {'copies' if len(ops) == 1 else 'copy'}"
+    text = f"{what} ({', '.join(parts)} ms): {moved:.1f} MB, no arithmetic"
     return [Statement("copies", "copy", ms, text, frozenset(mine), (("moved_mb", moved),))]
 
 
@@ -229,12 +231,12 @@ def short(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     if ms < LEAST_SHARE * network.latency_ms:
         return []
     floor_ms = sum(roof.floor_us(op) for op in ops) / 1e3
-    vague = sum(not op.precise for op in ops)
+    vague, verb = sum(not op.precise for op in ops), "takes" if len(ops) == 1 else "take"
     text = (
-        f"{len(ops)} of {len(network.operators)} operators take under {SHORT_US:.0f} µs each for work of "
+        f"{len(ops)} of {counted(len(network.operators), 'operator')} {verb} under {SHORT_US:.0f} µs each for work of "
         f"{floor_ms:.3f} ms in all: the rest is the cost of a call"
     )
-    text += f" ({vague} are too short to tell precisely)" if vague else ""
+    text += f" ({vague} {'is' if vague == 1 else 'are'} too short to tell precisely)" if vague else ""
     return [Statement("short", "short", ms - floor_ms, text, frozenset(mine), (("floor_ms", floor_ms),))]
 
 
@@ -244,7 +246,8 @@ def residual(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     if abs(ms) < RESIDUAL_SHARE * network.latency_ms:
         return []
     if ms > 0:
-        text = f"in no operator: {ms / max(count, 1) * 1e3:.2f} µs for each of {count} operators, between them"
+        each = f"{ms / max(count, 1) * 1e3:.2f} µs for each of {counted(count, 'operator')}"
+        text = f"in no operator: {each}, between them"
     else:
         text = "the operators exceed the latency by that: a disturbed machine, or the profiler's cost is underestimated"
     return [Statement("residual", "", ms, text, frozenset(), (("us_per_operator", ms / max(count, 1) * 1e3),))]
@@ -325,4 +328,4 @@ def _plural(what: str, n: int) -> str:
     }
     name = {str(k): v for k, v in names.items()}.get(str(what), str(what))
     counts = name.split()[-1] in ("convolution", "product", "activation", "operator", "block", "reorder")
-    return f"{name}s" if n != 1 and counts else name
+    return plural(name, n) if counts else name

@@ -99,7 +99,7 @@ def test_resume_measures_only_what_is_missing(bench: Bench, tiny: Path, tmp_path
     assert bench(*run, "--backend", "fake").returncode == 0
     failing = "fake:fail=crash,fail_at=4"
     both = bench(*run, "--backend", "fake", "--backend", failing, "--resume")
-    assert "1 of 2 cases are measured already" in both.stderr
+    assert "1 of 2 cases measured already" in both.stderr
     assert both.returncode == 1
     assert [row.status for row in records.read(tmp_path / "r.csv")] == ["ok", "crashed"]
     again = bench(*run, "--backend", "fake", "--backend", failing, "--resume")

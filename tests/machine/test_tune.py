@@ -117,7 +117,7 @@ def test_what_somebody_else_has_set_since_is_left(root: Path, tmp_path: Path) ->
     machine(root, {f"{CPU}/cpu0/cpufreq/scaling_governor": "schedutil"})
     undone, remark = undo(note, root)
     assert len(undone) == len(CHANGED) - 1
-    assert remark.startswith("1 were set to something else")
+    assert remark == "set to something else meanwhile, and left so: 1 change"
     assert (root / f"{CPU}/cpu0/cpufreq/scaling_governor").read_text() == "schedutil"
 
 

@@ -143,7 +143,7 @@ def test_short_operators() -> None:
     tiny = conv("tiny", 4.0, 16, pixels=1)
     said = keys(network(FAST, *[tiny] * 5, replace(tiny, precise=False)))["short"]
     assert "6 of 7 operators take under 10 µs" in said
-    assert "(1 are too short to tell precisely)" in said
+    assert "(1 is too short to tell precisely)" in said
     assert "short" not in keys(network(FAST, *[conv("worth it", 4.0, 16, pixels=28)] * 6))
 
 

@@ -124,7 +124,7 @@ def test_rows_that_are_not_ok_and_nights_without_a_reference_do_not_count(tmp_pa
     result = analysed(tmp_path)
     assert result.moved == ()
     assert any(note.startswith("20 runs have no ok row") for note in result.notes)
-    assert any(note.startswith("1 rows are not ok") for note in result.notes)
+    assert any(note.startswith("1 row not ok") for note in result.notes)
 
 
 def test_the_reference_is_found_by_itself(tmp_path: Path) -> None:
