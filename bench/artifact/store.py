@@ -1,8 +1,8 @@
 """What the cache holds of models and runtimes, how large it is, who uses it, and what goes where there is a limit.
 
 A process that has loaded an artifact, or measures with a runtime that was installed for it, holds a shared lock on a
-file of that folder until it ends (`_mark`): what is in use is known from the kernel, and never removed. When it was last
-used is the time of that file.
+file of that folder until it ends (`_mark`): what is in use is known from the kernel, and never removed. When it was
+last used is the time of that file.
 """
 
 from __future__ import annotations

@@ -22,11 +22,12 @@ def fix(threads: int, target: str, yes: bool, format: str) -> int:
     there = _here(target)
     allowed = list(there) or usable_cores()
     changes = tune.wanted(quietest(min(threads, len(allowed)), allowed))
-    for why in tune.impossible():
+    impossible = tune.impossible()
+    for why in impossible:
         say(f"not here: {why}", err=True)
     say("address space layout randomisation is left as it is: launches are to meet different layouts", err=True)
     if not changes:
-        say("there is nothing to change")
+        say("there is nothing to change" + (" from here" if impossible else ""))
         return 0
     print_records([{"what": c.what, "file": c.path, "is": c.was, "becomes": c.to} for c in changes], format)
     refused = tune.refused(changes)
