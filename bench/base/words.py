@@ -17,3 +17,8 @@ def plural(thing: str, n: float) -> str:
 def counted(n: float, thing: str) -> str:
     """Write how many there are of a thing: ``1 launch``, ``2 launches``, ``1,200 rows``."""
     return f"{n:,} {plural(thing, n)}"
+
+
+def verb(n: float, one: str, several: str) -> str:
+    """Return the word that goes with so many: ``is`` or ``are``."""
+    return one if n == 1 else several

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from bench.base.errors import Unsupported
-from bench.base.words import counted
+from bench.base.words import counted, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def pick_cores(threads: int, allowed: list[int] | None = None) -> list[int]:
     cores = allowed or usable_cores()
     if threads > len(cores):
         raise Unsupported(
-            f"{counted(threads, 'thread')} on {counted(len(cores), 'core')}",
+            f"{threads} {plural('thread', threads)} on {counted(len(cores), 'core')}",
             "threads that share a core only get in each other's way",
         )
     return cores[-threads:]

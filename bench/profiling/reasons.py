@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.base.words import counted, plural
+from bench.base.words import counted, plural, verb
 from bench.graph.classes import QUANTIZERS, OpClass
 from bench.profiling import layout
 from bench.profiling.network import ProfiledNetwork, ProfiledOperator, total_ms
@@ -166,7 +166,7 @@ def copies(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     moved = sum(op.moved_bytes for op in ops) / 1e6
     times = {c: total_ms(op for op in ops if op.op_class is c) for c in COPIES}
     parts = [f"{c} {times[c]:.2f}" for c in sorted(COPIES, key=lambda c: -times[c]) if times[c] >= 0.005]
-    what = f"{counted(len(ops), 'operator')} only {'copies' if len(ops) == 1 else 'copy'}"
+    what = f"{counted(len(ops), 'operator')} only {verb(len(ops), 'copies', 'copy')}"
     text = f"{what} ({', '.join(parts)} ms): {moved:.1f} MB, no arithmetic"
     return [Statement("copies", "copy", ms, text, frozenset(mine), (("moved_mb", moved),))]
 
@@ -209,8 +209,7 @@ def quantisation(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
         kinds = Counter(op.kind.rpartition(".")[2] for op in ops)
         what = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
         macs = sum(op.macs for op in ops) / network.macs if network.macs else 0.0
-        verb = "runs" if len(ops) == 1 else "run"
-        text = f"{len(ops)} {_plural('operator', len(ops))} {verb} in floats ({what}) with {macs:.1%} of the MACs"
+        text = f"{counted(len(ops), 'operator')} {verb(len(ops), 'runs', 'run')} in floats ({what}) with {macs:.1%} of the MACs"
         lost = max(0.0, ms - sum(roof.floor_us(op) for op in ops) / 1e3)
         found.append(Statement("floats", "float", lost, text, frozenset(left), (("macs_share", macs), ("time_ms", ms))))
     return found
@@ -231,12 +230,12 @@ def short(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     if ms < LEAST_SHARE * network.latency_ms:
         return []
     floor_ms = sum(roof.floor_us(op) for op in ops) / 1e3
-    vague, verb = sum(not op.precise for op in ops), "takes" if len(ops) == 1 else "take"
+    vague = sum(not op.precise for op in ops)
     text = (
-        f"{len(ops)} of {counted(len(network.operators), 'operator')} {verb} under {SHORT_US:.0f} µs each for work of "
-        f"{floor_ms:.3f} ms in all: the rest is the cost of a call"
+        f"{len(ops)} of {counted(len(network.operators), 'operator')} {verb(len(ops), 'takes', 'take')} "
+        f"under {SHORT_US:.0f} µs each for work of {floor_ms:.3f} ms in all: the rest is the cost of a call"
     )
-    text += f" ({vague} {'is' if vague == 1 else 'are'} too short to tell precisely)" if vague else ""
+    text += f" ({vague} {verb(vague, 'is', 'are')} too short to tell precisely)" if vague else ""
     return [Statement("short", "short", ms - floor_ms, text, frozenset(mine), (("floor_ms", floor_ms),))]
 
 

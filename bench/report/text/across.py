@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from bench.base.words import counted
+from bench.base.words import counted, verb
 from bench.report.text.compare import percent
 from bench.report.text.print import emit
 from bench.rows.across import Across, Agreement, Beside, Flip
@@ -75,5 +75,5 @@ def flip(f: Flip) -> str:
 
 def _flips(flips: Sequence[Flip]) -> list[str]:
     more = [f"and {len(flips) - MOST_FLIPS} more (--format json)"] if len(flips) > MOST_FLIPS else []
-    verb = "changes" if len(flips) == 1 else "change"
-    return [f"{counted(len(flips), 'pair')} {verb} places", *map(flip, flips[:MOST_FLIPS]), *more]
+    many = f"{counted(len(flips), 'pair')} {verb(len(flips), 'changes', 'change')} places"
+    return [many, *map(flip, flips[:MOST_FLIPS]), *more]

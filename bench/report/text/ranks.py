@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from bench.base.errors import clip
-from bench.base.words import counted
+from bench.base.words import counted, verb
 from bench.findings.ranks import Analysis, Inversion
 from bench.report.text.print import print_json, print_records
 from bench.stats.ranks import Correlation
@@ -59,7 +59,7 @@ def sustained(found: Analysis) -> list[str]:
         sure = [turn for turn in one.turns if turn.certain]
         open_ = len(one.turns) - len(sure)
         head = f"\nKept going ({clip(one.setting, 80)}): of {counted(one.networks, 'network')} "
-        certain = f"{counted(len(sure), 'pair')} change{'s' * (len(sure) == 1)}" if sure else "no pair changes"
+        certain = f"{counted(len(sure), 'pair')} {verb(len(sure), 'changes', 'change')}" if sure else "no pair changes"
         perhaps = f" places beyond doubt{f', {open_} perhaps' if open_ else ''}"
         lines.append(f"{head}{certain}{perhaps}, from the first minute to the settled state.")
         lines += [
