@@ -209,7 +209,8 @@ def quantisation(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
         kinds = Counter(op.kind.rpartition(".")[2] for op in ops)
         what = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
         macs = sum(op.macs for op in ops) / network.macs if network.macs else 0.0
-        text = f"{counted(len(ops), 'operator')} {verb(len(ops), 'runs', 'run')} in floats ({what}) with {macs:.1%} of the MACs"
+        many = f"{counted(len(ops), 'operator')} {verb(len(ops), 'runs', 'run')} in floats"
+        text = f"{many} ({what}) with {macs:.1%} of the MACs"
         lost = max(0.0, ms - sum(roof.floor_us(op) for op in ops) / 1e3)
         found.append(Statement("floats", "float", lost, text, frozenset(left), (("macs_share", macs), ("time_ms", ms))))
     return found
