@@ -218,7 +218,8 @@ def _size(folder: Path) -> int:
 
 def _runtime(folder: Path) -> str:
     """Name a runtime by its folder, NAME-VERSION-HASH."""
-    return " ".join(folder.name.rsplit("-", 2)[:2])
+    name, _, rest = folder.name.partition("-")
+    return f"{name} {rest.rpartition('-')[0]}"
 
 
 def _model(told: Path) -> str:
