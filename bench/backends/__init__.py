@@ -96,7 +96,7 @@ def resolve(text: str, here: bool = True) -> BackendRef:
 
 def reserved(backend: Backend) -> dict[str, str]:
     """Return what may be written after a backend's colon besides options of its own, and what each means."""
-    meaning = {"python": "the path of another interpreter, which has the runtime", "version": "another of the runtime's"}
+    meaning = {"python": "the path of an interpreter that has the runtime", "version": "another one of the runtime"}
     return {name: meaning[name] for name in RESERVED if name != "version" or backend.wheel}
 
 

@@ -23,7 +23,9 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 @click.command("predict", no_args_is_help=True)
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @options.backend("Runtime and precision.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="Ask the backend for it; default: that of the weights.")
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), help="Ask the backend for it; default: that of the weights."
+)
 @options.threads()
 @options.BATCH
 @options.RESOLUTION

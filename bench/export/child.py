@@ -262,8 +262,9 @@ def _settle(own_module: torch.nn.Module, inputs: Inputs, seed: int, name: str, e
         raise own.failed(called, x, name, error, inputs.doubt) from error
     if not complaints:
         return result, ""
-    seeded = "seeded weights and the given data" if inputs.given else "seeded weights"
-    return result, "; ".join(filter(None, (f"{name} with {seeded} gives unhealthy numbers: {complaints[0]}", inputs.doubt)))
+    what = "seeded weights and the given data" if inputs.given else "seeded weights"
+    said = f"{name} with {what} gives unhealthy numbers: {complaints[0]}"
+    return result, f"{said}; {inputs.doubt}" if inputs.doubt else said
 
 
 def _args(inputs: Inputs) -> list[torch.Tensor]:

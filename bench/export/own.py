@@ -222,9 +222,7 @@ def run(module: nn.Module, tensors: Sequence[Tensor], name: str) -> Any:
         raise failed(module, tensors, name, error) from error
 
 
-def failed(
-    module: nn.Module, tensors: Sequence[Tensor], name: str, error: Exception, doubt: str = ""
-) -> ArtifactError:
+def failed(module: nn.Module, tensors: Sequence[Tensor], name: str, error: Exception, doubt: str = "") -> ArtifactError:
     """Say that a module does not run on its inputs, and what it takes; or what is in `doubt` of a person's data."""
     own = module.module if isinstance(module, Flat) else module
     if len(tensors) == 1 and not isinstance(module, Flat):

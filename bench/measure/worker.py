@@ -54,7 +54,8 @@ from bench.plan.case import Settings
 from bench.plan.protocol import THROUGHPUT
 
 MEASURING = (
-    "runtimes", "version", "meter", "choose", "load", "reload", "warm", "block", "inspect", "energy", "profile", "close",
+    "runtimes", "version", "meter", "choose", "load", "reload", "warm", "block", "inspect", "energy", "profile",
+    "close",
 )  # fmt: skip
 PROBING = ("prepare", "open", "time", "examine", "shut", "cut", "kernel", "network", "end")
 
@@ -71,7 +72,7 @@ class Worker:
         return {"version": next(iter(backends.get(backend).versions().values()), "")}
 
     def meter(self, name: str) -> dict[str, str]:
-        """Say that a meter of that name is known here, whether or not it tells anything; UnknownName if there is none."""
+        """Say that a meter of that name is known here, whether or not it tells anything; UnknownName if not."""
         meters.check(name)
         return {"meter": name}
 

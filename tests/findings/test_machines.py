@@ -18,6 +18,7 @@ from bench.stats.ratio import Effect
 from tests.cli.test_findings import run
 
 A, B = Side("mobilenetv1:width=0.25"), Side("mobilenetv1:width=0.5")
+LONG = "long" * 9
 FINDING = Finding("F", "b is slower", "nowhere", "nowhere", (Experiment("twice", A, B, 2.0, "Pixel 1"),))
 
 
@@ -67,7 +68,7 @@ def test_effects_stand_beside_each_other(tmp_path: Path) -> None:
         (("a/x.jsonl", "a/y.jsonl", "b/x.jsonl"), ("", "", ""), ["a/x", "a/y", "b/x"]),
         (("a/x.jsonl", "q/a/x.jsonl"), ("zen4", "zen4"), ["machine 1", "machine 2"]),
         (("id.jsonl", "other.jsonl"), ("zen4", "zen4"), ["machine 1", "machine 2"]),
-        ((f"{'long' * 9}-1.jsonl", f"{'long' * 9}-2.jsonl"), ("zen4", "zen4"), ["longlon...longlong-1", "longlon...longlong-2"]),
+        ((f"{LONG}-1.jsonl", f"{LONG}-2.jsonl"), ("zen4", "zen4"), ["longlon...longlong-1", "longlon...longlong-2"]),
     ],
 )  # fmt: skip
 def test_columns_are_named_by_machines_or_else_by_files_and_fit(

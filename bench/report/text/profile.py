@@ -43,7 +43,7 @@ def warnings(
     least: float = 0.0,
     mark: str = "",
 ) -> list[str]:
-    """Say in lines how much of a profile cannot be told precisely, from a share of the latency on, and what is wrong."""
+    """Say in lines how much of a profile cannot be told precisely, from a share on, and what is wrong with it."""
     vague = [op for op in operators if not op.precise]
     share = sum(op.time_us for op in vague) / 1e3 / latency_ms
     lines = []
