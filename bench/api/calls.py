@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from os import PathLike, fspath
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from bench.api import measuring, results
+from bench.api import asked, measuring, results
+from bench.api.asked import Data, Shapes, Text
 from bench.api.comparison import Comparison
 from bench.api.graphs import Breakdown, Inspection
 from bench.api.progress import Listener, Progress, listener
 from bench.api.results import Results
 
-if TYPE_CHECKING:
-    from bench.plan import shapes as shape_texts
-    from bench.plan.given import Given
-
-Text = str | PathLike[str]
-Shapes = Mapping[str, Sequence[int] | str]
-Data = PathLike[str] | str | Mapping[str, Any]
+MODEL, CASE, TARGET = '"shufflenetv2"', '"shufflenetv2@onnxruntime@threads=2"', '"local"'  # examples
 
 
 def run(
@@ -43,6 +35,7 @@ def run(
     timeout: float | None = None,
     over: str | None = None,
     sustain: str | None = None,
+    energy: str = "",
     seed: int = 0,
     max_latency: str | None = None,
     limits: str | Sequence[str] = (),
@@ -72,6 +65,7 @@ def run(
         timeout: seconds that a worker may take for an answer.
         over: ``2m``, ``30s``: the time over which launches are spread, which narrows what only time can narrow.
         sustain: ``30m``: keep the cases going for so long; rows then tell a first minute and a settled state.
+        energy: ``auto``, or the name of a meter: rows then have the energy of an inference, or say why not.
         seed: of weights, input and order.
         max_latency: a limit of the median, ``10ms``; the row says whether it is kept.
         limits: of other quantities, ``p99=33ms``; p50, p90, p99, mean or first.
@@ -90,38 +84,40 @@ def run(
     from bench.plan.pace import seconds
     from bench.rows import file
 
-    path = None if output is None else Path(output)
+    path = asked.path("output", output, '"rows.csv"')
     told = listener(progress)
-    with measuring.reached(fspath(target)) as (there, transport):
+    protocol = measuring.run_protocol(
+        launches,
+        budget,
+        timeout,
+        seed,
+        None if max_latency is None else asked.text("max_latency", max_latency, '"10ms"'),
+        asked.texts("limits", limits, '"p99=33ms"'),
+        None if over is None else seconds(asked.text("over", over, '"2m"')),
+        None if sustain is None else seconds(asked.text("sustain", sustain, '"30m"')),
+        require_device,
+        asked.text("energy", energy, '"auto"'),
+    )
+    with measuring.reached(asked.text("target", target, TARGET)) as (there, transport):
         plan = cross(
-            [zoo.resolve(text) for text in _texts(models)],
+            [zoo.resolve(text) for text in asked.texts("models", models, MODEL)],
             backends_of(
-                _texts(backends),
+                asked.texts("backends", backends, '"onnxruntime"'),
                 there,
-                _texts(precision),
-                "" if calibration is None else fspath(calibration),
+                asked.texts("precision", precision, '"int8"'),
+                "" if calibration is None else asked.text("calibration", calibration, '"inputs.npz"'),
                 lambda line: told(Progress(0, 0, line, remark=True)),
             ),
-            _numbers(threads),
-            _numbers(batch),
-            (None,) if resolution is None else _numbers(resolution),
+            asked.numbers("threads", threads),
+            asked.numbers("batch", batch),
+            (None,) if resolution is None else asked.numbers("resolution", resolution),
             there.name,
-            measuring.run_protocol(
-                launches,
-                budget,
-                timeout,
-                seed,
-                max_latency,
-                _texts(limits),
-                None if over is None else seconds(over),
-                None if sustain is None else seconds(sustain),
-                require_device,
-            ),
-            _shapes(shapes),
-            [pace_of(text) for text in _texts(pace)],
-            mode,
-            (None,) if streams is None else _numbers(streams),
-            _data(input),
+            protocol,
+            asked.shapes(shapes),
+            [pace_of(text) for text in asked.texts("pace", pace, '"33ms"')],
+            asked.text("mode", mode, '"throughput"'),
+            (None,) if streams is None else asked.numbers("streams", streams),
+            asked.data(input),
         )
         with nullcontext("") if path is None else file.writing(path) as note:
             if note:
@@ -175,17 +171,16 @@ def ab(
     """
     from bench.base.errors import ParameterError
     from bench.measure.cases import case as case_of
-    from bench.stats.verdict import MIN_PAIRS
 
-    if pairs is not None and pairs < MIN_PAIRS:
-        raise ParameterError(f"{pairs} pairs are too few to judge", f"{MIN_PAIRS} at least")
+    if not isinstance(margin, int | float) or not 0 <= margin <= 0.5:
+        raise ParameterError(f"margin={margin} is no share from 0 to 0.5", "write margin=0.01 for one percent")
     protocol = measuring.pair_protocol(pairs, budget, seed)
-    usual = _network(batch, resolution, shapes, input)
-    path = None if output is None else Path(output)
-    with measuring.reached(fspath(target)) as (there, transport):
+    usual = asked.network(batch, resolution, shapes, input) | {"threads": asked.number("threads", threads)}
+    runtime, path = asked.text("backend", backend, '"onnxruntime"'), asked.path("output", output, '"ab.csv"')
+    with measuring.reached(asked.text("target", target, TARGET)) as (there, transport):
         cases = (
-            case_of(fspath(a), backend, there, threads=threads, **usual),
-            case_of(fspath(b), backend, there, threads=threads, **usual),
+            case_of(asked.text("a", a, CASE), runtime, there, **usual),
+            case_of(asked.text("b", b, CASE), runtime, there, **usual),
         )
         return measuring.compare(cases, protocol, there.cores, transport, listener(progress), margin, gate, path)
 
@@ -216,7 +211,7 @@ def inspect(
     from bench.graph.summary import summarise
     from bench.measure.cases import network_of
 
-    network = network_of(fspath(model), batch=batch, resolution=resolution, shapes=_shapes(shapes), input=_data(input))
+    network = network_of(asked.text("model", model, MODEL), **asked.network(batch, resolution, shapes, input))
     told = listener(progress)
     found = graph_of(network, on_export=lambda: told(Progress(0, 1, "exporting", remark=True)))
     inputs = {one.name: one.shape for one in found.inputs}
@@ -264,9 +259,10 @@ def profile(
     from bench.measure.cases import case as case_of
 
     protocol = measuring.profile_protocol(launches, loads, inferences, timeout, seed)
-    with measuring.reached(fspath(target)) as (there, transport):
-        usual = _network(batch, resolution, shapes, input)
-        cases = [case_of(fspath(case), backend, there, threads=threads, **usual)]
+    usual = asked.network(batch, resolution, shapes, input) | {"threads": asked.number("threads", threads)}
+    runtime = asked.text("backend", backend, '"onnxruntime"')
+    with measuring.reached(asked.text("target", target, TARGET)) as (there, transport):
+        cases = [case_of(asked.text("case", case, CASE), runtime, there, **usual)]
         profiles, _ = measuring.profile(cases, protocol, there.cores, transport, listener(progress))
     return Breakdown(profiles[0])
 
@@ -277,31 +273,4 @@ def load(path: Text) -> Results:
     Raises:
         BenchError: there are none, or a file cannot be read.
     """
-    return results.read(fspath(path))
-
-
-def _texts(given: Text | Sequence[Text]) -> list[str]:
-    return [fspath(given)] if isinstance(given, str | PathLike) else [fspath(one) for one in given]
-
-
-def _numbers(given: int | Sequence[int]) -> list[int]:
-    return [given] if isinstance(given, int) else list(given)
-
-
-def _network(batch: int, resolution: int | None, shapes: Shapes | None, input: Data | None) -> dict[str, Any]:
-    return {"batch": batch, "resolution": resolution, "shapes": _shapes(shapes), "input": _data(input)}
-
-
-def _shapes(given: Shapes | None) -> shape_texts.Shapes:
-    from bench.plan import shapes
-
-    return shapes.of(given or {})
-
-
-def _data(input: Data | None) -> Given | None:
-    """Find data; arrays become a file in the cache, by the hash of what is in them."""
-    from bench.plan import given
-
-    if input is None:
-        return None
-    return given.read(str(given.kept(input)) if isinstance(input, Mapping) else fspath(input))
+    return results.read(asked.text("path", path, '"results/rows.csv"'))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.api import html
 from bench.base.errors import PANDAS, needs
+from bench.base.words import counted
 from bench.plan.protocol import LATENCY
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class Comparison:
         if self.verdict.widened > 1:
             said.append(f"pairs in a row were alike: the interval is {self.verdict.widened:.1f} times as wide for it")
         if self.alarms is not None:
-            of = f"{DRAWS} comparisons drawn from {self.alarms.recorded} pairs of equal sides on this machine"
+            recorded = counted(self.alarms.recorded, "pair")
+            of = f"{DRAWS} comparisons drawn from {recorded} of equal sides on this machine"
             if not self.alarms.recorded:
                 of = f"{DRAWS} comparisons simulated from the spread of these pairs; `bench ab X X` records equal sides"
             rates = f"{self.alarms.equal:.1%} of equal sides, {self.alarms.at_margin:.1%} of those just at the margin"
@@ -102,7 +104,8 @@ class Comparison:
         return said
 
     def __repr__(self) -> str:
-        return f"B is {self.verdict.verdict} ({self.change()}, {len(self)} pairs)\n  A  {self.a}\n  B  {self.b}"
+        pairs = counted(len(self), "pair")
+        return f"B is {self.verdict.verdict} ({self.change()}, {pairs})\n  A  {self.a}\n  B  {self.b}"
 
     def _repr_html_(self) -> str:
         v = self.verdict

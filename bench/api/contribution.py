@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.api.admission import PRIVATE, case_of, fault, lacking
 from bench.base.errors import OutputError, UsageError, clip
 from bench.base.files import write_whole
+from bench.base.words import counted
 from bench.rows import identity, table
 from bench.rows.file import row_of
 from bench.rows.schema import COLUMNS
@@ -158,7 +159,7 @@ def _parse(data: bytes) -> tuple[list[tuple[int, Cells]], list[str]]:
     if found.left_out:
         return [], [f"line {line}: {reason}" for line, reason in found.left_out]
     if not 0 < len(found.rows) <= MOST_ROWS:
-        return [], [f"it has {len(found.rows)} rows, and 1 to {MOST_ROWS} are taken"]
+        return [], [f"it has {counted(len(found.rows), 'row')}, and 1 to {MOST_ROWS} are taken"]
     return [(line, dict(zip(found.names, cells, strict=True))) for line, cells in found.rows], []
 
 
@@ -193,7 +194,7 @@ def _alike(rows: Sequence[Cells], name: str) -> list[str]:
 def _ok(rows: Sequence[tuple[int, Cells]]) -> tuple[list[tuple[int, Cells]], list[str]]:
     kept = [(line, cells) for line, cells in rows if cells["status"] == "ok"]
     less = len(rows) - len(kept)
-    return kept, [f"left out: {less} of {len(rows)} rows, which are not ok"] if less else []
+    return kept, [f"left out: {less} of {counted(len(rows), 'row')}, not being ok"] if less else []
 
 
 def _newest(rows: Sequence[Cells]) -> tuple[list[Cells], list[str]]:
@@ -202,7 +203,8 @@ def _newest(rows: Sequence[Cells]) -> tuple[list[Cells], list[str]]:
         if cells["started_at"] >= newest.get(cells["case_id"], cells)["started_at"]:
             newest[cells["case_id"]] = cells
     less = len(rows) - len(newest)
-    return list(newest.values()), [f"left out: {less} rows of cases that were measured again later"] if less else []
+    told = f"left out: {counted(less, 'row')} of cases that were measured again later"
+    return list(newest.values()), [told] if less else []
 
 
 def _anonymous(cells: Cells) -> Cells:

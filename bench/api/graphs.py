@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.api import html
 from bench.base.errors import PANDAS, needs
+from bench.base.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ class Inspection:
         return pd.DataFrame([node_record(node) for node in self])
 
     def __repr__(self) -> str:
-        return f"{self.summary.model}: {self._totals()}, {len(self)} nodes"
+        return f"{self.summary.model}: {self._totals()}, {counted(len(self), 'node')}"
 
     def _totals(self) -> str:
         summary = self.summary
@@ -109,7 +110,7 @@ class Breakdown:
         return pd.DataFrame([operator.record() for operator in self])
 
     def __repr__(self) -> str:
-        return f"{self.profile.case}: {self._latency()} in {len(self)} operators"
+        return f"{self.profile.case}: {self._latency()} in {counted(len(self), 'operator')}"
 
     def _latency(self) -> str:
         found = self.profile

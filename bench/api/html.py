@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.base.escape import html
+from bench.base.words import counted
 
 # Beside the word that says it, so that colour is never the only sign.
 COLOURS = {"ok": "#0072b2", "noisy": "#b35900", "equivalent": "#0072b2", "faster": "#0072b2"}
@@ -22,7 +23,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], said: Iterable[st
         cells = zip(heads, row, strict=True)
         parts += ["<tr>", *(_cell(head, text) for head, text in cells), "</tr>"]
     parts.append("</tbody></table>")
-    more = [f"{len(rows) - SHOWN} more rows: .frame() has them all"] if len(rows) > SHOWN else []
+    more = [f"{counted(len(rows) - SHOWN, 'more row')}: .frame() has all"] if len(rows) > SHOWN else []
     return "".join(parts + [f"<div>{html(line)}</div>" for line in (*more, *said)])
 
 

@@ -7,7 +7,7 @@ shown, and where, is the caller's matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench.api.comparison import Comparison
 from bench.api.progress import Listener, Progress
 from bench.base.files import Unwritable
+from bench.base.words import counted
 
 if TYPE_CHECKING:
     from bench.backends.answers import Launched
@@ -75,8 +76,10 @@ def run_protocol(
 
     headline = [] if max_latency is None else [Limit(HEADLINE, time_ms(max_latency))]
     limited = (*headline, *map(read, limits))
-    base = Protocol(seed=seed, limits=limited, require_device=require_device, energy=energy)
-    given = _given(launches=launches, budget_s=budget_s, timeout_s=timeout_s, over_s=over_s, sustain_s=sustain_s)
+    base = Protocol(limits=limited, require_device=require_device, energy=energy)
+    given = _given(
+        launches=launches, budget_s=budget_s, timeout_s=timeout_s, over_s=over_s, sustain_s=sustain_s, seed=seed
+    )
     found = replace(base, **given, live=base.live if sustain_s is None else MOST_LIVE)
     return replace(found, max_launches=max(found.launches, base.max_launches))
 
@@ -85,7 +88,8 @@ def pair_protocol(pairs: int | None, budget_s: float | None, seed: int) -> PairP
     """Return how two cases are compared."""
     from bench.plan.protocol import PairProtocol
 
-    found = replace(PairProtocol(seed=seed), **_given(most=pairs, budget_s=budget_s))
+    given = _given(pairs=pairs, budget_s=budget_s, seed=seed)
+    found = replace(PairProtocol(most=given.pop("pairs", PairProtocol().most)), **given)
     return replace(found, first=min(found.first, found.most))
 
 
@@ -100,21 +104,34 @@ def profile_protocol(
     """Return how a case is profiled, or `several` beside each other."""
     from bench.plan.protocol import DIFFERENCE, ProfileProtocol
 
-    given = _given(launches=launches, loads=loads, most=inferences, timeout_s=timeout_s)
-    found = replace(DIFFERENCE if several else ProfileProtocol(), **given, seed=seed)
+    given = _given(launches=launches, loads=loads, inferences=inferences, timeout_s=timeout_s, seed=seed)
+    base = DIFFERENCE if several else ProfileProtocol()
+    found = replace(base, most=given.pop("inferences", base.most), **given)
     return replace(found, least=min(found.least, found.most))
 
 
 def _given(**values: float | None) -> dict[str, Any]:
-    from bench.base.errors import ParameterError
-    from bench.plan.protocol import MOST_S
+    """Return what was given: numbers of seconds, and whole numbers within `bench.plan.protocol.WHOLE`.
 
-    for name, value in values.items():
-        if name.endswith("_s") and value is not None and not 0 < value <= MOST_S:
+    Raises:
+        ParameterError: one is no such number.
+    """
+    from bench.base.errors import ParameterError, clip
+    from bench.plan.protocol import MOST_S, WHOLE
+
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        if name not in WHOLE and not (isinstance(value, int | float) and 0 < value <= MOST_S):
             raise ParameterError(
-                f"{name.removesuffix('_s')} {value} is no number of seconds above 0, at most {MOST_S:g}", "e.g. 60"
+                f"{name.removesuffix('_s')} {clip(str(value))} is no number of seconds above 0, at most {MOST_S:g}",
+                "e.g. 60",
             )
-    return {name: value for name, value in values.items() if value is not None}
+        if name in WHOLE and not (isinstance(value, int) and WHOLE[name][0] <= value <= WHOLE[name][1]):
+            least, most = WHOLE[name]
+            raise ParameterError(
+                f"{name} {clip(str(value))} is no whole number from {least} to {most}", f"e.g. {name}={max(least, 5)}"
+            )
+    return given
 
 
 @contextmanager
@@ -132,7 +149,7 @@ def kept() -> Iterator[None]:
 
 def already(measured: int, total: int) -> str:
     """Say how many cases need not be measured again."""
-    return f"{measured} of {total} cases are measured already"
+    return f"{measured} of {counted(total, 'case')} measured already"
 
 
 def measure(
@@ -150,8 +167,10 @@ def measure(
     turns compare, when all of them have ended.
 
     Raises:
+        UnknownName: the energy is to be told by a meter that is not there; nothing is measured then.
         Unwritable: the output cannot be written any more.
     """
+    from bench.measure.launch import check_meter
     from bench.measure.runner import Observer, Runner
     from bench.rows import file as records
 
@@ -176,6 +195,8 @@ def measure(
         samples=keep,
         compared=compared,
     )
+    protocol = plan.protocol
+    check_meter(protocol.energy, (case.backend for case in todo.cases), transport, protocol.timeout_s)
     for row in Runner(todo, list(cores), observer, transport=transport).run():
         if output is not None:
             with kept():
@@ -271,8 +292,6 @@ def pairs_of(
     from bench.measure import pairs
     from bench.rows import file as records
 
-    if output is not None:
-        records.prepare_samples(output)
     identity = {"a": cases[0].identity(), "b": cases[1].identity(), "seed": protocol.seed}
     seen: list[float] = []
 
@@ -282,7 +301,8 @@ def pairs_of(
             records.append_samples(output, [{**identity, **pair.raw, "log_ratio": pair.log_ratio}])
         told(Progress(len(seen), protocol.most, f"pair {len(seen)} of at most {protocol.most}{_so_far(seen)}"))
 
-    return pairs.collect(*cases, protocol, heard, done, transport, list(cores))
+    with nullcontext() if output is None else records.writing_samples(output):
+        return pairs.collect(*cases, protocol, heard, done, transport, list(cores))
 
 
 def _so_far(log_ratios: Sequence[float]) -> str:

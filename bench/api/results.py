@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, overload
 
 from bench.api import html
 from bench.base.errors import PANDAS, needs
+from bench.base.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ class Results(Sequence["Row"]):
 
     def __repr__(self) -> str:
         rows = ["  " + "  ".join(cells) for cells in self._cells(self.rows[:20], self._rates())]
-        return "\n".join([f"{len(self)} rows", *rows, *self.notes])
+        return "\n".join([counted(len(self), "row"), *rows, *self.notes])
 
     def _repr_html_(self) -> str:
         rate = ("samples/s [95%]",) if self._rates() else ()

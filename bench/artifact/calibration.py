@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from bench.artifact.artifact import Array, Artifact, TensorInfo
-from bench.base.errors import ArtifactError, clip
+from bench.base.errors import ArtifactError, UsageError, clip
+from bench.base.words import counted
 
 DRAWS = 8
 LARGEST_BYTES = 2**31
 MOST = 1024  # inputs of a file that are used: ranges hardly move after some hundred
 
 
+def check(path: str) -> None:
+    """Raise UsageError where a calibration file cannot be read, before anything is done; an empty path is none."""
+    if path:
+        with _readable(path), open(path, "rb"):
+            pass
+
+
 def digest(path: str) -> str:
     """Return the SHA-256 of a calibration file; nothing where none is given.
 
     Raises:
-        ArtifactError: it cannot be read.
+        UsageError: it cannot be read.
     """
     if not path:
         return ""
-    try:
+    with _readable(path):
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError as error:
-        raise ArtifactError(
-            f"the calibration file {clip(path)} cannot be read: {error.strerror}", "check the path of --calibration"
-        ) from error
 
 
 def inputs(artifact: Artifact, path: str = "") -> tuple[list[list[Array]], str]:
@@ -39,11 +45,12 @@ def inputs(artifact: Artifact, path: str = "") -> tuple[list[list[Array]], str]:
     of accuracy.
 
     Raises:
-        ArtifactError: the file cannot be read, or does not fit the network.
+        UsageError: the file cannot be read.
+        ArtifactError: it is no such file, or does not fit the network.
     """
     if path:
         found = _read(artifact, Path(path))
-        return found, f"{len(found)} inputs of {clip(Path(path).name, 60)}, sha256 {digest(path)[:12]}"
+        return found, f"{counted(len(found), 'input')} of {clip(Path(path).name, 60)}, sha256 {digest(path)[:12]}"
     own, _ = artifact.reference()
     rng = np.random.default_rng(artifact.seed)
     drawn = [[rng.standard_normal(x.shape).astype(np.float32) for x in own] for _ in range(DRAWS - 1)]
@@ -67,11 +74,21 @@ def only_fp32(artifact: Artifact) -> None:
         )
 
 
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"the calibration file {clip(path)} cannot be read: {error.strerror}", "check the path of --calibration"
+        ) from error
+
+
 def _read(artifact: Artifact, path: Path) -> list[list[Array]]:
     called = f"the calibration file {clip(path.name)}"
     names = [info.name for info in artifact.inputs]
     wanted = f"an .npz with an array per input ({', '.join(map(clip, names))}), samples along its first axis"
-    digest(str(path))  # says why it cannot be read
+    check(str(path))
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > LARGEST_BYTES:

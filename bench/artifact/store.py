@@ -1,7 +1,8 @@
-"""What the cache holds of models, how large it is, who uses it, and what goes where there is a limit.
+"""What the cache holds of models and runtimes, how large it is, who uses it, and what goes where there is a limit.
 
-A process that has loaded an artifact holds a shared lock on its ``artifact.json`` until it ends: what is in use is
-known from the kernel, and never removed. When it was last used is the time of that file.
+A process that has loaded an artifact, or measures with a runtime that was installed for it, holds a shared lock on a
+file of that folder until it ends (`_mark`): what is in use is known from the kernel, and never removed. When it was
+last used is the time of that file.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from bench.base import cache, system
 from bench.base.errors import OutputError, UsageError, clip
 from bench.base.files import write_whole
 
-# Exported here, quantised, converted by a runtime's converter, uploaded here to be measured; beside them arrays that
-# Python code gave.
-PARTS = ("artifacts", "quantized", "converted", "carried")
-GIVEN, RUNTIMES = "given", "runtimes"  # the latter is what `version=` installed
-TOLD = "artifact.json"
+RUNTIMES = "runtimes"  # what `version=` installed
+# Exported here, quantised, converted by a runtime's converter, uploaded here to be measured, installed.
+PARTS = ("artifacts", "quantized", "converted", "carried", RUNTIMES)
+GIVEN = "given"  # arrays that Python code gave, beside them
+TOLD, CONFIG = "artifact.json", "pyvenv.cfg"
 COPY, DIFFERENCE = "weights.pt", "changed.pt"  # the first is made of the second whenever it is needed
 UNITS = {"": 1, "B": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 MOST_HELD = 256  # locks of one process: every one is an open file
@@ -39,7 +40,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows, where nothing is forked
 
 @dataclass(frozen=True)
 class Entry:
-    """A folder of the cache: the `model` that it is of, which of `PARTS` it is in, and when it was last used."""
+    """A folder of the cache: the `model` or runtime that it is of, its part (of `PARTS`), and when it was last used."""
 
     folder: Path
     part: str
@@ -55,20 +56,20 @@ class Entry:
 
 
 def hold(folder: Path) -> None:
-    """Say that this process uses an artifact, and that it is used now; nothing where the file system cannot."""
+    """Say that this process uses a folder, and that it is used now; nothing where the file system cannot."""
     with contextlib.suppress(OSError):
         handle = _held.pop(str(folder), None)
-        if handle is not None and os.fstat(handle).st_ino != os.stat(folder / TOLD).st_ino:  # made anew since
+        if handle is not None and os.fstat(handle).st_ino != os.stat(_mark(folder)).st_ino:  # made anew since
             os.close(handle)
             handle = None
         if handle is None:
-            handle = os.open(folder / TOLD, os.O_RDONLY)
+            handle = os.open(_mark(folder), os.O_RDONLY)
         _held[str(folder)] = handle
         system.share(handle)
         while len(_held) > MOST_HELD:
             os.close(_held.popitem(last=False)[1])
     with contextlib.suppress(OSError):  # of somebody else, who keeps it for all
-        os.utime(folder / TOLD)
+        os.utime(_mark(folder))
 
 
 def let_go(folder: Path) -> None:
@@ -79,13 +80,15 @@ def let_go(folder: Path) -> None:
 
 
 def entries() -> list[Entry]:
-    """Return every artifact of the cache, the one that was used least recently first."""
+    """Return every artifact and runtime of the cache, the one that was used least recently first."""
     found = []
     for part in PARTS:
-        for told in sorted((cache.root() / part).glob(f"*/{TOLD}")):
-            with contextlib.suppress(OSError):  # removed since
-                size = sum(path.stat().st_size for path in told.parent.rglob("*") if path.is_file())
-                found.append(Entry(told.parent, part, _model(told), size, told.stat().st_mtime))
+        for folder in sorted((cache.root() / part).glob("[!.]*")):
+            with contextlib.suppress(OSError):  # removed since, or no whole one
+                mark = _mark(folder)
+                used_s = mark.stat().st_mtime
+                named = _runtime(folder) if part == RUNTIMES else _model(mark)
+                found.append(Entry(folder, part, named, _size(folder), used_s))
     return sorted(found, key=lambda entry: entry.used_s)
 
 
@@ -115,8 +118,8 @@ def remove(entry: Entry) -> bool:
 def trim(most: float) -> tuple[list[Entry], int]:
     """Remove what was used least recently until the cache takes at most so many bytes; return it, and the size left.
 
-    First go full copies of weights that are kept as a difference, then whole artifacts. What is in use stays, even
-    where the limit is not met then.
+    First go full copies of weights that are kept as a difference, then whole artifacts and runtimes. What is in use
+    stays, even where the limit is not met then.
     """
     some = entries()
     size, gone = sum(entry.bytes for entry in some), list[Entry]()
@@ -131,7 +134,7 @@ def trim(most: float) -> tuple[list[Entry], int]:
     for entry in some:
         if size <= most:
             break
-        now = sum(path.stat().st_size for path in entry.folder.rglob("*") if path.is_file())
+        now = _size(entry.folder)
         if remove(entry):
             size -= now
             gone.append(entry)
@@ -190,7 +193,7 @@ def _exclusive(folder: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        handle = (folder / TOLD).open("rb")
+        handle = _mark(folder).open("rb")
     except OSError:
         yield False
         return
@@ -201,6 +204,22 @@ def _exclusive(folder: Path) -> Iterator[bool]:
             yield False
             return
         yield True
+
+
+def _mark(folder: Path) -> Path:
+    """Return the file of a folder that is locked while the folder is used."""
+    return folder / (CONFIG if folder.parent.name == RUNTIMES else TOLD)
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of a folder's own files; a link, as to an environment's interpreter, takes none."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def _runtime(folder: Path) -> str:
+    """Name a runtime by its folder, NAME-VERSION-HASH."""
+    name, _, rest = folder.name.partition("-")
+    return f"{name} {rest.rpartition('-')[0]}"
 
 
 def _model(told: Path) -> str:

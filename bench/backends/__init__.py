@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from bench.artifact.artifact import Artifact
 from bench.artifact.probe import Probe
 from bench.backends.base import Backend, Options, Session
-from bench.backends.checking import complaints
+from bench.backends.checking import RESERVED, complaints
 from bench.base.errors import BenchError, MissingExtra, ParameterError, UnknownName, Unsupported, clip, first_line
 from bench.plan.case import BackendRef, Settings
 from bench.plan.grammar import options as settings_of
@@ -85,13 +85,19 @@ def resolve(text: str, here: bool = True) -> BackendRef:
                 (),
                 hint=f"it is no option of a backend: write @{key}={clip(given[key])}",
             )
-    options = read_all(spec.name, backend.parameters, given)
+    options = read_all(spec.name, backend.parameters, given, reserved(backend))
     if version:
         _check_version(backend, version, python)
     elif here and not python:
         require(backend)
     defaults = {p.name: p.default for p in backend.parameters.values()}
     return BackendRef(spec.name, options, defaults, python, version)
+
+
+def reserved(backend: Backend) -> dict[str, str]:
+    """Return what may be written after a backend's colon besides options of its own, and what each means."""
+    meaning = {"python": "the path of an interpreter that has the runtime", "version": "another one of the runtime"}
+    return {name: meaning[name] for name in RESERVED if name != "version" or backend.wheel}
 
 
 def _check_version(backend: Backend, version: str, python: str) -> None:

@@ -34,6 +34,7 @@ from bench.backends.ov_profile import OvProfiler
 from bench.backends.ran import precision_of
 from bench.base.errors import DEBUG, OutOfMemory, Unsupported, clip
 from bench.base.process import no_telemetry
+from bench.base.words import counted
 from bench.plan.case import Settings
 from bench.plan.parameter import Parameter
 
@@ -140,7 +141,7 @@ class OpenVinoSession(Session):
         streams = int(self._compiled.get_property("NUM_STREAMS"))
         threads = int(self._compiled.get_property("INFERENCE_NUM_THREADS")) // streams
         asked = self._streams or 1
-        unmet: tuple[str, ...] = () if streams == asked else (f"ran {streams} streams, not {asked}",)
+        unmet: tuple[str, ...] = () if streams == asked else (f"ran {counted(streams, 'stream')}, not {asked}",)
         remarks: tuple[str, ...] = ()
         # The plugin's own operators, which multiply nothing, ask the CPU and not oneDNN.
         heavy, light = (

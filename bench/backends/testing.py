@@ -26,6 +26,7 @@ from bench.backends.sample import sample
 from bench.backends.streams import Streams
 from bench.backends.tolerance import allowed
 from bench.base.errors import BenchError, Unsupported, UsageError, first_line
+from bench.base.words import counted
 from bench.machine.environment import usable_cores
 from bench.plan.case import BackendRef, Settings
 from bench.plan.protocol import LATENCY, THROUGHPUT
@@ -195,7 +196,7 @@ class _Kit:
         hidden = any(op.opaque for op in operators) or self.artifact.uncounted
         _must(operators, "no operator: a backend that cannot tell its graph leaves capabilities.graph False")
         _must(hidden or macs == self.artifact.macs, f"its graph has {macs} MACs, the source {self.artifact.macs}")
-        return f"{len(operators)} operators, {macs} MACs"
+        return f"{counted(len(operators), 'operator')}, {macs} MACs"
 
     def profiler(self) -> str:
         session = self.load()
@@ -211,7 +212,7 @@ class _Kit:
         session.close()
         _must(operators, "no operator has a time")
         _must(all(ns >= 0 for op in operators for ns in op.raw_ns), "an operator has a negative time")
-        return f"{len(operators)} operators have times"
+        return f"times of {counted(len(operators), 'operator')}"
 
     def several_threads(self) -> str:
         told: dict[int, int | None] = {}
@@ -223,7 +224,8 @@ class _Kit:
             if effective.device == "cpu":
                 told[asked] = effective.threads
         wrong = {asked: ran for asked, ran in told.items() if ran not in (asked, None)}
-        _must(not wrong, "; ".join(f"asked for {asked} threads, {ran} computed" for asked, ran in wrong.items()))
+        said = [f"asked for {counted(asked, 'thread')}, {ran} computed" for asked, ran in wrong.items()]
+        _must(not wrong, "; ".join(said))
         if any(ran is None for ran in told.values()):
             return "not told"
         few = f"; no more were tried on {cores} core{'s' * (cores > 1)}" if max(self.threads) > cores else ""
@@ -243,8 +245,8 @@ class _Kit:
         streams.close()
         session.close()
         tolerance = allowed(self.ready(), told.precision)
-        _must(len(lanes) == asked, f"asked for {asked} streams, lanes() returned {len(lanes)}")
-        _must(told.streams == asked, f"asked for {asked} streams, effective() tells {told.streams}")
+        _must(len(lanes) == asked, f"asked for {counted(asked, 'stream')}, lanes() returned {len(lanes)}")
+        _must(told.streams == asked, f"asked for {counted(asked, 'stream')}, effective() tells {told.streams}")
         _must(worst <= tolerance, f"relative L2 error {worst:.2g} in a stream: do they share a buffer?")
         _must(all(ns > 0 for ns in found.latency_ns), f"latencies in ns are {found.latency_ns}")
         return f"{asked} at once, an inference every {found.every_ns / 1e6:.3g} ms"

@@ -23,6 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bench import backends
+from bench.artifact import store
 from bench.base import cache, child
 from bench.base.errors import Unsupported, UsageError, clip
 from bench.base.wire import Unchecked
@@ -31,6 +32,7 @@ from bench.plan.case import BackendRef
 WHEELS = "ISOFLOPS_WHEELS"
 INSTALL_S, IMPORT_S = 1800.0, 120.0
 BORROWED = "zz_borrowed.pth"  # read last: what is installed in the environment itself comes first
+SHOWN = 5  # of the versions that there are
 OFFERED = re.compile(r"\(from versions: ([^)]*)\)")
 
 
@@ -47,7 +49,7 @@ def ensure(ref: BackendRef, told: Callable[[str], None] = lambda line: None) -> 
     if not ref.version:
         return ref
     package, wheels = backends.get(ref.name).wheel, _wheels()
-    final = cache.folder("runtimes") / _key(package, ref.version, wheels)
+    final = cache.folder(store.RUNTIMES) / _key(package, ref.version, wheels)
     python = final / "bin" / "python"
     if not python.exists():
         with cache.locked(final.with_name(f".{final.name}.lock")):
@@ -56,6 +58,9 @@ def ensure(ref: BackendRef, told: Callable[[str], None] = lambda line: None) -> 
                 told(f"installing {package} {ref.version} in an environment of its own, once")
                 with cache.whole_folder(final) as draft:
                     _make(ref, package, wheels, draft)
+                store.hold(final)  # before others make room for it
+                store.enforce()
+    store.hold(final)
     return replace(ref, python=str(python))
 
 
@@ -164,8 +169,11 @@ def _refusal(package: str, version: str, wheels: str, said: str) -> Unsupported:
     python = f"CPython {sys.version_info.major}.{sys.version_info.minor} on {sysconfig.get_platform()}"
     where = f"in {clip(wheels)}" if wheels else "where pip looks"
     known = [] if offered is None else [v for v in offered[1].split(", ") if v and v != "none"]
-    close = [v for v in known if v.split(".")[:2] == version.split(".")[:2]] or known
-    hint = f"there are {', '.join(close[-5:])}" if close else "`pip index versions` or the folder says what is there"
+    minor = version.split(".")[:2]
+    close = [v for v in known if v.split(".")[:2] == minor]
+    newest = ", ".join(reversed((close or known)[-SHOWN:]))  # pip names the newest last
+    hint = f"of {'.'.join(minor)} there are" if close else "the newest are"
+    hint = f"{hint} {newest} (newest first)" if known else "`pip index versions` or the folder says what is there"
     return Unsupported(f"there is no wheel of {what} for {python} {where}", hint)
 
 

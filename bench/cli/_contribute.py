@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bench.base.words import counted
 from bench.report.text.print import say
 
 FOLDER = "results/devices"
@@ -31,7 +32,7 @@ def add(source: Path, name: str, folder: Path) -> None:
     path, device, left_out = prepare(source, name, folder)
     for line in left_out:
         say(line)
-    say(f"{path}: {len(device.rows)} rows of {device.machine}")
+    say(f"{path}: {counted(len(device.rows), 'row')} of {device.machine}")
     say(f"next: look at it, `bench devices check {folder}`, and open a pull request (CONTRIBUTING.md)")
 
 
@@ -50,7 +51,7 @@ def check(paths: tuple[Path, ...]) -> None:
         for line in one.wrong:
             say(f"{one.path}: {line}")
         if one.device is not None:
-            say(f"{one.path}: fine, {len(one.device.rows)} rows of {one.device.machine}")
+            say(f"{one.path}: fine, {counted(len(one.device.rows), 'row')} of {one.device.machine}")
     if not checked:
         say("there are no contributions")
     if any(one.wrong for one in checked):

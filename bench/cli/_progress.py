@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.base.files import FULL, Unwritable
+from bench.base.words import counted
 from bench.report.text.print import fleeting, say
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def resumable(path: Path, total: int, finished: Callable[[], int]) -> Iterator[N
         yield
     except KeyboardInterrupt:
         say(
-            f"interrupted: {finished()} of {total} cases are finished and in {path}; "
+            f"interrupted: finished and in {path} are {finished()} of {counted(total, 'case')}; "
             "the same command with --resume goes on",
             err=True,
         )

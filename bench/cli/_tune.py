@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from bench.base.words import counted
 from bench.report.text.print import print_records, say
 
 
@@ -21,16 +22,18 @@ def fix(threads: int, target: str, yes: bool, format: str) -> int:
     there = _here(target)
     allowed = list(there) or usable_cores()
     changes = tune.wanted(quietest(min(threads, len(allowed)), allowed))
-    for why in tune.impossible():
+    impossible = tune.impossible()
+    for why in impossible:
         say(f"not here: {why}", err=True)
     say("address space layout randomisation is left as it is: launches are to meet different layouts", err=True)
     if not changes:
-        say("there is nothing to change")
+        say("there is nothing to change" + (" from here" if impossible else ""))
         return 0
     print_records([{"what": c.what, "file": c.path, "is": c.was, "becomes": c.to} for c in changes], format)
     refused = tune.refused(changes)
     if refused:
-        say(f"{len(refused)} of {len(changes)} need other rights: sudo bench doctor --fix, or as root:", err=True)
+        what = f"{len(refused)} of {counted(len(changes), 'change')}"
+        say(f"other rights are needed for {what}: sudo bench doctor --fix, or as root:", err=True)
         for change in refused:
             say(f"  echo {change.to} > {change.path}", err=True)
         return 1
@@ -39,8 +42,8 @@ def fix(threads: int, target: str, yes: bool, format: str) -> int:
         return 1
     kept = tune.apply(changes, tune.state_file())
     if kept:
-        say(f"the kernel keeps {len(kept)} interrupts where they are", err=True)
-    say(f"{len(changes) - len(kept)} changed; `bench doctor --undo` puts them back, and so does a restart")
+        say(f"the kernel keeps {counted(len(kept), 'interrupt')} in place", err=True)
+    say(f"{len(changes) - len(kept)} changed; `bench doctor --undo` undoes it, and so does a restart")
     return 0
 
 

@@ -74,7 +74,7 @@ def _record(
     from bench.profiling.difference import split
 
     record: dict[str, object] = {
-        "roof": {"peak_gmacs_per_s": roof.peak_gmacs_per_s, "origin": roof.origin},
+        "roof": {"peak_gmacs_per_s": roof.peak_gmacs_per_s if roof.known else None, "origin": roof.origin},
         "networks": [
             {
                 "model": network.model,
@@ -86,14 +86,14 @@ def _record(
                 "latency_ms": network.latency_ms,
                 "residual_ms": network.residual_ms,
                 "macs": network.macs,
-                "floor_ms": sum(roof.floor_us(op) for op in network.operators) / 1e3,
+                "floor_ms": sum(roof.floor_us(op) for op in network.operators) / 1e3 if roof.known else None,
                 "reasons": [s.record(network) for s in statements],
                 "operators": [
                     {
                         "name": op.name,
                         "class": str(op.op_class),
                         "time_us": op.time_us,
-                        "floor_us": roof.floor_us(op),
+                        "floor_us": roof.floor_us(op) if roof.known else None,
                         "macs": op.macs,
                         "moved_bytes": op.moved_bytes,
                         "reasons": [s.key for s in statements if i in s.operators],

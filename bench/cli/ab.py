@@ -10,7 +10,7 @@ import click
 
 from bench.cli import options
 from bench.cli._progress import passing
-from bench.plan.protocol import THROUGHPUT
+from bench.plan.protocol import THROUGHPUT, WHOLE
 from bench.report.text.print import print_records, say
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @options.TARGET
 @options.margin()
 @click.option("--gate", is_flag=True, help="Confirm `slower` on fresh pairs alone before failing.")
-@click.option("--pairs", type=click.IntRange(5, 1000), help=f"At most.  [default: {options.PAIRS.most}]")
+@click.option("--pairs", type=click.IntRange(*WHOLE["pairs"]), help=f"At most.  [default: {options.PAIRS.most}]")
 @options.budget("For the comparison.", 1, options.PAIRS.budget_s)
 @options.seed("weights, input and order")
 @options.output("NAME.csv; raw pairs go to NAME.samples.jsonl.gz.")

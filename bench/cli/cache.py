@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.base.words import counted
 from bench.cli import options
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 )
 @options.FORMAT
 def command(action: str, most: str | None, format: str) -> None:
-    """List the cache of exported models by model, limit it, or empty it, versions of runtimes included.
+    """List the cache of exported models by model, and of runtimes by version; limit it, or empty it.
 
     What a running command uses is never removed.
     """
@@ -37,8 +38,7 @@ def command(action: str, most: str | None, format: str) -> None:
     some = store.entries()
     if action == "clear":
         gone = [entry for entry in some if store.remove(entry)]
-        for name in (store.GIVEN, store.RUNTIMES):
-            shutil.rmtree(cache.root() / name, ignore_errors=True)
+        shutil.rmtree(cache.root() / store.GIVEN, ignore_errors=True)
         left = [entry for entry in some if entry not in gone]
         say(f"removed {_told(gone)}, from {cache.root()}")
         if left:
@@ -75,5 +75,8 @@ def _show(some: list[store.Entry], format: str) -> None:
 
 
 def _told(some: list[store.Entry]) -> str:
-    count = len(some)
-    return f"{count} artifact{'' if count == 1 else 's'}, {sum(entry.bytes for entry in some) / 1e6:.0f} MB"
+    from bench.artifact import store
+
+    runtimes = sum(entry.part == store.RUNTIMES for entry in some)
+    what = counted(len(some) - runtimes, "artifact") + (f" and {counted(runtimes, 'runtime')}" if runtimes else "")
+    return f"{what}, {sum(entry.bytes for entry in some) / 1e6:.0f} MB"

@@ -44,6 +44,7 @@ def command(
     `bench run --model FILE.onnx` there compares its outputs with PyTorch's. With --int8 the outputs are those of the
     quantised network, from ONNX Runtime without optimisation.
     """
+    from bench.artifact.calibration import check
     from bench.base.errors import UsageError
     from bench.export import ensure, quantize
     from bench.export.deliver import check_output, deliver
@@ -51,6 +52,7 @@ def command(
 
     if calibration and not int8:
         raise UsageError("a calibration file is of --int8, which is not given", "add --int8")
+    check(str(calibration or ""))
     network = network_of(model, **options.network(batch, resolution, shapes, input))
     check_output(output, force)
     artifact = ensure(network, seed, lambda: click.echo("exporting", err=True))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.base.wire import Unchecked
+from bench.base.words import counted
 from bench.cli import options
 from bench.cli._fleet import place_options
 from bench.plan.protocol import QUICK, ReplicateProtocol
@@ -160,7 +161,8 @@ def _threaded(findings: Sequence[Finding], threads: str, cores: int) -> list[Fin
     from bench.findings.catalog import threaded
 
     if threads != "all" and not (threads.isdecimal() and 1 < int(threads) <= cores):
-        raise UsageError(f"--threads {threads}: this machine has {cores} cores", "give all, or a number from 2 to that")
+        told = f"--threads {threads}: this machine has {counted(cores, 'core')}"
+        raise UsageError(told, "give all, or a number from 2 to that")
     found = threaded(findings, cores if threads == "all" else int(threads))
     if not found or cores < 2:
         why = "there is one core" if cores < 2 else "none of these was published on several threads"
@@ -236,7 +238,8 @@ def _machines(files: Sequence[Path], ids: tuple[str, ...], page: bool, format: s
         raise UsageError("--page is of one file of evidence", "name one")
     found = machines.side_by_side({path: store.read(path) for path in files}, select(ids))
     print_records([machines.texts(line) for line in found.records] if format == "table" else found.records, format)
-    say(found.summary, err=True)
+    for line in (*found.machines, found.summary):
+        say(line, err=True)
 
 
 def _newest() -> Path:

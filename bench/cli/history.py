@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.base.words import counted
 from bench.cli import options
 from bench.cli.options import CASE, POOL, Percent
 
@@ -54,8 +55,8 @@ def _show(found: History, format: str) -> None:
 
     records = [record(m) for m in found.moved]
     remarks = [
-        f"{found.rows} rows, {found.runs} runs, {found.series} series from {found.first} to {found.last}, "
-        f"relative to {found.reference}",
+        f"{counted(found.rows, 'row')}, {counted(found.runs, 'run')}, {found.series} series "
+        f"from {found.first} to {found.last}, relative to {found.reference}",
         *found.notes,
     ]
     cells = [_cells(m) for m in found.moved]

@@ -53,6 +53,7 @@ def backends(format: str) -> None:
         conversion = backend.capabilities.conversion
         converters = (conversion.packages or backend.packages)[:1] if conversion else ()
         options = [f"{p.name}={show(p.default)} ({p.offered()})" for p in backend.parameters.values()]
+        options += [f"{name}= ({meaning})" for name, meaning in registry.reserved(backend).items()]
         rows.append(
             {
                 "backend": name,

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from bench.base.errors import ParameterError
-from bench.plan.protocol import MOST_S, MOST_SEED, PairProtocol, ProfileProtocol, Protocol, ReplicateProtocol
+from bench.plan.protocol import MOST_S, WHOLE, PairProtocol, ProfileProtocol, Protocol, ReplicateProtocol
 from bench.plan.suite import Suite
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -85,7 +85,7 @@ class Seed(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read a number; a greater one than PyTorch takes would end an export."""
         number: int = super().convert(value, param, ctx)
-        if number > MOST_SEED:
+        if number > WHOLE["seed"][1]:
             self.fail(f"'{value}' is not a whole number from 0 to 2**63 - 1", param, ctx)
         return number
 
@@ -108,7 +108,7 @@ def several(name: str, default: int) -> Callable[[F], F]:
 
 def launches(what: str, default: object) -> Callable[[F], F]:
     """Add ``--launches``, fresh processes; `what` they are in the help, and their `default` there."""
-    return click.option("--launches", type=click.IntRange(1, 1000), help=f"{what}  [default: {default}]")
+    return click.option("--launches", type=click.IntRange(*WHOLE["launches"]), help=f"{what}  [default: {default}]")
 
 
 def budget(what: str, least: float, default: float | None = None) -> Callable[[F], F]:
@@ -185,7 +185,7 @@ TARGET = click.option(
     "--target", default="local", show_default=True, metavar="TEXT", help="A name (bench targets list) or a TOML file."
 )
 INFERENCES = click.option(
-    "--inferences", type=click.IntRange(1, 1000), help=f"Per block, at most.  [default: {PROFILE.most}]"
+    "--inferences", type=click.IntRange(*WHOLE["inferences"]), help=f"Per block, at most.  [default: {PROFILE.most}]"
 )
 DOCTOR_THREADS = threads("Threads to be measured with.")
 POOL = click.option(

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.base.words import counted
 from bench.cli import options
+from bench.plan.protocol import PRECISIONS
 from bench.report.text.print import fleeting, print_records, say
 
 if TYPE_CHECKING:
@@ -21,7 +23,9 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 @click.command("predict", no_args_is_help=True)
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @options.backend("Runtime and precision.")
-@click.option("--precision", metavar="NAME", help="As precision=NAME of the backend: fp32, bf16, int8, ...")
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), help="Ask the backend for it; default: that of the weights."
+)
 @options.threads()
 @options.BATCH
 @options.RESOLUTION
@@ -151,7 +155,9 @@ def _in_precision(backend: str, precision: str | None) -> str:
     known = backends.get(name).parameters.get("precision")
     # In int8 another network runs than the one that is listed here: its operators are those of the quantised file.
     if precision == "int8" or known is None or precision not in (known.choices or ()):
+        runs = [str(choice) for choice in known.choices if choice not in ("model", "int8")] if known else []
         told = f"{name} runs nothing in {precision} by itself, and no kernels of that are known"
+        told += f"; it runs {' and '.join(runs)}" if runs else ""
         raise UsageError(
             told, f"give a model in {precision} (a quantised ONNX file): its operators are predicted as they are"
         )
@@ -168,7 +174,8 @@ def _trained(table: KernelTable) -> str:
     lost = sorted({t.kernel.op for t in table.timings.values() if t.failed})
     failed = f"; could not be timed: {', '.join(lost)}" if lost else ""
     how = "told of by the runtime" if table.told else "timed alone"
-    return f"{timed} kernels {how}, {measured} networks measured end to end{failed}: {table.context.path}"
+    kernels, networks = counted(timed, "kernel"), counted(measured, "network")
+    return f"{kernels} {how}, {networks} measured end to end{failed}: {table.context.path}"
 
 
 def _show(found: list[tuple[KernelList, Prediction]], predictor: Predictor, format: str) -> None:

@@ -11,7 +11,7 @@ import click
 
 from bench.cli import options
 from bench.cli._progress import passing
-from bench.plan.protocol import APART, DIFFERENCE
+from bench.plan.protocol import APART, DIFFERENCE, WHOLE
 from bench.report.text.print import prepare, print_json, print_records, say, terminal
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ REASONS, REASONS_EACH = 6, 4
 @options.launches("Fresh processes.", f"{PROFILE.launches}; with --vs {DIFFERENCE.launches}")
 @click.option(
     "--loads",
-    type=click.IntRange(1, 20),
+    type=click.IntRange(*WHOLE["loads"]),
     help=f"Of the model, in each launch.  [default: {PROFILE.loads}; with --vs {DIFFERENCE.loads}]",
 )
 @options.INFERENCES

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bench.base.words import counted
 from bench.cli.options import POOL
 from bench.report.html.kinds import KINDS
 
@@ -59,4 +60,4 @@ def command(results: tuple[str, ...], chart: str | None, output: Path | None, po
     prepare(path)
     text = page(data)
     write_whole(path, text.encode())
-    click.echo(f"wrote {path}: {len(data.cases.rows)} cases, {len(text.encode()) / 1e6:.1f} MB")
+    click.echo(f"wrote {path}: {counted(len(data.cases.rows), 'case')}, {len(text.encode()) / 1e6:.1f} MB")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.base.words import counted
 from bench.cli import options
 from bench.cli._fleet import tls, tls_options
 from bench.report.text.print import print_records
@@ -56,9 +57,10 @@ def check(target: str, threads: int, format: str) -> None:
     with closing(transport_to(there)) as transport:
         machine = transport.environment()
         symptoms, installed = [asdict(symptom) for symptom in transport.doctor(threads)], runtimes(transport)
+    cores = counted(machine.cores, "core")
     lines = [
         _line("reach", "ok", f"{there.reach} {there.host or there.image or there.serial}".strip()),
-        _line("CPU", "ok", f"{machine.cpu} ({machine.microarchitecture}, {machine.arch}), {machine.cores} cores"),
+        _line("CPU", "ok", f"{machine.cpu} ({machine.microarchitecture}, {machine.arch}), {cores}"),
         _line("memory", "ok", f"{machine.memory_mb} MiB"),
         _line("system", "ok", f"{machine.os}, kernel {machine.kernel}, Python {machine.python}"),
     ]

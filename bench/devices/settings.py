@@ -11,6 +11,7 @@ from functools import cache
 from statistics import median
 
 from bench.base.errors import UnknownName, UsageError
+from bench.base.words import counted
 from bench.papers import devices as published
 from bench.papers.devices import CLASSES, Device, DeviceNetwork, DeviceRow
 from bench.plan.zoo import canonical
@@ -41,7 +42,7 @@ class Setting:
     @property
     def name(self) -> str:
         """What a person calls it: the device, then what it ran with."""
-        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else ""
+        threads = counted(self.threads, "thread") if self.threads else ""
         cores = f"{self.cores} cores" if self.cores in ("little", "big") else ""
         parts = (self.device.device, "" if self.unit == "cpu" else self.unit.upper(), threads, cores, self.runtime,
                  self.precision, self.mode, f"run {self.run}" if self.run else "")  # fmt: skip

@@ -54,7 +54,15 @@ def ensure(
         on_export()
 
     make = partial(_export, made_from, timeout_s=limit_s)
-    return _healthy(made(cache.folder("artifacts") / key_of(made_from), make, begin), counting)
+    artifact = made(cache.folder("artifacts") / key_of(made_from), make, begin)
+    if artifact.complaint and not counting:
+        data = "check the data; else " if network.input is not None else ""
+        raise ArtifactError(
+            artifact.complaint,
+            f"{data}subnormal or non-finite values change the speed; "
+            "add a normalisation, or another initialisation or seed",
+        )
+    return artifact
 
 
 def lay_weights(artifact: Artifact) -> None:
@@ -72,15 +80,6 @@ def lay_weights(artifact: Artifact) -> None:
         if error.told:
             raise error.told from log
         raise ArtifactError(f"the weights of {clip(artifact.model)} {error.message}", error.hint) from log
-
-
-def _healthy(artifact: Artifact, counting: bool) -> Artifact:
-    if artifact.complaint and not counting:
-        raise ArtifactError(
-            artifact.complaint,
-            "subnormal or non-finite values change the speed; add a normalisation, or another initialisation or seed",
-        )
-    return artifact
 
 
 def _export(made_from: Recipe, draft: Path, timeout_s: float) -> None:

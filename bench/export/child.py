@@ -258,8 +258,13 @@ def _settle(own_module: torch.nn.Module, inputs: Inputs, seed: int, name: str, e
     except NoTensor as error:
         raise ArtifactError(f"{name} {first_line(error)}", NO_TENSOR) from error
     except Exception as error:  # a person's network can raise anything
-        raise own.failed(model if inputs.plain else Flat(own_module, inputs.call), x, name, error) from error
-    return result, f"{name} with seeded weights gives unhealthy numbers: {complaints[0]}" if complaints else ""
+        called = model if inputs.plain else Flat(own_module, inputs.call)
+        raise own.failed(called, x, name, error, inputs.doubt) from error
+    if not complaints:
+        return result, ""
+    what = "seeded weights and the given data" if inputs.given else "seeded weights"
+    said = f"{name} with {what} gives unhealthy numbers: {complaints[0]}"
+    return result, f"{said}; {inputs.doubt}" if inputs.doubt else said
 
 
 def _args(inputs: Inputs) -> list[torch.Tensor]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.artifact.artifact import Array
 from bench.base.errors import ArtifactError, MissingExtra, UnknownName, clip, first_line
+from bench.base.words import counted
 from bench.plan.given import ARRAYS, HOW, pictures
 
 LARGEST_BYTES = 2**31
@@ -66,7 +67,7 @@ def cut(found: Mapping[str, Array], batch: int) -> dict[str, Array]:
     there = next((array.shape[0] for array in found.values() if array.ndim > 1), batch)
     if there < batch:
         raise ArtifactError(
-            f"the data has {there} samples, and the batch is {batch}", "give more, or a smaller --batch"
+            f"the data has {counted(there, 'sample')}, and the batch is {batch}", "give more, or a smaller --batch"
         )
     return {key: a[:batch] if a.ndim and a.shape[0] == there else a for key, a in found.items()}
 
@@ -93,6 +94,20 @@ def fitted(array: Array, name: str, dtype: str | None, shape: Sequence[int | Non
     return np.asarray(array, order="C")
 
 
+def doubt(found: Mapping[str, Array]) -> str:
+    """Say, as a hint, what of a person's data may be why a network fails on it, by name of input."""
+    told = []
+    for name, array in found.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            told.append(f"{clip(name)} has NaN or infinity")
+        elif array.size and not array.any():
+            told.append(f"{clip(name)} is 0 throughout")
+        elif array.size and array.dtype.kind in "iu" and not 0 <= array.min() <= array.max() <= 1:
+            ends = f"{array.min()} to {array.max()}"
+            told.append(f"{clip(name)} goes from {ends}, and an id must be from 0 to below the rows of its table")
+    return "the given data may be what is wrong" + (f": {'; '.join(told[:3])}" if told else "")
+
+
 def images(path: Path, shape: Sequence[int], dtype: str, what: str) -> Array:
     """Read the first images of a folder (or one picture) into an input of `shape`: ``[N, C, H, W]`` or with C last.
 
@@ -107,7 +122,7 @@ def images(path: Path, shape: Sequence[int], dtype: str, what: str) -> Array:
     files = pictures(path)
     if len(files) < shape[0]:
         raise ArtifactError(
-            f"{clip(path.name)} has {len(files)} images, and the batch is {shape[0]}", "a smaller --batch"
+            f"{clip(path.name)} has {counted(len(files), 'image')}, and the batch is {shape[0]}", "a smaller --batch"
         )
     found = np.stack([_picture(file, channels, height, width) for file in files[: shape[0]]])
     if dtype != "uint8":

@@ -20,6 +20,7 @@ from bench.artifact.digest import sha256_of
 from bench.base.wire import Unchecked
 from bench.plan.case import Network
 from bench.plan.shapes import Shapes
+from bench.plan.zoo import ModelRef
 
 OPSET = 20
 
@@ -75,7 +76,7 @@ def recipe(network: Network, seed: int) -> Recipe:
         path = ""
     made: Recipe = {
         "format": FORMAT,
-        "model": asdict(ref),
+        "model": _model(ref),
         "path": path,
         "batch": network.batch,
         "resolution": network.resolution,
@@ -88,6 +89,11 @@ def recipe(network: Network, seed: int) -> Recipe:
     if network.input is not None:
         made |= {"data": network.input.digest, "input": network.input.path}
     return made
+
+
+def _model(ref: ModelRef) -> Unchecked:
+    """Return what a model is, however its spec was written."""
+    return {name: value for name, value in asdict(ref).items() if name != "asked"}
 
 
 def key_of(recipe: Recipe) -> str:

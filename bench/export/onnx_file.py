@@ -18,7 +18,7 @@ from bench.base.errors import ArtifactError, OutOfMemory, clip, first_line
 from bench.base.limits import GIB, allow
 from bench.export import onnx_inputs
 from bench.export.activations import computes
-from bench.export.given import fitted
+from bench.export.given import doubt, fitted
 from bench.export.key import Recipe
 from bench.export.remarks import remarks_on
 from bench.graph.complexity import Complexity, count
@@ -238,6 +238,9 @@ def _run(
     integers = data is None and onnx_inputs.has_integers(inputs)
     drawn = "integer inputs are 0 and 1, or all 1; --input gives it data of yours; " if integers else ""
     hint = f"{drawn}ONNX Runtime must be able to run it"
+    on = ""
+    if data is not None:
+        on, hint = " on the given data", doubt({one.name: x for one, x in zip(inputs, data, strict=True)})
     try:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no base class
@@ -263,5 +266,5 @@ def _run(
     if failure is not None and "alloc" in str(failure).lower():
         raise OutOfMemory(f"{name} takes more memory than it may: {first_line(failure)}", SMALLER) from failure
     if failure is not None:
-        raise ArtifactError(f"{name} does not run: {first_line(failure)}", hint) from failure
-    raise ArtifactError(f"{name} gives NaN or infinity, which nothing can be compared with", hint)
+        raise ArtifactError(f"{name} does not run{on}: {first_line(failure)}", hint) from failure
+    raise ArtifactError(f"{name} gives NaN or infinity{on}, which nothing can be compared with", hint)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,8 @@ FEW = 2  # an integer that is no index of a table is drawn from 0 and 1, which a
 class Inputs:
     """How a module is called, and with what.
 
-    `plain` is one tensor by position; `noise` an image that was drawn; `drawn` says that integers were.
+    `plain` is one tensor by position; `noise` an image that was drawn; `drawn` says that integers were, `given` that
+    all of it is a person's data.
     """
 
     call: Call
@@ -42,6 +43,13 @@ class Inputs:
     plain: bool = False
     noise: bool = False
     drawn: bool = False
+    given: bool = False
+
+    @property
+    def doubt(self) -> str:
+        """What of a person's data may be wrong, as a hint; nothing where the inputs are not theirs."""
+        named = zip(self.call.names, self.tensors, strict=False)
+        return given.doubt({name: x.numpy() for name, x in named}) if self.given else ""
 
     def module(self, own: nn.Module) -> nn.Module:
         """Return the module as runtimes take it."""
@@ -59,9 +67,10 @@ def find(built: Built, recipe: Recipe) -> Inputs:
     batch, side = recipe["batch"], recipe["resolution"] or built.resolution or IMAGE_SIDE
     data, told = recipe.get("input"), recipe["shapes"]
     if data and given.is_pictures(Path(data)):
-        return _image(module, torch.from_numpy(given.images(Path(data), (batch, 3, side, side), "float32", name)), name)
+        images = given.images(Path(data), (batch, 3, side, side), "float32", name)
+        return replace(_image(module, torch.from_numpy(images), name), given=True)
     if data:
-        return _of_data(module, Path(data), batch, recipe["model"]["kind"], side, name)
+        return replace(_of_data(module, Path(data), batch, recipe["model"]["kind"], side, name), given=True)
     if told:
         return _of_shapes(module, told, recipe["seed"], name)
     example = built.example
@@ -213,13 +222,15 @@ def run(module: nn.Module, tensors: Sequence[Tensor], name: str) -> Any:
         raise failed(module, tensors, name, error) from error
 
 
-def failed(module: nn.Module, tensors: Sequence[Tensor], name: str, error: Exception) -> ArtifactError:
-    """Say that a module does not run on its inputs, and what it takes."""
+def failed(module: nn.Module, tensors: Sequence[Tensor], name: str, error: Exception, doubt: str = "") -> ArtifactError:
+    """Say that a module does not run on its inputs, and what it takes; or what is in `doubt` of a person's data."""
     own = module.module if isinstance(module, Flat) else module
     if len(tensors) == 1 and not isinstance(module, Flat):
         on = f"an input of shape {tuple(tensors[0].shape)}"
     else:
         on = ", ".join(f"{'x'.join(map(str, x.shape)) or 'a scalar'} {_type(x)}" for x in tensors)
+    if doubt:
+        return ArtifactError(f"{name} does not run on the given data, {clip(on, 200)}: {first_line(error)}", doubt)
     hint = "give it a --resolution and --batch that it takes"
     if takes(own):
         hint += f", or {proposal(own)}, or example_inputs in its file: {described(own)}"

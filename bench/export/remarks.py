@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.base.errors import clip
+from bench.base.words import verb
 from bench.graph.inference import constant_of
 from bench.graph.nodes import STANDARD, everywhere, is_random, subgraphs
 from bench.graph.onnx_read import tensors
@@ -26,10 +27,10 @@ def remarks_on(model: OnnxModel, folder: Path) -> tuple[str, ...]:
     nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
     drawn = [node for node in everywhere(nodes) if not list(subgraphs(node)) and is_random(node)]
     if drawn:
-        found.append(f"{_called(drawn)} {_verb(drawn, 'draws', 'draw')} other numbers at every inference")
+        found.append(f"{_called(drawn)} {verb(len(drawn), 'draws', 'draw')} other numbers at every inference")
     training = [node for node in everywhere(nodes) if _trains(node, model)]
     if training:
-        found.append(f"{_called(training)} {_verb(training, 'is', 'are')} in training mode")
+        found.append(f"{_called(training)} {verb(len(training), 'is', 'are')} in training mode")
     tiny = {tensor.name: share for tensor in tensors(model) if (share := _share(tensor, folder))}
     if tiny:
         worst = max(tiny, key=lambda name: tiny[name])
@@ -51,10 +52,6 @@ def _called(nodes: list[OnnxNode]) -> str:
     first = nodes[0]
     more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
     return f"{first.op_type} ({clip(first.name or first.output[0], 40)}){more}"
-
-
-def _verb(nodes: list[OnnxNode], one: str, many: str) -> str:
-    return many if len(nodes) > 1 else one
 
 
 def _trains(node: OnnxNode, model: OnnxModel) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.base.words import plural
 from bench.plan.case import Case
 
 GPU, PHONE, X86, ARM = "GPU", "phone CPU", "x86 CPU", "Arm CPU"
@@ -24,7 +25,7 @@ class Conditions:
     precision: str = ""
 
     def __str__(self) -> str:
-        threads = f"{self.threads} thread{'' if self.threads == '1' else 's'}" if self.threads else ""
+        threads = f"{self.threads} {plural('thread', 1 if self.threads == '1' else 2)}" if self.threads else ""
         batch = f"batch {self.batch}" if self.batch else ""
         told = (self.kind, self.runtime, threads, batch, self.precision)
         return ", ".join(part for part in told if part) or "not told"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
+from bench.base.words import plural
 from bench.findings.side import Side
 from bench.papers.claims import Claim
 from bench.papers.figures import half_unit
@@ -75,7 +76,7 @@ class Experiment:
         """Return it on so many threads, which its name tells."""
         sides = [None if side is None else replace(side, threads=threads) for side in (self.a, self.b)]
         assert sides[0] is not None
-        name = f"{self.name}, {threads} thread{'s' if threads != 1 else ''}"
+        name = f"{self.name}, {threads} {plural('thread', threads)}"
         return replace(self, name=name, a=sides[0], b=sides[1], quick=False, core=False, split=False)
 
     @property

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.base.escape import shortened
+from bench.base.words import counted
 from bench.findings.evaluate import Result
 from bench.findings.finding import Finding
 from bench.findings.store import Evidence
@@ -16,14 +19,21 @@ from bench.findings.verdict import MARGIN
 from bench.stats.ratio import Effect
 
 SAME, DIRECTION, NEITHER, TURNED = "agree", "same direction", "differ", "turned round"
+LEVEL = re.compile(r"|x86_64(_v[0-9])?|aarch64|armv[0-9.]+a?|generic|unknown")  # instructions, and no machine
+WIDEST = 20  # characters of a column's head
+OTHERS = ("id", "experiment", "backend", "machines", "published", "machines agree")  # columns beside those of machines
 
 
 @dataclass(frozen=True, slots=True)
 class SideBySide:
-    """A record per effect that at least two machines have, and what became of all of them in a sentence."""
+    """A record per effect that at least two machines have, and what became of all of them in a sentence.
+
+    `machines` says in a line each what is behind the names of the columns.
+    """
 
     records: list[dict[str, Any]]
     summary: str
+    machines: tuple[str, ...]
 
 
 def side_by_side(evidence: Mapping[Path, Evidence], findings: Iterable[Finding]) -> SideBySide:
@@ -52,7 +62,8 @@ def side_by_side(evidence: Mapping[Path, Evidence], findings: Iterable[Finding])
             records.append(record)
     counts = Counter(record["machines agree"] for record in records)
     told = ", ".join(f"{counts[word]} {word}" for word in (SAME, DIRECTION, NEITHER, TURNED) if counts[word])
-    return SideBySide(records, f"{len(records)} effects on several machines: {told or 'none'}")
+    said = tuple(f"{name}: {_machine(evidence[path])}, {path}" for path, name in names.items())
+    return SideBySide(records, f"{counted(len(records), 'effect')} on several machines: {told or 'none'}", said)
 
 
 def labelled(results: Iterable[Result], machine: str) -> list[Result]:
@@ -95,9 +106,32 @@ def texts(record: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _names(evidence: Mapping[Path, Evidence]) -> dict[Path, str]:
-    """Name machines by their microarchitecture, and by their files where that is the same."""
-    told = {path: str(one.header.get("environment", {}).get("microarchitecture") or path.stem)
-            for path, one in evidence.items()}  # fmt: skip
-    counts = Counter(told.values())
-    places = {path: f"{path.parent.name}/{path.stem}" for path in evidence}
-    return {path: name if counts[name] == 1 else f"{name}, {places[path]}" for path, name in told.items()}
+    """Name machines so that a column's head can hold it: by their microarchitecture, where that is one of each.
+
+    A level such as ``x86_64_v4``, which is all that some virtual machines tell, names none: then the file does, or the
+    folder that it is in.
+    """
+    archs = {path: str(_told(one, "microarchitecture")) for path, one in evidence.items()}
+    counts = Counter(archs.values())
+    stems = {path: path.name.partition(".")[0] for path in evidence}
+    folders = {path: path.absolute().parent.name for path in evidence}
+    for files in (stems, folders, {path: f"{folders[path]}/{stems[path]}" for path in evidence}):
+        if len(set(files.values())) == len(files):
+            break
+    named = {path: arch if counts[arch] == 1 and not LEVEL.fullmatch(arch) else files[path]
+             for path, arch in archs.items()}  # fmt: skip
+    if len(set(named.values()) - set(OTHERS)) < len(named):
+        named = {path: f"machine {number}" for number, path in enumerate(evidence, 1)}
+    short = shortened(named.values(), WIDEST)
+    return {path: short[name] for path, name in named.items()}
+
+
+def _machine(evidence: Evidence) -> str:
+    """Say which machine measured, as far as the evidence tells."""
+    arch, cores = _told(evidence, "microarchitecture"), _told(evidence, "cores")
+    more = ", ".join(filter(None, (str(arch), counted(int(str(cores)), "core") if cores else "")))
+    return f"{_told(evidence, 'cpu') or 'an unknown CPU'} ({more})" if more else "an unknown machine"
+
+
+def _told(evidence: Evidence, what: str) -> object:
+    return evidence.header.get("environment", {}).get(what) or ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.base.errors import BenchError
+from bench.base.words import plural
 from bench.findings.predictions import Key
 from bench.plan.case import network_name
 from bench.rows import identity
@@ -59,7 +60,8 @@ def settings_of(
     known = frame["latency_ms"].gt(0) & frame["latency_lo_ms"].gt(0) & frame["latency_hi_ms"].gt(0)
     valid = frame[frame["status"].isin(MEASURED) & known & frame["macs"].gt(0)]
     if len(valid) < len(frame):
-        notes.append(f"{len(frame) - len(valid)} rows without a valid latency and its interval are left out")
+        less = len(frame) - len(valid)
+        notes.append(f"left out: {less} {plural('row', less)} without a valid latency and its interval")
     valid = identity.newest(valid, identity.cell_of()) if len(valid) else valid
     columns = identity.setting()
     records = [{str(k): v for k, v in row.items()} for row in valid.to_dict("records")]

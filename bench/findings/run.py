@@ -14,6 +14,7 @@ from bench import backends
 from bench.artifact.artifact import Artifact
 from bench.backends.answers import Launched
 from bench.base.errors import BenchError
+from bench.base.words import counted
 from bench.findings.counting import count, export_all
 from bench.findings.evaluate import cases_of, log_effects, share_key
 from bench.findings.finding import COUNTS, SHARE, TIME, Experiment, Finding
@@ -160,7 +161,7 @@ class Campaign:
 
     def _replicate(self, cases: list[Case], where: str) -> None:
         number = len(self.evidence.replicates)
-        self.told(f"{where}, replicate {number + 1}: {len(cases)} networks on {cases[0].backend.canonical}")
+        self.told(f"{where}, replicate {number + 1}: {counted(len(cases), 'network')} on {cases[0].backend.canonical}")
         artifacts = [self._ready[case.id] for case in cases]
         check = any(self.evidence.inspected(case.id) is None for case in cases)
         with self.alone():

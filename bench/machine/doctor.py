@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.process import hidden_settings
+from bench.base.words import counted, plural
 from bench.machine import board, cgroup, systems
 from bench.machine import cores as cores_module
 from bench.machine.baseline import SHIFT, Known
@@ -167,7 +168,7 @@ def quota(root: Path, threads: int) -> list[Symptom]:
         return [Symptom("CPU quota", "ok", "none")]
     state = "bad" if cores < threads else "warning" if cores < threads + 1 else "ok"
     hint = "give whole cores instead (docker run --cpuset-cpus, not --cpus)" if state != "ok" else ""
-    return [Symptom("CPU quota", state, f"{cores:g} cores", hint)]
+    return [Symptom("CPU quota", state, f"{cores:g} {plural('core', cores)}", hint)]
 
 
 def steal(root: Path, threads: int) -> list[Symptom]:
@@ -254,13 +255,14 @@ def cores(root: Path, threads: int) -> list[Symptom]:
     """The parent and the rest of the system need a core beside the ones that measure."""
     usable = len(usable_cores())
     if usable < threads:
-        return [Symptom("cores", "bad", f"{usable} for {threads} threads", f"measure with at most {usable} threads")]
+        most = f"measure with at most {counted(usable, 'thread')}"
+        return [Symptom("cores", "bad", f"{usable} for {counted(threads, 'thread')}", most)]
     if not pinning():
         hint = "this system or sandbox pins no threads: they wander, expect noisy rows; allow it, or measure elsewhere"
         return [Symptom("cores", "warning", f"{usable} usable, none to be pinned to", hint)]
     if usable == threads:
         hint = "leave one core for the rest of the system"
-        return [Symptom("cores", "warning", f"{usable} for {threads} threads", hint)]
+        return [Symptom("cores", "warning", f"{usable} for {counted(threads, 'thread')}", hint)]
     return [Symptom("cores", "ok", f"{usable} usable")]
 
 
@@ -269,7 +271,7 @@ def baseline_speed(known: list[Known]) -> Symptom:
     if not known:
         hint = "the first runs take their own speed as the baseline; `bench doctor --learn` makes it known in a minute"
         return Symptom("baseline speed", "unknown", "never measured here", hint)
-    found = ", ".join(f"{beside.launches} launches beside {beside.backend}" for beside in known)
+    found = ", ".join(f"{counted(beside.launches, 'launch')} beside {beside.backend}" for beside in known)
     worst = max(known, key=lambda beside: abs(beside.shift))
     if abs(worst.shift) > SHIFT:
         hint = "if the machine has changed for good, `bench doctor --forget` learns it anew"
@@ -283,7 +285,7 @@ def repeatability(known: tuple[float, int] | None, widest: float) -> Symptom:
         hint = "three runs of a case tell it; `bench doctor --learn` makes them in a minute"
         return Symptom("repeatability", "unknown", "no case was measured three times here", hint)
     sd, cases = known
-    found = f"rows of this machine repeat to ±{1.96 * sd:.1%} ({cases} cases)"
+    found = f"rows of this machine repeat to ±{1.96 * sd:.1%} ({counted(cases, 'case')})"
     if 1.96 * sd > widest:
         return Symptom("repeatability", "warning", found, "spread runs over time (--over 2m), or measure in turns (ab)")
     return Symptom("repeatability", "ok", found)

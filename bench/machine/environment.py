@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from bench.base.errors import Unsupported
+from bench.base.words import counted, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ def pick_cores(threads: int, allowed: list[int] | None = None) -> list[int]:
     cores = allowed or usable_cores()
     if threads > len(cores):
         raise Unsupported(
-            f"{threads} threads on {len(cores)} cores", "threads that share a core only get in each other's way"
+            f"{threads} {plural('thread', threads)} on {counted(len(cores), 'core')}",
+            "threads that share a core only get in each other's way",
         )
     return cores[-threads:]
 

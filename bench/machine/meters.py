@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from bench.machine.board import number, read
 ROOT = Path("/")
 GROUP = "bench.meters"
 AUTO = "auto"
+NVML = "nvml"  # the counter of the GPU that the session runs on, which the session itself asks (`bench.machine.gpu`)
 BOARD_INPUT = "VDD_IN"  # the rail of a Jetson module that all others hang on
 
 
@@ -161,6 +162,15 @@ def pmic(root: Path = ROOT) -> Meter:
 BUILT_IN: dict[str, Callable[[Path], Meter]] = {"rapl": rapl, "ina3221": ina3221, "pmic": pmic}
 
 
+OURS = (AUTO, *BUILT_IN, NVML)  # what can be asked for anywhere; plug-ins come to it where they are installed
+
+
+def check(name: str) -> None:
+    """Raise UnknownName where a name is that of no meter: neither built in nor a plug-in of this interpreter."""
+    if name not in OURS and name not in (plugged := _plug_ins()):
+        raise UnknownName("meter", name, [*OURS, *plugged])
+
+
 def find(name: str, root: Path = ROOT) -> Meter:
     """Open a meter by its name, or the first of those that are built in (``auto``).
 
@@ -170,6 +180,8 @@ def find(name: str, root: Path = ROOT) -> Meter:
     """
     if name in BUILT_IN:
         return BUILT_IN[name](root)
+    if name == NVML:
+        raise Unsupported("NVML tells the energy of an NVIDIA GPU, and this runs on none", "leave the meter's name out")
     if name != AUTO:
         return _plugged(name)
     reasons: list[Unsupported] = []
@@ -184,12 +196,14 @@ def find(name: str, root: Path = ROOT) -> Meter:
     raise Unsupported("; ".join(error.message for error in reasons))
 
 
+def _plug_ins() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
 def _plugged(name: str) -> Meter:
-    known = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in known:
-        raise UnknownName("meter", name, [AUTO, *BUILT_IN, *known])
+    check(name)
     try:
-        meter: Meter = known[name].load()()
+        meter: Meter = _plug_ins()[name].load()()
         meter.name, meter.every_s, meter.total_j, meter.close  # noqa: B018 (what a plug-in lacks is told here)
     except Unsupported:
         raise

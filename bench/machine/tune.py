@@ -20,6 +20,7 @@ import msgspec
 from bench.base import cache
 from bench.base.errors import BenchError
 from bench.base.files import write_whole
+from bench.base.words import counted
 from bench.machine import systems
 from bench.machine.board import read
 
@@ -57,7 +58,12 @@ def state_file() -> Path:
 
 
 def wanted(measuring: Sequence[int], root: Path = ROOT) -> list[Change]:
-    """Return what would have to be changed for measuring on these cores; nothing where all is well."""
+    """Return what would have to be changed for measuring on these cores; nothing where all is well.
+
+    Nothing in a container, either: what may be set from there is set for the whole host, and its other tenants.
+    """
+    if _container(root):
+        return []
     changes = []
     for policy in sorted(root.glob(f"{CPU}/cpu[0-9]*/cpufreq/scaling_governor")):
         offered = read(policy.with_name("scaling_available_governors")).split()
@@ -92,11 +98,14 @@ def impossible(root: Path = ROOT) -> list[str]:
     """Say in phrases what cannot be done here, and why."""
     if systems.name(root):
         return [f"{systems.name(root)} lets nobody set clocks"]
-    told = []
-    governors = list(root.glob(f"{CPU}/cpu[0-9]*/cpufreq/scaling_governor"))
     inside = _container(root)
     if inside:
-        told.append(f"this is a container ({inside}): what may be set from here at all is set for the whole host")
+        return [
+            f"this is a container ({inside}): governor, turbo and interrupts are the host's; "
+            "run `bench doctor --fix` there"
+        ]
+    told = []
+    governors = list(root.glob(f"{CPU}/cpu[0-9]*/cpufreq/scaling_governor"))
     if not governors:
         told.append("no governor is visible: in a virtual machine the host's, which cannot be set from here")
     if not any((root / name).exists() for name in (f"{CPU}/intel_pstate/no_turbo", f"{CPU}/cpufreq/boost")):
@@ -164,7 +173,7 @@ def undo(file: Path, root: Path = ROOT, write: Callable[[str, str], None] | None
     if left:
         raise TuneError(f"cannot be put back: {_names(left)}", "sudo, with the same ISOFLOPS_CACHE; or restart it")
     others = len(noted) - len(ours)
-    return ours, f"{others} were set to something else meanwhile, and stay so" if others else ""
+    return ours, f"set to something else meanwhile, and left so: {counted(others, 'change')}" if others else ""
 
 
 def _put_back(changes: Sequence[Change], write: Callable[[str, str], None]) -> list[Change]:

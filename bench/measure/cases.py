@@ -95,9 +95,18 @@ def backend_of(spec: str, there: Target) -> BackendRef:
 
     On this machine it gets the target's interpreter, unless it names its own, or another version of its runtime, which
     is installed now; elsewhere interpreters are the target's matter.
+
+    Raises:
+        UnknownName, ParameterError, SpecError, MissingExtra: the spec is wrong, or its runtime is not there.
+        UsageError: the inputs that it is calibrated on cannot be read.
+        Unsupported: its version is not to be had, or not on another machine.
     """
     here = there.reach == "local"
     ref = backends.resolve(spec, here=here and not there.python)
+    if given := str(ref.options.get("calibration", "")):
+        from bench.artifact import calibration  # with NumPy
+
+        calibration.check(given)
     if ref.version and not here:
         raise Unsupported(
             f"{ref.canonical}: another version is installed on this machine alone, and {there.name} is another",

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from bench.backends.answers import Block
+from bench.base.words import counted
 from bench.machine.gpu import slowed
 
 # By how much the clock may differ from block to block. One step of an NVIDIA device is 15 MHz, below 1% of it.
@@ -40,7 +41,7 @@ def restless(blocks: Sequence[Block]) -> str:
     if hit:
         named = ", ".join(sorted({reason for reasons in hit for reason in reasons}))
         what, remedy = ("device", REMEDY) if any(map(on_device, blocks)) else ("CPU", COOLING)
-        return f"the {what} was slowed in {len(hit)} of {len(blocks)} blocks ({named}); {remedy}"
+        return f"the {what} was slowed in {len(hit)} of {counted(len(blocks), 'block')} ({named}); {remedy}"
     clocks = clocks_mhz(blocks)
     if clocks and max(clocks) > (1 + MOVED) * min(clocks):
         return f"the device's clock moved from {min(clocks)} to {max(clocks)} MHz; {REMEDY}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict
 from functools import cache
 from typing import Self, TypeVar
@@ -14,6 +14,7 @@ from bench import backends
 from bench.base import system, wire
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
 from bench.base.wire import Unchecked
+from bench.machine import meters
 from bench.plan.case import BackendRef, Case, Network
 from bench.plan.protocol import Warming
 from bench.plan.target import Target
@@ -172,3 +173,18 @@ def version_of(backend: BackendRef, transport: Transport, timeout_s: float = 120
     """Ask which version of its runtime a backend has on the device; nothing if that cannot be told."""
     with Launch(Case(NOTHING, backend), timeout_s, transport) as launch:
         return launch.ask("version", dict[str, str], backend=backend.name)["version"]
+
+
+def check_meter(name: str, used: Iterable[BackendRef], transport: Transport, timeout_s: float = 120.0) -> None:
+    """Raise UnknownName where `--energy` names a meter that an interpreter of the device, which is to ask it, lacks.
+
+    An interpreter that does not answer says why in the rows of its cases.
+    """
+    if not name or name in meters.OURS:
+        return
+    for python in dict.fromkeys(backend.python for backend in used):
+        with (
+            suppress(MeasureError),
+            Launch(Case(NOTHING, BackendRef("", {}, python=python)), timeout_s, transport) as launch,
+        ):
+            launch.ask("meter", dict[str, str], name=name)

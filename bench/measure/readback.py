@@ -8,6 +8,7 @@ from bench.backends import versions
 from bench.backends.answers import Inspected
 from bench.backends.base import Placement
 from bench.backends.tolerance import allowed
+from bench.base.words import counted
 from bench.plan.case import Case
 
 # Every runtime shares an operator of so many MACs among its threads; smaller ones may not be worth it.
@@ -111,7 +112,7 @@ def _lowered(case: Case, artifact: Artifact, inspected: Inspected) -> tuple[str,
     if effective["device"] != "cpu":
         return None
     if effective["threads"] not in (threads, None):
-        return "downgraded", f"ran with {effective['threads']} threads, not with {threads}"
+        return "downgraded", f"ran with {counted(effective['threads'], 'thread')}, not with {threads}"
     busy, streams = inspected.get("busy_threads"), _streams(inspected)
     # A runtime that does not tell its graph has the source's operators, or larger ones.
     largest = inspected.get("largest_macs") or max((op.macs for op in artifact.mac_ops), default=0)

@@ -2,6 +2,7 @@
 
     {"do": "runtimes"}
     {"do": "version", "backend": ...}
+    {"do": "meter", "name": ...}
     {"do": "choose", "threads": 1, "allowed": [0, 1]}
     {"do": "load", "artifact": ..., "backend": ..., "options": ..., "settings": ..., "cores": ...}
     {"do": "warm", "ms": 100, "least": 5, "block_ms": 50, "block_least": 5}
@@ -53,7 +54,8 @@ from bench.plan.case import Settings
 from bench.plan.protocol import THROUGHPUT
 
 MEASURING = (
-    "runtimes", "version", "choose", "load", "reload", "warm", "block", "inspect", "energy", "profile", "close",
+    "runtimes", "version", "meter", "choose", "load", "reload", "warm", "block", "inspect", "energy", "profile",
+    "close",
 )  # fmt: skip
 PROBING = ("prepare", "open", "time", "examine", "shut", "cut", "kernel", "network", "end")
 
@@ -68,6 +70,11 @@ class Worker:
     def version(self, backend: str) -> dict[str, str]:
         """Say which version of a backend's runtime is installed here, without importing it."""
         return {"version": next(iter(backends.get(backend).versions().values()), "")}
+
+    def meter(self, name: str) -> dict[str, str]:
+        """Say that a meter of that name is known here, whether or not it tells anything; UnknownName if not."""
+        meters.check(name)
+        return {"meter": name}
 
     def choose(self, threads: int, allowed: list[int]) -> dict[str, list[int]]:
         """Pick the quietest of the allowed cores (all usable ones, if the list is empty); no `threads` ask for all."""
@@ -273,7 +280,7 @@ class Worker:
         if self.streams is not None:
             return energy.failed("it is told of one inference at a time, not of --mode throughput")
         device = self.session.device
-        if device is not None and meter == meters.AUTO:
+        if device is not None and meter in (meters.AUTO, meters.NVML):
             if device.energy_mj() is None:
                 return energy.failed("the device counts no energy, or nothing is installed that tells it")
             return energy.measure(self.session.infer, energy.OfDevice(device.energy_mj))

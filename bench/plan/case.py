@@ -63,7 +63,8 @@ class Network:
     where the person gave them. `input` is data that the person gave; None for seeded noise.
 
     Raises:
-        ParameterError: a number is out of bounds, or `shapes` are given to a network of the zoo.
+        ParameterError: a number is out of bounds, `shapes` are given to a network of the zoo, or the model's spec says
+            another resolution.
     """
 
     model: ModelRef
@@ -80,6 +81,12 @@ class Network:
             raise ParameterError(
                 f"--shape is for ONNX files and networks of your own, and {clip(self.model.canonical)} is of the zoo",
                 "--batch and --resolution shape it",
+            )
+        if self.model.asked and self.resolution not in (None, self.model.resolution):
+            raise ParameterError(
+                f"{clip(self.model.canonical)} is asked for with resolution={self.model.resolution} in its name, and "
+                f"with {self.resolution} beside it",
+                "keep one of the two",
             )
         if self.resolution is None:
             object.__setattr__(self, "resolution", self.model.resolution)

@@ -66,7 +66,12 @@ def kept(arrays: Mapping[str, Any]) -> Path:
     """
     import numpy as np
 
-    named = {name: np.asarray(value, order="C") for name, value in arrays.items()}
+    named = {}
+    for name, value in arrays.items():
+        try:
+            named[str(name)] = np.asarray(value, order="C")
+        except ValueError as error:  # lists in it have several lengths
+            raise ArtifactError(f"the input {clip(str(name))} is no array: {error}", HOW) from error
     digest = hashlib.sha256()
     for name, array in sorted(named.items()):
         if array.dtype.kind not in "fiub":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.base.errors import ParameterError, UnknownName, clip
@@ -54,8 +55,12 @@ class Parameter:
         return f"{self.name} is a {type(self.default).__name__}, e.g. {show(self.default)}"
 
 
-def read_all(owner: str, parameters: dict[str, Parameter], given: dict[str, str]) -> dict[str, Value]:
+def read_all(
+    owner: str, parameters: dict[str, Parameter], given: dict[str, str], besides: Iterable[str] = ()
+) -> dict[str, Value]:
     """Return a value for every parameter: what was given as text, else the default.
+
+    `besides` are further names that a person may write, which somebody else reads.
 
     Raises:
         UnknownName: a given key is no parameter.
@@ -64,7 +69,7 @@ def read_all(owner: str, parameters: dict[str, Parameter], given: dict[str, str]
     values: dict[str, Value] = {p.name: p.default for p in parameters.values()}
     for key, text in given.items():
         if key not in parameters:
-            raise UnknownName(f"option of {owner}", key, parameters)
+            raise UnknownName(f"option of {owner}", key, [*parameters, *besides])
         values[key] = parameters[key].read(text, owner)
     return values
 

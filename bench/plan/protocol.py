@@ -15,6 +15,14 @@ LEAST_SUSTAIN_S = 180.0  # a minute, and twice as much for what comes after it
 MOST_LIVE = 32  # cases that are kept going together
 MOST_S = 1e7  # seconds of a budget or a wait: what every clock and every pipe's poll can count
 MOST_SEED = 2**63 - 1
+# The least and the most of what may be asked for in whole numbers, whether by a command or from Python.
+WHOLE = {
+    "launches": (1, 1000),
+    "loads": (1, 20),
+    "inferences": (1, 1000),
+    "pairs": (5, 1000),  # fewer than `bench.stats.verdict.MIN_PAIRS` are not judged
+    "seed": (0, MOST_SEED),
+}
 
 
 @dataclass(frozen=True, slots=True)

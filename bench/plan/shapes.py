@@ -51,8 +51,19 @@ def show(shapes: Shapes) -> str:
 
 
 def of(given: Mapping[str, Sequence[int] | str]) -> Shapes:
-    """Return the shapes that Python code gives by name: ``(1, 3, 224, 224)``, or the text ``1x16:int64``."""
-    return parse(f"{n}={told if isinstance(told, str) else 'x'.join(map(str, told))}" for n, told in given.items())
+    """Return the shapes that Python code gives by name: ``(1, 3, 224, 224)``, or the text ``1x16:int64``.
+
+    Raises:
+        ParameterError: one is neither.
+    """
+    texts = []
+    for name, told in given.items():
+        if not isinstance(told, Iterable):
+            raise ParameterError(
+                f"the shape {clip(repr(told))} of {clip(str(name))} is none", 'write (1, 3, 224, 224) or "1x16:int64"'
+            )
+        texts.append(f"{name}={told if isinstance(told, str) else 'x'.join(map(str, told))}")
+    return parse(texts)
 
 
 def sides(shapes: Iterable[Sequence[object]]) -> dict[str, tuple[int, ...]]:

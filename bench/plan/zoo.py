@@ -49,7 +49,7 @@ class ModelRef:
 
     `kind` is ``zoo``, ``onnx``, ``python`` or a library's name; `canonical` names equal models equally (defaults
     are left out, the order is the card's); `params` are complete and typed; `resolution` is None where the model
-    itself fixes its input shape.
+    itself fixes its input shape, and `asked` where its spec says it: ``shufflenetv2:resolution=128``.
     """
 
     kind: str
@@ -57,6 +57,7 @@ class ModelRef:
     source: str
     params: dict[str, Value]
     resolution: int | None
+    asked: bool = field(default=False, compare=False)
 
 
 @cache
@@ -137,7 +138,7 @@ def _resolve_zoo(spec: Spec) -> ModelRef:
     resolution = card.resolutions.get(canonical, card.resolution)
     if "resolution" in spec.params:
         resolution = _resolution(spec.params["resolution"], card.family, resolution)
-    return ModelRef("zoo", canonical, card.family, params, resolution)
+    return ModelRef("zoo", canonical, card.family, params, resolution, "resolution" in spec.params)
 
 
 @cache

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from bench.base.errors import BenchError
+from bench.base.words import counted
 from bench.plan.case import Case, Plan, Settings
 from bench.predict.place import Place
 from bench.predict.predictor import Prediction, Predictor
@@ -51,7 +52,7 @@ def told(row: Row, predicted: Prediction) -> str:
     """Say a row's prediction in a line, and that one of the two is wrong where they are far apart."""
     text = f"{row.model} on {row.backend}: predicted {_ms(predicted.latency_ns)}"
     if predicted.lo_ns is None or predicted.hi_ns is None:
-        return f"{text}, with {len(predicted.sums.unknown)} operators unknown"
+        return f"{text}, with {counted(len(predicted.sums.unknown), 'operator')} unknown"
     text += f" ({_ms(predicted.lo_ns)} to {_ms(predicted.hi_ns)}), measured {_ms((row.latency_ms or 0) * 1e6)}"
     half = math.log(predicted.hi_ns / predicted.latency_ns)
     if abs(math.log((row.latency_ms or 1) * 1e6 / predicted.latency_ns)) > FAR * half:

@@ -13,6 +13,7 @@ from functools import partial
 
 from bench.backends.kernel import Kernel
 from bench.base.errors import MeasureError, OutOfReach
+from bench.base.words import counted
 from bench.export import ensure
 from bench.measure.engine import anew
 from bench.measure.probes import Probes
@@ -78,7 +79,7 @@ class Campaign:
     def _state(self) -> str:
         timed = sum(bool(t.runs) for t in self.table.timings.values())
         networks = sum(n.latency_ns is not None for n in self.table.networks.values())
-        return f"{self.spent_s:.0f} s: {timed} kernels, {networks} networks"
+        return f"{self.spent_s:.0f} s: {counted(timed, 'kernel')}, {counted(networks, 'network')}"
 
     def _round(self, cases: Sequence[Case], end: float) -> None:
         begin = time.monotonic()

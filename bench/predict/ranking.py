@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
+from bench.base.words import counted, verb
 from bench.predict.predictor import Prediction
 
 NAMED = 6  # pairs that are named
@@ -27,7 +28,8 @@ def statement(found: Sequence[tuple[str, Prediction]]) -> str:
     """Say which pairs of named predictions are told apart at 90%, and name those that are not."""
     pairs = list(combinations(found, 2))
     alike = [f"{a[0]} and {b[0]}" for a, b in pairs if not apart(a[1], b[1])]
-    told = f"{len(pairs) - len(alike)} of {len(pairs)} pairs are told apart at 90%"
+    many = f"{len(pairs) - len(alike)} of {counted(len(pairs), 'pair')}"
+    told = f"{many} {verb(len(pairs), 'is', 'are')} told apart at 90%"
     if not alike:
         return told
     more = f" and {len(alike) - NAMED} more" if len(alike) > NAMED else ""

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench.base.words import counted, plural, verb
 from bench.graph.classes import QUANTIZERS, OpClass
 from bench.profiling import layout
 from bench.profiling.network import ProfiledNetwork, ProfiledOperator, total_ms
@@ -54,7 +55,9 @@ class Statement:
 
 
 def reasons(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
-    """Return every statement that holds, costliest first."""
+    """Return every statement that holds, costliest first; without a roof what needs none."""
+    if not roof.known:
+        return residual(network, roof)
     found = [s for find in FINDERS for s in find(network, roof)]
     spoken_of = frozenset(i for s in found for i in s.operators)
     found += unexplained(network, roof, spoken_of)
@@ -163,7 +166,8 @@ def copies(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     moved = sum(op.moved_bytes for op in ops) / 1e6
     times = {c: total_ms(op for op in ops if op.op_class is c) for c in COPIES}
     parts = [f"{c} {times[c]:.2f}" for c in sorted(COPIES, key=lambda c: -times[c]) if times[c] >= 0.005]
-    text = f"{len(ops)} operators only copy ({', '.join(parts)} ms): {moved:.1f} MB, no arithmetic"
+    what = f"{counted(len(ops), 'operator')} only {verb(len(ops), 'copies', 'copy')}"
+    text = f"{what} ({', '.join(parts)} ms): {moved:.1f} MB, no arithmetic"
     return [Statement("copies", "copy", ms, text, frozenset(mine), (("moved_mb", moved),))]
 
 
@@ -205,8 +209,8 @@ def quantisation(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
         kinds = Counter(op.kind.rpartition(".")[2] for op in ops)
         what = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
         macs = sum(op.macs for op in ops) / network.macs if network.macs else 0.0
-        verb = "runs" if len(ops) == 1 else "run"
-        text = f"{len(ops)} {_plural('operator', len(ops))} {verb} in floats ({what}) with {macs:.1%} of the MACs"
+        many = f"{counted(len(ops), 'operator')} {verb(len(ops), 'runs', 'run')} in floats"
+        text = f"{many} ({what}) with {macs:.1%} of the MACs"
         lost = max(0.0, ms - sum(roof.floor_us(op) for op in ops) / 1e3)
         found.append(Statement("floats", "float", lost, text, frozenset(left), (("macs_share", macs), ("time_ms", ms))))
     return found
@@ -229,10 +233,10 @@ def short(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     floor_ms = sum(roof.floor_us(op) for op in ops) / 1e3
     vague = sum(not op.precise for op in ops)
     text = (
-        f"{len(ops)} of {len(network.operators)} operators take under {SHORT_US:.0f} µs each for work of "
-        f"{floor_ms:.3f} ms in all: the rest is the cost of a call"
+        f"{len(ops)} of {counted(len(network.operators), 'operator')} {verb(len(ops), 'takes', 'take')} "
+        f"under {SHORT_US:.0f} µs each for work of {floor_ms:.3f} ms in all: the rest is the cost of a call"
     )
-    text += f" ({vague} are too short to tell precisely)" if vague else ""
+    text += f" ({vague} {verb(vague, 'is', 'are')} too short to tell precisely)" if vague else ""
     return [Statement("short", "short", ms - floor_ms, text, frozenset(mine), (("floor_ms", floor_ms),))]
 
 
@@ -242,7 +246,8 @@ def residual(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     if abs(ms) < RESIDUAL_SHARE * network.latency_ms:
         return []
     if ms > 0:
-        text = f"in no operator: {ms / max(count, 1) * 1e3:.2f} µs for each of {count} operators, between them"
+        each = f"{ms / max(count, 1) * 1e3:.2f} µs for each of {counted(count, 'operator')}"
+        text = f"in no operator: {each}, between them"
     else:
         text = "the operators exceed the latency by that: a disturbed machine, or the profiler's cost is underestimated"
     return [Statement("residual", "", ms, text, frozenset(), (("us_per_operator", ms / max(count, 1) * 1e3),))]
@@ -323,4 +328,4 @@ def _plural(what: str, n: int) -> str:
     }
     name = {str(k): v for k, v in names.items()}.get(str(what), str(what))
     counts = name.split()[-1] in ("convolution", "product", "activation", "operator", "block", "reorder")
-    return f"{name}s" if n != 1 and counts else name
+    return plural(name, n) if counts else name

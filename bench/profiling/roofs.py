@@ -5,6 +5,7 @@ Taken from the roofline of the profile's machine (`bench roofline`), else from t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,12 +16,17 @@ from bench.profiling.network import ProfiledNetwork, ProfiledOperator
 class Roof:
     """A peak in MACs per ns and a bandwidth in bytes per ns for an operator that touches so many bytes.
 
-    `origin` says in words where both come from.
+    `origin` says in words where both come from, or why they are not `known`: then they are endless, and floors are 0.
     """
 
     peak_gmacs_per_s: float
     bandwidth_gb_per_s: Callable[[float], float]
     origin: str
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to hold operators against."""
+        return math.isfinite(self.peak_gmacs_per_s)
 
     def compute_us(self, op: ProfiledOperator) -> float:
         """Least time for an operator's MACs."""
@@ -56,17 +62,16 @@ def measured(network: ProfiledNetwork) -> Roof | None:
 
 
 def of_profiles(networks: Sequence[ProfiledNetwork]) -> Roof:
-    """Take the best rates that operators of the profiles themselves reach: both are lower bounds of what is possible.
+    """Take the best rates that the profiles themselves reach, in an operator or as a whole.
 
-    Only operators that the profiler can tell precisely count; without any, the networks as a whole.
+    Both are lower bounds of what is possible. Only operators that the profiler can tell precisely count. Without any
+    there is no roof: a tiny network as a whole is far below what its operators reach.
     """
     every = [op for network in networks for op in network.operators if op.precise and op.time_us > 0]
-    rate = max((op.macs / op.time_us / 1e3 for op in every), default=0.0)
-    rate = rate or max(network.macs / network.latency_ms / 1e6 for network in networks) or 1.0
-    best = max((op.moved_bytes / op.time_us / 1e3 for op in every), default=0.0)
-    bandwidth = best or max(
-        sum(op.moved_bytes for op in network.operators) / network.latency_ms / 1e6 for network in networks
-    )
-    return Roof(
-        rate, lambda moved_bytes: bandwidth or 1.0, "the best operators of the profile; `bench roofline` knows more"
-    )
+    if not every:
+        return Roof(math.inf, lambda moved_bytes: math.inf, "no operator takes long enough to tell its rate")
+    whole = [(n.macs, sum(op.moved_bytes for op in n.operators), n.latency_ms * 1e3) for n in networks]
+    rates = [(op.macs, op.moved_bytes, op.time_us) for op in every] + whole
+    rate = max(macs / time_us / 1e3 for macs, _, time_us in rates) or 1.0
+    bandwidth = max(moved / time_us / 1e3 for _, moved, time_us in rates) or 1.0
+    return Roof(rate, lambda moved_bytes: bandwidth, "the best operators of the profile; `bench roofline` knows more")

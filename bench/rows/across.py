@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.base.errors import UsageError
+from bench.base.words import counted
 from bench.rows import identity
 from bench.rows.frame import Rows
 from bench.rows.jobs import Jobs, as_dict, group
@@ -225,7 +226,8 @@ def _notes(rows: Rows, axis: str, by_level: dict[str, dict[tuple[str, ...], _Cel
         cpus = {cpu for cell in cells.values() for cpu in cell.jobs.of("cpu")}
         versions = {f"{v}" for cell in cells.values() for v in cell.jobs.of("backend_version")}
         notes.append(
-            f"{level}: {len(jobs)} jobs; {', '.join(sorted(cpus)) or '-'}; runtime {', '.join(sorted(versions)) or '-'}"
+            f"{level}: {counted(len(jobs), 'job')}; {', '.join(sorted(cpus)) or '-'}; "
+            f"runtime {', '.join(sorted(versions)) or '-'}"
         )
         if len(jobs) < 5 and axis in ("target", "cpu"):
             notes.append(f"{level}: fewer than 5 jobs; how much jobs differ is in part assumed (--job-sd)")

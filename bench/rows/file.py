@@ -49,18 +49,42 @@ def torn_path(output: Path) -> Path:
 def writing(output: Path) -> Iterator[str]:
     """Prepare `output` and keep other runs off it; yields what was set aside, as `prepare` says.
 
+    Files that were not there before, and into which nothing came, are not there afterwards.
+
     Raises:
         OutputError: it cannot be written, holds something else, or another run is writing to it.
     """
-    note = prepare(output)
-    name = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:16]
     with ExitStack() as held:
+        held.enter_context(_nothing_empty(output, samples_path(output)))
+        note = prepare(output)
+        name = hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:16]
         lock = None
         with suppress(OutputError, OSError):  # no cache, no lock: nobody else has one there either
             lock = held.enter_context((cache.folder("outputs") / name).open("w"))
         if lock is not None:
             _alone(lock, output)
         yield note
+
+
+@contextmanager
+def writing_samples(output: Path) -> Iterator[None]:
+    """Prepare for raw samples beside `output`, as `writing` does for rows; OutputError where it cannot be written."""
+    with _nothing_empty(samples_path(output)):
+        prepare_samples(output)
+        yield
+
+
+@contextmanager
+def _nothing_empty(*paths: Path) -> Iterator[None]:
+    """Remove the files that the block makes and leaves empty."""
+    new = [path for path in paths if not path.exists()]
+    try:
+        yield
+    finally:
+        for path in new:
+            with suppress(OSError):
+                if path.stat().st_size == 0:
+                    path.unlink()
 
 
 def _alone(lock: IO[str], output: Path) -> None:

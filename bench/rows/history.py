@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.base.errors import OutputError, clip
+from bench.base.words import counted
 from bench.plan.grammar import parse
 from bench.rows import dates, identity, reference
 from bench.rows.frame import Rows
@@ -116,8 +117,8 @@ def history(
             moved.append(_tell(table, names[case], shown, case, anchor, nights, change))
     moved.sort(key=lambda m: (m.first_after, m.machine, m.case))
     notes = [*rows.notes, *said]
-    notes += [f"{int((~ok).sum())} rows are not ok and do not count"] if not ok.all() else []
-    notes += [f"{lost} runs have no ok row of the reference and do not count"] if lost else []
+    notes += [f"{counted(int((~ok).sum()), 'row')} not ok, not counted"] if not ok.all() else []
+    notes += [f"{counted(lost, 'run')} without an ok row of the reference, not counted"] if lost else []
     notes += _crowds(moved)
     first, last = dates.text(days.min()), dates.text(days.max())
     return History(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.base.errors import OutputError, clip
+from bench.base.words import counted
 from bench.plan.protocol import THROUGHPUT
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def latencies(frame: pd.DataFrame, sources: Sequence[str]) -> tuple[pd.DataFrame
         raise OutputError(f"all rows in {clip(', '.join(sources))} are of mode throughput", HINT)
     if not rates.any():
         return frame, []
-    return frame[~rates].reset_index(drop=True), [f"left out: {rates.sum():,} rows of mode throughput; {HINT}"]
+    told = f"left out: {counted(int(rates.sum()), 'row')} of mode throughput; {HINT}"
+    return frame[~rates].reset_index(drop=True), [told]
 
 
 def timed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.base.errors import BenchError
+from bench.base.words import counted
 from bench.plan.grammar import CaseText, parse
 from bench.rows import identity
 from bench.rows.frame import WITHIN, Rows
@@ -59,7 +60,7 @@ def relative(rows: Rows, text: str, read: Read = parse) -> Rows:
     result = _widen(result, frame, by_job)
     usable = by_job["latency_ms"].notna().to_numpy()
     lost = len(set(jobs[~usable]))
-    notes = [f"{lost} jobs have no ok row of the reference and do not count"] if lost else []
+    notes = [f"{counted(lost, 'job')} without an ok row of the reference, not counted"] if lost else []
     return Rows(
         result[usable & ~is_reference], (*rows.notes, f"latencies are multiples of {text} in the same run", *notes)
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.base.words import counted
 from bench.rows import identity
 from bench.rows.curve import COLUMNS
 from bench.rows.fields import Field, find, to_load
@@ -71,7 +72,7 @@ def select(
     if not every:
         kept, before = identity.newest(kept, identity.cell_of()), len(kept)
         if len(kept) < before:
-            left.append(f"{before - len(kept):,} older rows of the same cases (--all)")
+            left.append(f"{counted(before - len(kept), 'older row')} of the same cases (--all)")
     by = sort or find("latency")
     kept = _ordered(kept, groups, by, reverse)
     if top is not None:

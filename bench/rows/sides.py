@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.base.words import counted
 from bench.plan.protocol import THROUGHPUT
 from bench.rows import identity, spellings
 from bench.rows.frame import Rows
@@ -240,7 +241,7 @@ def _backends(pairs: dict[Key, tuple[Jobs, Jobs]], where: dict[Key, str], option
         verdict = WITHHELD if min(map(len, jobs)) < FEWEST_JOBS else judge(found, options.margin, len(groups))
         result.append(
             Compared(
-                case=f"geometric mean of {len(keys)} cases" + (f" mode={mode}" if mode == THROUGHPUT else ""),
+                case=f"geometric mean of {counted(len(keys), 'case')}{f' mode={mode}' * (mode == THROUGHPUT)}",
                 backend=backend,
                 mode=mode,
                 machine=machine,
@@ -266,9 +267,9 @@ def _complete(cases: list[Jobs]) -> list[str]:
 def _remarks(cases: list[Compared]) -> list[str]:
     """Say what differs between the sides, and of how many cases; and how thin the evidence is."""
     counts = Counter(text for case in cases for text in case.differs)
-    remarks = [f"{text} ({count} of {len(cases)} cases)" for text, count in counts.most_common(20)]
+    remarks = [f"{text} ({count} of {counted(len(cases), 'case')})" for text, count in counts.most_common(20)]
     if len(counts) > 20:
-        remarks.append(f"and {len(counts) - 20} more differences")
+        remarks.append(f"and {counted(len(counts) - 20, 'more difference')}")
     if any(case.mode == THROUGHPUT for case in cases):
         remarks.append("changes of cases in mode=throughput are those of the time per sample: +5% is slower")
     few = [case for case in cases if case.verdict == WITHHELD]

@@ -19,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 from bench.base.errors import OutputError, clip
+from bench.base.words import counted, plural
 from bench.rows.schema import NOTHING, SCHEMA_VERSION, STATUSES, canonical, figure, kinds
 
 HINT = "give a CSV that `bench run` wrote"
@@ -204,9 +205,10 @@ def told(left_out: Sequence[tuple[Path | str, int, str]]) -> list[str]:
         found.setdefault((clip(str(path), 300), reason), []).append(number)
     said = [f"left out: {path}, {_lines(numbers)}: {reason}" for (path, reason), numbers in found.items()]
     more = sum(len(numbers) for numbers in list(found.values())[TOLD:])
-    return [*said[:TOLD], *([f"left out: {more} more rows of other files or for other reasons"] if more else [])]
+    rest = f"left out: {counted(more, 'more row')} of other files or for other reasons"
+    return [*said[:TOLD], *([rest] if more else [])]
 
 
 def _lines(numbers: Sequence[int]) -> str:
     shown = ", ".join(map(str, numbers[:TOLD])) + (f" and {len(numbers) - TOLD} more" if len(numbers) > TOLD else "")
-    return f"line{'s' if len(numbers) > 1 else ''} {shown}"
+    return f"{plural('line', len(numbers))} {shown}"

@@ -9,12 +9,15 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import bench
 from bench.api.progress import Progress, listener, silent
+from bench.plan.protocol import WHOLE
 from bench.rows import file, schema
+from bench.stats.verdict import MIN_PAIRS
 from tests.conftest import TINY_MACS, Bench
 
 FEW = {"launches": 2, "budget": 0.5}
@@ -140,8 +143,9 @@ def test_ab_gives_a_verdict_and_its_pairs(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_ab_refuses_too_few_pairs_before_it_measures(tiny: Path) -> None:
-    with pytest.raises(bench.BenchError, match="too few"):
+    with pytest.raises(bench.BenchError, match="pairs 4 is no whole number from 5 to 1000"):
         bench.ab(f"{tiny}@fake", f"{tiny}@fake", pairs=4)
+    assert WHOLE["pairs"][0] == MIN_PAIRS
 
 
 def test_inspect_counts_node_by_node(tiny: Path) -> None:
@@ -178,6 +182,64 @@ def test_mistakes_raise_and_say_what_to_do() -> None:
     with pytest.raises(bench.BenchError) as caught:
         bench.run("shuflenetv2")
     assert "shufflenetv2" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "says", "hint"),
+    [
+        ({"precision": 8}, "precision=8 is no text", 'precision="int8"'),
+        ({"input": 3}, "input=3 is no path, nor a dict", "input="),
+        ({"input": {"x": [[1, 2], [3]]}}, "the input x is no array", ".npz"),
+        ({"shapes": "x=1x3x16x16"}, "is no dict of shapes", 'shapes={"x"'),
+        ({"shapes": {"x": 3}}, "the shape 3 of x is none", "1x16:int64"),
+        ({"sustain": 5}, "sustain=5 is no text", 'sustain="30m"'),
+        ({"over": 5}, "over=5 is no text", 'over="2m"'),
+        ({"budget": "x"}, "budget x is no number of seconds", "60"),
+        ({"timeout": 0}, "timeout 0 is no number of seconds", "60"),
+        ({"threads": "two"}, "threads='two' is no whole number", "threads=2"),
+        ({"threads": [1, 1.5]}, "threads=1.5 is no whole number", "threads=2"),
+        ({"batch": None}, "batch=None is no whole number", "batch=2"),
+        ({"launches": 0}, "launches 0 is no whole number from 1 to 1000", "launches=5"),
+        ({"launches": "many"}, "launches many is no whole number", "launches=5"),
+        ({"seed": -1}, "seed -1 is no whole number from 0", "seed=5"),
+        ({"pace": 33}, "pace=33 is no text", 'pace="33ms"'),
+        ({"limits": 3}, "limits=3 is no text", "p99=33ms"),
+        ({"max_latency": 10}, "max_latency=10 is no text", '"10ms"'),
+        ({"output": 1}, "output=1 is no text", "rows.csv"),
+        ({"target": None}, "target=None is no text", "local"),
+        ({"energy": True}, "energy=True is no text", '"auto"'),
+        ({"energy": "scriptet"}, "no meter named 'scriptet'", "nvml"),
+        ({"calibration": "gone.npz", "precision": "int8"}, "calibration file gone.npz cannot be read", "--calibration"),
+    ],
+)  # fmt: skip
+def test_what_is_none_is_told_in_a_line(tiny: Path, given: dict[str, Any], says: str, hint: str) -> None:
+    with pytest.raises(bench.BenchError) as caught:
+        bench.run(tiny, "onnxruntime" if "calibration" in given else "fake", **given)
+    assert says in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_other_functions_say_it_too(tiny: Path) -> None:
+    for call, says in (
+        (lambda: bench.run(3), "models=3 is no text"),
+        (lambda: bench.ab(tiny, 3), "b=3 is no text"),
+        (lambda: bench.ab(tiny, tiny, seed=-1), "seed -1 is no whole number"),
+        (lambda: bench.ab(tiny, tiny, margin="1%"), "margin=1% is no share"),
+        (lambda: bench.ab(tiny, tiny, threads="two"), "threads='two' is no whole number"),
+        (lambda: bench.inspect(tiny, batch="two"), "batch='two' is no whole number"),
+        (lambda: bench.profile(tiny, inferences=0), "inferences 0 is no whole number from 1"),
+        (lambda: bench.load(3), "path=3 is no text"),
+    ):
+        with pytest.raises(bench.BenchError) as caught:
+            call()
+        assert says in caught.value.message
+        assert caught.value.hint
+
+
+def test_numbers_and_texts_of_any_kind(tiny: Path) -> None:
+    found = bench.run([tiny], ("fake",), threads=np.arange(1, 3), batch=np.int64(1), energy="auto", **FEW)
+    assert [row.threads for row in found] == [1, 2]
+    assert all("energy is unmeasurable here: this backend plays a script" in (row.remark or "") for row in found)
 
 
 class Notebook:

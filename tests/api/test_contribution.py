@@ -88,8 +88,8 @@ def test_only_the_newest_ok_rows_are_taken_and_it_is_said(tmp_path: Path, folder
     _, device, left_out = contribution.prepare(write(tmp_path / "raw.csv", rows), "board", folder)
     assert [cells["latency_ms"] for cells in device.rows] == ["5"]
     assert left_out == [
-        "left out: 1 of 3 rows, which are not ok",
-        "left out: 1 rows of cases that were measured again later",
+        "left out: 1 of 3 rows, not being ok",
+        "left out: 1 row of cases that were measured again later",
     ]
 
 

@@ -85,6 +85,32 @@ def test_what_another_process_uses_stays(cache: Path) -> None:
     assert [entry.model for entry in store.trim(0)[0]] == ["used"]
 
 
+def install(cache: Path, key: str, size: int, used_s: float) -> Path:
+    folder = cache / "runtimes" / key
+    folder.mkdir(parents=True)
+    (folder / "runtime.so").write_bytes(bytes(size))
+    (folder / "python").symlink_to(sys.executable)  # which is not the environment's own
+    (folder / "pyvenv.cfg").touch()
+    os.utime(folder / "pyvenv.cfg", (used_s, used_s))
+    return folder
+
+
+def test_runtimes_that_were_installed_count_and_go_like_the_rest(cache: Path) -> None:
+    put(cache, "a", "old", 1000, 100.0)
+    (cache / "runtimes").mkdir(parents=True)
+    (cache / "runtimes" / ".onnxruntime-1.22.1-abc.lock").touch()
+    runtime = install(cache, "onnxruntime-1.22.1-abc", 3000, 200.0)
+    old, listed = store.entries()
+    assert (listed.model, listed.part, listed.bytes, listed.busy) == ("onnxruntime 1.22.1", "runtimes", 3000, False)
+    assert [entry.model for entry in store.trim(3500)[0]] == [old.model]
+    store.hold(runtime)  # a command that measures with it
+    assert store.entries()[0].busy
+    assert store.trim(0) == ([], 3000)
+    store.let_go(runtime)
+    assert [entry.model for entry in store.trim(0)[0]] == ["onnxruntime 1.22.1"]
+    assert not runtime.exists()
+
+
 def test_a_limit_is_kept_from_then_on(cache: Path, tmp_path: Path) -> None:
     import onnx
 
@@ -120,3 +146,8 @@ def test_the_command(tmp_path: Path, bench: Bench) -> None:
     assert "is no size" in one_line_error(bench("cache", "--max", "much", **own))
     assert "removed 2 artifacts" in bench("cache", "clear", **own).stdout
     assert "0 artifacts" in bench("cache", **own).stdout
+    install(cache, "onnxruntime-1.22.1-abc", 5_000_000, 100.0)
+    assert "0 artifacts and 1 runtime, 5 MB" in bench("cache", **own).stdout
+    (told,) = json.loads(bench("cache", "--format", "json", **own).stdout)
+    assert (told["model"], told["runtimes"], told["mb"]) == ("onnxruntime 1.22.1", 1, 5.0)
+    assert "removed 0 artifacts and 1 runtime" in bench("cache", "clear", **own).stdout

@@ -55,7 +55,7 @@ SAID = {
     "drift": "FAILED repeated inference: the same inference gives another output",
     "placement": "FAILED read-back: only 90.0% of the operators and 50.0% of the MACs ran on npu",
     "precision": "FAILED read-back: the precision 'float' is none of",
-    "threads": "FAILED threads: asked for 1 threads, 4 computed",
+    "threads": "FAILED threads: asked for 1 thread, 4 computed",
     "version": "FAILED read-back: it does not tell its version",
     "raises": "FAILED read-back: KeyError: 'no such property'",
 }

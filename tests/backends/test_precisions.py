@@ -15,7 +15,7 @@ from bench.artifact.reference import relative_l2
 from bench.backends import prepare, ran, tflite_graph
 from bench.backends.sample import sample
 from bench.backends.tolerance import allowed
-from bench.base.errors import ArtifactError, MissingExtra
+from bench.base.errors import MissingExtra, UsageError
 from bench.export import quantize
 from bench.measure import cases, launch
 from bench.measure.bring import exported
@@ -122,7 +122,7 @@ def test_a_bad_calibration_file_is_found_before_anything_is_converted(
 ) -> None:
     monkeypatch.setattr(f"bench.backends.{name}.find_spec", lambda module: True)
     monkeypatch.setattr("bench.backends.pt2e.find_spec", lambda module: True)
-    with pytest.raises(ArtifactError, match=r"calibration file gone\.npz cannot be read"):
+    with pytest.raises(UsageError, match=r"calibration file gone\.npz cannot be read"):
         backends.get(name).prepare(sample(), OPTIONS | {"calibration": "gone.npz"}, tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -54,7 +54,7 @@ def test_threads_that_openmp_withholds_are_missed(tmp_path: Path, setting: str) 
     name, _, value = setting.partition("=")
     fault, found = inspected(f"torch:python={wrapper(tmp_path, **{name: value})}", threads=2)
     assert found["effective"]["threads"] == 1
-    assert fault == ("downgraded", "ran with 1 threads, not with 2")
+    assert fault == ("downgraded", "ran with 1 thread, not with 2")
 
 
 def test_threads_that_compute_are_counted() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.artifact import store
 from bench.backends import versions
 from bench.base.errors import BenchError, ParameterError, Unsupported, UsageError
 from bench.measure.cases import backend_of, case
@@ -25,6 +26,7 @@ exec(compile((real / "__init__.py").read_text("utf-8"), str(real / "__init__.py"
 __version__ = "{version}"
 """
 LOCAL = targets.resolve("local")
+ALL = "9.9.4, 9.9.3, 9.9.2, 9.9.1"
 
 
 def write_wheel(folder: Path, version: str, module: str) -> None:
@@ -80,6 +82,9 @@ def test_an_environment_is_made_once_and_of_a_wheel_that_changed_anew(offline: P
     again = versions.ensure(first, told.append)
     assert again.python != first.python
     assert told == ["installing onnxruntime 9.9.1 in an environment of its own, once"]
+    listed = [entry for entry in store.entries() if entry.model == "onnxruntime 9.9.1"]
+    assert {str(entry.folder) for entry in listed} >= {str(Path(ref.python).parents[1]) for ref in (first, again)}
+    assert all(entry.busy and entry.bytes > 0 for entry in listed)
 
 
 def test_both_sides_of_a_comparison_have_their_own(offline: Path, tiny: Path) -> None:
@@ -92,7 +97,8 @@ def test_both_sides_of_a_comparison_have_their_own(offline: Path, tiny: Path) ->
 @pytest.mark.parametrize(
     ("version", "said", "hint"),
     [
-        ("9.9.9", "there is no wheel of onnxruntime 9.9.9 for CPython ", "there are 9.9.1, 9.9.2, 9.9.3, 9.9.4"),
+        ("9.9.9", "there is no wheel of onnxruntime 9.9.9 for CPython ", f"of 9.9 there are {ALL} (newest first)"),
+        ("99.9", "there is no wheel of onnxruntime 99.9 for CPython ", f"the newest are {ALL} (newest first)"),
         ("9.9.4", "onnxruntime 9.9.4 cannot be imported here: OSError: libnothing.so.1: cannot open", "python= names"),
     ],
 )

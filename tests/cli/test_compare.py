@@ -87,7 +87,7 @@ def test_across_prints(tmp_path: Path) -> None:
         result = run(compare, tmp_path, "--across", "target", "--format", format)
         assert result.exit_code == 0
         assert "net on onnxruntime" in result.stdout
-    assert "order on arm and local, 1 cases" in run(compare, tmp_path, "--across", "target").stdout
+    assert "order on arm and local, 1 case:" in run(compare, tmp_path, "--across", "target").stdout
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_run_and_inspect(bench: Bench, tmp_path: Path, monkeypatch: pytest.Monke
     assert all(r.status in schema.MEASURED for r in rows), first.stdout
     no_formula((tmp_path / "r.csv").read_text())
     again = bench("run", *models, *measured, "--resume", "--format", "csv")
-    assert f"{len(FILES)} of {len(FILES)} cases are measured already" in again.stderr
+    assert f"{len(FILES)} of {len(FILES)} cases measured already" in again.stderr
     harmless(again.stdout + again.stderr)
     no_formula(again.stdout)
     for name in FILES:

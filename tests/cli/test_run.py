@@ -99,7 +99,7 @@ def test_resume_measures_only_what_is_missing(bench: Bench, tiny: Path, tmp_path
     assert bench(*run, "--backend", "fake").returncode == 0
     failing = "fake:fail=crash,fail_at=4"
     both = bench(*run, "--backend", "fake", "--backend", failing, "--resume")
-    assert "1 of 2 cases are measured already" in both.stderr
+    assert "1 of 2 cases measured already" in both.stderr
     assert both.returncode == 1
     assert [row.status for row in records.read(tmp_path / "r.csv")] == ["ok", "crashed"]
     again = bench(*run, "--backend", "fake", "--backend", failing, "--resume")
@@ -130,10 +130,12 @@ MISTAKES = {
     "no key=value": (("--model", "shufflenetv2:width"), "key=value"),
     "unknown backend": (("--model", "x.onnx", "--backend", "openvinno"), "did you mean openvino"),
     "unknown option of a backend": (("--model", "x.onnx", "--backend", "openvino:prec=fp32"), "did you mean precision"),
+    "misspelt version": (("--model", "x.onnx", "--backend", "onnxruntime:verison=1.22.1"), "did you mean version"),
     "precision not offered": (("--model", "x.onnx", "--backend", "openvino:precision=fp8"), "fp32"),
     "unknown target": (("--model", "x.onnx", "--target", "locl"), "did you mean local"),
     "missing target file": (("--model", "x.onnx", "--target", "no.toml"), "check the path"),
     "threads of zero": (("--model", "x.onnx", "--threads", "0"), "1 is the default"),
+    "two resolutions": (("--model", "shufflenetv2:resolution=128", "--resolution", "160"), "keep one of the two"),
     "resolution of one": (("--model", "x.onnx", "--resolution", "1"), "224"),
     "output is a folder": (("--model", "x.onnx", "--output", "."), ".csv"),
     "output cannot be made": (("--model", "x.onnx", "--output", "/proc/no/r.csv"), "choose another --output"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from bench.rows import file as records
-from tests.conftest import Bench
+from tests.conftest import Bench, one_line_error
 
 QUICK = ("--launches", 2, "--budget", 1, "--output", "r.csv")
 # 2 W always and 10 W for each second of the worker's CPU time: what it computes, and nothing else. Asked for a tenth
@@ -67,7 +68,7 @@ def test_a_row_tells_joules_with_their_interval_and_what_was_taken_out(
     ("words", "why"),
     [
         (("--energy", "missing"), "the cable is not in"),
-        (("--energy", "scriptet"), "there is no meter named 'scriptet'"),
+        (("--energy", "nvml"), "NVML tells the energy of an NVIDIA GPU, and this runs on none"),
         (("--energy", "scripted", "--mode", "throughput"), "one inference at a time"),
         (("--energy", "scripted", "--backend", "fake"), "plays a script"),
     ],
@@ -81,6 +82,19 @@ def test_why_nothing_is_measured_is_in_the_row(
     assert row.energy_mj is None
     assert "energy is unmeasurable here: " in (row.remark or "")
     assert why in (row.remark or "")
+
+
+def test_a_meter_that_is_none_is_told_before_anything_is_measured(
+    bench: Bench, plugged: dict[str, str], tiny: Path, tmp_path: Path
+) -> None:
+    """It is asked where it would measure: there plug-ins are installed, in the interpreter that the target names."""
+    for words in ((), ("--target", f"local:python={sys.executable}")):
+        done = bench("run", "--model", tiny, "--energy", "scriptet", *QUICK, *words, **plugged)
+        assert "there is no meter named 'scriptet'" in one_line_error(done)
+        assert done.returncode == 2
+        assert not (tmp_path / "r.csv").exists()
+    done = bench("run", "--model", tiny, "--energy", "foo", *QUICK)
+    assert "known: auto, ina3221, nvml, pmic, rapl" in one_line_error(done)
 
 
 def test_who_does_not_ask_pays_nothing(bench: Bench, tiny: Path, tmp_path: Path) -> None:

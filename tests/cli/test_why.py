@@ -72,7 +72,7 @@ def test_two_networks_on_a_real_runtime(bench: Bench, tiny: Path, second: Path) 
     )
     assert difference["measured_apart"]["pairs"] == 2
     assert [network["macs"] for network in found["networks"]] == [TINY_MACS, TINY_MACS]
-    assert found["roof"]["peak_gmacs_per_s"] > 0
+    assert found["roof"]["peak_gmacs_per_s"] is None or found["roof"]["peak_gmacs_per_s"] > 0
     again = bench("profile", "--from", "both.json", "--format", "json")
     assert json.loads(again.stdout) == found
 

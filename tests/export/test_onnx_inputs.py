@@ -248,6 +248,14 @@ def test_data_feeds_a_file(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", ids=ids + 0.5, mask=mask, scale=np.float32(2))
     with pytest.raises(ArtifactError, match="is float64, and the network takes int64"):
         export.ensure(Network(zoo.resolve(str(path)), input=given.read(str(tmp_path / "b.npz"))))
+    np.savez(tmp_path / "c.npz", ids=ids + 30, mask=mask, scale=np.float32(2))
+    with pytest.raises(ArtifactError, match="does not run on the given data: ") as caught:
+        export.ensure(Network(zoo.resolve(str(path)), input=given.read(str(tmp_path / "c.npz"))))
+    assert "the given data may be what is wrong: ids goes from 3" in caught.value.hint
+    np.savez(tmp_path / "d.npz", ids=ids, mask=mask, scale=np.float32(np.nan))
+    with pytest.raises(ArtifactError, match="gives NaN or infinity on the given data") as caught:
+        export.ensure(Network(zoo.resolve(str(path)), input=given.read(str(tmp_path / "d.npz"))))
+    assert "scale has NaN or infinity" in caught.value.hint
 
 
 def test_an_open_batch_is_the_batch(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bench.artifact.artifact import Artifact, load
 from bench.artifact.reference import relative_l2
 from bench.backends import prepare
 from bench.base.errors import ArtifactError, BenchError, UnknownName, Unsupported
+from bench.export import given as given_arrays
 from bench.export.key import key_of, recipe
 from bench.measure.cases import case_of_row
 from bench.plan import given, shapes, zoo
@@ -66,6 +67,17 @@ def encoder(width=16):
 
 def ids(batch=1):
     return {"input_ids": torch.arange(16).repeat(batch, 1), "attention_mask": torch.ones(batch, 16, dtype=torch.long)}
+
+class Mean(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Linear(4, 4)
+
+    def forward(self, x, mask):
+        return (self.scale(x) * mask).sum(1) / mask.sum(1)
+
+def mean():
+    return Mean()
 
 def told(width=16):
     return Encoder(width)
@@ -246,7 +258,7 @@ def test_data_is_what_the_reference_is_made_of(net: Path, tmp_path: Path) -> Non
     [
         ({"attention_mask": [[1]], "position": [[1]]}, UnknownName, "input of"),
         ({"attention_mask": [[1]], "return_dict": [[1]]}, ArtifactError, "no input_ids"),
-        ({"input_ids": [[99]]}, ArtifactError, "does not run on 1x1 int64"),
+        ({"input_ids": [[99]]}, ArtifactError, "does not run on the given data, 1x1 int64"),
         ({"input_ids": ["word"]}, ArtifactError, "no numbers"),
     ],
 )
@@ -257,6 +269,31 @@ def test_data_that_does_not_fit(
     with pytest.raises(error) as caught:
         made(network(net, "encoder", data=data))
     assert says in caught.value.message
+    if "given data" in says:
+        assert "the given data may be what is wrong: input_ids goes from 99 to 99" in caught.value.hint
+
+
+def test_data_that_gives_no_numbers_is_doubted_before_the_network(net: Path, tmp_path: Path) -> None:
+    data = saved(tmp_path, x=np.ones((1, 4), np.float32), mask=np.zeros((1, 4), np.int64))
+    said = made(network(net, "mean", data=data)).complaint
+    assert "with seeded weights and the given data gives unhealthy numbers: " in said
+    assert said.endswith("; the given data may be what is wrong: mask is 0 throughout")
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        ([[0, 0]], "x is 0 throughout"),
+        ([[0.5, float("nan")]], "x has NaN or infinity"),
+        ([[3, 7]], "x goes from 3 to 7, and an id must be from 0 to below the rows of its table"),
+        ([[-1, 1]], "x goes from -1 to 1"),
+        ([[0, 1]], "the given data may be what is wrong"),
+    ],
+)
+def test_what_of_data_may_be_wrong(array: list[list[float]], says: str) -> None:
+    said = given_arrays.doubt({"x": np.array(array)})
+    assert said.startswith("the given data may be what is wrong")
+    assert said.endswith(says) or says in said
 
 
 def test_images_of_a_folder(net: Path, tmp_path: Path) -> None:

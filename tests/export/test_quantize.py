@@ -15,7 +15,7 @@ from bench.artifact import calibration
 from bench.artifact.artifact import Artifact
 from bench.artifact.reference import relative_l2
 from bench.backends.tolerance import MOST, PARITY_TOLERANCE, allowed
-from bench.base.errors import ArtifactError
+from bench.base.errors import ArtifactError, UsageError
 from bench.export import quantize, rounded
 from bench.plan import zoo
 from bench.plan.case import Network
@@ -139,7 +139,7 @@ def test_a_calibration_file_that_does_not_fit_is_one_line(name: str, tiny: Path,
         write(path)
     artifact = artifact_of(tiny)
     assert tuple(artifact.inputs[0].shape) == SHAPE
-    with pytest.raises(ArtifactError) as found:
+    with pytest.raises(ArtifactError if write is not None else UsageError) as found:
         calibration.inputs(artifact, str(path))
     assert said in found.value.message
     assert found.value.hint
@@ -158,12 +158,29 @@ def test_samples_lie_along_a_first_axis_of_their_own_or_that_of_the_batch(tiny: 
     assert np.array_equal(calibration.inputs(artifact, str(path))[0][2][0], found[2][0])
 
 
-def test_a_bad_calibration_file_is_a_row_that_says_so(bench: Bench, tiny: Path) -> None:
-    asked = ["run", "--model", tiny, "--precision", "int8", "--calibration", "gone.npz", "--format", "json"]
+def test_a_calibration_file_that_is_not_there_is_told_once_and_nothing_runs(
+    bench: Bench, tiny: Path, tmp_path: Path
+) -> None:
+    int8 = ("--precision", "int8", "--calibration", "gone.npz")
+    for words in (
+        ("run", "--model", tiny, *int8, "--backend", "onnxruntime", "--backend", "openvino", "--output", "r.csv"),
+        ("run", "--model", tiny, "--backend", "onnxruntime:precision=int8,calibration=gone.npz", "--output", "r.csv"),
+        ("ab", f"{tiny}@onnxruntime:precision=int8,calibration=gone.npz", tiny, "--output", "r.csv"),
+        ("export", tiny, "--int8", "--calibration", "gone.npz", "--output", "o.onnx"),
+    ):
+        done = bench(*words)
+        assert "the calibration file gone.npz cannot be read: No such file" in one_line_error(done)
+        assert done.returncode == 2
+        assert not list(tmp_path.glob("r.*"))
+
+
+def test_a_bad_calibration_file_is_a_row_that_says_so(bench: Bench, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.npz").write_bytes(b"no archive")
+    asked = ["run", "--model", tiny, "--precision", "int8", "--calibration", "bad.npz", "--format", "json"]
     (row,) = json.loads(bench(*asked).stdout)
     assert row["status"] == "failed"
-    assert row["error"].startswith("the calibration file gone.npz cannot be read")
-    assert row["backend"] == "onnxruntime:precision=int8,calibration=gone.npz"
+    assert row["error"].startswith("the calibration file bad.npz is none that can be read")
+    assert row["backend"] == "onnxruntime:precision=int8,calibration=bad.npz"
     without = bench("run", "--model", tiny, "--calibration", "gone.npz")
     assert "a calibration file is of int8" in one_line_error(without)
     other = bench("export", tiny, "--output", "o.onnx", "--calibration", "gone.npz")

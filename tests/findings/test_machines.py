@@ -18,6 +18,7 @@ from bench.stats.ratio import Effect
 from tests.cli.test_findings import run
 
 A, B = Side("mobilenetv1:width=0.25"), Side("mobilenetv1:width=0.5")
+LONG = "long" * 9
 FINDING = Finding("F", "b is slower", "nowhere", "nowhere", (Experiment("twice", A, B, 2.0, "Pixel 1"),))
 
 
@@ -55,15 +56,35 @@ def test_effects_stand_beside_each_other(tmp_path: Path) -> None:
     assert math.isclose(record["zen4"], 2.0, rel_tol=0.01)
     assert math.isclose(record["icelake"], 0.5, rel_tol=0.01)
     assert record["machines agree"] == TURNED
-    assert found.summary == "1 effects on several machines: 1 turned round"
+    assert found.summary == "1 effect on several machines: 1 turned round"
     assert machines.texts(record)["published"] == "2"
 
 
-def test_machines_of_one_name_are_told_apart_by_their_files(tmp_path: Path) -> None:
-    files = [evidence(tmp_path / f"{n}.jsonl", 2.0, "zen4") for n in (1, 2)]
-    (record,) = side_by_side({path: store.read(path) for path in files}, [FINDING]).records
-    assert sum(name.startswith("zen4, ") and not name.endswith((" lo", " hi")) for name in record) == 2
+@pytest.mark.parametrize(
+    ("paths", "archs", "names"),
+    [
+        (("one/mine.jsonl", "one/other.jsonl"), ("zen4", "zen4"), ["mine", "other"]),
+        (("epyc-vm/findings.jsonl", "xeon-vm/findings.jsonl"), ("x86_64_v4", "icelake"), ["epyc-vm", "icelake"]),
+        (("a/x.jsonl", "a/y.jsonl", "b/x.jsonl"), ("", "", ""), ["a/x", "a/y", "b/x"]),
+        (("a/x.jsonl", "q/a/x.jsonl"), ("zen4", "zen4"), ["machine 1", "machine 2"]),
+        (("id.jsonl", "other.jsonl"), ("zen4", "zen4"), ["machine 1", "machine 2"]),
+        ((f"{LONG}-1.jsonl", f"{LONG}-2.jsonl"), ("zen4", "zen4"), ["longlon...longlong-1", "longlon...longlong-2"]),
+    ],
+)  # fmt: skip
+def test_columns_are_named_by_machines_or_else_by_files_and_fit(
+    tmp_path: Path, paths: tuple[str, ...], archs: tuple[str, ...], names: list[str]
+) -> None:
+    files = [tmp_path / path for path in paths]
+    for path, arch in zip(files, archs, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        evidence(path, 2.0, arch)
+    found = side_by_side({path: store.read(path) for path in files}, [FINDING])
+    (record,) = found.records
+    assert [name.removesuffix(" lo") for name in record if name.endswith(" lo")] == names
+    assert all(len(name) <= 20 for name in names)
     assert record["machines agree"] == SAME
+    assert [line.partition(":")[0] for line in found.machines] == names
+    assert all(line.endswith(f", {path}") for line, path in zip(found.machines, files, strict=True))
 
 
 def test_show_takes_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +94,8 @@ def test_show_takes_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     files = [evidence(tmp_path / f"{arch}.jsonl", factor, arch) for arch, factor in (("zen4", 2.0), ("icelake", 2.4))]
     said = run("show", *files)
     assert "same direction" in said.stdout
-    assert "1 effects on several machines" in said.stderr
+    assert "1 effect on several machines" in said.stderr
+    assert f"zen4: zen4 (zen4, 2 cores), {files[0]}" in said.stderr
     (one,) = json.loads(run("show", *files, "F", "--format", "json").stdout)
     assert one["machines"] == 2
     with pytest.raises(BenchError, match="--page"):

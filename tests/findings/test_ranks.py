@@ -99,7 +99,7 @@ def test_settings_are_kept_apart_and_compared(csv: Path) -> None:
     assert between.moved == 2  # pplcnet, twice as slow, falls behind shufflenetv2
     (one,) = [i for i in found.inversions if i.setting == "onnxruntime"]
     assert (one.slow.model, one.fast.model) == ("shufflenetv2", "pplcnet")
-    assert any("1 rows without" in note for note in found.notes)
+    assert any("1 row without" in note for note in found.notes)
 
 
 def test_floors_and_predictions_are_proxies_too(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from bench.backends.answers import Energy
 from bench.base.errors import UnknownName, Unsupported
 from bench.machine import meters
 from bench.measure import energies, energy
+from bench.measure.worker import Worker
 from tests.machine.test_board import machine, says
 
 RAPL = "sys/class/powercap/intel-rapl:0"
@@ -203,3 +205,15 @@ def test_a_meter_that_does_not_open_says_why(documented: int, monkeypatch: pytes
     monkeypatch.setenv("USB_METER", "/nowhere/tty")
     with pytest.raises(Unsupported, match=r"the meter usb-meter does not open: .*No such file"):
         meters.find("usb-meter")
+
+
+@pytest.mark.parametrize("meter", ["auto", "nvml"])
+def test_the_counter_of_the_device_that_runs_it_has_a_name_like_others(meter: str) -> None:
+    worker = Worker()
+    worker.streams = None
+    worker.backend = SimpleNamespace(capabilities=SimpleNamespace(scripted=False))  # type: ignore[assignment]
+    worker.session = SimpleNamespace(device=SimpleNamespace(energy_mj=lambda: None))  # type: ignore[assignment]
+    assert "the device counts no energy" in worker.energy(meter)["why_not"]
+    worker.session = SimpleNamespace(device=None)  # type: ignore[assignment]
+    assert "counts no energy" not in worker.energy(meter)["why_not"]
+    meters.check(meter)

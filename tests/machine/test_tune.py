@@ -117,7 +117,7 @@ def test_what_somebody_else_has_set_since_is_left(root: Path, tmp_path: Path) ->
     machine(root, {f"{CPU}/cpu0/cpufreq/scaling_governor": "schedutil"})
     undone, remark = undo(note, root)
     assert len(undone) == len(CHANGED) - 1
-    assert remark.startswith("1 were set to something else")
+    assert remark == "set to something else meanwhile, and left so: 1 change"
     assert (root / f"{CPU}/cpu0/cpufreq/scaling_governor").read_text() == "schedutil"
 
 
@@ -149,6 +149,20 @@ def test_a_restart_has_undone_it(root: Path, tmp_path: Path) -> None:
 )
 def test_what_cannot_be_is_said(tmp_path: Path, files: dict[str, str], told: str) -> None:
     assert any(told in line for line in impossible(machine(tmp_path, {"etc/x": ""} | files)))
+
+
+@pytest.mark.parametrize("mark", [{".dockerenv": ""}, {"proc/self/cgroup": "0::/system.slice/docker-1.scope"}])
+def test_in_a_container_nothing_of_the_host_is_offered(command_on: Path, mark: dict[str, str]) -> None:
+    before = state(command_on)
+    machine(command_on, mark)
+    assert wanted([2, 3], command_on) == []
+    (why,) = impossible(command_on)
+    assert "governor, turbo and interrupts are the host's; run `bench doctor --fix` there" in why
+    found = CliRunner().invoke(command, ["--fix", "--yes"])
+    assert (found.exit_code, state(command_on)) == (0, before)
+    assert f"not here: {why}" in found.output
+    assert "there is nothing to change from here" in found.output
+    assert "smp_affinity" not in found.output
 
 
 def test_amd_and_no_core_to_spare(tmp_path: Path) -> None:

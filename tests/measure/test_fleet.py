@@ -114,7 +114,7 @@ def test_a_run_stops_and_goes_on(fleet: Cluster, bench: Bench, model: Path, tmp_
     until(idle, "devices without a case")
     again = bench("run", "--resume", "--output", "r.csv", *cases)
     assert again.returncode == 0, again.stderr
-    assert f"{done} of 12 cases are measured already" in again.stderr
+    assert f"{done} of 12 cases measured already" in again.stderr
     rows = rows_in(tmp_path / "r.csv")
     assert len({row.backend for row in rows}) == len(rows) == 12
     assert {row.target for row in rows} <= {"one", "two"}

@@ -238,7 +238,7 @@ def test_rank_prints_it(tmp_path: Path) -> None:
 
     turns = (Turn("s", "a", "b", 0.8, 1.1, True), Turn("s", "c", "d", 0.99, 1.01, False))
     told = lines(Analysis({}, (), (), 0, (), (), (), (Sustained("s", 4, turns), Sustained("t", 2, ()))))
-    assert "1 pairs change places beyond doubt, 1 perhaps" in told[0]
+    assert "1 pair changes places beyond doubt, 1 perhaps" in told[0]
     assert told[1].strip() == "a takes 0.80 times as long as b at first, 1.10 times once settled"
     assert told[2].endswith("(perhaps)")
     assert "no pair changes places" in told[3]

@@ -4,6 +4,8 @@ import pytest
 
 from bench import backends
 from bench.base.errors import ParameterError, UnknownName
+from bench.export import key
+from bench.measure.cases import network_of
 from bench.plan import zoo
 from bench.plan.case import BackendRef, Case, Network, Settings, cross, same_name
 from bench.plan.protocol import Protocol
@@ -63,6 +65,18 @@ def test_a_network_is_the_same_whatever_asked_for_its_resolution() -> None:
     assert str(Network(small)) == str(asked) == "mobilenetv1 resolution=128 batch=1"
     assert same_name("mobilenetv1 batch=1 resolution=128") == str(asked)
     assert same_name("made up") == "made up"
+
+
+def test_a_resolution_in_the_name_and_another_beside_it_are_refused() -> None:
+    fake = backends.resolve("fake")
+    for name, beside in (("mobilenetv1:resolution=128", 160), ("mobilenetv1:resolution=224", 128)):
+        with pytest.raises(ParameterError, match=f"in its name, and with {beside} beside it"):
+            cross([zoo.resolve("shufflenetv2"), zoo.resolve(name)], [fake], resolutions=(beside,))
+        with pytest.raises(ParameterError, match="in its name"):
+            network_of(f"{name}@resolution={beside}")
+    same = network_of("mobilenetv1:resolution=128@resolution=128")
+    assert str(same) == "mobilenetv1 resolution=128 batch=1"
+    assert key.key_of(key.recipe(same, 0)) == key.key_of(key.recipe(network_of("mobilenetv1:resolution=128"), 0))
 
 
 def test_a_mode_is_a_case_of_its_own_and_older_ids_stay() -> None:

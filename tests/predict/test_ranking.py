@@ -28,7 +28,7 @@ def test_two_are_told_apart_beyond_what_both_may_be_wrong() -> None:
 def test_the_statement_counts_pairs_and_names_those_that_are_not_told_apart() -> None:
     found = [("a", predicted(1.0)), ("b", predicted(1.05)), ("c", predicted(2.0))]
     assert statement(found) == "2 of 3 pairs are told apart at 90%; not a and b"
-    assert statement(found[1:]) == "1 of 1 pairs are told apart at 90%"
+    assert statement(found[1:]) == "1 of 1 pair is told apart at 90%"
 
 
 def test_a_row_far_from_its_prediction_is_flagged_and_a_near_one_is_not() -> None:

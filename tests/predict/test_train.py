@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from click.testing import CliRunner
 
 from bench import backends
 from bench.base.errors import MeasureError, Unsupported, UsageError
-from bench.cli.predict import _budget, _in_precision
+from bench.cli.predict import _budget, _in_precision, command
 from bench.export import ensure
 from bench.plan import zoo
-from bench.plan.protocol import KernelProtocol
+from bench.plan.protocol import PRECISIONS, KernelProtocol
 from bench.predict import train
 from bench.predict.campaign import FULL_S, SHORT_S, Campaign
 from bench.predict.features import macs
@@ -172,5 +173,8 @@ def test_seconds_of_training_are_read_and_a_model_after_the_option_stays_a_model
 def test_a_precision_is_asked_of_a_backend_that_has_it() -> None:
     assert _in_precision("openvino", "bf16") == "openvino:precision=bf16"
     assert _in_precision("onnxruntime:spinning=false", None) == "onnxruntime:spinning=false"
-    with pytest.raises(UsageError, match="runs nothing in int8 by itself"):
+    with pytest.raises(UsageError, match=r"onnxruntime runs nothing in int8 by itself, .*; it runs fp32$"):
         _in_precision("onnxruntime", "int8")
+    unknown = CliRunner().invoke(command, ["shufflenetv2", "--precision", "int9"])
+    assert unknown.exit_code == 2
+    assert all(name in unknown.output for name in PRECISIONS)

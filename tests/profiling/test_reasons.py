@@ -17,6 +17,7 @@ from bench.profiling.network import ProfiledNetwork, ProfiledOperator, load, mov
 from bench.profiling.reasons import reasons
 from bench.profiling.roofs import Roof, find, of_profiles
 from bench.profiling.squeeze import gates
+from bench.report.text.explain import explain_one, explain_two
 from tests.profiling.made import FAST, ROOF, A, B, conv, network, other
 
 
@@ -142,7 +143,7 @@ def test_short_operators() -> None:
     tiny = conv("tiny", 4.0, 16, pixels=1)
     said = keys(network(FAST, *[tiny] * 5, replace(tiny, precise=False)))["short"]
     assert "6 of 7 operators take under 10 µs" in said
-    assert "(1 are too short to tell precisely)" in said
+    assert "(1 is too short to tell precisely)" in said
     assert "short" not in keys(network(FAST, *[conv("worth it", 4.0, 16, pixels=28)] * 6))
 
 
@@ -161,11 +162,49 @@ def test_what_has_no_reason_is_told() -> None:
 
 def test_the_roof_of_the_profiles_themselves() -> None:
     roof = find([A, B])
-    assert roof.peak_gmacs_per_s == pytest.approx(FAST.macs / 40e3)
+    # B's operators exceed its latency, which no profiler was in: as a whole it is faster than they are.
+    assert roof.peak_gmacs_per_s == pytest.approx(B.macs / B.latency_ms / 1e6)
+    assert find([A]).peak_gmacs_per_s == pytest.approx(FAST.macs / 40e3)
     assert roof.bandwidth_gb_per_s(1e6) == pytest.approx(max(op.moved_bytes / op.time_us / 1e3 for op in A.operators))
     assert "bench roofline" in roof.origin
-    vague = network(replace(FAST, precise=False))
-    assert of_profiles([vague]).peak_gmacs_per_s == pytest.approx(vague.macs / vague.latency_ms / 1e6)
+    # The network as a whole may be faster than what can be told of its operators: then that is the roof.
+    slow = network(replace(FAST, precise=False), replace(FAST, time_us=400.0), residual_us=-380.0)
+    assert of_profiles([slow]).peak_gmacs_per_s == pytest.approx(slow.macs / slow.latency_ms / 1e6)
+
+
+def test_a_network_too_small_to_tell_has_no_roofs_and_says_so() -> None:
+    vague = network(replace(FAST, precise=False), replace(FAST, precise=False), residual_us=20.0)
+    roof = of_profiles([vague])
+    assert not roof.known
+    assert list(keys(vague, roof)) == ["residual"]
+    lines = [line for section in explain_one(vague, roof, reasons(vague, roof), 6, 4) for line in section.lines]
+    assert any(line.startswith("no roofs: no operator takes long enough to tell its rate") for line in lines)
+    assert any("too short to tell beside the profiler's cost: 2 of 2 operators, 80.0% of" in line for line in lines)
+    assert not any("floor" in line or line.startswith("roofs") for line in lines)
+    (table,) = [s.table for s in explain_one(vague, roof, [], 6, 4) if s.table]
+    assert table.rows[0][:4] == ("conv 1x1", "2", "0.080", "80.0%")
+    assert (table.rows[0][4], table.rows[0][5], table.rows[0][7]) == ("", "", "")
+    two = [line for section in explain_two(vague, vague, roof, [[], []], None, 4) for line in section.lines]
+    assert sum(line.startswith(("A: too short", "B: too short")) for line in two) == 2
+
+
+def test_no_line_of_a_profile_exceeds_its_roofs() -> None:
+    vague = replace(FAST, time_us=4.0, precise=False)  # ten times the rate of the one that can be told
+    mixed = network(FAST, FAST, vague, replace(vague, op_class=OpClass.DENSE))
+    roof = find([mixed])
+    (first, *_), table = explain_one(mixed, roof, [], 0, 0)[0].lines, explain_one(mixed, roof, [], 0, 0)[1].table
+    assert first.endswith(f"{roof.peak_gmacs_per_s:.1f} GMAC/s")  # as a whole it is the fastest that is known
+    assert table is not None
+    assert [row[7] for row in table.rows if row[0] == "conv dense"] == [""]
+    low = Roof(1.0, lambda moved_bytes: 1.0, "measured elsewhere")
+    said = [line for section in explain_one(mixed, low, [], 0, 0) for line in section.lines]
+    assert "the roofs are below what operators as small as these reach: no floor" in said
+
+
+def test_operators_beyond_the_latency_are_told_from_two_percent_on() -> None:
+    beyond = network(*[FAST] * 10, residual_us=-9.0)
+    said = [line for section in explain_one(beyond, ROOF, reasons(beyond, ROOF), 0, 0) for line in section.lines]
+    assert any(line.startswith("operators exceed the latency") for line in said)
 
 
 def test_bytes_that_operators_move() -> None:

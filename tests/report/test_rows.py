@@ -117,4 +117,4 @@ def test_nothing_left_is_said(tmp_path: Path) -> None:
 
     path = write(tmp_path / "r.csv", [row()])
     filters = parse(["backend=torch"])
-    assert drawn(path, filters=filters) == ["0 of 1 rows; left out: 1 by --where"]
+    assert drawn(path, filters=filters) == ["0 of 1 row; left out: 1 by --where"]

@@ -60,11 +60,11 @@ def main(folder: Path) -> None:
     said(run.command, "--model", tiny, "--backend", "fake", *QUICK, "--output", out)
     suite.write_text(f'title = "two"\nmodels = ["{tiny}"]\nbackends = ["fake"]\nreference = "{tiny}@fake@invented=7"\n')
     table = said(run.command, "--suite", suite, *QUICK, "--output", out, "--resume")
-    assert "1 of 2 cases are measured already" in table
+    assert "1 of 2 cases measured already" in table
     assert "invented" in table
     assert [one.invented for one in file.read(out)] == [0, 7]
     assert len({one.case_id for one in file.read(out)}) == 2
-    assert "2 of 2 cases are measured already" in said(run.command, "--suite", suite, "--output", out, "--resume")
+    assert "2 of 2 cases measured already" in said(run.command, "--suite", suite, "--output", out, "--resume")
 
     sides = (f"{tiny}@fake", f"{tiny}@fake@invented=7")
     paired = said(ab.command, *sides, "--pairs", 5, "--output", folder / "ab.csv")

@@ -197,6 +197,21 @@ def test_two_runs_on_one_file_do_not_measure_a_case_twice(tmp_path: Path, tiny: 
     assert len(records.read(path)) == 1
 
 
+def test_files_into_which_nothing_came_are_not_left(tmp_path: Path) -> None:
+    path, kept = tmp_path / "r.csv", tmp_path / "kept.csv"
+    kept.touch()
+    with records.writing(path), records.writing(kept):
+        assert path.exists()
+    with pytest.raises(OSError, match="away"), records.writing(path):
+        raise OSError("away")
+    with records.writing_samples(path):
+        assert records.samples_path(path).exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["kept.csv"]
+    with records.writing(path):
+        records.append(path, Row(status="ok", model="net", backend="b", latency_ms=2))
+    assert len(records.read(path)) == 1
+
+
 def test_resumption_takes_whole_rows_alone(tmp_path: Path, tiny: Path, bench: Bench) -> None:
     """A row that was cut, or lost its latency, is measured anew, and said."""
     path = tmp_path / "r.csv"

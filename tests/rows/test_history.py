@@ -123,8 +123,8 @@ def test_rows_that_are_not_ok_and_nights_without_a_reference_do_not_count(tmp_pa
     rows.write(tmp_path / "c.csv", [row(90.0, model="x", run_id="c", status="noisy")])
     result = analysed(tmp_path)
     assert result.moved == ()
-    assert any(note.startswith("20 runs have no ok row") for note in result.notes)
-    assert any(note.startswith("1 rows are not ok") for note in result.notes)
+    assert any(note.startswith("20 runs without an ok row") for note in result.notes)
+    assert any(note.startswith("1 row not ok") for note in result.notes)
 
 
 def test_the_reference_is_found_by_itself(tmp_path: Path) -> None:

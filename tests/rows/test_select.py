@@ -112,7 +112,7 @@ def test_the_newest_row_of_a_case_is_shown(tmp_path: Path) -> None:
     path = write(tmp_path / "r.csv", [*rows, row(3.0, started_at=old, target="arm")])
     found = shown(path)
     assert sorted(found.frame["latency_ms"]) == [3, 4, 5]  # another target or pace is another case
-    assert found.left_out == ("1 older rows of the same cases (--all)",)
+    assert found.left_out == ("1 older row of the same cases (--all)",)
     assert len(shown(path, every=True).frame) == 4
     assert shown(path, "day=2026-03-01", "target=local").frame["latency_ms"].tolist() == [4, 4]
 

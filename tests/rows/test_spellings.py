@@ -69,5 +69,5 @@ def test_they_are_measured_once(tiny: Path, bench: Bench) -> None:
     models = [word for text in (tiny.name, f"./{tiny.name}", tiny) for word in ("--model", text)]
     assert bench("run", *models, "--backend", "fake", "--launches", 2, "--output", "r.csv").returncode == 0
     again = bench("run", "--model", tiny, "--backend", "fake", "--resume", "--output", "r.csv")
-    assert "1 of 1 cases are measured already" in again.stderr
+    assert "1 of 1 case measured already" in again.stderr
     assert len((tiny.parent / "r.csv").read_text().splitlines()) == 2

@@ -47,6 +47,13 @@ def test_check_names_the_cpu_and_what_the_doctor_says(bench: Bench, server: Sshd
     assert result.returncode == (1 if any(line["state"] == "bad" for line in found.values()) else 0)
 
 
+@pytest.mark.parametrize("target", ["arm64:host=nowhere.invalid", "android-adb:adb=/nowhere/adb"])
+def test_a_run_that_reaches_nothing_leaves_no_empty_file(bench: Bench, tiny: Path, tmp_path: Path, target: str) -> None:
+    for words in (("run", "--model", tiny), ("ab", tiny, f"{tiny}@fake:latency_ms=2")):
+        one_line_error(bench(*words, "--backend", "fake", "--target", target, "--output", "out/r.csv"))
+        assert list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.base.errors import BenchError, OutputError, clip
+from bench.base.words import plural
 from bench.report.html import sources as files
 from bench.report.html import sustained
 from bench.report.html.cases import NUMBERS, TEXTS, CaseRow, Cases, cases, group_of, named
@@ -154,7 +155,7 @@ def _point(row: CaseRow, setting: str) -> Record:
         "status": row.status,
         "latency": f"{row.latency_ms:.4g} ms{percent}" if row.latency_ms else "none",
         "rate": f"{row.macs / row.latency_ms / 1e6:.3g} GMACs/s" if row.macs and row.latency_ms else "",
-        "runtime": f"{row.backend} {row.version}, {row.threads} thread{'s' if row.threads != '1' else ''}, "
+        "runtime": f"{row.backend} {row.version}, {row.threads} {plural('thread', 1 if row.threads == '1' else 2)}, "
         f"{row.precision}, batch {row.batch}",
         "machine": f"{row.target}: {row.cpu}",
         "when": row.started[:10],

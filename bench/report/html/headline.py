@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from bench.base.words import counted
 from bench.findings.evaluate import distinct
 from bench.findings.finding import OURS
 from bench.findings.verdict import VERDICTS
@@ -19,7 +20,7 @@ def headline(data: Data) -> str:
     if inverted.worst is not None:
         worst = inverted.worst
         return (
-            f"Of {_count(inverted.near, 'pair')} of networks within 10% MACs, {inverted.found} "
+            f"Of {counted(inverted.near, 'pair')} of networks within 10% MACs, {inverted.found} "
             f"{'is' if inverted.found == 1 else 'are'} inverted: fewer MACs, yet slower. The worst: {worst.slow.model} "
             f"takes {worst.ratio:.2f} times as long as {worst.fast.model}, "
             f"at {worst.slow.macs / 1e6:.0f} against {worst.fast.macs / 1e6:.0f} M MACs."
@@ -27,14 +28,14 @@ def headline(data: Data) -> str:
     measured = [row for row in data.cases.rows if row.measured]
     if measured:
         fastest = min(measured, key=lambda row: row.latency_ms or 0)
-        pairs = f" None of {_count(inverted.near, 'pair')} within 10% MACs is inverted." if inverted.near else ""
+        pairs = f" None of {counted(inverted.near, 'pair')} within 10% MACs is inverted." if inverted.near else ""
         told = f"the fastest is {fastest.label} at {fastest.latency_ms:.3g} ms"
-        return f"{_count(len(measured), 'case')} measured; {told}.{pairs}"
+        return f"{counted(len(measured), 'case')} measured; {told}.{pairs}"
     effects = [r for r in distinct(data.findings) if r.experiment and r.experiment.origin != OURS]
     if effects:
         counts = Counter(r.verdict for r in effects)
         told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
-        return f"Of {_count(len(effects), 'effect')} that papers claim: {told}."
+        return f"Of {counted(len(effects), 'effect')} that papers claim: {told}."
     if data.profiles:
         slowest = data.profiles[-1]
         name, _, _, ms, _ = slowest.parts[0]
@@ -49,7 +50,8 @@ def lead(data: Data) -> list[str]:
         return []
     counts = Counter(row.status for row in shown.rows)
     statuses = ", ".join(f"{n} {status}" for status, n in counts.most_common())
-    said = f"{_count(shown.found, 'case')} from {_count(shown.frame_rows, 'row')} of {_count(data.runs.found, 'run')}"
+    rows, runs = counted(shown.frame_rows, "row"), counted(data.runs.found, "run")
+    said = f"{counted(shown.found, 'case')} from {rows} of {runs}"
     told = [f"{said}: {statuses}. {_same(shown.rows)}"]
     if shown.found < shown.frame_rows:
         told.append("Of a case that was measured several times, charts show the newest row; history has them all.")
@@ -77,9 +79,5 @@ def _same(rows: tuple[CaseRow, ...]) -> str:
         values = {row.setting[i] for row in rows}
         if name not in ("arch", "cpu_id", "mode") and len(values) == 1 and (value := values.pop()):
             told = words[name].format(value) if name in words else identity.told(name, value)
-            common.append("1 thread" if told == "1 threads" else told)
+            common.append(counted(1, "thread") if told == "1 threads" else told)
     return f"All: {', '.join(common)}." if common else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from bench import __version__
 from bench.base.errors import MissingExtra
 from bench.base.escape import script_json
+from bench.base.words import counted, verb
 from bench.report.html import markup
 from bench.report.html.data import Data
 from bench.report.html.facets import DIMENSIONS
@@ -188,8 +189,8 @@ def _foot(data: Data) -> str:
     if len(data.runs.shown) > 2:
         rest = "".join(_run(run) for run in data.runs.shown[2:])
         left = data.runs.found - len(data.runs.shown)
-        more = f"<p>{left} older runs are not listed.</p>" if left else ""
-        parts.append(markup.details(f"{len(data.runs.shown) - 2} more runs", rest + more))
+        more = f"<p>{counted(left, 'older run')} {verb(left, 'is', 'are')} not listed.</p>" if left else ""
+        parts.append(markup.details(counted(len(data.runs.shown) - 2, "more run"), rest + more))
     if data.notes:
         parts.append("<h3>What was met when reading</h3>" + _list(data.notes))
     parts.append(f"<p>Made by isoflops {markup.text(__version__)}.</p>")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.base.errors import clip
+from bench.base.words import counted
 from bench.rows import identity
 from bench.rows.frame import Rows
 
@@ -86,9 +87,10 @@ def _warnings(frame: pd.DataFrame, status: dict[str, int]) -> Sequence[str]:
     if frame["hypervisor"].astype(str).ne("").any():
         found.append("virtual machine")
     if (aside := int(frame["set_aside"].gt(LATE).sum())) > 0:
-        found.append(f"{aside} cases with over {LATE:.0%} of their blocks set aside")
+        found.append(f"{counted(aside, 'case')} with over {LATE:.0%} of their blocks set aside")
     if (slow := int(frame["machine_speed"].lt(SLOW).sum())) > 0:
-        found.append(f"{slow} cases met the machine at under {SLOW:.0%} of its baseline speed")
+        found.append(f"{counted(slow, 'case')} met the machine at under {SLOW:.0%} of its baseline speed")
     if (downgraded := frame["precision_effective"].astype(str).ne(frame["precision"].astype(str)).sum()) > 0:
-        found.append(f"{downgraded} cases did not run in the precision that was asked for, or it is not known")
+        what = counted(downgraded, "case")
+        found.append(f"{what} did not run in the precision that was asked for, or it is not known")
     return found

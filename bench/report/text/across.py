@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from bench.base.words import counted, verb
 from bench.report.text.compare import percent
 from bench.report.text.print import emit
 from bench.rows.across import Across, Agreement, Beside, Flip
@@ -61,7 +62,8 @@ def agreement(a: Agreement) -> str:
     parts = [
         f"{c.name} {c.value:.2f}" + (f" ({c.lo:.2f} to {c.hi:.2f})" if c.lo is not None else "") for c in a.correlations
     ]
-    return f"order on {a.a} and {a.b}, {a.cases} cases: {', '.join(parts) or 'too few cases for a rank correlation'}"
+    told = ", ".join(parts) or "too few cases for a rank correlation"
+    return f"order on {a.a} and {a.b}, {counted(a.cases, 'case')}: {told}"
 
 
 def flip(f: Flip) -> str:
@@ -73,4 +75,5 @@ def flip(f: Flip) -> str:
 
 def _flips(flips: Sequence[Flip]) -> list[str]:
     more = [f"and {len(flips) - MOST_FLIPS} more (--format json)"] if len(flips) > MOST_FLIPS else []
-    return [f"{len(flips)} pairs change places", *map(flip, flips[:MOST_FLIPS]), *more]
+    many = f"{counted(len(flips), 'pair')} {verb(len(flips), 'changes', 'change')} places"
+    return [many, *map(flip, flips[:MOST_FLIPS]), *more]

@@ -9,6 +9,7 @@ from dataclasses import asdict
 import click
 
 from bench.base.escape import markdown
+from bench.base.words import counted
 from bench.plan.protocol import THROUGHPUT
 from bench.report.text.print import emit, markdown_table
 from bench.rows.sides import FEWEST_JOBS, WITHHELD, Compared, Comparison
@@ -142,12 +143,13 @@ def _decision(result: Comparison, threshold: float) -> str:
     if not result.cases:
         return f"gate {threshold:.1%}: inconclusive, nothing could be compared"
     if tripped:
-        return f"gate {threshold:.1%}: tripped by {len(tripped)} of {len(result.cases)} cases: {'; '.join(tripped[:5])}"
+        many = f"{len(tripped)} of {counted(len(result.cases), 'case')}"
+        return f"gate {threshold:.1%}: tripped by {many}: {'; '.join(tripped[:5])}"
     if opened or missed:
-        why = [f"{len(opened)} of {len(result.cases)} cases could be slower by as much"] if opened else []
-        why += [f"{len(missed)} cases of BASE have no verdict"] if missed else []
+        why = [f"{len(opened)} of {counted(len(result.cases), 'case')} could be slower by as much"] if opened else []
+        why += [f"{counted(len(missed), 'case')} of BASE without a verdict"] if missed else []
         return f"gate {threshold:.1%}: inconclusive, {' and '.join(why)}"
-    return f"gate {threshold:.1%}: passed, all of {len(result.cases)} cases are slower by less"
+    return f"gate {threshold:.1%}: passed, of {counted(len(result.cases), 'case')} all are slower by less"
 
 
 def _markdown(result: Comparison, cases: Sequence[dict[str, str]], threshold: float | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from bench.base.words import counted
 from bench.devices.like import Like
 from bench.devices.ranks import Ranked, summarise
 from bench.devices.settings import Setting
@@ -38,7 +39,7 @@ def print_table(settings: Sequence[Setting], format: str) -> None:
     ]
     print_records(records, format)
     if format == "table":
-        say(f"{len(settings)} settings; {NOT_OURS}")
+        say(f"{counted(len(settings), 'setting')}; {NOT_OURS}")
 
 
 def print_rows(rows: Sequence[DeviceRow], networks: Networks, format: str) -> None:
@@ -159,7 +160,7 @@ def print_like(found: dict[str, Like], format: str) -> None:
         return
     for name, one in found.items():
         click.echo()
-        say(f"{name}: {len(one.known)} networks are known ({', '.join(one.known)})")
+        say(f"{name}: of {counted(len(one.known), 'network')} the latency is known ({', '.join(one.known)})")
         print_records(
             [
                 {

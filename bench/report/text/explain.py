@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.base.escape import markdown as escaped
+from bench.base.words import counted
 from bench.graph.classes import OpClass
 from bench.profiling.difference import Check, Part, split
 from bench.profiling.network import ProfiledNetwork, ProfiledOperator, total_ms
 from bench.profiling.reasons import Statement, told
 from bench.profiling.roofs import Roof
 from bench.report.text.print import plus_minus
+from bench.report.text.profile import warnings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,21 +49,35 @@ def explain_one(
     network: ProfiledNetwork, roof: Roof, statements: Sequence[Statement], most: int, top: int
 ) -> list[Section]:
     """Lay out one network: where the time goes, why, and the operators farthest above their floor."""
-    floor_ms = sum(roof.floor_us(op) for op in network.operators) / 1e3
     lines = (
         f"{title(network)}: {_latency(network)}, {network.macs / 1e6:.1f} M MACs, "
         f"{network.macs / network.latency_ms / 1e6:.1f} GMAC/s",
         *roof_lines(network.operators, roof),
-        f"all {len(network.operators)} operators at their floor: {floor_ms:.2f} ms, "
-        f"{floor_ms / network.latency_ms:.0%} of the latency",
+        *_floor_line(network, roof),
+        *_warnings(network),
     )
     head = "why: ms beyond the MACs at the peak (reasons overlap)"
     return [
         Section(lines),
         Section(table=classes(network, roof)),
         *([Section((head,), statements=_said(network, statements, most))] if statements and most else []),
-        *([Section(table=worst(network, roof, statements, top))] if top else []),
+        *([Section(table=worst(network, roof, statements, top))] if top and roof.known else []),
     ]
+
+
+def _floor_line(network: ProfiledNetwork, roof: Roof) -> list[str]:
+    """Say what the operators would take at their floor, unless the roofs are not of operators as small as these."""
+    floor_ms = sum(roof.floor_us(op) for op in network.operators) / 1e3
+    if not roof.known or floor_ms > network.latency_ms:
+        return ["the roofs are below what operators as small as these reach: no floor"] if roof.known else []
+    share = f"{floor_ms / network.latency_ms:.0%} of the latency"
+    return [f"all {counted(len(network.operators), 'operator')} at their floor: {floor_ms:.2f} ms, {share}"]
+
+
+def _warnings(network: ProfiledNetwork, name: str = "") -> list[str]:
+    """Say what of the profile is not to be trusted, where that is more than a hundredth of the latency."""
+    found = warnings(network.operators, network.residual_ms, network.latency_ms, LEAST_ROW)
+    return [f"{name}{line}" for line in found]
 
 
 def explain_two(
@@ -88,6 +104,7 @@ def explain_two(
         lines.append(told_check(checked, difference))
         fault = checked.fault(a, b)
     lines += roof_lines([*a.operators, *b.operators], roof)
+    lines += [*_warnings(a, "A: "), *_warnings(b, "B: ")]
     why = Section((NO_REASONS.format(fault),)) if fault else _against(a, b, reasons, most)
     if why.statements and checked is None:
         why = Section((UNCHECKED, *why.lines), statements=why.statements)
@@ -107,12 +124,14 @@ def told_check(checked: Check, difference_ms: float) -> str:
 
 def title(network: ProfiledNetwork) -> str:
     """Name the network and what ran it."""
-    threads = f"{network.threads} thread{'s' if network.threads != 1 else ''}"
+    threads = counted(network.threads, "thread")
     return f"{network.model} on {network.backend} ({network.version}, {network.precision}, {threads})"
 
 
 def roof_lines(operators: Sequence[ProfiledOperator], roof: Roof) -> tuple[str, ...]:
-    """Say what operators are held against."""
+    """Say what operators are held against, or that there is nothing."""
+    if not roof.known:
+        return (f"no roofs: {roof.origin}; `bench roofline` measures them",)
     moving = [op for op in operators if op.moved_bytes]
     rates = [roof.bandwidth_gb_per_s(op.moved_bytes) for op in moving]
     bandwidth = f"{min(rates):.0f}" if rates else "?"
@@ -131,8 +150,7 @@ def classes(network: ProfiledNetwork, roof: Roof) -> TextTable:
         elif ops:
             rows.append(_class_row(str(op_class), ops, network, roof))
     if small:
-        count = len({op.op_class for op in small})
-        rows.append(_class_row(f"{count} other{'s' if count > 1 else ''}", small, network, roof))
+        rows.append(_class_row(counted(len({op.op_class for op in small}), "other"), small, network, roof))
     share = f"{network.residual_ms / network.latency_ms:.1%}"
     rows.append(("residual", "", f"{network.residual_ms:.3f}", share, "", "", "", "", ""))
     head = ("where the time goes", "ops", "ms", "share", "floor", "x floor", "M MACs", "GMAC/s", "MACs/byte")
@@ -140,17 +158,19 @@ def classes(network: ProfiledNetwork, roof: Roof) -> TextTable:
 
 
 def _class_row(name: str, ops: Sequence[ProfiledOperator], network: ProfiledNetwork, roof: Roof) -> tuple[str, ...]:
+    """Lay out operators together; rate and floor are empty where most of their time cannot be told precisely."""
     ms, macs, floor_ms = total_ms(ops), sum(op.macs for op in ops), sum(roof.floor_us(op) for op in ops) / 1e3
     moved = sum(op.moved_bytes for op in ops)
+    told = total_ms(op for op in ops if op.precise) > ms / 2
     return (
         name,
         str(len(ops)),
         f"{ms:.3f}",
         f"{ms / network.latency_ms:.1%}",
-        f"{floor_ms:.3f}",
-        f"{ms / floor_ms:.1f}" if floor_ms else "",
+        f"{floor_ms:.3f}" if told and roof.known else "",
+        f"{ms / floor_ms:.1f}" if told and floor_ms else "",
         f"{macs / 1e6:.1f}" if macs else "",
-        f"{macs / ms / 1e6:.1f}" if macs and ms else "",
+        f"{macs / ms / 1e6:.1f}" if told and macs else "",
         f"{macs / moved:.2g}" if macs and moved else "",
     )
 
@@ -192,7 +212,7 @@ def _parts(parts: Sequence[Part], a: ProfiledNetwork, b: ProfiledNetwork) -> Tex
     small = [p for p in parts[:-1] if abs(p.difference_ms) < least]
     rows = [_part_row(p.name, [p]) for p in large]
     if small:
-        rows.append(_part_row(f"{len(small)} other{'s' if len(small) > 1 else ''}", small))
+        rows.append(_part_row(counted(len(small), "other"), small))
     rows.append(_part_row(parts[-1].name, parts[-1:]))
     rows.append(_part_row("latency", parts))
     head = ("A - B by class", "A ms", "B ms", "A - B", "A ops", "B ops", "A M MACs", "B M MACs", "A GMAC/s", "B GMAC/s")

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bench.base.errors import clip
+from bench.base.words import counted
 from bench.rows.identity import machine_name
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def counts(selection: Selection) -> list[str]:
     """Say how many rows are shown and why others are not."""
     shown = len(selection.frame)
     left = f"; left out: {', '.join(selection.left_out)}" if selection.left_out else ""
-    return [f"{shown:,} of {selection.found:,} rows{left}"]
+    return [f"{shown:,} of {counted(selection.found, 'row')}{left}"]
 
 
 def machines(frame: pd.DataFrame) -> list[str]:

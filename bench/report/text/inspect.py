@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.base.escape import clip
+from bench.base.words import counted
 from bench.graph.summary import Record, Summary
 from bench.report.text.print import cell, grid
 
@@ -35,7 +36,7 @@ def show(summary: Summary, rows: Sequence[Record], of: int, key: str, console: C
     if summary.graph.constant_nodes:
         console.print(f"{summary.graph.constant_nodes} constant nodes are computed once, when the model loads")
     if summary.graph.unused_nodes:
-        console.print(f"{summary.graph.unused_nodes} nodes are left out, because no output needs them")
+        console.print(f"left out, because no output needs it: {counted(summary.graph.unused_nodes, 'node')}")
 
 
 def missing(summary: Summary) -> str:

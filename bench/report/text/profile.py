@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
+from bench.base.words import counted
 from bench.profiling.classes import GROUP_OF
 from bench.profiling.combine import OperatorTime, Profile, Total
+from bench.profiling.network import ProfiledOperator
 from bench.report.text.print import cell, grid, plus_minus
 
 
@@ -15,27 +19,41 @@ def header(profile: Profile) -> list[str]:
     interval = ""
     if profile.latency_lo_ms is not None and profile.latency_hi_ms is not None:
         interval = f" {plus_minus((profile.latency_hi_ms - profile.latency_lo_ms) / 2 / latency)}"
-    ran = f"{effective['precision']}, {effective['threads']} thread{'s' if effective['threads'] != 1 else ''}"
+    ran = f"{effective['precision']}, {counted(effective['threads'], 'thread')}"
     sign = "-" if profile.residual_ms < 0 else "+"
-    launches = f"{profile.launches} launch{'es' if profile.launches != 1 else ''}"
-    vague = [op for op in profile.operators if not op.precise]
+    launches = counted(profile.launches, "launch")
     lines = [
         f"{profile.case} ({effective['version']}, {ran})",
         f"latency {latency:.3f} ms{interval} ({launches}, unprofiled) = "
-        f"{profile.operators_ms:.3f} ms in {len(profile.operators)} operators "
+        f"{profile.operators_ms:.3f} ms in {counted(len(profile.operators), 'operator')} "
         f"{sign} {abs(profile.residual_ms):.3f} ms residual ({profile.residual_ms / latency:.1%})",
         f"profiled {overhead.profiled_ms:.3f} ms, raw sum {overhead.raw_operators_ms:.3f} ms; "
         f"{overhead.delta_us:+.2f} µs per profiler event taken out",
     ]
-    if vague:
-        share = f"{sum(op.share for op in vague):.1%} of the latency together"
-        lines.append(f"~ marks what is too short to tell beside that: {len(vague)} of the operators, {share}")
-    if profile.residual_ms < -0.02 * latency:
+    lines += warnings(profile.operators, profile.residual_ms, latency, mark="~ is ")
+    if profile.unaccounted_macs:
+        lines.append(f"{profile.unaccounted_macs:,} MACs of the source belong to no operator that was found")
+    return lines
+
+
+def warnings(
+    operators: Sequence[OperatorTime | ProfiledOperator],
+    residual_ms: float,
+    latency_ms: float,
+    least: float = 0.0,
+    mark: str = "",
+) -> list[str]:
+    """Say in lines how much of a profile cannot be told precisely, from a share on, and what is wrong with it."""
+    vague = [op for op in operators if not op.precise]
+    share = sum(op.time_us for op in vague) / 1e3 / latency_ms
+    lines = []
+    if vague and share >= least:
+        what = f"{len(vague)} of {counted(len(operators), 'operator')}, {share:.1%} of the latency together"
+        lines.append(f"{mark}too short to tell beside the profiler's cost: {what}")
+    if residual_ms < -0.02 * latency_ms:
         lines.append(
             "operators exceed the latency: a disturbed machine, or a cost beyond the calibration; shares are too high"
         )
-    if profile.unaccounted_macs:
-        lines.append(f"{profile.unaccounted_macs:,} MACs of the source belong to no operator that was found")
     return lines
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from bench.base.errors import clip
+from bench.base.words import counted, verb
 from bench.findings.ranks import Analysis, Inversion
 from bench.report.text.print import print_json, print_records
 from bench.stats.ranks import Correlation
@@ -27,15 +28,14 @@ def print_rows(found: Analysis, top: int, format: str) -> None:
     print_records([{"setting": p.setting, "by": p.by} | _cells(p.correlations) for p in found.proxies], "table")
     certain = sum(one.certain for one in found.inversions)
     click.echo(
-        f"\n{len(found.inversions)} of {found.near} pairs within 10% MACs are inverted: fewer MACs, slower; "
+        f"\n{len(found.inversions)} of {counted(found.near, 'pair')} within 10% MACs are inverted: fewer MACs, slower; "
         f"{certain} of them beyond doubt (95%)."
     )
     if top and inversions:
         print_records(inversions[:top], "table")
     if top and found.extremes:
-        click.echo(
-            f"\nFurther apart in MACs, and yet inverted beyond doubt ({len(found.extremes)} pairs, furthest first):"
-        )
+        pairs = counted(len(found.extremes), "pair")
+        click.echo(f"\nFurther apart in MACs, and yet inverted beyond doubt ({pairs}, furthest first):")
         print_records([inversion_record(one) for one in found.extremes[:top]], "table")
     if found.reorderings:
         click.echo("\nHow far the order by latency is the same:")
@@ -58,8 +58,8 @@ def sustained(found: Analysis) -> list[str]:
     for one in found.sustained:
         sure = [turn for turn in one.turns if turn.certain]
         open_ = len(one.turns) - len(sure)
-        head = f"\nKept going ({clip(one.setting, 80)}): of {one.networks} networks "
-        certain = f"{len(sure)} pairs change" if sure else "no pair changes"
+        head = f"\nKept going ({clip(one.setting, 80)}): of {counted(one.networks, 'network')} "
+        certain = f"{counted(len(sure), 'pair')} {verb(len(sure), 'changes', 'change')}" if sure else "no pair changes"
         perhaps = f" places beyond doubt{f', {open_} perhaps' if open_ else ''}"
         lines.append(f"{head}{certain}{perhaps}, from the first minute to the settled state.")
         lines += [

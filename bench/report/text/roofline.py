@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from bench.base.words import counted
 from bench.machine.roof import Roofline
 from bench.report.text.print import grid
 
@@ -45,7 +46,7 @@ def records(roof: Roofline) -> list[dict[str, object]]:
 
 def show(roof: Roofline, console: Console) -> None:
     """Print peak, plateaus and every probe."""
-    best, threads = roof.best, f"{roof.threads} thread{'s' if roof.threads > 1 else ''}"
+    best, threads = roof.best, counted(roof.threads, "thread")
     console.print(f"{roof.backend} {roof.version}, {roof.precision}, {threads}, measured {roof.measured_at}")
     if roof.scripted:
         console.print("scripted: this is no machine")

@@ -1,0 +1,24 @@
+"""English that depends on a number, said once."""
+
+from __future__ import annotations
+
+import re
+
+
+def plural(thing: str, n: float) -> str:
+    """Return the name of a thing, or of several: `thing` for 1, else with an s as English has it."""
+    if n == 1:
+        return thing
+    if re.search(r"(ch|sh|s|x)$", thing):
+        return f"{thing}es"
+    return f"{thing[:-1]}ies" if re.search(r"[^aeiou]y$", thing) else f"{thing}s"
+
+
+def counted(n: float, thing: str) -> str:
+    """Write how many there are of a thing: ``1 launch``, ``2 launches``, ``1,200 rows``."""
+    return f"{n:,} {plural(thing, n)}"
+
+
+def verb(n: float, one: str, several: str) -> str:
+    """Return the word that goes with so many: ``is`` or ``are``."""
+    return one if n == 1 else several
