@@ -182,8 +182,27 @@ def group_of(model: str) -> tuple[str, str]:
 
 
 def named(rows: Sequence[CaseRow]) -> dict[tuple[str, ...], str]:
-    """Name every setting by what differs between them; one alone by its backend and target."""
-    return identity.named([row.setting for row in rows], identity.setting(), ("backend", "target"))
+    """Name every setting by what differs between them, the runtime first and the machine last.
+
+    One alone is named by its backend and target. Of a CPU's identity the words stay that are not those of all others.
+    """
+    columns = identity.setting()
+    first = ("backend", identity.RAN)
+    order = sorted(range(len(columns)), key=lambda i: (columns[i] in identity.machine(), columns[i] not in first))
+    cpu = _told_apart({row.setting[columns.index("cpu_id")] for row in rows})
+    keys = {
+        row.setting: tuple(cpu[row.setting[i]] if columns[i] == "cpu_id" else row.setting[i] for i in order)
+        for row in rows
+    }
+    names = identity.named(list(keys.values()), [columns[i] for i in order], ("backend", "target"))
+    return {setting: names[key] for setting, key in keys.items()}
+
+
+def _told_apart(values: set[str]) -> dict[str, str]:
+    """Return texts of words without the words that all of them have."""
+    shared = set.intersection(*(set(value.split()) for value in values)) if len(values) > 1 else set()
+    short = {value: " ".join(word for word in value.split() if word not in shared) for value in values}
+    return short if len(set(short.values())) == len(values) else {value: value for value in values}
 
 
 def frame_days(frame: pd.DataFrame) -> pd.Series:

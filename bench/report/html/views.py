@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from bench.report.html import markup
 from bench.report.html.charts import (
@@ -16,12 +18,17 @@ from bench.report.html.charts import (
     pareto,
     ranks,
     side_by_side,
+    slopes,
     sustain,
 )
 from bench.report.html.data import Data
 from bench.report.html.facets import Record
 from bench.report.html.markup import HtmlTable
 from bench.report.html.pairs import Order
+from bench.report.text.papers import page_of
+
+if TYPE_CHECKING:
+    from bench.report.html.charts.theme import Drawn
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,10 @@ class View:
     before: Callable[[Data], str] = lambda data: ""
     after: Callable[[Data], str] = lambda data: ""
     least_px: int = 560
+    empty: str = "Nothing passes the filter."
 
 
-def section(view: View, data: Data, drawn: bool) -> str:
+def section(view: View, data: Data, drawn: Drawn | None) -> str:
     """Write a view; one without data says in one line what would make it."""
     head = f'<section class="view" id="{view.id}" aria-labelledby="{view.id}-title"><h2 id="{view.id}-title">'
     head += f"{markup.text(view.chart.TITLE)}</h2>"
@@ -45,8 +53,10 @@ def section(view: View, data: Data, drawn: bool) -> str:
         return f'{head}<p class="none">{markup.code(view.chart.MISSING)}</p>{view.after(data)}</section>'
     chart = (
         f'<div class="box" tabindex="0" role="region" aria-label="{markup.text(view.chart.TITLE)}, chart">'
-        f'<div class="chart" style="--least:{view.least_px}px" id="chart-{view.id}" role="img" '
+        f'<div class="chart" style="--least:{max(view.least_px, drawn.least_px)}px" id="chart-{view.id}" role="img" '
+        f'data-empty="{markup.text(view.empty)}" '
         f'aria-label="{markup.text(view.chart.ABOUT)} The table below has the same figures."></div></div>'
+        + markup.save(view.id, view.chart.TITLE)
         if drawn
         else ""
     )
@@ -112,7 +122,37 @@ def _findings_table(data: Data) -> HtmlTable:
         "published_conditions", "conditions", "verdict", "claim", "source",
     )  # fmt: skip
     records = [r.record() | {"verdict": f"{r.verdict}{': ' if r.reason else ''}{r.reason}"} for r in data.findings]
-    return _of(records, head, keys, {3, 4, 5, 6})
+    return replace(_of(records, head, keys, {3, 4, 5, 6}), groups=[page_of(r.finding) for r in data.findings])
+
+
+def _choose_paper(data: Data) -> str:
+    counts = Counter(page_of(r.finding) for r in data.findings)
+    if len(counts) < 2:
+        return ""
+    papers = [(paper, f"{paper} ({count} rows)") for paper, count in counts.items()]
+    every = [("", f"every paper ({len(data.findings)} rows)")]
+    return markup.select("findings", "Paper", (("", every), ("one of them", papers)))
+
+
+def _slopes_table(data: Data) -> HtmlTable:
+    records = [record | {"choice": one.name} for one in data.slopes for record in one.records]
+    return _of(
+        records,
+        ("choice", "setting", "source", "network", "rank", "ms"),
+        ("choice", "whole", "source", "network", "rank", "ms"),
+        {4, 5},
+    )
+
+
+def _choose_slopes(data: Data) -> str:
+    if not data.slopes:
+        return ""
+    entries = [((str(i), one.name), one.published) for i, one in enumerate(data.slopes)]
+    groups = [
+        (name, [entry for entry, there in entries if there is published])
+        for name, published in (("measured", False), ("beside published devices", True))
+    ]
+    return f'{markup.select("slopes", "Settings", groups)}<p id="said-slopes" role="status"></p>'
 
 
 def _sustain_table(data: Data) -> HtmlTable:
@@ -144,7 +184,7 @@ def _choose_order(data: Data) -> str:
     measured = [e for e, order in zip(entries, data.orders, strict=True) if not order.published]
     published = [e for e, order in zip(entries, data.orders, strict=True) if order.published]
     select = markup.select("ranks", "From, to", (("measured", measured), ("published devices", published)))
-    return f'{select}<p id="agree" role="status"></p>'
+    return f'{select}<p id="said-ranks" role="status"></p>'
 
 
 def _name(order: Order) -> str:
@@ -199,9 +239,10 @@ def without_top1(data: Data) -> str:
 VIEWS = (
     View(
         "latency-flops", latency_flops,
-        "One mark per case, with the whisker of its 95% interval; lines join the widths of a family, dashed diagonals "
-        "are equal efficiency, grey ticks the roofline's floor where it is known. If FLOPs told the speed, all marks "
-        "would lie on one diagonal.",
+        "One mark per case, with the whisker of its 95% interval, a triangle where that goes on beyond the plot; lines "
+        "join the widths of a family, dashed diagonals are equal efficiency in GMACs/s, the solid grey line is the "
+        "roofline's peak and grey ticks its floor, where they are known. If FLOPs told the speed, all marks would lie "
+        "on one diagonal.",
         _latency_table, least_px=320,
     ),
     View(
@@ -229,6 +270,13 @@ VIEWS = (
         _ranks_table, before=_choose_order, least_px=640,
     ),
     View(
+        "slopes", slopes,
+        "Networks in the order of their latency, a column per setting and a line per network; those that change places "
+        "most have a colour. Columns of devices are what others published, of other precisions and resolutions where "
+        "the table says so: their order counts here, not their milliseconds.",
+        _slopes_table, before=_choose_slopes, least_px=340,
+    ),
+    View(
         "side-by-side", side_by_side,
         "Networks by runtime, precision, threads or machine: the figure is how many times as long a network takes as "
         "in its fastest setting. What is darker is slower, ~ is `noisy`; a cell with a word may not be believed.",
@@ -239,7 +287,8 @@ VIEWS = (
         "Effects measured here over the published ones, each turned so that the published one is above 1: on the "
         "diagonal they are as large here, at 1 there is none, below it goes the other way. Whiskers are the interval "
         "of another run. What is counted, and claims of a direction without a size, stand in the table only.",
-        _findings_table, least_px=360,
+        _findings_table, before=_choose_paper, least_px=360,
+        empty="No effect on time of a published size; the table has the rest.",
     ),
     View(
         "history", history,

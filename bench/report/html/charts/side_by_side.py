@@ -23,6 +23,7 @@ MISSING = (
     "`bench run --suite precisions` in every precision."
 )
 ROW, MOST_NETWORKS = 24, 60
+CELL_PX, NAMES_PX, HEADS_PX = 46, 200, 150  # a narrower cell has no room for its figure
 SLOW = 4.0  # where the colour ends
 
 
@@ -56,6 +57,9 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     cells = records(data)
     if not cells:
         return None
+    # Runtimes stand together, and in each its precisions: so begins a setting's name.
+    order = sorted({cell["setting"] for cell in cells})
+    needs = CELL_PX * len(order)
     # The fastest setting is that of what the filter leaves.
     base = (
         alt.Chart(named("side-by-side"))
@@ -66,7 +70,7 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
             told="datum.believed ? (datum.status == 'noisy' ? '~' : '') + format(datum.times, '.2f') : datum.status",
         )
         .encode(
-            x=alt.X("setting:N", title=None, sort=None, axis=alt.Axis(orient="top", labelAngle=-30, labelLimit=170)),
+            x=alt.X("setting:N", title=None, sort=order, axis=alt.Axis(orient="top", labelAngle=-35, labelLimit=220)),
             y=alt.Y("model:N", title=None, sort=None, axis=alt.Axis(labelLimit=190)),
             tooltip=[
                 *tips(model="network", setting="setting", latency="latency", status="status"),
@@ -83,5 +87,6 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
         text="told:N", color=alt.condition(f"datum.times > {SLOW**0.5}", alt.value("white"), alt.value(INK))
     )
     words = "times the latency of the network's fastest setting; ~ noisy"
-    drawn = alt.layer(boxes, texts).properties(width=width, height=alt.Step(ROW), title=words)
-    return finish(drawn, ABOUT, {"side-by-side": cells})
+    wide = max(width, needs) if isinstance(width, int) else width
+    drawn = alt.layer(boxes, texts).properties(width=wide, height=alt.Step(ROW), title=words)
+    return finish(drawn, ABOUT, {"side-by-side": cells}, NAMES_PX + needs + HEADS_PX)

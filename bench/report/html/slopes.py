@@ -1,0 +1,170 @@
+"""Ranks on several settings side by side: which settings, and the networks that all of them have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from bench.base.escape import shortened
+from bench.devices.settings import Known, Setting, settings
+from bench.findings.ranked import LEAST_CASES
+from bench.papers.devices import CLASSES
+from bench.plan.zoo import canonical
+from bench.report.html.cases import CaseRow, named
+from bench.report.html.facets import Record
+from bench.report.html.pairs import Cell, digits, levels, side
+from bench.stats.ranks import correlations
+
+MOST = 8  # settings side by side
+LEAST_PUBLISHED = 5  # networks that published devices must share
+KEPT = 0.75  # of the networks: a setting that would leave fewer begins another choice
+HEAD = 46  # characters of a setting's name
+MOVERS = 6  # networks with a colour: those that change places most
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Settings side by side: a record per network and setting, and in words how far each has the first one's order."""
+
+    settings: tuple[str, ...]
+    records: tuple[Record, ...]
+    told: str
+
+    @property
+    def networks(self) -> int:
+        """How many networks all of them have."""
+        return len({record["network"] for record in self.records})
+
+    @property
+    def published(self) -> bool:
+        """Whether there are devices that others published."""
+        return any(record["source"] for record in self.records)
+
+    @property
+    def name(self) -> str:
+        """What a person chooses it by."""
+        beside = "published devices" if self.published else "settings"
+        return f"{self.settings[0]} beside {len(self.settings) - 1} {beside} ({self.networks} networks)"
+
+
+def slopes(rows: Sequence[CaseRow]) -> tuple[Slopes, ...]:
+    """Return the choices: our own settings first, the one with the most settings before others, then with devices."""
+    found = levels(rows)
+    if not found:
+        return ()
+    names = named(rows)
+    mine = sorted(found, key=lambda setting: -len(found[setting]))
+    own = [
+        _own([(names[mine[i]], found[mine[i]]) for i in chosen], common)
+        for chosen, common in together([set(found[setting]) for setting in mine], MOST, LEAST_CASES)
+        if len(chosen) > 1
+    ]
+    base = found[mine[0]]
+    known = {(canonical(row.model), side(row)): row for row in base.values()}
+    return (*reversed(own), *reversed(_beside(names[mine[0]], known)))
+
+
+def together(sets: Sequence[Set[Cell]], most: int, least: int) -> list[tuple[list[int], Set[Cell]]]:
+    """Choose sets that have much in common: the first, then always the one that leaves most.
+
+    Where the next one would leave less than `KEPT` of it, what there is so far is a choice of its own. Returns choices,
+    each the numbers of its sets, and what they have in common: at least `least`.
+    """
+    chosen, common = [0], set(sets[0])
+    rest = list(range(1, len(sets)))
+    found: list[tuple[list[int], Set[Cell]]] = []
+    while rest and len(chosen) < most:
+        best = max(rest, key=lambda i: len(common & sets[i]))
+        left = common & sets[best]
+        if len(left) < least:
+            break
+        if len(left) < KEPT * len(common):
+            found.append((list(chosen), set(common)))
+        rest.remove(best)
+        chosen.append(best)
+        common = left
+    return [*found, (chosen, common)]
+
+
+def _own(chosen: Sequence[tuple[str, Mapping[Cell, CaseRow]]], common: Set[Cell]) -> Slopes:
+    order = [key for key in chosen[0][1] if key in common]
+    columns = [
+        (name, name, "", [(there[key].latency_ms or 0.0, [there[key].index]) for key in order]) for name, there in chosen
+    ]
+    return _made([chosen[0][1][key].label for key in order], columns)
+
+
+def _beside(name: str, mine: Mapping[Known, CaseRow]) -> list[Slopes]:
+    """Hold a setting of ours against one published setting of each class, those that share most networks with it."""
+    theirs = []
+    for kind in CLASSES:
+        both = [(setting, setting.networks(mobile=False)) for setting in settings() if setting.kind == kind]
+        if both:
+            # Of several with as many: one thread, and what is not rounded, is most like the measuring here.
+            theirs.append(max(both, key=lambda one: (len(one[1].keys() & mine.keys()), *_like(one[0]))))
+    sets: list[Set[Known]] = [set(mine), *(set(networks) for _, networks in theirs)]
+    short = shortened((_short(setting) for setting, _ in theirs), HEAD)
+    found = []
+    for chosen, common in together(sets, MOST, LEAST_PUBLISHED):
+        order = [key for key in mine if key in common]
+        columns = [(name, name, "", [(mine[key].latency_ms or 0.0, [mine[key].index]) for key in order])]
+        # In the order of classes, whichever was chosen first.
+        for setting, networks in (theirs[i - 1] for i in sorted(chosen) if i):
+            head = short[_short(setting)]
+            whence = f"{setting.kind}, published: {setting.table}"
+            columns.append((head, setting.name, whence, [(networks[key][1], []) for key in order]))
+        if len(columns) > 1:
+            found.append(_made([mine[key].label for key in order], columns))
+    return found
+
+
+def _like(setting: Setting) -> tuple[bool, bool]:
+    return setting.threads == 1, setting.precision in ("", "fp32", "float")
+
+
+def _short(setting: Setting) -> str:
+    """Name a published setting without what stands in brackets, and without the number of the run."""
+    parts = re.sub(r"\s*\([^)]*\)", "", setting.name).split(", ")
+    return ", ".join(part for part in parts if part and not re.match(r"run \d|gpu_device", part))
+
+
+def _made(
+    networks: Sequence[str], columns: Sequence[tuple[str, str, str, Sequence[tuple[float, list[int]]]]]
+) -> Slopes:
+    """Make the records; `columns` are a head, the whole name, the source, and per network its ms and its subjects."""
+    ranks = [_ranks([ms for ms, _ in cells]) for *_, cells in columns]
+    moves = [max(rank[i] for rank in ranks) - min(rank[i] for rank in ranks) for i in range(len(networks))]
+    movers = {i for i in sorted(range(len(networks)), key=lambda i: -moves[i])[:MOVERS] if moves[i]}
+    records: list[Record] = [
+        {
+            "network": network,
+            "setting": head,
+            "whole": whole,
+            "source": source,
+            "ms": digits(cells[i][0]),
+            "rank": ranks[column][i],
+            "column": column,
+            "mover": network if i in movers else "",
+            "on": cells[i][1],
+        }
+        for column, (head, whole, source, cells) in enumerate(columns)
+        for i, network in enumerate(networks)
+    ]
+    return Slopes(tuple(head for head, *_ in columns), tuple(records), _told(len(networks), columns))
+
+
+def _ranks(times: Sequence[float]) -> list[int]:
+    order = sorted(range(len(times)), key=lambda i: times[i])
+    return [order.index(i) + 1 for i in range(len(times))]
+
+
+def _told(networks: int, columns: Sequence[tuple[str, str, str, Sequence[tuple[float, list[int]]]]]) -> str:
+    first = [ms for ms, _ in columns[0][3]]
+    said = []
+    for head, *_, cells in columns[1:]:
+        rho = next((c for c in correlations(first, [ms for ms, _ in cells]) if c.name == "Spearman"), None)
+        if rho is not None:
+            interval = "" if rho.lo is None or rho.hi is None else f" ({rho.lo:.2f} to {rho.hi:.2f})"
+            said.append(f"{head} {rho.value:.2f}{interval}")
+    return f"{networks} networks that all have. Rank correlation (Spearman) with {columns[0][0]}: {'; '.join(said)}."
