@@ -88,7 +88,11 @@ def test_hover_shows_the_row(report) -> None:
 
 
 def test_a_select_exchanges_the_order_and_the_case(report) -> None:
-    for chart, words in (("ranks", "#agree"), ("history", "#chart-history .role-mark.layer_1_marks")):
+    for chart, words in (
+        ("ranks", "#said-ranks"),
+        ("slopes", "#said-slopes"),
+        ("history", "#chart-history .role-mark.layer_1_marks"),
+    ):
         options = report.locator(f"#pick-{chart} option")
         assert options.count() > 1
         before = report.inner_html(words)

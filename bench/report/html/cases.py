@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,7 @@ TEXTS = ("error",)
 NUMBERS = ("floor_ms", "attainable_share", "machine_speed", "set_aside")
 MOST = 2500  # more cases than that are sampled: a page draws no more at once
 WIDTH = 48  # characters of a name in a chart
+FEW = 4  # settings: more of them get shorter names
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,17 @@ def named(rows: Sequence[CaseRow]) -> dict[tuple[str, ...], str]:
     """Name every setting by what differs between them, the runtime first and the machine last.
 
     One alone is named by its backend and target. Of a CPU's identity the words stay that are not those of all others.
+    Of more than `FEW` settings a name leaves out what `usual` says.
     """
+    return _named(rows)[0]
+
+
+def usual(rows: Sequence[CaseRow]) -> tuple[str, ...]:
+    """Return what the names of settings leave out: what most cases have in common, unless names would be lost by it."""
+    return _named(rows)[1]
+
+
+def _named(rows: Sequence[CaseRow]) -> tuple[dict[tuple[str, ...], str], tuple[str, ...]]:
     columns = identity.setting()
     first = ("backend", identity.RAN)
     order = sorted(range(len(columns)), key=lambda i: (columns[i] in identity.machine(), columns[i] not in first))
@@ -195,7 +207,25 @@ def named(rows: Sequence[CaseRow]) -> dict[tuple[str, ...], str]:
         for row in rows
     }
     names = identity.named(list(keys.values()), [columns[i] for i in order], ("backend", "target"))
-    return {setting: names[key] for setting, key in keys.items()}
+    full = {setting: names[key] for setting, key in keys.items()}
+    if len(full) <= FEW:
+        return full, ()
+    common = []
+    for place, i in enumerate(order):
+        value, count = Counter(keys[row.setting][place] for row in rows).most_common(1)[0]
+        if columns[i] != "backend" and len(rows) / 2 < count < len(rows):
+            common.append(identity.told(columns[i], value))
+    short = {setting: _without(name, common) for setting, name in full.items()}
+    if len(set(short.values())) < len(full):
+        return full, ()
+    said = {part for name in full.values() for part in name.split(", ")}
+    return short, tuple(part for part in common if part in said)
+
+
+def _without(name: str, common: Sequence[str]) -> str:
+    """Leave out what is common, and a precision that the backend's own part tells already."""
+    first, *parts = name.split(", ")
+    return ", ".join([first, *(p for p in parts if p not in common and f"precision={p}" not in first)])
 
 
 def _told_apart(values: set[str]) -> dict[str, str]:

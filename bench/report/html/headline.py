@@ -7,7 +7,7 @@ from collections import Counter
 from bench.findings.evaluate import distinct
 from bench.findings.finding import OURS
 from bench.findings.verdict import VERDICTS
-from bench.report.html.cases import MOST, CaseRow
+from bench.report.html.cases import MOST, CaseRow, usual
 from bench.report.html.data import Data
 from bench.report.html.pairs import MOST_DRAWN, MOST_INVERSIONS
 from bench.rows import identity
@@ -51,6 +51,8 @@ def lead(data: Data) -> list[str]:
     statuses = ", ".join(f"{n} {status}" for status, n in counts.most_common())
     said = f"{_count(shown.found, 'case')} from {_count(shown.frame_rows, 'row')} of {_count(data.runs.found, 'run')}"
     told = [f"{said}: {statuses}. {_same(shown.rows)}"]
+    if common := usual(shown.rows):
+        told.append(f"Where the name of a setting does not say otherwise: {', '.join(common)}.")
     if shown.found < shown.frame_rows:
         told.append("Of a case that was measured several times, charts show the newest row; history has them all.")
     if shown.sampled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.base.escape import shortened
 from bench.devices.settings import Known, Setting, settings
@@ -18,6 +18,7 @@ from bench.stats.ranks import correlations
 
 MOST = 8  # settings side by side
 LEAST_PUBLISHED = 5  # networks that published devices must share
+MOST_PUBLISHED = 12  # choices among them
 KEPT = 0.75  # of the networks: a setting that would leave fewer begins another choice
 HEAD = 46  # characters of a setting's name
 MOVERS = 6  # networks with a colour: those that change places most
@@ -30,6 +31,7 @@ class Slopes:
     settings: tuple[str, ...]
     records: tuple[Record, ...]
     told: str
+    table: str = ""  # of published devices
 
     @property
     def networks(self) -> int:
@@ -37,15 +39,11 @@ class Slopes:
         return len({record["network"] for record in self.records})
 
     @property
-    def published(self) -> bool:
-        """Whether there are devices that others published."""
-        return any(record["source"] for record in self.records)
-
-    @property
     def name(self) -> str:
         """What a person chooses it by."""
-        beside = "published devices" if self.published else "settings"
-        return f"{self.settings[0]} beside {len(self.settings) - 1} {beside} ({self.networks} networks)"
+        others = len(self.settings) - 1
+        whose = f"published in {self.table}, " if self.table else ""
+        return f"{self.settings[0]} beside {others} other{'s' if others != 1 else ''} ({whose}{self.networks} networks)"
 
 
 def slopes(rows: Sequence[CaseRow]) -> tuple[Slopes, ...]:
@@ -62,7 +60,8 @@ def slopes(rows: Sequence[CaseRow]) -> tuple[Slopes, ...]:
     ]
     base = found[mine[0]]
     known = {(canonical(row.model), side(row)): row for row in base.values()}
-    return (*reversed(own), *reversed(_beside(names[mine[0]], known)))
+    beside = [one for table in dict.fromkeys(s.table for s in settings()) for one in _beside(names[mine[0]], known, table)]
+    return (*reversed(own), *sorted(beside, key=lambda one: (-len(one.settings), -one.networks))[:MOST_PUBLISHED])
 
 
 def together(sets: Sequence[Set[Cell]], most: int, least: int) -> list[tuple[list[int], Set[Cell]]]:
@@ -95,11 +94,14 @@ def _own(chosen: Sequence[tuple[str, Mapping[Cell, CaseRow]]], common: Set[Cell]
     return _made([chosen[0][1][key].label for key in order], columns)
 
 
-def _beside(name: str, mine: Mapping[Known, CaseRow]) -> list[Slopes]:
-    """Hold a setting of ours against one published setting of each class, those that share most networks with it."""
+def _beside(name: str, mine: Mapping[Known, CaseRow], table: str) -> list[Slopes]:
+    """Hold a setting of ours against one of each class of a published table, those that share most networks with it.
+
+    One table alone, because one person measured it in one way, and its devices have the same networks.
+    """
     theirs = []
     for kind in CLASSES:
-        both = [(setting, setting.networks(mobile=False)) for setting in settings() if setting.kind == kind]
+        both = [(s, s.networks(mobile=False)) for s in settings() if (s.table, s.kind) == (table, kind)]
         if both:
             # Of several with as many: one thread, and what is not rounded, is most like the measuring here.
             theirs.append(max(both, key=lambda one: (len(one[1].keys() & mine.keys()), *_like(one[0]))))
@@ -112,10 +114,10 @@ def _beside(name: str, mine: Mapping[Known, CaseRow]) -> list[Slopes]:
         # In the order of classes, whichever was chosen first.
         for setting, networks in (theirs[i - 1] for i in sorted(chosen) if i):
             head = short[_short(setting)]
-            whence = f"{setting.kind}, published: {setting.table}"
+            whence = f"{setting.kind}, published in {table}"
             columns.append((head, setting.name, whence, [(networks[key][1], []) for key in order]))
         if len(columns) > 1:
-            found.append(_made([mine[key].label for key in order], columns))
+            found.append(replace(_made([mine[key].label for key in order], columns), table=table))
     return found
 
 

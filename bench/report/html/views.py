@@ -147,7 +147,7 @@ def _slopes_table(data: Data) -> HtmlTable:
 def _choose_slopes(data: Data) -> str:
     if not data.slopes:
         return ""
-    entries = [((str(i), one.name), one.published) for i, one in enumerate(data.slopes)]
+    entries = [((str(i), one.name), bool(one.table)) for i, one in enumerate(data.slopes)]
     groups = [
         (name, [entry for entry, there in entries if there is published])
         for name, published in (("measured", False), ("beside published devices", True))
@@ -272,8 +272,8 @@ VIEWS = (
     View(
         "slopes", slopes,
         "Networks in the order of their latency, a column per setting and a line per network; those that change places "
-        "most have a colour. Columns of devices are what others published, of other precisions and resolutions where "
-        "the table says so: their order counts here, not their milliseconds.",
+        "most have a colour. Columns of devices are what others published of theirs: the order counts, not the "
+        "milliseconds.",
         _slopes_table, before=_choose_slopes, least_px=340,
     ),
     View(

@@ -10,6 +10,7 @@ from bench.base.escape import clip, clip_middle
 from bench.findings.conditions import KINDS
 from bench.findings.evaluate import Result, distinct
 from bench.findings.finding import TIME
+from bench.findings.why import AS_IT_COMES, ISA, split
 from bench.report.html.charts import place
 from bench.report.html.charts.place import PHONE, WIDE
 from bench.report.html.charts.theme import (
@@ -43,6 +44,7 @@ ABOUT = (
 MISSING = "No evidence of published effects was found. `bench findings run --quick` makes some within minutes."
 HEIGHT = 400
 ENDS = ("lo", "hi")
+OLDER = set(ISA.values()) - {AS_IT_COMES}
 WIDEST = 8.0  # times beyond the outermost effect: a wider interval ends at the edge of the plot
 NAME = 64  # characters
 LEAST = 1e-4  # of an effect: an interval may reach to nothing, a logarithmic axis not
@@ -64,9 +66,16 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
 def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
     """Draw a mark per distinct effect on time whose size is published; None where there is none.
 
-    Variations of an experiment that its paper did not make are left out.
+    Variations of an experiment that its paper did not make are left out, and runtimes held to older instructions.
     """
-    own = [r for r in distinct(results) if r.experiment and r.experiment.quantity == TIME and not r.experiment.varied]
+    own = [
+        r
+        for r in distinct(results)
+        if r.experiment
+        and r.experiment.quantity == TIME
+        and not r.experiment.varied
+        and split(r.backend)[1] not in OLDER
+    ]
     records = records_of(own)
     if not records:
         return None

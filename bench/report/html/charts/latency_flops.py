@@ -101,9 +101,11 @@ def chart(data: Data, width: Width = NOMINAL_WIDTH) -> Drawn | None:
 
 
 def _marks(points: list[Record], x: Ends, y: Ends, size: tuple[float, float]) -> list[Box]:
-    """Return what a text must not cross: marks and whiskers."""
+    """Return what a text must not cross: marks, whiskers and floors."""
+    floors = [place.at(p["m_macs"], p["floor"], x, y, size) for p in points if p["floor"]]
+    ticks = [Box(cx - 6, cy - 1, cx + 6, cy + 1) for cx, cy in floors]
     dots = [place.dot(p["m_macs"], p["ms"], x, y, size) for p in points]
-    return dots + [place.whisker(p["m_macs"], p["lo"], p["hi"], x, y, size) for p in points if p["lo"] and p["hi"]]
+    return [*dots, *ticks] + [place.whisker(p["m_macs"], p["lo"], p["hi"], x, y, size) for p in points if p["lo"] and p["hi"]]
 
 
 def _named(points: list[Record], full: list[Box], x: Ends, y: Ends) -> list[str]:

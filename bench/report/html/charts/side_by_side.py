@@ -43,12 +43,12 @@ def records(data: Data) -> list[Record]:
 def _column(setting: str, known: Sequence[str]) -> str:
     """Return the setting that one is where it says "unknown", as a wrong output has no precision; else itself."""
     parts = setting.split(", ")
-    like = [
-        other
-        for other in known
-        if len(found := other.split(", ")) == len(parts)
-        and all(a in (b, "unknown") for a, b in zip(parts, found, strict=True))
-    ]
+    if "unknown" not in parts:
+        return setting
+    told = [part for part in parts if part != "unknown"]  # a name may leave out the usual precision
+    if (plain := ", ".join(told)) in known:
+        return plain
+    like = [o for o in known if len(found := o.split(", ")) == len(parts) and all(part in found for part in told)]
     return like[0] if len(like) == 1 else setting
 
 
@@ -83,7 +83,8 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     boxes = base.mark_rect(stroke="white", strokeWidth=2).encode(
         color=alt.condition("datum.believed", alt.Color("times:Q", scale=scale, legend=None), alt.value(PALE))
     )
-    texts = base.mark_text(fontSize=11).encode(
+    texts = base.mark_text().encode(
+        size=alt.condition("datum.believed", alt.value(11), alt.value(8.5)),  # a word must fit, too
         text="told:N", color=alt.condition(f"datum.times > {SLOW**0.5}", alt.value("white"), alt.value(INK))
     )
     words = "times the latency of the network's fastest setting; ~ noisy"

@@ -92,7 +92,8 @@ def chart(data: Data, width: Width | None = None, chosen: int = 0) -> Drawn | No
     )
     wide = COLUMN * len(one.settings) if width is None else width
     drawn = alt.layer(lines, dots, *names, heads).properties(width=wide, height=alt.Step(ROW))
-    return finish(drawn, ABOUT, {"slopes": list(one.records)})
+    # Names begin beyond the first and the last column: fonts differ, and none may be cut off.
+    return finish(drawn.properties(padding={"left": 12, "right": 12}), ABOUT, {"slopes": list(one.records)})
 
 
 def _color(choices: list[tuple[Record, ...]]) -> alt.Color:
