@@ -28,7 +28,7 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def rows(tmp_path: Path, **changed: object) -> list[dict[str, str]]:
     told = {"cpu_id": CPU, "macs_executed": 4_000_000, "artifact_sha256": "a"} | changed
     path = write(tmp_path / "r.csv", [row(1.0, **told)])
-    return list(csv.DictReader(path.open(encoding="utf-8")))
+    return list(csv.DictReader(path.read_text("utf-8").splitlines()))
 
 
 def test_an_empty_floor_is_that_of_artifact_and_roofline(tmp_path: Path, tiny: Path, known: None) -> None:

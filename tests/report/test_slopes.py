@@ -1,4 +1,4 @@
-"""Ranks on several settings: what is chosen, that all columns have the same networks, and that no colour comes twice."""
+"""Ranks on several settings: what is chosen, that columns have the same networks, that no colour comes twice."""
 
 from __future__ import annotations
 

@@ -59,15 +59,18 @@ def table(data: HtmlTable, caption: str) -> str:
 
 
 def _pages(caption: str) -> str:
-    buttons = ('<button type="button" data-step="-1">Previous</button>', '<button type="button" data-step="1">Next</button>')
-    label = f'aria-label="Pages: {text(caption)}"'
-    return f'<nav class="pages" {label} data-rows="{PAGE_ROWS}">{buttons[0]}<output></output>{buttons[1]}</nav>'
+    return (
+        f'<nav class="pages" aria-label="Pages: {text(caption)}" data-rows="{PAGE_ROWS}" hidden>'
+        '<button type="button" data-step="-1">Previous</button><output></output>'
+        '<button type="button" data-step="1">Next</button></nav>'
+    )
 
 
 def save(id: str, title: str) -> str:
     """Write the buttons that save a chart as it is shown."""
     buttons = "".join(
-        f'<button type="button" data-save="{kind}" data-of="{id}">{kind.upper()}</button>' for kind in ("svg", "png", "csv")
+        f'<button type="button" data-save="{kind}" data-of="{id}">{kind.upper()}</button>'
+        for kind in ("svg", "png", "csv")
     )
     return f'<div class="save" role="group" aria-label="Save {text(title)}"><span>Save as</span>{buttons}</div>'
 

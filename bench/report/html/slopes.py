@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from bench.base.escape import shortened
@@ -22,6 +22,21 @@ MOST_PUBLISHED = 12  # choices among them
 KEPT = 0.75  # of the networks: a setting that would leave fewer begins another choice
 HEAD = 46  # characters of a setting's name
 MOVERS = 6  # networks with a colour: those that change places most
+
+
+@dataclass(frozen=True)
+class Column:
+    """A setting: its short name, its whole one, where it was published, and of each network the ms and the subjects."""
+
+    head: str
+    whole: str
+    source: str
+    cells: tuple[tuple[float, list[int]], ...]
+
+    @property
+    def ms(self) -> list[float]:
+        """Latencies."""
+        return [ms for ms, _ in self.cells]
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,8 @@ def slopes(rows: Sequence[CaseRow]) -> tuple[Slopes, ...]:
     ]
     base = found[mine[0]]
     known = {(canonical(row.model), side(row)): row for row in base.values()}
-    beside = [one for table in dict.fromkeys(s.table for s in settings()) for one in _beside(names[mine[0]], known, table)]
+    tables = dict.fromkeys(setting.table for setting in settings())
+    beside = [one for table in tables for one in _beside(names[mine[0]], known, table)]
     return (*reversed(own), *sorted(beside, key=lambda one: (-len(one.settings), -one.networks))[:MOST_PUBLISHED])
 
 
@@ -88,10 +104,12 @@ def together(sets: Sequence[Set[Cell]], most: int, least: int) -> list[tuple[lis
 
 def _own(chosen: Sequence[tuple[str, Mapping[Cell, CaseRow]]], common: Set[Cell]) -> Slopes:
     order = [key for key in chosen[0][1] if key in common]
-    columns = [
-        (name, name, "", [(there[key].latency_ms or 0.0, [there[key].index]) for key in order]) for name, there in chosen
-    ]
+    columns = [Column(name, name, "", _cells(there[key] for key in order)) for name, there in chosen]
     return _made([chosen[0][1][key].label for key in order], columns)
+
+
+def _cells(rows: Iterable[CaseRow]) -> tuple[tuple[float, list[int]], ...]:
+    return tuple((row.latency_ms or 0.0, [row.index]) for row in rows)  # `measured`
 
 
 def _beside(name: str, mine: Mapping[Known, CaseRow], table: str) -> list[Slopes]:
@@ -110,12 +128,13 @@ def _beside(name: str, mine: Mapping[Known, CaseRow], table: str) -> list[Slopes
     found = []
     for chosen, common in together(sets, MOST, LEAST_PUBLISHED):
         order = [key for key in mine if key in common]
-        columns = [(name, name, "", [(mine[key].latency_ms or 0.0, [mine[key].index]) for key in order])]
+        columns = [Column(name, name, "", _cells(mine[key] for key in order))]
         # In the order of classes, whichever was chosen first.
         for setting, networks in (theirs[i - 1] for i in sorted(chosen) if i):
             head = short[_short(setting)]
             whence = f"{setting.kind}, published in {table}"
-            columns.append((head, setting.name, whence, [(networks[key][1], []) for key in order]))
+            cells: list[tuple[float, list[int]]] = [(networks[key][1], []) for key in order]
+            columns.append(Column(head, setting.name, whence, tuple(cells)))
         if len(columns) > 1:
             found.append(replace(_made([mine[key].label for key in order], columns), table=table))
     return found
@@ -131,29 +150,26 @@ def _short(setting: Setting) -> str:
     return ", ".join(part for part in parts if part and not re.match(r"run \d|gpu_device", part))
 
 
-def _made(
-    networks: Sequence[str], columns: Sequence[tuple[str, str, str, Sequence[tuple[float, list[int]]]]]
-) -> Slopes:
-    """Make the records; `columns` are a head, the whole name, the source, and per network its ms and its subjects."""
-    ranks = [_ranks([ms for ms, _ in cells]) for *_, cells in columns]
+def _made(networks: Sequence[str], columns: Sequence[Column]) -> Slopes:
+    ranks = [_ranks(column.ms) for column in columns]
     moves = [max(rank[i] for rank in ranks) - min(rank[i] for rank in ranks) for i in range(len(networks))]
     movers = {i for i in sorted(range(len(networks)), key=lambda i: -moves[i])[:MOVERS] if moves[i]}
     records: list[Record] = [
         {
             "network": network,
-            "setting": head,
-            "whole": whole,
-            "source": source,
-            "ms": digits(cells[i][0]),
-            "rank": ranks[column][i],
-            "column": column,
+            "setting": column.head,
+            "whole": column.whole,
+            "source": column.source,
+            "ms": digits(column.cells[i][0]),
+            "rank": ranks[number][i],
+            "column": number,
             "mover": network if i in movers else "",
-            "on": cells[i][1],
+            "on": column.cells[i][1],
         }
-        for column, (head, whole, source, cells) in enumerate(columns)
+        for number, column in enumerate(columns)
         for i, network in enumerate(networks)
     ]
-    return Slopes(tuple(head for head, *_ in columns), tuple(records), _told(len(networks), columns))
+    return Slopes(tuple(column.head for column in columns), tuple(records), _told(columns))
 
 
 def _ranks(times: Sequence[float]) -> list[int]:
@@ -161,12 +177,14 @@ def _ranks(times: Sequence[float]) -> list[int]:
     return [order.index(i) + 1 for i in range(len(times))]
 
 
-def _told(networks: int, columns: Sequence[tuple[str, str, str, Sequence[tuple[float, list[int]]]]]) -> str:
-    first = [ms for ms, _ in columns[0][3]]
+def _told(columns: Sequence[Column]) -> str:
+    first = columns[0]
     said = []
-    for head, *_, cells in columns[1:]:
-        rho = next((c for c in correlations(first, [ms for ms, _ in cells]) if c.name == "Spearman"), None)
+    for column in columns[1:]:
+        rho = next((c for c in correlations(first.ms, column.ms) if c.name == "Spearman"), None)
         if rho is not None:
             interval = "" if rho.lo is None or rho.hi is None else f" ({rho.lo:.2f} to {rho.hi:.2f})"
-            said.append(f"{head} {rho.value:.2f}{interval}")
-    return f"{networks} networks that all have. Rank correlation (Spearman) with {columns[0][0]}: {'; '.join(said)}."
+            said.append(f"{column.head} {rho.value:.2f}{interval}")
+    return (
+        f"{len(first.cells)} networks that all have. Rank correlation (Spearman) with {first.head}: {'; '.join(said)}."
+    )

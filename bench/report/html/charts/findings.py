@@ -127,7 +127,7 @@ def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
 
 
 def _said(records: Sequence[Record], x: Sequence[float], y: Sequence[float], last: float) -> list[Record]:
-    """Name the two lines where no mark is, on a page as wide as a phone neither; one without such a place has no name."""
+    """Name the two lines where no mark is, neither on a wide page nor on a phone; else a line has no name."""
     taken = {size: [place.dot(r["published"], r["effect"], x, y, size) for r in records] for size in (WIDE, PHONE)}
     found: list[Record] = []
     for text, end in (("no effect here", (x[1], 1.0)), ("as published", (last, last))):

@@ -44,11 +44,7 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
     low = max(LEAST, min(1.0, *(r["lo"] for r in records)))
     domain = [low * 0.98, top**1.1 * 1.03]  # the figure stands right of the whisker
     y = alt.Y("place:O", axis=None)
-    base = (
-        alt.Chart(named("inversions"))
-        .encode(y=y)
-        .properties(width=width, height=alt.Step(ROW))
-    )
+    base = alt.Chart(named("inversions")).encode(y=y).properties(width=width, height=alt.Step(ROW))
     axis = log_axis("times the latency, at fewer MACs or the same", domain)
     x = alt.X("ratio:Q", **axis)
     sure = alt.Scale(domain=["interval above 1", "interval reaches 1"], range=[BLUE, ORANGE])

@@ -105,7 +105,8 @@ def _marks(points: list[Record], x: Ends, y: Ends, size: tuple[float, float]) ->
     floors = [place.at(p["m_macs"], p["floor"], x, y, size) for p in points if p["floor"]]
     ticks = [Box(cx - 6, cy - 1, cx + 6, cy + 1) for cx, cy in floors]
     dots = [place.dot(p["m_macs"], p["ms"], x, y, size) for p in points]
-    return [*dots, *ticks] + [place.whisker(p["m_macs"], p["lo"], p["hi"], x, y, size) for p in points if p["lo"] and p["hi"]]
+    intervals = [(p["m_macs"], p["lo"], p["hi"]) for p in points if p["lo"] and p["hi"]]
+    return [*dots, *ticks, *(place.whisker(*one, x, y, size) for one in intervals)]
 
 
 def _named(points: list[Record], full: list[Box], x: Ends, y: Ends) -> list[str]:
@@ -114,7 +115,8 @@ def _named(points: list[Record], full: list[Box], x: Ends, y: Ends) -> list[str]
     usual = statistics.median(rates)
     order = sorted(range(len(points)), key=lambda i: -max(rates[i] / usual, usual / rates[i]))
     # A name begins beyond its own mark, so its own mark and whisker are no obstacle to it.
-    found = place.sides([(points[i]["m_macs"], points[i]["ms"], points[i]["model"]) for i in order], x, y, WIDE, taken=full)
+    names = [(points[i]["m_macs"], points[i]["ms"], points[i]["model"]) for i in order]
+    found = place.sides(names, x, y, WIDE, taken=full)
     return [side for _, side in sorted(zip(order, found, strict=True))]
 
 

@@ -85,7 +85,8 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     )
     texts = base.mark_text().encode(
         size=alt.condition("datum.believed", alt.value(11), alt.value(8.5)),  # a word must fit, too
-        text="told:N", color=alt.condition(f"datum.times > {SLOW**0.5}", alt.value("white"), alt.value(INK))
+        text="told:N",
+        color=alt.condition(f"datum.times > {SLOW**0.5}", alt.value("white"), alt.value(INK)),
     )
     words = "times the latency of the network's fastest setting; ~ noisy"
     wide = max(width, needs) if isinstance(width, int) else width

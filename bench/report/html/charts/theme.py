@@ -104,8 +104,7 @@ def status_shape(found: Sequence[str]) -> alt.Shape:
     """Tell a status by its shape; a legend only where there is more than one, below, where a phone has room for it."""
     present = [s for s in SHAPES if s in found] + sorted({s for s in found if s not in SHAPES})
     scale = alt.Scale(domain=present, range=[SHAPES.get(s, OTHER_SHAPE) for s in present])
-    looks = {"symbolFillColor": GREY, "symbolStrokeColor": GREY}
-    legend = alt.Legend(orient="bottom", **looks) if len(present) > 1 else None
+    legend = alt.Legend(orient="bottom", symbolFillColor=GREY, symbolStrokeColor=GREY) if len(present) > 1 else None
     return alt.Shape("status:N", scale=scale, legend=legend)
 
 
@@ -114,11 +113,9 @@ def setting_color(settings: Sequence[str], title: str | None = None) -> alt.Colo
     unique = list(dict.fromkeys(settings))
     scale = alt.Scale(domain=unique, range=colors(len(unique)))
     widest = round(max(map(len, unique)) * LEGEND_LETTER_PX + SYMBOL_PX)
-    room = {
-        "columns": alt.ExprRef(expr=f"max(1, floor(width / {widest}))"),
-        "labelLimit": alt.ExprRef(expr=f"max(120, width - {SYMBOL_PX})"),
-    }
-    legend = alt.Legend(title=title, **room) if len(unique) > 1 else None
+    columns = alt.ExprRef(expr=f"max(1, floor(width / {widest}))")
+    limit = alt.ExprRef(expr=f"max(120, width - {SYMBOL_PX})")
+    legend = alt.Legend(title=title, columns=columns, labelLimit=limit) if len(unique) > 1 else None
     return alt.Color("setting:N", scale=scale, legend=legend)
 
 
@@ -161,19 +158,22 @@ def above(base: alt.Chart, field: str) -> alt.Chart:
     return marked.encode(x=alt.value(0), text=f"{field}:N")
 
 
-def cut(base: alt.Chart, ends: tuple[str, str], domain: Sequence[float], axis: Record, **look: object) -> list[alt.Chart]:
+def cut(
+    base: alt.Chart, ends: tuple[str, str], domain: Sequence[float], axis: Record, **look: object
+) -> list[alt.Chart]:
     """Mark with a triangle where a whisker from field `ends[0]` to `ends[1]` goes on beyond the plot.
 
     `axis` is what `log_axis` returned for `domain`; `look` the encodings of the whisker: the channel along which it
     does not run, ``x`` or ``y``, and its colour.
     """
-    along, shapes = ("x", ("triangle-left", "triangle-right")) if "y" in look else ("y", ("triangle-down", "triangle-up"))
+    along, sides = ("x", ("left", "right")) if "y" in look else ("y", ("down", "up"))
     channel = alt.X if along == "x" else alt.Y
     found = []
-    for field, edge, sign, shape in zip(ends, domain, "<>", shapes, strict=True):
+    for field, edge, sign, side in zip(ends, domain, "<>", sides, strict=True):
         there = base.transform_filter(f"datum.{field} {sign} {edge}").transform_calculate(edge=f"{edge}")
-        mark = there.mark_point(shape=shape, filled=True, size=42, opacity=1).properties(name=f"cut_{shape[9:]}")
-        found.append(mark.encode(**{along: channel("edge:Q", **axis)}, **look))
+        mark = there.mark_point(shape=f"triangle-{side}", filled=True, size=42, opacity=1)
+        at: Record = {along: channel("edge:Q", **axis), **look}
+        found.append(mark.properties(name=f"cut_{side}").encode(**at))
     return found
 
 
