@@ -18,7 +18,7 @@ pytest.importorskip("vl_convert")
 from bench.base.errors import UsageError
 from bench.base.escape import clip_middle
 from bench.findings.finding import TIME
-from bench.report.html.charts import latency_flops
+from bench.report.html.charts import latency_flops, machines, pairs
 from bench.report.html.charts.theme import COLORS, colors
 from bench.report.html.data import Data, apart, gather
 from bench.report.html.kinds import KINDS
@@ -126,6 +126,21 @@ def test_no_two_settings_share_a_colour() -> None:
     for count in (1, 7, 8, 30):
         assert len(set(colors(count))) == count
     assert colors(7) == list(COLORS)
+    assert len(set(pairs.COLORS.values())) == len(pairs.COLORS)
+
+
+def test_no_two_cases_that_were_kept_going_share_a_colour(data: Data) -> None:
+    some = tuple({**data.sustained[0], "case": f"case {i}"} for i in range(20))
+    drawn = MODULES["sustain"].chart(replace(data, sustained=some)).skeleton()
+    assert len(set(drawn["encoding"]["color"]["scale"]["range"])) == 20
+
+
+def test_two_machines_intervals_are_cut_and_marked_on_both_axes(data: Data) -> None:
+    base = next(r for r in data.findings if r.found and r.backend and r.experiment and r.experiment.quantity == TIME)
+    wide = replace(base.found, lo=base.found.log - 9, hi=base.found.log + 9)
+    layers = machines.draw([replace(base, machine=m, found=wide) for m in ("A", "B")]).skeleton()["layer"]
+    cut = {layer["name"] for layer in layers if "cut_" in layer.get("name", "")}
+    assert cut == {"cut_up", "cut_down", "cut_left", "cut_right"}
 
 
 @pytest.mark.parametrize(
