@@ -94,7 +94,7 @@ def test_an_interval_that_is_wider_than_the_plot_ends_at_its_edge(data: Data, tm
 
 
 def test_an_inversion_that_is_not_sure_is_cut_and_marked_on_the_left(tmp_path: Path) -> None:
-    rows = [row(9.0, model="a", macs=10**8, latency_lo_ms=3.0), row(6.0, model="b", macs=10**8 + 1)]
+    rows = [row(9.0, model="a", macs=10**8, latency_lo_ms=1.0), row(6.0, model="b", macs=10**8 + 1)]
     found = gather([str(write(tmp_path / "r.csv", rows))])
     layers = MODULES["inversions"].chart(found).skeleton()["layer"]
     assert {layer["name"] for layer in layers if "cut_" in layer.get("name", "")} == {"cut_left", "cut_right"}
@@ -138,7 +138,8 @@ def test_no_two_cases_that_were_kept_going_share_a_colour(data: Data) -> None:
 def test_two_machines_intervals_are_cut_and_marked_on_both_axes(data: Data) -> None:
     base = next(r for r in data.findings if r.found and r.backend and r.experiment and r.experiment.quantity == TIME)
     wide = replace(base.found, lo=base.found.log - 9, hi=base.found.log + 9)
-    layers = machines.draw([replace(base, machine=m, found=wide) for m in ("A", "B")]).skeleton()["layer"]
+    two = [replace(base, machine=m, found=wide, measurement=(*base.measurement, m)) for m in ("A", "B")]
+    layers = machines.draw(two).skeleton()["layer"]
     cut = {layer["name"] for layer in layers if "cut_" in layer.get("name", "")}
     assert cut == {"cut_up", "cut_down", "cut_left", "cut_right"}
 

@@ -203,7 +203,15 @@ def test_profiles_of_other_inputs_of_a_model_are_others(tmp_path: Path) -> None:
 
 def test_many_settings_have_short_names_and_the_page_says_what_they_leave_out(tmp_path: Path) -> None:
     rows = [
-        row(5.0 + i, model=model, backend=backend, threads=threads, precision_effective=precision, cpu_id=cpu)
+        row(
+            5.0 + i,
+            model=model,
+            backend=backend,
+            threads=threads,
+            precision_effective=precision,
+            precision=precision,
+            cpu_id=cpu,
+        )
         for i, (backend, threads, precision, cpu) in enumerate(
             [
                 *((b, 1, "fp32", "family=25 model=17 stepping=1") for b in ("onnxruntime", "openvino", "ncnn")),

@@ -10,11 +10,12 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
+from bench.papers.devices import CLASSES
 from bench.report.html.charts import slopes as drawing
 from bench.report.html.charts.theme import PALE
 from bench.report.html.data import Data, gather
 from bench.report.html.plot import picture
-from bench.report.html.slopes import LEAST_PUBLISHED, MOST, Slopes, together
+from bench.report.html.slopes import LEAST_PUBLISHED, MOST, MOVERS, Slopes, together
 from tests.rows.rows import row, write
 
 ZOO = Path(__file__).parent.parent.parent / "results" / "epyc-vm-2core" / "zoo.csv"
@@ -61,8 +62,9 @@ def test_published_columns_are_of_one_table_with_a_class_each_and_say_so(data: D
     one = max((one for one in data.slopes if one.table), key=lambda one: len(one.settings))
     sources = [records[0]["source"] for records in columns(one)]
     assert sources[0] == ""
-    assert all(str(source).endswith(f"published in {one.table}") for source in sources[1:])
-    assert len(set(sources)) == len(sources)
+    assert set(sources[1:]) == {f"published in {one.table}"}
+    kinds = [head.split(":")[0] for head in one.settings[1:]]
+    assert kinds == [kind for kind in CLASSES if kind in kinds]
     assert one.told.startswith(f"{one.networks} networks that all have. Rank correlation (Spearman) with onnxruntime: ")
     # What was measured here can be filtered, what others published cannot.
     assert all(bool(record["on"]) == (not record["source"]) for record in one.records)
@@ -72,10 +74,18 @@ def test_a_network_that_moves_has_a_colour_that_no_other_of_the_choice_has(data:
     scale = drawing.chart(data).skeleton()["layer"][0]["encoding"]["color"]["scale"]
     color = dict(zip(scale["domain"], scale["range"], strict=True))
     assert color.pop("") == PALE
+    assert len(set(color.values())) == len(color) == MOVERS
+    assert PALE not in color.values()
     for one in data.slopes:
-        movers = {record["mover"] for record in one.records} - {""}
-        assert len({color[mover] for mover in movers}) == len(movers)
-        assert PALE not in {color[mover] for mover in movers}
+        by_network = {record["network"]: record["mover"] for record in one.records}
+        movers = [mover for mover in by_network.values() if mover]
+        assert len(set(movers)) == len(movers)
+        assert set(movers) <= set(color)
+        assert all(by_network[record["network"]] == record["mover"] for record in one.records)
+    still = max(data.slopes, key=lambda one: one.networks)
+    places = {n: {r["rank"] for r in still.records if r["network"] == n} for n in {r["network"] for r in still.records}}
+    moved = {record["network"] for record in still.records if record["mover"]}
+    assert all(len(places[network]) > 1 for network in moved)
 
 
 def test_the_picture_has_heads_and_names_at_both_ends(data: Data) -> None:

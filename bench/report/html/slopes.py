@@ -41,7 +41,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Slopes:
-    """Settings side by side: a record per network and setting, and in words how far each has the first one's order."""
+    """Settings side by side: a record per network and setting, and in words how far each has the first one's order.
+
+    Records of the `MOVERS` networks that change places most have a number as `mover`.
+    """
 
     settings: tuple[str, ...]
     records: tuple[Record, ...]
@@ -132,7 +135,7 @@ def _beside(name: str, mine: Mapping[Known, CaseRow], table: str) -> list[Slopes
         # In the order of classes, whichever was chosen first.
         for setting, networks in (theirs[i - 1] for i in sorted(chosen) if i):
             head = short[_short(setting)]
-            whence = f"{setting.kind}, published in {table}"
+            whence = f"published in {table}"
             cells: list[tuple[float, list[int]]] = [(networks[key][1], []) for key in order]
             columns.append(Column(head, setting.name, whence, tuple(cells)))
         if len(columns) > 1:
@@ -145,15 +148,15 @@ def _like(setting: Setting) -> tuple[bool, bool]:
 
 
 def _short(setting: Setting) -> str:
-    """Name a published setting without what stands in brackets, and without the number of the run."""
-    parts = re.sub(r"\s*\([^)]*\)", "", setting.name).split(", ")
-    return ", ".join(part for part in parts if part and not re.match(r"run \d|gpu_device", part))
+    """Name a published setting by its class and its device, without what stands in brackets; the hover has the rest."""
+    return f"{setting.kind}: {re.sub(r'[ ]*[(][^)]*[)]', '', setting.device.device)}"
 
 
 def _made(networks: Sequence[str], columns: Sequence[Column]) -> Slopes:
     ranks = [_ranks(column.ms) for column in columns]
     moves = [max(rank[i] for rank in ranks) - min(rank[i] for rank in ranks) for i in range(len(networks))]
-    movers = {i for i in sorted(range(len(networks)), key=lambda i: -moves[i])[:MOVERS] if moves[i]}
+    most = sorted(i for i in sorted(range(len(networks)), key=lambda i: -moves[i])[:MOVERS] if moves[i])
+    mover = {i: str(number) for number, i in enumerate(most, 1)}
     records: list[Record] = [
         {
             "network": network,
@@ -163,7 +166,7 @@ def _made(networks: Sequence[str], columns: Sequence[Column]) -> Slopes:
             "ms": digits(column.cells[i][0]),
             "rank": ranks[number][i],
             "column": number,
-            "mover": network if i in movers else "",
+            "mover": mover.get(i, ""),
             "on": column.cells[i][1],
         }
         for number, column in enumerate(columns)

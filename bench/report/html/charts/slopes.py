@@ -54,7 +54,8 @@ def chart(data: Data, width: Width | None = None, chosen: int = 0) -> Drawn | No
     hover = alt.selection_point(name="slope", on="pointerover", clear="pointerout", fields=["network"], empty=False)
     x = alt.X("column:O", axis=None, scale=alt.Scale(padding=0.25))
     y = alt.Y("place:O", axis=None)
-    color = _color([one.records for one in data.slopes])
+    numbers = [str(number) for number in range(1, MOVERS + 1)]
+    color = alt.Color("mover:N", scale=alt.Scale(domain=["", *numbers], range=[PALE, *COLORS]), legend=None)
     lines = base.mark_line(strokeWidth=2).encode(
         x=x,
         y=y,
@@ -77,32 +78,21 @@ def chart(data: Data, width: Width | None = None, chosen: int = 0) -> Drawn | No
         )
         .add_params(hover)
     )
-    ends: tuple[tuple[str, str, Record], ...] = (
-        ("left", "datum.column === datum.first", {"align": "right", "dx": -9}),
-        ("right", f"datum.column === datum.last && !({NARROW})", {"align": "left", "dx": 9}),
+    last = "datum.column === datum.last"
+    ends: tuple[tuple[str, Record], ...] = (
+        ("datum.column === datum.first", {"align": "right", "dx": -9}),
+        (last if width is None else f"{last} && !({NARROW})", {"align": "left", "dx": 9}),
     )
     names = [
         base.transform_filter(at).mark_text(fontSize=11, limit=190, **look).encode(x=x, y=y, text="network:N")
-        for _, at, look in ends
+        for at, look in ends
     ]
     heads = (
         base.transform_filter("datum.place === 1")
-        .mark_text(angle=315, align="left", baseline="middle", fontSize=11, fontWeight=600, limit=210, color=INK)
+        .mark_text(angle=315, align="left", baseline="middle", fontSize=11, fontWeight=600, limit=270, color=INK)
         .encode(x=x, y=alt.value(-8), text="setting:N")
     )
     wide = COLUMN * len(one.settings) if width is None else width
     drawn = alt.layer(lines, dots, *names, heads).properties(width=wide, height=alt.Step(ROW))
     # Names begin beyond the first and the last column: fonts differ, and none may be cut off.
     return finish(drawn.properties(padding={"left": 12, "right": 12}), ABOUT, {"slopes": list(one.records)})
-
-
-def _color(choices: list[tuple[Record, ...]]) -> alt.Color:
-    """Give every network that moves in any choice a colour that no other of that choice has; the rest is pale."""
-    given: dict[str, str] = {"": PALE}
-    for records in choices:
-        movers = list(dict.fromkeys(record["mover"] for record in records if record["mover"]))
-        left = [color for color in COLORS if color not in {given[one] for one in movers if one in given}]
-        for one in movers:
-            if one not in given:
-                given[one] = left.pop(0)
-    return alt.Color("mover:N", scale=alt.Scale(domain=list(given), range=list(given.values())), legend=None)
