@@ -114,7 +114,6 @@ def _named(points: list[Record], full: list[Box], x: Ends, y: Ends) -> list[str]
     rates = [p["m_macs"] / p["ms"] for p in points]
     usual = statistics.median(rates)
     order = sorted(range(len(points)), key=lambda i: -max(rates[i] / usual, usual / rates[i]))
-    # A name begins beyond its own mark, so its own mark and whisker are no obstacle to it.
     names = [(points[i]["m_macs"], points[i]["ms"], points[i]["model"]) for i in order]
     found = place.sides(names, x, y, WIDE, taken=full)
     return [side for _, side in sorted(zip(order, found, strict=True))]

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 LETTER_PX = 6.0  # mean width of a letter at 11 px
 LINE_PX = 13.0
-GAP_PX = 8.0
+# Where a name may begin or end, in pixels right of and below its point: tried in this order.
+SIDES = {
+    "right": (8.0, 0.0),
+    "left": (-8.0, 0.0),
+    "above right": (5.0, -12.0),
+    "below right": (5.0, 12.0),
+    "above left": (-5.0, -12.0),
+    "below left": (-5.0, 12.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ def sides(
     rise: float = 0,
     taken: Sequence[Box] = (),
 ) -> list[str]:
-    """Return for each point (x, y, name) ``right``, ``left``, or the empty text where its name is not written.
+    """Return for each point (x, y, name) one of `SIDES`, or the empty text where its name is not written.
 
     It is not where it has no room, nor where another point of that name has it already: the runtimes of a network stand
     above each other, and one name tells them all.
@@ -53,22 +61,17 @@ def sides(
         rise: by how many pixels a name stands above its point.
         taken: what stands there already.
     """
-    boxes = [dot(px, py, x, y, size) for px, py, _ in points]
-    full = list(taken)
+    full = [*taken, *(dot(px, py, x, y, size) for px, py, _ in points)]
     result = []
     given: set[str] = set()
-    for i, (px, py, name) in enumerate(points):
+    for px, py, name in points:
         cx, cy = at(px, py, x, y, size)
-        width, top = LETTER_PX * len(name), cy - rise - LINE_PX / 2
-        choices = {
-            "right": Box(cx + GAP_PX, top, cx + GAP_PX + width, top + LINE_PX),
-            "left": Box(cx - GAP_PX - width, top, cx - GAP_PX, top + LINE_PX),
-        }
+        width = LETTER_PX * len(name)
         chosen = ""
-        for side, box in choices.items() if len(given) < most and name not in given else ():
-            inside = box.left >= 0 and box.right <= size[0]
-            near = (other for j, other in enumerate(boxes) if j != i)
-            if inside and not any(box.meets(other) for other in (*full, *near)):
+        for side, (dx, dy) in SIDES.items() if len(given) < most and name not in given else ():
+            left, top = cx + dx - (width if dx < 0 else 0), cy + dy - rise - LINE_PX / 2
+            box = Box(left, top, left + width, top + LINE_PX)
+            if free(box, full, size):
                 chosen = side
                 full.append(box)
                 given.add(name)

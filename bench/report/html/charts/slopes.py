@@ -89,7 +89,7 @@ def chart(data: Data, width: Width | None = None, chosen: int = 0) -> Drawn | No
     ]
     heads = (
         base.transform_filter("datum.place === 1")
-        .mark_text(angle=315, align="left", baseline="middle", fontSize=11, fontWeight=600, limit=270, color=INK)
+        .mark_text(angle=315, align="left", baseline="middle", fontSize=11, fontWeight=600, limit=330, color=INK)
         .encode(x=x, y=alt.value(-8), text="setting:N")
     )
     wide = COLUMN * len(one.settings) if width is None else width
