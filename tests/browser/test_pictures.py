@@ -170,9 +170,13 @@ def test_slopes_follow_the_filter(written, zoo: str) -> None:
     assert marks(page, "slopes") == 2 * 33
     filtered(page, "backend", "openvino")
     assert marks(page, "slopes") == 33  # one column is left
+    page.click("#slopes details summary")
+    bar = page.locator("#slopes .pages output")
+    assert bar.inner_text() == "1 to 25 of 33"
     published = page.locator("#pick-slopes optgroup[label*='published'] option").first
     page.select_option("#pick-slopes", published.get_attribute("value"))
     page.wait_for_function(f"document.querySelectorAll('{MARKS.format('slopes')}').length !== 33")
     heads = page.locator("#chart-slopes svg g.mark-text text[transform*='rotate']").count()
     assert heads > 2
     assert marks(page, "slopes") % heads == 0
+    assert bar.inner_text().endswith(f" of {marks(page, 'slopes')}")  # those of the chosen settings

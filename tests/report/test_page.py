@@ -143,6 +143,12 @@ def test_long_tables_say_that_they_are_cut() -> None:
     html = table(HtmlTable(("a", "b"), rows, frozenset({0}), [[i] for i in range(len(rows))]), "All.")
     assert f"The first {MOST_ROWS} of {MOST_ROWS + 1} rows" in html
     assert html.count("<tr ") == MOST_ROWS
+    assert 'data-rows="25"' in html
+    groups = ["a"] * MOST_ROWS + ["b", "a"]
+    html = table(HtmlTable(("a",), [[i] for i in range(len(groups))], groups=groups), "All.")
+    assert f"The first {MOST_ROWS + 1} of {MOST_ROWS + 2} rows" in html
+    assert html.count('data-group="b"') == 1
+    assert "data-rows" not in table(HtmlTable(("a",), [[1]]), "One.")
     assert code("a `b<c` d") == "a <code>b&lt;c</code> d"
 
 

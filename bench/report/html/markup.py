@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -41,11 +42,13 @@ def table(data: HtmlTable, caption: str) -> str:
 
     The page's script shows `PAGE_ROWS` at once; without it, and in print, they are all there.
     """
-    left = len(data.rows) - MOST_ROWS
-    told = f"{caption} The first {MOST_ROWS} of {len(data.rows)} rows." if left > 0 else caption
+    shown = _shown(data)
+    left = len(data.rows) - len(shown)
+    told = f"{caption} The first {len(shown)} of {len(data.rows)} rows." if left > 0 else caption
     head = "".join(f'<th scope="col"{_number(data, i)}>{text(name)}</th>' for i, name in enumerate(data.head))
     rows = []
-    for place, row in enumerate(data.rows[:MOST_ROWS]):
+    for place in shown:
+        row = data.rows[place]
         on = f' data-on="{" ".join(map(str, data.on[place]))}"' if data.on else ""
         on += f' data-group="{text(data.groups[place])}"' if data.groups else ""
         cells = "".join(f"<td{_number(data, i)}>{text(cell)}</td>" for i, cell in enumerate(row))
@@ -56,6 +59,19 @@ def table(data: HtmlTable, caption: str) -> str:
         f"<caption>{text(told)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         f"{_pages(caption) if len(rows) > PAGE_ROWS else ''}"
     )
+
+
+def _shown(data: HtmlTable) -> list[int]:
+    """Return the rows that are written: `MOST_ROWS`, or so many of each group."""
+    if not data.groups:
+        return list(range(min(len(data.rows), MOST_ROWS)))
+    counts: Counter[str] = Counter()
+    found = []
+    for place, group in enumerate(data.groups):
+        counts[group] += 1
+        if counts[group] <= MOST_ROWS:
+            found.append(place)
+    return found
 
 
 def _pages(caption: str) -> str:

@@ -57,7 +57,7 @@
       shown.drawn = found;
       work.push(shown.view.runAsync());
     }
-    for (const table of document.querySelectorAll(".table > table")) lay(table);
+    for (const table of document.querySelectorAll(`${only ? `#${only} ` : ""}.table > table`)) lay(table);
     const shown = passes.slice(0, store.cases).filter(Boolean).length;
     const said = document.getElementById("shown");
     if (said) said.textContent = `${shown} of ${store.cases} cases shown`;
@@ -93,8 +93,10 @@
 
   // What is shown, as a file: the chart on white, or its records.
   const WHITE = "#ffffff";
-  const DRAWING = new Set(["on", "side", "line", "place", "column", "mover", "believed", "shown", "order", "total"]);
+  const DRAWING = new Set(["on", "side", "line", "place", "rank", "column", "mover", "believed", "shown", "order",
+    "total"]);
   async function save(id, kind) {
+    if (!views.has(id)) return undefined; // it could not be drawn
     const { view, names } = views.get(id);
     const name = `${id}.${kind}`;
     if (kind === "csv") return hand(new Blob([csv(records(names[0]))], { type: "text/csv" }), name);

@@ -71,14 +71,11 @@ def findings(data: Data) -> HtmlTable:
 
 
 def slopes(data: Data) -> HtmlTable:
-    """Ranks on every setting of every choice."""
-    records = [record | {"choice": one.name} for one in data.slopes for record in one.records]
-    return _of(
-        records,
-        ("choice", "setting", "source", "network", "rank", "ms"),
-        ("choice", "whole", "source", "network", "rank", "ms"),
-        {4, 5},
-    )
+    """Ranks on every setting, by choice; the page shows those of the one that is chosen."""
+    listed = [(str(i), record) for i, one in enumerate(data.slopes) for record in one.records]
+    keys = ("whole", "source", "network", "rank", "ms")
+    found = _of([record for _, record in listed], ("setting", *keys[1:]), keys, {3, 4})
+    return replace(found, groups=[choice for choice, _ in listed])
 
 
 def sustain(data: Data) -> HtmlTable:
