@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from bench.base.escape import shortened
 from bench.devices.settings import Known, Setting, settings
@@ -16,6 +17,7 @@ from bench.report.html.facets import Record
 from bench.report.html.pairs import Cell, digits, levels, side
 from bench.stats.ranks import correlations
 
+K = TypeVar("K", bound=Hashable)
 MOST = 8  # settings side by side
 LEAST_PUBLISHED = 5  # networks that published devices must share
 MOST_PUBLISHED = 12  # choices among them
@@ -83,15 +85,16 @@ def slopes(rows: Sequence[CaseRow]) -> tuple[Slopes, ...]:
     return (*reversed(own), *sorted(beside, key=lambda one: (-len(one.settings), -one.networks))[:MOST_PUBLISHED])
 
 
-def together(sets: Sequence[Set[Cell]], most: int, least: int) -> list[tuple[list[int], Set[Cell]]]:
+def together(sets: Sequence[Set[K]], most: int, least: int) -> list[tuple[list[int], Set[K]]]:
     """Choose sets that have much in common: the first, then always the one that leaves most.
 
     Where the next one would leave less than `KEPT` of it, what there is so far is a choice of its own. Returns choices,
     each the numbers of its sets, and what they have in common: at least `least`.
     """
-    chosen, common = [0], set(sets[0])
+    chosen: list[int] = [0]
+    common: Set[K] = set(sets[0])
     rest = list(range(1, len(sets)))
-    found: list[tuple[list[int], Set[Cell]]] = []
+    found: list[tuple[list[int], Set[K]]] = []
     while rest and len(chosen) < most:
         best = max(rest, key=lambda i: len(common & sets[i]))
         left = common & sets[best]
