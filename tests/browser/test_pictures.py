@@ -72,6 +72,12 @@ def test_no_name_lies_across_a_mark(written, zoo: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     page.reload()
     page.wait_for_selector("html[data-ready=true]")
+    left = page.locator("#chart-slopes svg").bounding_box()["x"]
+    lefts = page.evaluate(
+        "[...document.querySelectorAll('#chart-slopes svg g.mark-text text')].map((one) => one.getBoundingClientRect().x)"
+    )
+    assert len(lefts) > 30
+    assert min(lefts) >= left  # none is cut off
     names = page.locator("#chart-latency-flops svg [class*='names_'] text").count()
     assert names > 10 if width > 1000 else names == 0
     assert page.locator("#chart-latency-flops svg .rates_marks text:not(:empty)").count() >= 2

@@ -58,7 +58,7 @@ def sides(
         x, y: ends of the axes.
         size: of the plot in pixels, width and height.
         most: names.
-        rise: by how many pixels a name stands above its point.
+        rise: by how many pixels a name beside its point is lifted.
         taken: what stands there already.
     """
     full = [*taken, *(dot(px, py, x, y, size) for px, py, _ in points)]
@@ -69,7 +69,7 @@ def sides(
         width = LETTER_PX * len(name)
         chosen = ""
         for side, (dx, dy) in SIDES.items() if len(given) < most and name not in given else ():
-            left, top = cx + dx - (width if dx < 0 else 0), cy + dy - rise - LINE_PX / 2
+            left, top = cx + dx - (width if dx < 0 else 0), cy + lifted(dy, rise) - LINE_PX / 2
             box = Box(left, top, left + width, top + LINE_PX)
             if free(box, full, size):
                 chosen = side
@@ -78,6 +78,11 @@ def sides(
                 break
         result.append(chosen)
     return result
+
+
+def lifted(dy: float, rise: float) -> float:
+    """Return how far below its point a name stands, of one of `SIDES`."""
+    return dy or -rise
 
 
 def at(px: float, py: float, x: Ends, y: Ends, size: tuple[float, float]) -> tuple[float, float]:

@@ -52,7 +52,8 @@ def chart(data: Data, width: Width | None = None, chosen: int = 0) -> Drawn | No
         .transform_window(place="row_number()", sort=[alt.SortField("ms", "ascending")], groupby=["column"])
     )
     hover = alt.selection_point(name="slope", on="pointerover", clear="pointerout", fields=["network"], empty=False)
-    x = alt.X("column:O", axis=None, scale=alt.Scale(padding=0.25))
+    # Without room before the first column: what its names need would change with the width that they leave.
+    x = alt.X("column:O", axis=None, scale=alt.Scale(padding=0))
     y = alt.Y("place:O", axis=None)
     numbers = [str(number) for number in range(1, MOVERS + 1)]
     color = alt.Color("mover:N", scale=alt.Scale(domain=["", *numbers], range=[PALE, *COLORS]), legend=None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import altair as alt
 from altair.typing import ChartType
 
-from bench.report.html.charts.place import SIDES
+from bench.report.html.charts.place import SIDES, lifted
 from bench.report.html.facets import Record
 
 # Of a legend: a phone has room for one beside the other names.
@@ -141,13 +141,13 @@ def log_axis(title: str, domain: list[float], grid: bool = True) -> Record:
 
 
 def names(base: alt.Chart, rise: float = 0) -> list[alt.Chart]:
-    """Write names beside the points, on the side that `place.sides` found, `rise` pixels higher."""
+    """Write names beside the points, on the side that `place.sides` found with the same `rise`."""
     found = []
     for side, (dx, dy) in SIDES.items():
         # They are laid out for a wide chart; on a phone the hover and the table have them.
         shown = f"datum.side == '{side}' && !({NARROW})"
         there: alt.Chart = base.transform_filter(shown).properties(name=f"names_{side.replace(' ', '_')}")
-        look: Record = {"align": "left" if dx > 0 else "right", "dx": dx, "dy": dy - rise}
+        look: Record = {"align": "left" if dx > 0 else "right", "dx": dx, "dy": lifted(dy, rise)}
         found.append(there.mark_text(fontSize=11, **look).encode(text="model:N"))
     return found
 
