@@ -74,7 +74,8 @@ def test_no_name_lies_across_a_mark(written, zoo: str, width: int) -> None:
     page.wait_for_selector("html[data-ready=true]")
     left = page.locator("#chart-slopes svg").bounding_box()["x"]
     lefts = page.evaluate(
-        "[...document.querySelectorAll('#chart-slopes svg g.mark-text text')].map((one) => one.getBoundingClientRect().x)"
+        "[...document.querySelectorAll('#chart-slopes svg g.mark-text text')]"
+        ".map((one) => one.getBoundingClientRect().x)"
     )
     assert len(lefts) > 30
     assert min(lefts) >= left  # none is cut off
