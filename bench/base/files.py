@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import tempfile
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -13,10 +15,17 @@ from bench.base.errors import OutputError, clip
 # A folder that takes no new file, or a single file that is mounted: the file itself may still be written.
 NO_RENAME = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV)
 FULL = (errno.ENOSPC, errno.EDQUOT)  # where making room helps
+PACKED = ".gz"
+DAMAGED = (OSError, EOFError, zlib.error, ValueError)  # what reading a file of `opened` may raise
 
 
 class Unwritable(OSError):
     """What is measured cannot be kept any more: its file cannot be written."""
+
+
+def opened(path: Path) -> IO[str]:
+    """Open a text to read it, UTF-8, compressed (``.gz``) or not; one of `DAMAGED` where it cannot be read."""
+    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == PACKED else path.open(encoding="utf-8")
 
 
 def remedy(error: OSError, otherwise: str) -> str:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bench.base.errors import OutputError
+from bench.base.files import DAMAGED, opened
 from bench.base.wire import Unchecked
 from bench.graph.classes import OpClass
 from bench.profiling.classes import MULTIPLIES, classify
@@ -108,7 +109,7 @@ def total_ms(operators: Iterable[ProfiledOperator]) -> float:
 
 
 def load(path: Path) -> tuple[list[ProfiledNetwork], list[tuple[float, float]]]:
-    """Read a file of `bench profile --output` or ``--format json``, or of `bench profile --why --output`.
+    """Read a file of `bench profile --output` or ``--format json``, or of `bench profile --why --output`; also gzipped.
 
     Returns its networks, and pairs of their latencies in ns that were measured apart, where the file has any.
 
@@ -117,10 +118,11 @@ def load(path: Path) -> tuple[list[ProfiledNetwork], list[tuple[float, float]]]:
     """
     hint = "write one with: bench profile MODEL --output PROFILE.json"
     try:
-        data = json.loads(path.read_text("utf-8"))
+        with opened(path) as handle:
+            data = json.load(handle)
     except OSError as error:
-        raise OutputError(f"cannot read {path}: {error.strerror}", hint) from error
-    except (ValueError, RecursionError) as error:
+        raise OutputError(f"cannot read {path}: {error.strerror or error}", hint) from error
+    except (*DAMAGED, RecursionError) as error:
         raise OutputError(f"{path} is no JSON", hint) from error
     try:
         if not isinstance(data, dict):

@@ -90,3 +90,23 @@ def written(page: BrowserPage, tmp_path: Path):
         return page
 
     return write
+
+
+@pytest.fixture(scope="package")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A report of one of each."""
+    pytest.importorskip("altair")
+    pytest.importorskip("vl_convert")
+    from bench.report.html.data import gather
+    from bench.report.html.page import page as html_of
+    from tests.report.results import everything
+
+    return html_of(gather(everything(tmp_path_factory.mktemp("everything"))))
+
+
+@pytest.fixture
+def report(written, whole: str):
+    """That report, drawn."""
+    page = written(whole)
+    page.wait_for_selector("html[data-ready=true]")
+    return page

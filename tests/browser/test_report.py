@@ -12,39 +12,14 @@ pytest.importorskip("vl_convert")
 from bench.report.html.data import gather
 from bench.report.html.kinds import KINDS
 from bench.report.html.page import page as html_of
+from tests.browser.reports import MARKS, filtered, marks
 from tests.measure.cluster import until
-from tests.report.results import HOSTILE, everything, two_targets
+from tests.report.results import HOSTILE, two_targets
 from tests.rows.rows import row, write
 
 pytestmark = pytest.mark.browser
 
 CHARTS = KINDS
-MARKS = "#chart-{} svg g.mark-symbol.role-mark path"
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return html_of(gather(everything(tmp_path_factory.mktemp("everything"))))
-
-
-@pytest.fixture
-def report(written, whole: str):
-    page = written(whole)
-    page.wait_for_selector("html[data-ready=true]")
-    return page
-
-
-def marks(page, chart: str) -> int:
-    return page.locator(MARKS.format(chart)).count()
-
-
-def filtered(page, dimension: str, value: str) -> None:
-    """Click a filter, and wait until the page has drawn what is left."""
-    before = page.evaluate("performance.getEntriesByName('filter').length")
-    if page.locator(f"#filter-{dimension}").get_attribute("open") is None:
-        page.click(f"#filter-{dimension} summary")
-    page.click(f"#filter-{dimension} label:has-text('{value}')")
-    page.wait_for_function(f"performance.getEntriesByName('filter').length > {before}")
 
 
 def test_every_chart_is_drawn(report) -> None:
@@ -88,7 +63,11 @@ def test_hover_shows_the_row(report) -> None:
 
 
 def test_a_select_exchanges_the_order_and_the_case(report) -> None:
-    for chart, words in (("ranks", "#agree"), ("history", "#chart-history .role-mark.layer_1_marks")):
+    for chart, words in (
+        ("ranks", "#said-ranks"),
+        ("slopes", "#said-slopes"),
+        ("history", "#chart-history .role-mark.layer_1_marks"),
+    ):
         options = report.locator(f"#pick-{chart} option")
         assert options.count() > 1
         before = report.inner_html(words)
@@ -135,25 +114,6 @@ def test_dark_is_a_choice_and_the_page_fits_a_phone(report) -> None:
     report.emulate_media(media="print")
     assert not report.is_visible("#filters")
     assert report.is_visible("#chart-pareto svg")
-
-
-def test_the_scatter_is_whole_on_a_phone(written, whole: str) -> None:
-    page = written(whole)
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.reload()
-    page.wait_for_selector("html[data-ready=true]")
-    for chart in ("latency-flops", "pareto"):
-        box = page.locator(f"#chart-{chart} svg").bounding_box()
-        assert box is not None
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390, chart
-        right = page.evaluate(
-            f"Math.max(...[...document.querySelectorAll('#chart-{chart} svg .mark-symbol path, #chart-{chart} svg "
-            f".role-legend')].map((one) => one.getBoundingClientRect().right))"
-        )
-        assert right <= 390, chart
-        names = page.locator(f"#chart-{chart} svg [class*='names_']")
-        assert not any(name.is_visible() for name in names.all())
 
 
 def test_hostile_names_run_nowhere(written, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ pytest.importorskip("vl_convert")
 from bench.base.errors import UsageError
 from bench.base.escape import clip_middle
 from bench.findings.finding import TIME
-from bench.report.html.charts import latency_flops
+from bench.report.html.charts import latency_flops, machines, pairs
 from bench.report.html.charts.theme import COLORS, colors
 from bench.report.html.data import Data, apart, gather
 from bench.report.html.kinds import KINDS
@@ -79,19 +79,69 @@ def test_names_are_cut_in_the_middle_and_never_the_backend(data: Data) -> None:
 def test_an_interval_that_is_wider_than_the_plot_ends_at_its_edge(data: Data, tmp_path: Path) -> None:
     rows = [row(5.0, model="a", macs=10**8), row(6.0, 0.9, model="b", macs=2 * 10**8, latency_hi_ms=5000.0)]
     wide = gather([str(write(tmp_path / "r.csv", rows))])
-    whiskers = [layer for layer in latency_flops.chart(wide).skeleton()["layer"] if layer["mark"]["type"] == "rule"]
-    assert any(layer["mark"].get("clip") for layer in whiskers)
+    layers = latency_flops.chart(wide).skeleton()["layer"]
+    assert any(layer["mark"].get("clip") for layer in layers if layer["mark"]["type"] == "rule")
+    assert {layer["name"] for layer in layers if "cut_" in layer.get("name", "")} == {"cut_up", "cut_down"}
+    cut = picture(latency_flops.chart(wide), ".svg").decode()
+    assert cut.count('class="mark-symbol role-mark cut_up_marks"') == 1
+    assert "role-mark cut_" not in picture(latency_flops.chart(data), ".svg").decode()
     base = next(r for r in data.findings if r.found and r.backend and r.experiment and r.experiment.printed)
     found = replace(base.found, lo=-20.0, hi=20.0)
     spec = MODULES["findings"].chart(replace(data, findings=(replace(base, found=found),))).skeleton()
     ends = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert ends[1] / ends[0] < 1e4
+    assert {layer["name"] for layer in spec["layer"] if "cut_" in layer.get("name", "")} == {"cut_up", "cut_down"}
+
+
+def test_an_inversion_that_is_not_sure_is_cut_and_marked_on_the_left(tmp_path: Path) -> None:
+    rows = [row(9.0, model="a", macs=10**8, latency_lo_ms=1.0), row(6.0, model="b", macs=10**8 + 1)]
+    found = gather([str(write(tmp_path / "r.csv", rows))])
+    layers = MODULES["inversions"].chart(found).skeleton()["layer"]
+    assert {layer["name"] for layer in layers if "cut_" in layer.get("name", "")} == {"cut_left", "cut_right"}
+    (rule,) = [layer for layer in layers if layer["mark"].get("clip")]
+    assert rule["encoding"]["x"]["scale"]["domain"][0] < 0.8
+
+
+def test_a_chart_of_many_settings_asks_for_the_room_that_its_cells_need(tmp_path: Path) -> None:
+    def width(threads: int) -> tuple[int, int]:
+        rows = [row(5.0 + t, model=m, threads=t) for t in range(1, threads + 1) for m in ("a", "b")]
+        found = gather([str(write(tmp_path / f"{threads}.csv", rows))])
+        module = MODULES["side-by-side"]
+        return module.chart(found, "container").least_px, module.chart(found).skeleton()["width"]
+
+    (few, narrow), (many, wide) = width(3), width(24)
+    assert few < 600 < 1100 < many
+    assert narrow == 760 < wide
+
+
+def test_older_instructions_are_in_the_table_and_not_among_the_marks(data: Data) -> None:
+    base = next(r for r in data.findings if r.found and r.backend == "openvino" and r.experiment.printed)
+    held = replace(base, backend="openvino:isa=sse41", measurement=(*base.measurement, "held"))
+    drawn = MODULES["findings"].draw([base, held])
+    assert [record["name"][-8:] for record in drawn.records["findings"]] == ["openvino"]
+    assert drawn.records["findings"][0]["paper"]
 
 
 def test_no_two_settings_share_a_colour() -> None:
     for count in (1, 7, 8, 30):
         assert len(set(colors(count))) == count
     assert colors(7) == list(COLORS)
+    assert len(set(pairs.COLORS.values())) == len(pairs.COLORS)
+
+
+def test_no_two_cases_that_were_kept_going_share_a_colour(data: Data) -> None:
+    some = tuple({**data.sustained[0], "case": f"case {i}"} for i in range(20))
+    drawn = MODULES["sustain"].chart(replace(data, sustained=some)).skeleton()
+    assert len(set(drawn["encoding"]["color"]["scale"]["range"])) == 20
+
+
+def test_two_machines_intervals_are_cut_and_marked_on_both_axes(data: Data) -> None:
+    base = next(r for r in data.findings if r.found and r.backend and r.experiment and r.experiment.quantity == TIME)
+    wide = replace(base.found, lo=base.found.log - 9, hi=base.found.log + 9)
+    two = [replace(base, machine=m, found=wide, measurement=(*base.measurement, m)) for m in ("A", "B")]
+    layers = machines.draw(two).skeleton()["layer"]
+    cut = {layer["name"] for layer in layers if "cut_" in layer.get("name", "")}
+    assert cut == {"cut_up", "cut_down", "cut_left", "cut_right"}
 
 
 @pytest.mark.parametrize(

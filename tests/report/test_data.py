@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,12 @@ import pytest
 from bench.base.errors import OutputError, UsageError
 from bench.plan.zoo import canonical
 from bench.report.html.cases import MOST, cases, group_of
-from bench.report.html.charts.place import sides
+from bench.report.html.charts.place import SIDES, sides
 from bench.report.html.data import gather
 from bench.report.html.headline import headline, lead
 from bench.report.html.page import page
 from bench.report.html.pairs import top1
-from tests.report.results import NETWORKS, everything, nights, profile, two_targets
+from tests.report.results import EVIDENCE, NETWORKS, everything, nights, profile, two_targets
 from tests.rows.rows import row, write
 
 
@@ -184,8 +185,11 @@ def test_more_cases_than_a_page_draws_are_sampled_and_said(tmp_path: Path) -> No
 def test_names_stand_where_they_cover_nothing() -> None:
     free = sides([(1, 1, "one"), (190, 100, "two")], (0.5, 200), (0.5, 200), (600, 400))
     assert free == ["right", "left"]  # right of the second the plot ends
-    crowded = sides([(10, 10, "one"), (10.1, 10.1, "two"), (10.2, 10, "three")], (1, 100), (1, 100), (600, 400))
-    assert crowded.count("") == 1 or crowded.count("") == 2
+    assert sides([(1, 1, "one"), (5, 90, "one")], (0.5, 200), (0.5, 200), (600, 400)) == ["right", ""]  # once
+    crowded = sides([(10 + i / 10, 10, f"name {i}") for i in range(9)], (1, 100), (1, 100), (600, 400))
+    assert "" in crowded
+    assert len(set(crowded)) > 3
+    assert set(crowded) <= {*SIDES, ""}
     assert sides([(10, 10, "one")] * 3, (1, 100), (1, 100), (600, 400), most=0) == ["", "", ""]
 
 
@@ -197,3 +201,54 @@ def test_profiles_of_other_inputs_of_a_model_are_others(tmp_path: Path) -> None:
         changed["profile"] |= {"batch": batch, "resolution": resolution}
         path.write_text(json.dumps(changed))
     assert len({one.name for one in gather([str(tmp_path)]).profiles}) == 3
+
+
+def test_many_settings_have_short_names_and_the_page_says_what_they_leave_out(tmp_path: Path) -> None:
+    rows = [
+        row(
+            5.0 + i,
+            model=model,
+            backend=backend,
+            threads=threads,
+            precision_effective=precision,
+            precision=precision,
+            cpu_id=cpu,
+        )
+        for i, (backend, threads, precision, cpu) in enumerate(
+            [
+                *((b, 1, "fp32", "family=25 model=17 stepping=1") for b in ("onnxruntime", "openvino", "ncnn")),
+                ("openvino:precision=bf16", 1, "bf16", "family=25 model=17 stepping=1"),
+                ("ncnn:precision=bf16", 1, "bf16", "family=25 model=17 stepping=1"),
+                ("ncnn:precision=bf16", 1, "", "family=25 model=17 stepping=1"),
+                ("onnxruntime", 2, "fp32", "family=25 model=17 stepping=1"),
+                ("onnxruntime", 1, "fp32", "family=26 model=2 stepping=1"),
+            ]
+        )
+        for model in ("a", "b")
+    ]
+    found = gather([str(write(tmp_path / "r.csv", rows))])
+    assert {point["setting"] for point in found.points} == {
+        "onnxruntime", "openvino", "ncnn", "openvino:precision=bf16", "ncnn:precision=bf16",
+        "ncnn:precision=bf16, unknown", "onnxruntime, threads 2", "onnxruntime, family=26 model=2",
+    }  # fmt: skip
+    said = next(line for line in lead(found) if line.startswith("Where the name of a setting"))
+    assert said.endswith(": fp32, threads 1, family=25 model=17.")
+    few = gather([str(write(tmp_path / "few.csv", rows[:4]))])
+    assert not any("name of a setting" in line for line in lead(few))
+
+
+def test_what_is_compressed_is_found_in_a_folder_and_by_name(tmp_path: Path) -> None:
+    plain = profile(tmp_path / "in" / "p.json")
+    packed = {}
+    for name, content in (("p.json.gz", plain.read_bytes()), ("e.jsonl.gz", EVIDENCE.read_bytes())):
+        packed[name] = tmp_path / "packed" / name
+        packed[name].parent.mkdir(exist_ok=True)
+        packed[name].write_bytes(gzip.compress(content))
+    (tmp_path / "packed" / "torn.jsonl.gz").write_bytes(packed["e.jsonl.gz"].read_bytes()[:50])
+    for sources in ([str(tmp_path / "packed")], [str(path) for path in packed.values()]):
+        found = gather(sources)
+        assert [one.model for one in found.profiles] == ["shufflenetv2"]
+        assert len(found.findings) > 300
+    packed["p.json.gz"].write_bytes(packed["p.json.gz"].read_bytes()[:-20])
+    with pytest.raises(OutputError, match="no JSON"):
+        gather([str(packed["p.json.gz"])])

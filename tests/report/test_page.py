@@ -87,17 +87,20 @@ def test_controls_have_labels_and_charts_have_words(whole: str) -> None:
     for select in found.of("select"):
         assert any(label.get("for") == select["id"] for label in found.of("label"))
     charts = [d for d in found.of("div") if d.get("class") == "chart"]
-    assert len(charts) == 9
+    assert len(charts) == len(KINDS)
     assert all(d.get("role") == "img" and d.get("aria-label") for d in charts)
-    assert len(found.of("table")) == 9
+    assert len(found.of("table")) == len(KINDS)
+    buttons = [b for b in found.of("button") if b.get("data-save")]
+    assert {(b["data-of"], b["data-save"]) for b in buttons} == {(k, s) for k in KINDS for s in ("svg", "png", "csv")}
     assert len(found.of("h1")) == len(found.of("main")) == 1
 
 
 def test_a_view_without_data_is_one_line_with_a_command(tmp_path: Path) -> None:
     html = page(gather([str(profile(tmp_path / "p.json"))]))
     lines = re.findall(r'<p class="none">(.*?)</p>', html)
-    assert len(lines) == 8 + 1  # and the one for browsers without JavaScript
-    assert sum("<code>bench " in line for line in lines) == 8
+    assert len(lines) == len(KINDS)  # the profile has its view, and one is for browsers without JavaScript
+    assert sum("<code>bench " in line for line in lines) == len(KINDS) - 1
+    assert html.count('data-save="csv"') == 1
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
@@ -140,6 +143,12 @@ def test_long_tables_say_that_they_are_cut() -> None:
     html = table(HtmlTable(("a", "b"), rows, frozenset({0}), [[i] for i in range(len(rows))]), "All.")
     assert f"The first {MOST_ROWS} of {MOST_ROWS + 1} rows" in html
     assert html.count("<tr ") == MOST_ROWS
+    assert 'data-rows="25"' in html
+    groups = ["a"] * MOST_ROWS + ["b", "a"]
+    html = table(HtmlTable(("a",), [[i] for i in range(len(groups))], groups=groups), "All.")
+    assert f"The first {MOST_ROWS + 1} of {MOST_ROWS + 2} rows" in html
+    assert html.count('data-group="b"') == 1
+    assert "data-rows" not in table(HtmlTable(("a",), [[1]]), "One.")
     assert code("a `b<c` d") == "a <code>b&lt;c</code> d"
 
 

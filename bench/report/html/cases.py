@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,7 @@ TEXTS = ("error",)
 NUMBERS = ("floor_ms", "attainable_share", "machine_speed", "set_aside")
 MOST = 2500  # more cases than that are sampled: a page draws no more at once
 WIDTH = 48  # characters of a name in a chart
+FEW = 4  # settings: more of them get shorter names
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +184,55 @@ def group_of(model: str) -> tuple[str, str]:
 
 
 def named(rows: Sequence[CaseRow]) -> dict[tuple[str, ...], str]:
-    """Name every setting by what differs between them; one alone by its backend and target."""
-    return identity.named([row.setting for row in rows], identity.setting(), ("backend", "target"))
+    """Name every setting by what differs between them, the runtime first and the machine last.
+
+    One alone is named by its backend and target. Of a CPU's identity the words stay that are not those of all others.
+    Of more than `FEW` settings a name leaves out what `usual` says.
+    """
+    return _named(rows)[0]
+
+
+def usual(rows: Sequence[CaseRow]) -> tuple[str, ...]:
+    """Return what the names of settings leave out: what most cases have in common, unless names would be lost by it."""
+    return _named(rows)[1]
+
+
+def _named(rows: Sequence[CaseRow]) -> tuple[dict[tuple[str, ...], str], tuple[str, ...]]:
+    columns = identity.setting()
+    first = ("backend", identity.RAN)
+    order = sorted(range(len(columns)), key=lambda i: (columns[i] in identity.machine(), columns[i] not in first))
+    cpu = _told_apart({row.setting[columns.index("cpu_id")] for row in rows})
+    keys = {
+        row.setting: tuple(cpu[row.setting[i]] if columns[i] == "cpu_id" else row.setting[i] for i in order)
+        for row in rows
+    }
+    names = identity.named(list(keys.values()), [columns[i] for i in order], ("backend", "target"))
+    full = {setting: names[key] for setting, key in keys.items()}
+    if len(full) <= FEW:
+        return full, ()
+    common = []
+    for place, i in enumerate(order):
+        value, count = Counter(keys[row.setting][place] for row in rows).most_common(1)[0]
+        if columns[i] != "backend" and len(rows) / 2 < count < len(rows):
+            common.append(identity.told(columns[i], value))
+    short = {setting: _without(name, common) for setting, name in full.items()}
+    if len(set(short.values())) < len(full):
+        return full, ()
+    said = {part for name in full.values() for part in name.split(", ")}
+    return short, tuple(part for part in common if part in said)
+
+
+def _without(name: str, common: Sequence[str]) -> str:
+    """Leave out what is common, and a precision that the backend's own part tells already."""
+    first, *parts = name.split(", ")
+    return ", ".join([first, *(p for p in parts if p not in common and f"precision={p}" not in first)])
+
+
+def _told_apart(values: set[str]) -> dict[str, str]:
+    """Return texts of words without the words that all of them have."""
+    shared = set.intersection(*(set(value.split()) for value in values)) if len(values) > 1 else set()
+    short = {value: " ".join(word for word in value.split() if word not in shared) for value in values}
+    return short if len(set(short.values())) == len(values) else {value: value for value in values}
 
 
 def frame_days(frame: pd.DataFrame) -> pd.Series:

@@ -18,6 +18,7 @@ from bench.report.html.nights import Nights, nights
 from bench.report.html.pairs import Inverted, Order, digits, inverted, orders, top1
 from bench.report.html.profiles import Profiled, read
 from bench.report.html.runs import Runs, runs
+from bench.report.html.slopes import Slopes, slopes
 from bench.report.text.print import plus_minus
 from bench.rows.curve import COLUMNS
 from bench.rows.frame import Rows, load
@@ -45,6 +46,7 @@ class Data:
     runs: Runs
     notes: tuple[str, ...]
     sustained: tuple[Record, ...] = ()
+    slopes: tuple[Slopes, ...] = ()
 
 
 def gather(named_sources: Sequence[str], pool: str = "") -> Data:
@@ -100,6 +102,7 @@ def gather(named_sources: Sequence[str], pool: str = "") -> Data:
         runs=runs(rows) if rows else Runs((), 0),
         notes=tuple(clip(note, 300) for note in (*notes, *said)),
         sustained=sustained.records(rows, facets) if rows else (),
+        slopes=slopes(shown.rows),
     )
 
 

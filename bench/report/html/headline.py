@@ -8,7 +8,7 @@ from bench.base.words import counted
 from bench.findings.evaluate import distinct
 from bench.findings.finding import OURS
 from bench.findings.verdict import VERDICTS
-from bench.report.html.cases import MOST, CaseRow
+from bench.report.html.cases import MOST, CaseRow, usual
 from bench.report.html.data import Data
 from bench.report.html.pairs import MOST_DRAWN, MOST_INVERSIONS
 from bench.rows import identity
@@ -53,6 +53,8 @@ def lead(data: Data) -> list[str]:
     rows, runs = counted(shown.frame_rows, "row"), counted(data.runs.found, "run")
     said = f"{counted(shown.found, 'case')} from {rows} of {runs}"
     told = [f"{said}: {statuses}. {_same(shown.rows)}"]
+    if common := usual(shown.rows):
+        told.append(f"Where the name of a setting does not say otherwise: {', '.join(common)}.")
     if shown.found < shown.frame_rows:
         told.append("Of a case that was measured several times, charts show the newest row; history has them all.")
     if shown.sampled:

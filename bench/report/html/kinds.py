@@ -6,6 +6,7 @@ KINDS = (
     "pareto",
     "breakdown",
     "ranks",
+    "slopes",
     "side-by-side",
     "findings",
     "history",

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.base.escape import html
 
-MOST_ROWS = 400  # of a table; a person who wants all of them has the CSV
+MOST_ROWS = 1000  # of a table; a person who wants all of them has the CSV
+PAGE_ROWS = 25  # of a table at once
 
 
 @dataclass(frozen=True)
 class HtmlTable:
-    """Rows under a head; `numbers` are the columns that are aligned right, `on` each row's subjects for the filter."""
+    """Rows under a head; `numbers` are the columns that are aligned right.
+
+    `on` are each row's subjects for the filter, `groups` what the view's select picks rows by.
+    """
 
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
     numbers: frozenset[int] = frozenset()
     on: Sequence[Sequence[int]] = ()
+    groups: Sequence[str] = ()
 
 
 def text(value: object) -> str:
@@ -32,20 +38,57 @@ def code(sentence: str) -> str:
 
 
 def table(data: HtmlTable, caption: str) -> str:
-    """Write a table in a box of its own that scrolls; beyond `MOST_ROWS` the caption says how many are left out."""
-    left = len(data.rows) - MOST_ROWS
-    told = f"{caption} The first {MOST_ROWS} of {len(data.rows)} rows." if left > 0 else caption
+    """Write a table in a box of its own that scrolls; beyond `MOST_ROWS` the caption says how many are left out.
+
+    The page's script shows `PAGE_ROWS` at once; without it, and in print, they are all there.
+    """
+    shown = _shown(data)
+    left = len(data.rows) - len(shown)
+    told = f"{caption} The first {len(shown)} of {len(data.rows)} rows." if left > 0 else caption
     head = "".join(f'<th scope="col"{_number(data, i)}>{text(name)}</th>' for i, name in enumerate(data.head))
     rows = []
-    for place, row in enumerate(data.rows[:MOST_ROWS]):
+    for place in shown:
+        row = data.rows[place]
         on = f' data-on="{" ".join(map(str, data.on[place]))}"' if data.on else ""
+        on += f' data-group="{text(data.groups[place])}"' if data.groups else ""
         cells = "".join(f"<td{_number(data, i)}>{text(cell)}</td>" for i, cell in enumerate(row))
         rows.append(f"<tr{on}>{cells}</tr>")
     # A box that scrolls must be reachable by keyboard.
     return (
         f'<div class="table" tabindex="0" role="region" aria-label="{text(caption)}"><table>'
         f"<caption>{text(told)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"{_pages(caption) if len(rows) > PAGE_ROWS else ''}"
     )
+
+
+def _shown(data: HtmlTable) -> list[int]:
+    """Return the rows that are written: `MOST_ROWS`, or so many of each group."""
+    if not data.groups:
+        return list(range(min(len(data.rows), MOST_ROWS)))
+    counts: Counter[str] = Counter()
+    found = []
+    for place, group in enumerate(data.groups):
+        counts[group] += 1
+        if counts[group] <= MOST_ROWS:
+            found.append(place)
+    return found
+
+
+def _pages(caption: str) -> str:
+    return (
+        f'<nav class="pages" aria-label="Pages: {text(caption)}" data-rows="{PAGE_ROWS}" hidden>'
+        '<button type="button" data-step="-1">Previous</button><output></output>'
+        '<button type="button" data-step="1">Next</button></nav>'
+    )
+
+
+def save(id: str, title: str) -> str:
+    """Write the buttons that save a chart as it is shown."""
+    buttons = "".join(
+        f'<button type="button" data-save="{kind}" data-of="{id}">{kind.upper()}</button>'
+        for kind in ("svg", "png", "csv")
+    )
+    return f'<div class="save" role="group" aria-label="Save {text(title)}"><span>Save as</span>{buttons}</div>'
 
 
 def _number(data: HtmlTable, column: int) -> str:

@@ -20,8 +20,9 @@
       return name === "nights" ? (series.nights ??= unpack(series)) : series[name];
     }
     let found = store.datasets[name];
-    if (name === "ranks") found = found[Number(chosen("ranks") ?? 0)];
+    if (name in store.said) found = found[Number(chosen(name) ?? 0)];
     found = found.filter(kept);
+    if (name === "findings" && chosen(name)) found = found.filter((record) => record.paper === chosen(name));
     return name === "inversions" ? found.slice(0, store.most) : found;
   }
 
@@ -49,19 +50,94 @@
       const found = shown.names.map(records);
       const none = !found[0].length;
       shown.box.classList.toggle("empty", none);
+      for (const button of document.querySelectorAll(`button[data-of="${id}"]`)) button.disabled = none;
       // What has not changed is left alone; without a record axes would have no ends, so the chart is covered instead.
       if (none || found.every((list, i) => same(list, shown.drawn[i]))) continue;
       shown.names.forEach((name, i) => shown.view.data(name, found[i]));
       shown.drawn = found;
       work.push(shown.view.runAsync());
     }
-    for (const row of document.querySelectorAll("tr[data-on]")) {
-      row.hidden = !row.dataset.on.split(" ").every((subject) => passes[subject]);
-    }
+    for (const table of document.querySelectorAll(`${only ? `#${only} ` : ""}.table > table`)) lay(table);
     const shown = passes.slice(0, store.cases).filter(Boolean).length;
     const said = document.getElementById("shown");
     if (said) said.textContent = `${shown} of ${store.cases} cases shown`;
     await Promise.all(work);
+  }
+
+  // Of a table what passes the filter and the view's select, a page at a time; `to` is the page to turn to.
+  const pages = new Map();
+  function lay(table, to = 0) {
+    const group = chosen(table.closest("section").id);
+    const passing = [];
+    for (const row of table.tBodies[0].rows) {
+      const { on, group: own } = row.dataset;
+      row.hidden =
+        (on !== undefined && on !== "" && !on.split(" ").every((subject) => passes[subject])) ||
+        (own !== undefined && Boolean(group) && own !== group);
+      if (!row.hidden) passing.push(row);
+    }
+    const bar = table.parentElement.nextElementSibling;
+    if (!bar?.matches(".pages")) return;
+    const size = Number(bar.dataset.rows);
+    const last = Math.max(0, Math.ceil(passing.length / size) - 1);
+    const page = Math.min(Math.max(to, 0), last);
+    pages.set(bar, page);
+    passing.forEach((row, i) => row.classList.toggle("later", Math.floor(i / size) !== page));
+    bar.hidden = last === 0;
+    const end = Math.min(passing.length, (page + 1) * size);
+    bar.querySelector("output").textContent = `${page * size + 1} to ${end} of ${passing.length}`;
+    const [back, on] = bar.querySelectorAll("button");
+    back.disabled = page === 0;
+    on.disabled = page === last;
+  }
+
+  // What is shown, as a file: the chart on white, or its records.
+  const WHITE = "#ffffff";
+  const DRAWING = new Set(["on", "side", "line", "place", "rank", "column", "mover", "believed", "shown", "order",
+    "total"]);
+  async function save(id, kind) {
+    if (!views.has(id)) return undefined; // it could not be drawn
+    const { view, names } = views.get(id);
+    const name = `${id}.${kind}`;
+    if (kind === "csv") return hand(new Blob([csv(records(names[0]))], { type: "text/csv" }), name);
+    if (kind === "svg") {
+      const svg = await view.toSVG();
+      const white = svg.replace(/^<svg[^>]*>/, (head) => `${head}<rect width="100%" height="100%" fill="${WHITE}"/>`);
+      return hand(new Blob([white], { type: "image/svg+xml" }), name);
+    }
+    const canvas = await view.toCanvas(2);
+    const paper = canvas.getContext("2d");
+    paper.setTransform(1, 0, 0, 1, 0, 0);
+    paper.globalCompositeOperation = "destination-over";
+    paper.fillStyle = WHITE;
+    paper.fillRect(0, 0, canvas.width, canvas.height);
+    return hand(await new Promise((done) => canvas.toBlob(done, "image/png")), name);
+  }
+
+  function hand(blob, name) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  }
+
+  function csv(found) {
+    const columns = Object.keys(found[0] ?? {}).filter((key) => !DRAWING.has(key));
+    const lines = [columns, ...found.map((record) => columns.map((key) => record[key]))];
+    return lines.map((line) => line.map(cell).join(",")).join("\n") + "\n";
+  }
+
+  // As bench.base.escape.csv_guard: a spreadsheet runs no cell of it, and a number stays one.
+  const FORMULA = /^[=+\-@\t\r\n＝＋－＠]./s;
+  const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?$/;
+  function cell(value) {
+    let text = String(value ?? "");
+    if (typeof value === "string") {
+      const bare = text.replace(/^'+/, "");
+      if (FORMULA.test(bare) && !NUMBER.test(bare)) text = `'${text}`;
+    }
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }
 
   const same = (a, b) => a.length === b.length && a.every((record, i) => record === b[i]);
@@ -69,9 +145,10 @@
   // A select offers what the filter lets through, moves on from what it does not, and comes back to what was chosen.
   function offer() {
     const open = {
-      ranks: (i) => store.datasets.ranks[i].some(kept),
       history: (i) => passes[store.series[i].on],
+      findings: () => true,
     };
+    for (const name of Object.keys(store.said)) open[name] = (i) => store.datasets[name][i].some(kept);
     for (const pick of document.querySelectorAll("select[data-chart]")) {
       for (const option of pick.options) option.disabled = !open[pick.dataset.chart](Number(option.value));
       const options = [...pick.options].filter((option) => !option.disabled);
@@ -81,8 +158,10 @@
   }
 
   const heads = () => {
-    const said = document.getElementById("agree");
-    if (said) said.textContent = store.agree[Number(chosen("ranks") ?? 0)] ?? "";
+    for (const [name, said] of Object.entries(store.said)) {
+      const place = document.getElementById(`said-${name}`);
+      if (place) place.textContent = said[Number(chosen(name) ?? 0)] ?? "";
+    }
   };
 
   function filter() {
@@ -121,6 +200,13 @@
       const on = button.dataset.all === "1";
       for (const box of boxes) box.checked = on;
       filter();
+    });
+    document.addEventListener("click", (event) => {
+      const { save: kind, of, step } = event.target.dataset ?? {};
+      if (kind) save(of, kind);
+      if (!step) return;
+      const bar = event.target.closest(".pages");
+      lay(bar.previousElementSibling.querySelector("table"), pages.get(bar) + Number(step));
     });
     const open = () => [...document.querySelectorAll(".filter[open]")];
     document.addEventListener("click", (event) => {

@@ -74,7 +74,7 @@ def page(data: Data) -> str:
 
     charts = {view.id: view.chart.chart(data, "container") for view in VIEWS}
     store = _store(data, {id: chart for id, chart in charts.items() if chart is not None})
-    views = "\n".join(section(view, data, charts[view.id] is not None) for view in VIEWS)
+    views = "\n".join(section(view, data, charts[view.id]) for view in VIEWS)
     head = [f"<h1>{markup.text(headline(data))}</h1>"]
     head += [f'<p class="lead">{markup.text(line)}</p>' for line in lead(data)]
     return _assemble(headline(data), "\n".join(head), _filters(data), views, _foot(data), store)
@@ -87,7 +87,7 @@ def single(data: Data, id: str) -> str:
     view = next(view for view in VIEWS if view.id == id)
     chart = view.chart.chart(data, "container")
     store = _store(data, {} if chart is None else {id: chart})
-    return _assemble(view.chart.TITLE, "", _filters(data), section(view, data, chart is not None), "", store)
+    return _assemble(view.chart.TITLE, "", _filters(data), section(view, data, chart), "", store)
 
 
 def _assemble(title: str, head: str, filters: str, views: str, foot: str, store: dict[str, object]) -> str:
@@ -122,6 +122,8 @@ def _store(data: Data, charts: dict[str, Drawn]) -> dict[str, object]:
         datasets["inversions"] = list(data.inverted.records)
     if "ranks" in datasets:
         datasets["ranks"] = [list(order.records) for order in data.orders]
+    if "slopes" in datasets:
+        datasets["slopes"] = [list(one.records) for one in data.slopes]
     for name in ("nights", "levels", "moves"):
         datasets.pop(name, None)
     return {
@@ -130,7 +132,10 @@ def _store(data: Data, charts: dict[str, Drawn]) -> dict[str, object]:
         "charts": specs,
         "datasets": datasets,
         "most": MOST_DRAWN,
-        "agree": [agreement(order) for order in data.orders] if "ranks" in charts else [],
+        "said": {
+            "ranks": [agreement(order) for order in data.orders],
+            "slopes": [one.told for one in data.slopes],
+        },
         **(_series(data) if "history" in charts else {"series": [], "dates": []}),
     }
 

@@ -25,6 +25,10 @@ MOST_PAIRS = 40  # of settings, and of settings with published devices
 MOST_PER_SETTING = 700  # networks: their pairs are counted one by one
 
 
+Cell = tuple[str, ...]  # a network of a setting: its model, and the shape where that tells several apart
+Levels = dict[tuple[str, ...], dict[Cell, CaseRow]]
+
+
 @dataclass(frozen=True)
 class Inverted:
     """`records` of the largest inversions; `near` pairs are within 10% MACs, `found` of them inverted.
@@ -106,24 +110,30 @@ def _record(one: Inversion, on: list[int], several: bool) -> Record:
     }
 
 
+def levels(rows: Sequence[CaseRow]) -> Levels:
+    """Return the networks that were measured, by setting."""
+    found: Levels = {}
+    for row in rows:
+        if row.measured:
+            found.setdefault(row.setting, {})[row.model, row.shape] = row
+    return found
+
+
 def orders(rows: Sequence[CaseRow]) -> tuple[Order, ...]:
     """Set the settings side by side, other instruction sets first, and then published devices beside them."""
     names = named(rows)
-    levels: dict[tuple[str, ...], dict[tuple[str, str], CaseRow]] = {}
-    for row in rows:
-        if row.measured:
-            levels.setdefault(row.setting, {})[row.model, row.shape] = row
+    there = levels(rows)
     found = []
-    for a, b in itertools.combinations(levels, 2):
-        both = [key for key in levels[a] if key in levels[b]]
+    for a, b in itertools.combinations(there, 2):
+        both = [key for key in there[a] if key in there[b]]
         if len(both) >= LEAST_CASES and _comparable(a, b):
-            left, right = ([level[key] for key in both] for level in (levels[a], levels[b]))
+            left, right = ([level[key] for key in both] for level in (there[a], there[b]))
             first, second = sorted(((names[a], left), (names[b], right)), key=lambda side: side[1][0].arch == "aarch64")
             rank = (left[0].arch == right[0].arch, _machine(a) == _machine(b), -len(both))
             found.append((rank, _measured_order(first, second)))
     found.sort(key=lambda item: item[0])
     measured = [order for _, order in found[:MOST_PAIRS]]
-    return (*measured, *_published(levels, names))
+    return (*measured, *_published(there, names))
 
 
 def _machine(setting: tuple[str, ...]) -> list[str]:
@@ -156,15 +166,13 @@ def _beside(network: str, a_ms: float | None, b_ms: float | None, family: str, o
     return {"network": network, "a_ms": digits(a_ms), "b_ms": digits(b_ms), "family": family, "on": on}
 
 
-def _published(
-    levels: dict[tuple[str, ...], dict[tuple[str, str], CaseRow]], names: dict[tuple[str, ...], str]
-) -> list[Order]:
+def _published(measured: Levels, names: dict[tuple[str, ...], str]) -> list[Order]:
     """Hold each setting against the published devices that have three of its networks; most in common first."""
     from bench.plan.zoo import canonical
 
     found = []
-    for setting, here in levels.items():
-        mine = {(canonical(row.model), _side(row)): row for row in here.values()}
+    for setting, here in measured.items():
+        mine = {(canonical(row.model), side(row)): row for row in here.values()}
         for (device, source), there in devices().items():
             both = [key for key in mine if key in there]
             if len(both) < LEAST_CASES:
@@ -194,7 +202,7 @@ def devices() -> dict[tuple[str, str], dict[tuple[str, int], float]]:
     return found
 
 
-def _side(row: CaseRow) -> int:
+def side(row: CaseRow) -> int:
     """Return the side of a case's input: its own, else its network's."""
     from bench.plan.zoo import resolve
 
@@ -213,7 +221,7 @@ def top1(row: CaseRow) -> tuple[float, str, str] | None:
     """
     from bench.plan.zoo import canonical
 
-    hits = list(_accuracies().get((canonical(row.model), _side(row)), ()))
+    hits = list(_accuracies().get((canonical(row.model), side(row)), ()))
     if not hits:
         return None
     hits.sort(key=lambda n: (n.table != row.family, n.verified != "text"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.errors import UsageError, clip
+from bench.base.files import DAMAGED, PACKED, opened
 from bench.rows.frame import tables
 from bench.rows.table import is_table
 
@@ -46,12 +47,12 @@ def find(named: Sequence[str]) -> Sources:
         for path in hits:
             if path.is_dir():
                 rows += [str(path)] if tables(path) else []
-                evidence += [p for p in sorted(path.rglob("*.jsonl")) if _first(p, '"kind"', '"header"')]
-                profiles += [p for p in sorted(path.rglob("*.json")) if _is_profile(p)]
+                evidence += [p for p in _below(path, ".jsonl") if _first(p, '"kind"', '"header"')]
+                profiles += [p for p in _below(path, ".json") if _is_profile(p)]
             elif is_table(path):
                 rows.append(str(path))
-            elif path.suffix in KINDS:
-                (evidence if path.suffix == ".jsonl" else profiles).append(path)
+            elif (ending := Path(path.name.removesuffix(PACKED)).suffix) in KINDS[1:]:
+                (evidence if ending == ".jsonl" else profiles).append(path)
             elif len(hits) == 1:
                 raise UsageError(f"{clip(str(path))} is none of {', '.join(KINDS)}", HINT)
     if not (rows or evidence or profiles):
@@ -59,19 +60,25 @@ def find(named: Sequence[str]) -> Sources:
     return Sources(*(tuple(dict.fromkeys(found)) for found in (rows, evidence, profiles)))  # type: ignore[arg-type]
 
 
+def _below(folder: Path, ending: str) -> list[Path]:
+    """Return the files of a folder with that ending, compressed ones too."""
+    return sorted(found for end in ("", PACKED) for found in folder.rglob(f"*{ending}{end}"))
+
+
 def _first(path: Path, *words: str) -> bool:
     """Tell whether the first line of a file holds all of `words`."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as handle:
+        with opened(path) as handle:
             line = handle.readline(4096)
-    except OSError:
+    except DAMAGED:
         return False
     return all(word in line for word in words)
 
 
 def _is_profile(path: Path) -> bool:
     try:
-        data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        with opened(path) as handle:
+            data = json.load(handle)
+    except (*DAMAGED, RecursionError):
         return False
     return isinstance(data, dict) and bool({"profile", "profiles", "operators"} & set(data))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from bench.report.html import markup
+from bench.report.html import markup, tables
 from bench.report.html.charts import (
     breakdown,
     findings,
@@ -16,12 +18,16 @@ from bench.report.html.charts import (
     pareto,
     ranks,
     side_by_side,
+    slopes,
     sustain,
 )
 from bench.report.html.data import Data
-from bench.report.html.facets import Record
 from bench.report.html.markup import HtmlTable
 from bench.report.html.pairs import Order
+from bench.report.text.papers import page_of
+
+if TYPE_CHECKING:
+    from bench.report.html.charts.theme import Drawn
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,10 @@ class View:
     before: Callable[[Data], str] = lambda data: ""
     after: Callable[[Data], str] = lambda data: ""
     least_px: int = 560
+    empty: str = "Nothing passes the filter."
 
 
-def section(view: View, data: Data, drawn: bool) -> str:
+def section(view: View, data: Data, drawn: Drawn | None) -> str:
     """Write a view; one without data says in one line what would make it."""
     head = f'<section class="view" id="{view.id}" aria-labelledby="{view.id}-title"><h2 id="{view.id}-title">'
     head += f"{markup.text(view.chart.TITLE)}</h2>"
@@ -45,8 +52,10 @@ def section(view: View, data: Data, drawn: bool) -> str:
         return f'{head}<p class="none">{markup.code(view.chart.MISSING)}</p>{view.after(data)}</section>'
     chart = (
         f'<div class="box" tabindex="0" role="region" aria-label="{markup.text(view.chart.TITLE)}, chart">'
-        f'<div class="chart" style="--least:{view.least_px}px" id="chart-{view.id}" role="img" '
+        f'<div class="chart" style="--least:{max(view.least_px, drawn.least_px)}px" id="chart-{view.id}" role="img" '
+        f'data-empty="{markup.text(view.empty)}" '
         f'aria-label="{markup.text(view.chart.ABOUT)} The table below has the same figures."></div></div>'
+        + markup.save(view.id, view.chart.TITLE)
         if drawn
         else ""
     )
@@ -64,77 +73,24 @@ def section(view: View, data: Data, drawn: bool) -> str:
     )
 
 
-def _latency_table(data: Data) -> HtmlTable:
-    head = (
-        "network", "setting", "M MACs", "ms", "95% from", "to", "efficiency", "floor ms", "status", "measured",
-        "remark",
-    )  # fmt: skip
-    keys = ("model", "setting", "m_macs", "ms", "lo", "hi", "rate", "floor", "status", "when", "error")
-    return _of(data.points, head, keys, {2, 3, 4, 5, 7})
+def _choose_paper(data: Data) -> str:
+    counts = Counter(page_of(r.finding) for r in data.findings)
+    if len(counts) < 2:
+        return ""
+    papers = [(paper, f"{paper} ({count} rows)") for paper, count in counts.items()]
+    every = [("", f"every paper ({len(data.findings)} rows)")]
+    return markup.select("findings", "Paper", (("", every), ("one of them", papers)))
 
 
-def _inversions_table(data: Data) -> HtmlTable:
-    head = ("slower", "M MACs", "ms", "faster", "M MACs", "ms", "ratio", "95% from", "to", "setting")
-    keys = (
-        "slower", "slower_m_macs", "slower_ms", "faster", "faster_m_macs", "faster_ms", "ratio", "lo", "hi", "setting",
-    )  # fmt: skip
-    return _of(data.inverted.records, head, keys, {1, 2, 4, 5, 6, 7, 8})
-
-
-def _pareto_table(data: Data) -> HtmlTable:
-    head = ("network", "top-1 %, published", "source", "others print", "ms", "setting", "status")
-    return _of(data.pareto, head, ("model", "top1", "source", "others", "ms", "setting", "status"), {1, 4})
-
-
-def _breakdown_table(data: Data) -> HtmlTable:
-    keys = ("network", "class", "operators", "ms", "share", "m_macs")
-    return _of(data.breakdown, (*keys[:-1], "M MACs"), keys, {2, 3, 4, 5})
-
-
-def _ranks_table(data: Data) -> HtmlTable:
-    records = [record for order in data.orders for record in order.records]
-    return _of(records, ("from", "to", "network", "ms", "ms there"), ("a", "b", "network", "a_ms", "b_ms"), {3, 4})
-
-
-def _settings_table(data: Data) -> HtmlTable:
-    keys = ("model", "setting", "ms", "lo", "hi", "status", "error")
-    head = ("network", "setting", "ms", "95% from", "to", "status", "remark")
-    return _of(side_by_side.records(data), head, keys, {2, 3, 4})
-
-
-def _findings_table(data: Data) -> HtmlTable:
-    head = (
-        "finding", "experiment", "backend", "effect", "95% from", "to", "published", "whence", "on", "here", "verdict",
-        "claim", "source",
-    )  # fmt: skip
-    keys = (
-        "id", "experiment", "backend", "effect", "effect_lo", "effect_hi", "published", "origin",
-        "published_conditions", "conditions", "verdict", "claim", "source",
-    )  # fmt: skip
-    records = [r.record() | {"verdict": f"{r.verdict}{': ' if r.reason else ''}{r.reason}"} for r in data.findings]
-    return _of(records, head, keys, {3, 4, 5, 6})
-
-
-def _sustain_table(data: Data) -> HtmlTable:
-    keys = ("case", "minutes", "ms", "clock", "temperature")
-    return _of(data.sustained, keys, keys, {1, 2})
-
-
-def _history_table(data: Data) -> HtmlTable:
-    rows = [
-        (m.first_after, m.last_before, s.name, f"{m.ratio - 1:+.1%}", f"{m.lo - 1:+.1%} to {m.hi - 1:+.1%}",
-         f"{m.nights_before}+{m.nights_after}", "; ".join(m.changed))
-        for s in data.nights.series for m in s.moved
-    ]  # fmt: skip
-    on = [[subject] for s, subject in zip(data.nights.series, data.night_subjects, strict=True) for _ in s.moved]
-    order = sorted(range(len(rows)), key=lambda i: rows[i][0])
-    head = ("moved", "last before", "case", "change", "95%", "nights", "changed with it")
-    return HtmlTable(head, [rows[i] for i in order], frozenset({3, 5}), [on[i] for i in order])
-
-
-def _of(records: Sequence[Record], head: Sequence[str], keys: Sequence[str], numbers: set[int]) -> HtmlTable:
-    on = [r["on"] for r in records] if records and "on" in records[0] else ()
-    return HtmlTable(head, [[r[key] for key in keys] for r in records], frozenset(numbers), on)
+def _choose_slopes(data: Data) -> str:
+    if not data.slopes:
+        return ""
+    entries = [((str(i), one.name), bool(one.table)) for i, one in enumerate(data.slopes)]
+    groups = [
+        (name, [entry for entry, there in entries if there is published])
+        for name, published in (("measured", False), ("beside published devices", True))
+    ]
+    return f'{markup.select("slopes", "Settings", groups)}<p id="said-slopes" role="status"></p>'
 
 
 def _choose_order(data: Data) -> str:
@@ -144,7 +100,7 @@ def _choose_order(data: Data) -> str:
     measured = [e for e, order in zip(entries, data.orders, strict=True) if not order.published]
     published = [e for e, order in zip(entries, data.orders, strict=True) if order.published]
     select = markup.select("ranks", "From, to", (("measured", measured), ("published devices", published)))
-    return f'{select}<p id="agree" role="status"></p>'
+    return f'{select}<p id="said-ranks" role="status"></p>'
 
 
 def _name(order: Order) -> str:
@@ -199,58 +155,67 @@ def without_top1(data: Data) -> str:
 VIEWS = (
     View(
         "latency-flops", latency_flops,
-        "One mark per case, with the whisker of its 95% interval; lines join the widths of a family, dashed diagonals "
-        "are equal efficiency, grey ticks the roofline's floor where it is known. If FLOPs told the speed, all marks "
-        "would lie on one diagonal.",
-        _latency_table, least_px=320,
+        "One mark per case, with the whisker of its 95% interval, a triangle where that goes on beyond the plot; lines "
+        "join the widths of a family, dashed diagonals are equal efficiency in GMACs/s, the solid grey line is the "
+        "roofline's peak and grey ticks its floor, where they are known. If FLOPs told the speed, all marks would lie "
+        "on one diagonal.",
+        tables.latency, least_px=320,
     ),
     View(
         "inversions", inversions,
         "Pairs of one setting within 10% MACs, of which the one with fewer MACs takes longer: by how many times, with "
         "the 95% interval from those of both rows.",
-        _inversions_table, least_px=330,
+        tables.inversions, least_px=330,
     ),
     View(
         "pareto", pareto,
         "The accuracy is published, not measured: nothing is trained here. The hover and the table name its source. "
         "The step line joins the networks that no faster one beats.",
-        _pareto_table, after=_without_top1, least_px=320,
+        tables.pareto, after=_without_top1, least_px=320,
     ),
     View(
         "breakdown", breakdown,
         "Time per class of operators of the graph that the runtime really ran; the residual is what no operator "
         "accounts for.",
-        _breakdown_table, least_px=420, after=_explanations,
+        tables.breakdown, least_px=420, after=_explanations,
     ),
     View(
         "ranks", ranks,
         "Networks in the order of their latency on either side. The factor beside a name is its ratio of latencies, "
         "relative to the mean ratio of the networks shown: above 1, it loses by the move.",
-        _ranks_table, before=_choose_order, least_px=640,
+        tables.ranks, before=_choose_order, least_px=640,
+    ),
+    View(
+        "slopes", slopes,
+        "Networks in the order of their latency, a column per setting and a line per network; those that change places "
+        "most have a colour. Columns of devices are what others published of theirs: the order counts, not the "
+        "milliseconds.",
+        tables.slopes, before=_choose_slopes, least_px=340,
     ),
     View(
         "side-by-side", side_by_side,
         "Networks by runtime, precision, threads or machine: the figure is how many times as long a network takes as "
         "in its fastest setting. What is darker is slower, ~ is `noisy`; a cell with a word may not be believed.",
-        _settings_table, least_px=420,
+        tables.settings, least_px=420,
     ),
     View(
         "findings", findings,
         "Effects measured here over the published ones, each turned so that the published one is above 1: on the "
         "diagonal they are as large here, at 1 there is none, below it goes the other way. Whiskers are the interval "
         "of another run. What is counted, and claims of a direction without a size, stand in the table only.",
-        _findings_table, least_px=360,
+        tables.findings, before=_choose_paper, least_px=360,
+        empty="No effect on time of a published size; the table has the rest.",
     ),
     View(
         "history", history,
         "Medians per night of one case on one CPU, at the median speed of the reference case of the same run, which "
         "takes the machine's mood out. Grey bars are the levels between change points.",
-        _history_table, before=_choose_series, least_px=420,
+        tables.history, before=_choose_series, least_px=420,
     ),
     View(
         "sustain", sustain,
         "What `bench run --sustain` kept going, at the speed that the machine had: a device without a fan slows down "
         "as it gets hot, and networks do so by different shares. `bench rank` says whether their order changed.",
-        _sustain_table, least_px=420,
+        tables.sustain, least_px=420,
     ),
 )  # fmt: skip

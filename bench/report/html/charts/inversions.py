@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import altair as alt
 
-from bench.report.html.charts.theme import BLUE, ORANGE, PALE, Drawn, Width, above, finish, log_axis, named, tips
+from bench.report.html.charts.theme import (
+    BLUE,
+    ORANGE,
+    PALE,
+    Drawn,
+    Width,
+    above,
+    beyond,
+    cut,
+    finish,
+    log_axis,
+    named,
+    tips,
+)
 from bench.report.html.data import Data
 from bench.report.html.pairs import MOST_DRAWN
 
@@ -18,6 +31,8 @@ MISSING = (
     "`bench run --suite zoo` measures networks of like MACs."
 )
 ROW = 36
+LEAST = 0.8  # an interval that reaches further below 1 ends at the edge of the plot
+ENDS = ("lo", "hi")
 
 
 def chart(data: Data, width: Width = 520) -> Drawn | None:
@@ -26,12 +41,10 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
     if not records:
         return None
     top = max(r["hi"] for r in records)
-    domain = [0.98, top**1.1 * 1.03]  # the figure stands right of the whisker
-    base = (
-        alt.Chart(named("inversions"))
-        .encode(y=alt.Y("place:O", axis=None))
-        .properties(width=width, height=alt.Step(ROW))
-    )
+    low = max(LEAST, min(1.0, *(r["lo"] for r in records)))
+    domain = [low * 0.98, top**1.1 * 1.03]  # the figure stands right of the whisker
+    y = alt.Y("place:O", axis=None)
+    base = alt.Chart(named("inversions")).encode(y=y).properties(width=width, height=alt.Step(ROW))
     axis = log_axis("times the latency, at fewer MACs or the same", domain)
     x = alt.X("ratio:Q", **axis)
     sure = alt.Scale(domain=["interval above 1", "interval reaches 1"], range=[BLUE, ORANGE])
@@ -49,7 +62,8 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
     layers = alt.layer(
         one.encode(x="ratio:Q"),
         above(base, "pair"),
-        base.mark_rule(strokeWidth=2, opacity=0.75).encode(x=alt.X("lo:Q", **axis), x2="hi:Q", color=color),
+        base.mark_rule(strokeWidth=2, opacity=0.75, clip=True).encode(x=alt.X("lo:Q", **axis), x2="hi:Q", color=color),
+        *(cut(base, ENDS, domain, axis, y=y, color=color) if beyond(records, ENDS, domain) else ()),
         base.mark_point(filled=True, size=80, opacity=1).encode(x=x, color=color, shape=shape, tooltip=hover),
         base.mark_text(align="left", dx=9, fontSize=11).encode(
             x=alt.X("hi:Q", **axis), text=alt.Text("ratio:Q", format=".2f")

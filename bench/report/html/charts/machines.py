@@ -18,6 +18,8 @@ from bench.report.html.charts.theme import (
     Drawn,
     Width,
     around,
+    beyond,
+    cut,
     finish,
     log_axis,
     named,
@@ -29,6 +31,7 @@ ABOUT = (
     "diagonal they are equal, in the upper left and the lower right quarter one machine is slower where the other is "
     "faster."
 )
+WHISKERS = (("y", "x", ("lo", "hi")), ("x", "y", ("left", "right")))
 LOOKS = {SAME: (BLUE, "circle"), DIRECTION: (GREEN, "triangle-up"), NEITHER: (ORANGE, "square"),
          TURNED: (VERMILION, "diamond")}  # fmt: skip
 
@@ -56,11 +59,19 @@ def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
     ]
     base = alt.Chart(named("machines"))
     at = {"x": alt.X("x:Q", **x), "y": alt.Y("y:Q", **y)}
+    axes = {"x": x, "y": y}
+    wider = [
+        mark
+        for along, across, fields in WHISKERS
+        if beyond(records, fields, ends)
+        for mark in cut(base, fields, ends, axes[along], **{across: at[across]}, color=color)
+    ]
     layers = alt.layer(
         lines.mark_line(color=GREY, strokeWidth=1).encode(**at),
         *(line.mark_line(color=GREY, strokeDash=[4, 3], strokeWidth=1).encode(**at) for line in cross),
         base.mark_rule(opacity=0.3, clip=True).encode(x=at["x"], y=alt.Y("lo:Q", **y), y2="hi:Q", color=color),
         base.mark_rule(opacity=0.3, clip=True).encode(y=at["y"], x=alt.X("left:Q", **x), x2="right:Q", color=color),
+        *wider,
         base.mark_point(filled=True, size=34, opacity=0.85).encode(**at, color=color, shape=shape),
     )
     height = width if isinstance(width, int) else 460

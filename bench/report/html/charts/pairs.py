@@ -34,7 +34,8 @@ ABOUT = (
 ROW = 50
 MARKS = ["circle", "diamond", "square", "triangle-up", "triangle-down", "cross", "triangle-right", "triangle-left"]
 YELLOW = "#c9b500"  # Okabe and Ito's, darker: theirs vanishes on white
-_PALETTE = (BLUE, VERMILION, PURPLE, YELLOW, ORANGE, SKY, GREEN, GREY, GREY, PALE)
+DARK = "#4d4d4d"
+_PALETTE = (BLUE, VERMILION, PURPLE, YELLOW, ORANGE, SKY, GREEN, GREY, DARK, PALE)
 COLORS = dict(zip((*CAUSES, UNSPLIT), _PALETTE, strict=True))
 
 

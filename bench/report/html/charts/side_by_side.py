@@ -23,6 +23,7 @@ MISSING = (
     "`bench run --suite precisions` in every precision."
 )
 ROW, MOST_NETWORKS = 24, 60
+CELL_PX, NAMES_PX, HEADS_PX = 46, 200, 150  # a narrower cell has no room for its figure
 SLOW = 4.0  # where the colour ends
 
 
@@ -42,12 +43,12 @@ def records(data: Data) -> list[Record]:
 def _column(setting: str, known: Sequence[str]) -> str:
     """Return the setting that one is where it says "unknown", as a wrong output has no precision; else itself."""
     parts = setting.split(", ")
-    like = [
-        other
-        for other in known
-        if len(found := other.split(", ")) == len(parts)
-        and all(a in (b, "unknown") for a, b in zip(parts, found, strict=True))
-    ]
+    if "unknown" not in parts:
+        return setting
+    told = [part for part in parts if part != "unknown"]  # a name may leave out the usual precision
+    if (plain := ", ".join(told)) in known:
+        return plain
+    like = [o for o in known if len(found := o.split(", ")) == len(parts) and all(part in found for part in told)]
     return like[0] if len(like) == 1 else setting
 
 
@@ -56,6 +57,9 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     cells = records(data)
     if not cells:
         return None
+    # Runtimes stand together, and in each its precisions: so begins a setting's name.
+    order = sorted({cell["setting"] for cell in cells})
+    needs = CELL_PX * len(order)
     # The fastest setting is that of what the filter leaves.
     base = (
         alt.Chart(named("side-by-side"))
@@ -66,7 +70,7 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
             told="datum.believed ? (datum.status == 'noisy' ? '~' : '') + format(datum.times, '.2f') : datum.status",
         )
         .encode(
-            x=alt.X("setting:N", title=None, sort=None, axis=alt.Axis(orient="top", labelAngle=-30, labelLimit=170)),
+            x=alt.X("setting:N", title=None, sort=order, axis=alt.Axis(orient="top", labelAngle=-35, labelLimit=220)),
             y=alt.Y("model:N", title=None, sort=None, axis=alt.Axis(labelLimit=190)),
             tooltip=[
                 *tips(model="network", setting="setting", latency="latency", status="status"),
@@ -79,9 +83,12 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     boxes = base.mark_rect(stroke="white", strokeWidth=2).encode(
         color=alt.condition("datum.believed", alt.Color("times:Q", scale=scale, legend=None), alt.value(PALE))
     )
-    texts = base.mark_text(fontSize=11).encode(
-        text="told:N", color=alt.condition(f"datum.times > {SLOW**0.5}", alt.value("white"), alt.value(INK))
+    texts = base.mark_text().encode(
+        size=alt.condition("datum.believed", alt.value(11), alt.value(8.5)),  # a word must fit, too
+        text="told:N",
+        color=alt.condition(f"datum.times > {SLOW**0.5}", alt.value("white"), alt.value(INK)),
     )
     words = "times the latency of the network's fastest setting; ~ noisy"
-    drawn = alt.layer(boxes, texts).properties(width=width, height=alt.Step(ROW), title=words)
-    return finish(drawn, ABOUT, {"side-by-side": cells})
+    wide = max(width, needs) if isinstance(width, int) else width
+    drawn = alt.layer(boxes, texts).properties(width=wide, height=alt.Step(ROW), title=words)
+    return finish(drawn, ABOUT, {"side-by-side": cells}, NAMES_PX + needs + HEADS_PX)

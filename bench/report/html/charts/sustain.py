@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import altair as alt
 
-from bench.report.html.charts.theme import COLORS, Drawn, Width, finish, named, tips
+from bench.report.html.charts.theme import COLORS, Drawn, Width, colors, finish, named, tips
 from bench.report.html.data import Data
 
 TITLE = "Half an hour"
 ABOUT = "Latency over time of cases that were kept going without a pause, in milliseconds at the speed of the moment."
 MISSING = "No row was kept going. `bench run --sustain 30m` does that; its raw samples have the curve."
 HEIGHT = 300
-DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])  # a colour that comes again has another line
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])  # darker turns of the palette have another line, too
 
 
 def chart(data: Data, width: Width = 760) -> Drawn | None:
@@ -19,7 +19,6 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     if not data.sustained:
         return None
     names = list(dict.fromkeys(str(record["case"]) for record in data.sustained))
-    colors = [COLORS[i % len(COLORS)] for i in range(len(names))]
     dashes = [DASHES[i // len(COLORS) % len(DASHES)] for i in range(len(names))]
     legend = alt.Legend(columns=1)  # one for both
     drawn = (
@@ -28,7 +27,7 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
         .encode(
             x=alt.X("minutes:Q", title="minutes"),
             y=alt.Y("ms:Q", title="ms", scale=alt.Scale(zero=False)),
-            color=alt.Color("case:N", scale=alt.Scale(domain=names, range=colors), legend=legend),
+            color=alt.Color("case:N", scale=alt.Scale(domain=names, range=colors(len(names))), legend=legend),
             strokeDash=alt.StrokeDash("case:N", scale=alt.Scale(domain=names, range=dashes), legend=legend),
             tooltip=[
                 *tips(case="case"),

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import altair as alt
 from altair.typing import ChartType
 
+from bench.report.html.charts.place import SIDES, lifted
 from bench.report.html.facets import Record
 
 # Of a legend: a phone has room for one beside the other names.
-COLUMNS = alt.ExprRef(expr="width < 500 ? 1 : 3")
+NARROW = "width < 500"
+COLUMNS = alt.ExprRef(expr=f"{NARROW} ? 1 : 3")
+LEGEND_LETTER_PX, SYMBOL_PX = 6.6, 36  # at 12 px
 Width = int | str  # pixels, or "container"
 
 # Okabe and Ito's palette, which the common kinds of colour blindness keep apart; yellow is left out, because it
@@ -34,10 +37,14 @@ INK, SOFT, GRID = "#1f2328", "#59636e", "#e4e4e0"
 
 @dataclass(frozen=True)
 class Drawn:
-    """A chart whose data have names only, and the records by name: Altair copies what it holds many times over."""
+    """A chart whose data have names only, and the records by name: Altair copies what it holds many times over.
+
+    `least_px` is the width that it needs on a page, which scrolls it where the window is narrower.
+    """
 
     chart: ChartType
     records: dict[str, list[Record]]
+    least_px: int = 0
 
     def skeleton(self) -> Record:
         """Return the Vega-Lite specification without the records."""
@@ -54,7 +61,7 @@ def named(name: str) -> alt.NamedData:
     return alt.NamedData(name=name)
 
 
-def finish(chart: ChartType, about: str, records: dict[str, list[Record]]) -> Drawn:
+def finish(chart: ChartType, about: str, records: dict[str, list[Record]], least_px: int = 0) -> Drawn:
     """Give a chart its type and colours, the words that a screen reader says for it, and its records."""
     if getattr(chart, "width", None) == "container":  # the height is the chart's own
         chart = chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
@@ -74,7 +81,7 @@ def finish(chart: ChartType, about: str, records: dict[str, list[Record]]) -> Dr
         .configure_text(color=INK, fontSize=11)
         .configure_header(labelColor=INK, titleColor=INK)
     )  # fmt: skip
-    return Drawn(styled, records)
+    return Drawn(styled, records, least_px)
 
 
 def colors(count: int) -> list[str]:
@@ -95,18 +102,21 @@ def tips(**titles: str) -> list[alt.Tooltip]:
 
 
 def status_shape(found: Sequence[str]) -> alt.Shape:
-    """Tell a status by its shape; a legend only where there is more than one."""
+    """Tell a status by its shape; a legend only where there is more than one, below, where a phone has room for it."""
     present = [s for s in SHAPES if s in found] + sorted({s for s in found if s not in SHAPES})
     scale = alt.Scale(domain=present, range=[SHAPES.get(s, OTHER_SHAPE) for s in present])
-    legend = alt.Legend(symbolFillColor=GREY, symbolStrokeColor=GREY) if len(present) > 1 else None
+    legend = alt.Legend(orient="bottom", symbolFillColor=GREY, symbolStrokeColor=GREY) if len(present) > 1 else None
     return alt.Shape("status:N", scale=scale, legend=legend)
 
 
 def setting_color(settings: Sequence[str], title: str | None = None) -> alt.Color:
-    """Give the settings colours; one alone needs no legend."""
+    """Give the settings colours; one alone needs no legend, of several as many stand in a row as have room."""
     unique = list(dict.fromkeys(settings))
     scale = alt.Scale(domain=unique, range=colors(len(unique)))
-    legend = alt.Legend(title=title, columns=COLUMNS) if len(unique) > 1 else None
+    widest = round(max(map(len, unique)) * LEGEND_LETTER_PX + SYMBOL_PX)
+    columns = alt.ExprRef(expr=f"max(1, floor(width / {widest}))")
+    limit = alt.ExprRef(expr=f"max(120, width - {SYMBOL_PX})")
+    legend = alt.Legend(title=title, columns=columns, labelLimit=limit) if len(unique) > 1 else None
     return alt.Color("setting:N", scale=scale, legend=legend)
 
 
@@ -131,17 +141,43 @@ def log_axis(title: str, domain: list[float], grid: bool = True) -> Record:
 
 
 def names(base: alt.Chart, rise: float = 0) -> list[alt.Chart]:
-    """Write names beside the points, on the side that `place.sides` found, `rise` pixels higher."""
-    places: dict[str, Record] = {"right": {"align": "left", "dx": 8}, "left": {"align": "right", "dx": -8}}
+    """Write names beside the points, on the side that `place.sides` found with the same `rise`."""
     found = []
-    for side, look in places.items():
-        # Their name is for the page's style, which leaves them out where there is no room for them.
-        there: alt.Chart = base.transform_filter(f"datum.side == '{side}'").properties(name=f"names_{side}")
-        found.append(there.mark_text(fontSize=11, dy=-rise, **look).encode(text="model:N"))
+    for side, (dx, dy) in SIDES.items():
+        # They are laid out for a wide chart; on a phone the hover and the table have them.
+        shown = f"datum.side == '{side}' && !({NARROW})"
+        there: alt.Chart = base.transform_filter(shown).properties(name=f"names_{side.replace(' ', '_')}")
+        look: Record = {"align": "left" if dx > 0 else "right", "dx": dx, "dy": lifted(dy, rise)}
+        found.append(there.mark_text(fontSize=11, **look).encode(text="model:N"))
     return found
 
 
 def above(base: alt.Chart, field: str) -> alt.Chart:
     """Write each row's name above it, from the left: a column of names would leave a phone no room for the chart."""
-    marked: alt.Chart = base.mark_text(align="left", baseline="bottom", dy=-6, fontSize=12)
+    look: Record = {"align": "left", "baseline": "bottom", "dy": -6, "fontSize": 12}
+    marked: alt.Chart = base.mark_text(limit=alt.ExprRef(expr="width"), **look)
     return marked.encode(x=alt.value(0), text=f"{field}:N")
+
+
+def cut(
+    base: alt.Chart, ends: tuple[str, str], domain: Sequence[float], axis: Record, **look: object
+) -> list[alt.Chart]:
+    """Mark with a triangle where a whisker from field `ends[0]` to `ends[1]` goes on beyond the plot.
+
+    `axis` is what `log_axis` returned for `domain`; `look` the encodings of the whisker: the channel along which it
+    does not run, ``x`` or ``y``, and its colour.
+    """
+    along, sides = ("x", ("left", "right")) if "y" in look else ("y", ("down", "up"))
+    channel = alt.X if along == "x" else alt.Y
+    found = []
+    for field, edge, sign, side in zip(ends, domain, "<>", sides, strict=True):
+        there = base.transform_filter(f"datum.{field} {sign} {edge}").transform_calculate(edge=f"{edge}")
+        mark = there.mark_point(shape=f"triangle-{side}", filled=True, size=42, opacity=1)
+        at: Record = {along: channel("edge:Q", **axis), **look}
+        found.append(mark.properties(name=f"cut_{side}").encode(**at))
+    return found
+
+
+def beyond(records: Sequence[Record], ends: tuple[str, str], domain: Sequence[float]) -> bool:
+    """Tell whether a whisker of these goes on beyond the plot."""
+    return any(r[ends[0]] and r[ends[1]] and (r[ends[0]] < domain[0] or r[ends[1]] > domain[1]) for r in records)
