@@ -18,7 +18,7 @@ from bench.machine import roofs as store
 from bench.machine.environment import Environment
 from bench.machine.roof import LIMIT, Roofline
 from bench.measure import device, energies, sustain
-from bench.measure.evidence import Weighing
+from bench.measure.evidence import BECAME, Weighing
 from bench.measure.limits import limit_columns
 from bench.measure.readback import asked_precision, fault_of, remarks_of
 from bench.measure.state import CaseState
@@ -64,8 +64,8 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
 
 def _aside(weighing: Weighing) -> str:
     """Say what disturbed the blocks that do not count, and who may know why."""
-    reasons = ", ".join(f"{n} {reason}" for reason, n in weighing.aside.items())
-    return f" ({reasons} blocks); `bench doctor` may know why"
+    reasons = ", ".join(f"{n} {BECAME[reason]}" for reason, n in weighing.aside.items())
+    return f" (of {weighing.blocks} blocks {reasons}); `bench doctor` may know why"
 
 
 def _why_wide(state: CaseState) -> str:
