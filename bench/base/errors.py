@@ -48,6 +48,8 @@ class BenchError(Exception):
         self.message = " ".join(line(message).split())
         self.hint = " ".join(line(hint).split())
         super().__init__(self.message)
+        if self.hint:  # so that the traceback that a notebook shows has it, too
+            self.add_note(f"hint: {self.hint}")
 
 
 class Interrupted(BenchError):

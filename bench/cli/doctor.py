@@ -52,7 +52,9 @@ def command(
             baseline.forget(machine)
         if learn:
             with bar(learning.RUNS) as shown:
-                learning.learn(there, transport, threads, shown.hear)
+                nothing = learning.learn(there, transport, threads, shown.hear)
+            for backend, why in nothing.items():
+                click.echo(f"nothing was learnt with {backend}: {why}", err=True)
         limit = repeatability(runs.repeat_sd(machine), Protocol().widest)
         symptoms = [*transport.doctor(threads), baseline_speed(baseline.known(machine)), limit]
     print_records([asdict(symptom) for symptom in symptoms], "json" if as_json else format)

@@ -30,7 +30,6 @@ def backends(format: str) -> None:
     Options are what can be said after the name.
     """
     from bench import backends as registry
-    from bench.plan.parameter import show
 
     rows = []
     for name in registry.names():
@@ -52,7 +51,7 @@ def backends(format: str) -> None:
         versions = backend.versions()
         conversion = backend.capabilities.conversion
         converters = (conversion.packages or backend.packages)[:1] if conversion else ()
-        options = [f"{p.name}={show(p.default)} ({p.offered()})" for p in backend.parameters.values()]
+        options = [p.shown() for p in backend.parameters.values()]
         options += [f"{name}= ({meaning})" for name, meaning in registry.reserved(backend).items()]
         rows.append(
             {

@@ -69,12 +69,11 @@ def models(families: tuple[str, ...], counts: bool, format: str) -> None:
 def names() -> list[dict[str, object]]:
     """Return every name a model spec may begin with, and what can be said after it."""
     from bench.plan import zoo
-    from bench.plan.parameter import show
 
     rows = []
     for name, family in zoo.names().items():
         card = zoo.cards()[family]
-        options = [f"{p.name}={show(p.default)} ({p.offered()})" for p in card.parameters.values()]
+        options = [p.shown() for p in card.parameters.values()]
         rows.append(
             {
                 "model": name,

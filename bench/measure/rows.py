@@ -18,6 +18,7 @@ from bench.machine import roofs as store
 from bench.machine.environment import Environment
 from bench.machine.roof import LIMIT, Roofline
 from bench.measure import device, energies, sustain
+from bench.measure.evidence import BECAME, Weighing
 from bench.measure.limits import limit_columns
 from bench.measure.readback import asked_precision, fault_of, remarks_of
 from bench.measure.state import CaseState
@@ -48,16 +49,23 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
         return "noisy", moved
     found, weighing = state.estimate(), state.weighing()
     if found is None or not weighing.sound:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in weighing.aside.items())
-        return "noisy", f"not one launch was undisturbed ({reasons} blocks); `bench doctor` may know why"
+        return "noisy", f"not one launch was undisturbed{_aside(weighing)}"
     if found.lo_ns is None:
-        return "noisy", "one launch gives no interval"
+        if len(state.launches) > 1:
+            return "noisy", f"one undisturbed launch of {len(state.launches)} gives no interval{_aside(weighing)}"
+        return "noisy", "one launch gives no interval; more --launches or a larger --budget do"
     if found.half_width > protocol.widest:
         return (
             "noisy",
             f"the 95% interval is ±{found.half_width:.1%}, wider than {protocol.widest:.0%}{_why_wide(state)}",
         )
     return "ok", ""
+
+
+def _aside(weighing: Weighing) -> str:
+    """Say what disturbed the blocks that do not count, and who may know why."""
+    reasons = ", ".join(f"{n} {BECAME[reason]}" for reason, n in weighing.aside.items())
+    return f" (of {weighing.blocks} blocks {reasons}); `bench doctor` may know why"
 
 
 def _why_wide(state: CaseState) -> str:

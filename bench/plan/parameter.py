@@ -54,6 +54,14 @@ class Parameter:
             return f"{self.name} matches {self.pattern}, e.g. {show(self.default)}"
         return f"{self.name} is a {type(self.default).__name__}, e.g. {show(self.default)}"
 
+    def shown(self) -> str:
+        """Write it the way it is said, its default first: ``tf32=false|true``, ``width=1 (0.1 to 4)``."""
+        offered = (False, True) if isinstance(self.default, bool) else self.choices
+        others = "".join(f"|{show(value)}" for value in offered if value != self.default)
+        within = f" ({show(self.range[0])} to {show(self.range[1])})" if self.range is not None else ""
+        matched = f" ({self.pattern})" if self.pattern else ""
+        return f"{self.name}={show(self.default) or type(self.default).__name__.upper()}{others}{within or matched}"
+
 
 def read_all(
     owner: str, parameters: dict[str, Parameter], given: dict[str, str], besides: Iterable[str] = ()

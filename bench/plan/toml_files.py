@@ -31,7 +31,8 @@ def resolve(kind: str, text: str, known: Mapping[str, T], read: Read[T]) -> T:
         try:
             return read(text, Path(text).read_text("utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the {kind} file {clip(text)} cannot be read: {error}", "check the path") from error
+            why = error.strerror if isinstance(error, OSError) else error
+            raise UsageError(f"the {kind} file {clip(text)} cannot be read: {why}", "check the path") from error
     if text not in known:
         raise UnknownName(kind, text, known, f"bench list {kind}s")
     return known[text]

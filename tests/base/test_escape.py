@@ -6,6 +6,7 @@ import html.parser
 import io
 import json
 import re
+import traceback
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.base import escape
-from bench.base.errors import BenchError
+from bench.base.errors import BenchError, MissingExtra
 from bench.base.escape import shortened
 from bench.report.text.print import cell
 from bench.rows import file as records
@@ -133,3 +134,9 @@ def test_names_that_differ_look_different_when_they_are_short(form: str) -> None
     assert len(set(short.values())) == 12
     assert all(len(text) <= 40 for text in short.values())
     assert shortened(["a", "b", "a"], 40) == {"a": "a", "b": "b"}
+
+
+def test_a_traceback_has_the_hint() -> None:
+    """A notebook shows nothing else."""
+    said = "".join(traceback.format_exception(MissingExtra("pandas", "analysis")))
+    assert "pandas is not installed\nhint: pip install 'isoflops[analysis]'" in said

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.base.errors import SpecError
+from bench.plan.parameter import Parameter
 from bench.plan.spec import Spec, parse
 
 
@@ -51,3 +52,17 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
     except SpecError:
         return
     assert found.name
+
+
+@pytest.mark.parametrize(
+    ("parameter", "shown"),
+    [
+        (Parameter("tf32", False), "tf32=false|true"),
+        (Parameter("width", 1.0, (0.5, 1.0, 2.0)), "width=1|0.5|2"),
+        (Parameter("sleep_ms", 0.0, range=(0.0, 60.0)), "sleep_ms=0 (0 to 60)"),
+        (Parameter("device", "cpu", pattern="cpu|cuda"), "device=cpu (cpu|cuda)"),
+        (Parameter("calibration", ""), "calibration=STR"),
+    ],
+)
+def test_a_parameter_is_shown_as_it_is_said(parameter: Parameter, shown: str) -> None:
+    assert parameter.shown() == shown

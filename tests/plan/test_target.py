@@ -19,6 +19,12 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     assert target.resolve(str(path)) == target.Target("board", cores=(2, 3), notes="under the desk")
 
 
+def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
+    path = tmp_path / "board.toml"
+    with pytest.raises(UsageError, match="cannot be read: No such file or directory$"):
+        target.resolve(str(path))
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

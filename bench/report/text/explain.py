@@ -117,7 +117,7 @@ def told_check(checked: Check, difference_ms: float) -> str:
     off = (difference_ms - checked.difference_ms) / abs(checked.difference_ms) if checked.difference_ms else 0.0
     return (
         f"measured apart, unprofiled, in {checked.pairs} pairs: {checked.a_ms:.3f} and {checked.b_ms:.3f} ms, "
-        f"{checked.difference_ms:+.3f} ms (standard error {checked.error_ms:.3f}); "
+        f"{checked.difference_ms:+.3f} ms in the median pair (standard error {checked.error_ms:.3f}); "
         f"the sum of the parts is {off:+.1%} off"
     )
 
