@@ -53,7 +53,6 @@ class Parameter:
             return f"{self.name} matches {self.pattern}, e.g. {show(self.default)}"
         return f"{self.name} is a {type(self.default).__name__}, e.g. {show(self.default)}"
 
-
     def shown(self) -> str:
         """Write it the way it is said, its default first: ``tf32=false|true``, ``width=1 (0.1 to 4)``."""
         offered = (False, True) if isinstance(self.default, bool) else self.choices
