@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from bench.api.progress import Listener, Progress
 
 if TYPE_CHECKING:
-    from bench.plan.zoo import ModelRef
     from bench.plan.target import Target
+    from bench.plan.zoo import ModelRef
     from bench.transport.base import Transport
 
 # What a machine is learnt with: short, so that it feels what disturbs, and known to every runtime.

@@ -34,7 +34,7 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @options.margin()
 @click.option("--gate", is_flag=True, help="Confirm `slower` on fresh pairs alone before failing.")
 @click.option("--pairs", type=click.IntRange(*WHOLE["pairs"]), help=f"At most.  [default: {options.PAIRS.most}]")
-@options.budget("For the comparison.", 1, options.PAIRS.budget_s)
+@options.budget("For the comparison, once it has 10 pairs.", 1, options.PAIRS.budget_s)
 @options.seed("weights, input and order")
 @options.output("NAME.csv; raw pairs go to NAME.samples.jsonl.gz.")
 @options.MARKDOWN
@@ -96,4 +96,4 @@ def _show(found: Comparison, format: str) -> None:
     for line in found.caution():
         say(line)
     if verdict.verdict == "inconclusive":
-        say("more --pairs or --budget see less")
+        say("more --pairs, or a larger --budget, may tell")

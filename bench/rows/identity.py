@@ -239,6 +239,7 @@ def named(keys: Collection[Key], columns: Sequence[str], alone: Sequence[str]) -
         if rest and len({tuple(key[i] for i in rest) for key in distinct}) == len(distinct):
             varying = rest
     varying = varying or [columns.index(name) for name in alone]
+    varying.sort(key=lambda i: columns[i] in ("cpu_id", "arch", "cpu"))  # long, and alike: last, where a legend cuts
     short = {i: shortened((told(columns[i], key[i]) for key in distinct), 40) for i in varying}
     return {key: ", ".join(short[i][told(columns[i], key[i])] for i in varying) or "all rows" for key in distinct}
 

@@ -169,7 +169,7 @@ def test_a_neighbour_that_never_leaves_is_said(tiny: Path, monkeypatch: pytest.M
     assert row.set_aside == 1.0
 
 
-def test_a_single_undisturbed_launch_says_what_became_of_the_others(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_only_undisturbed_launch_says_what_became_of_the_others(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bench.measure import state
 
     def weigh_with_a_neighbour(launches: list[list[Any]], *known: Any) -> Any:
@@ -183,7 +183,8 @@ def test_a_single_undisturbed_launch_says_what_became_of_the_others(tiny: Path, 
     monkeypatch.setattr(state, "weigh", weigh_with_a_neighbour)
     row = scripted(tiny, "fake", Protocol(launches=3, max_launches=3, rounds=4, budget_s=0.5))
     assert (row.status, row.launches, row.latency_lo_ms) == ("noisy", 1, None)
-    assert row.error == "one undisturbed launch of 3 gives no interval (of 12 blocks 8 met a slow core); `bench doctor` may know why"
+    said = "one undisturbed launch of 3 gives no interval (of 12 blocks 8 met a slow core); `bench doctor` may know why"
+    assert row.error == said
 
 
 def test_a_slow_machine_is_told_for_its_baseline_speed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
     path = tmp_path / "board.toml"
-    with pytest.raises(UsageError, match="cannot be read: No such file or directory$"):
+    with pytest.raises(UsageError, match="cannot be read: No such file or directory\n"):
         target.resolve(str(path))
 
 

@@ -290,3 +290,11 @@ def test_what_another_cpu_measured_is_not_measured_here() -> None:
     assert not identity.finished([done], plan, here | {"cpu": "Xeon"})
     assert not identity.finished([done, replace(done, status="crashed")], plan, here)  # the last row counts
     assert not identity.finished([replace(done, seed=1)], plan)
+
+
+def test_what_machines_are_called_stands_last_in_a_name() -> None:
+    """A legend cuts long names at the end: what they begin with has to differ."""
+    columns = ("cpu_id", "backend")
+    keys = [("family=25", "onnxruntime"), ("family=25", "openvino"), ("family=26", "openvino")]
+    names = identity.named(keys, columns, ("backend",))
+    assert list(names.values()) == [f"{backend}, {cpu}" for cpu, backend in keys]

@@ -85,8 +85,8 @@ def _pair_sentence(machines: Sequence[Machine]) -> list[str]:
     span = f"{times[0]:.2g} to {times[-1]:.2g}" if len(times) > 2 else _and([f"{t:.2g}" for t in reversed(times)])
     machine = " on every machine" if len(machines) > 1 else ""
     return [
-        f"Of {len(ratios)} pairs of networks within 10% MACs {sum(differ.values())} differ by more than 10% in time in "
-        f"every runtime{machine}; `{worst[1]}` takes {span} times as long as `{worst[0]}`."
+        f"Of {len(ratios)} pairs of networks within 10% MACs {sum(differ.values())} differ by more than 10% in time, "
+        f"interval and all, in every runtime{machine}; `{worst[1]}` takes {span} times as long as `{worst[0]}`."
     ]
 
 

@@ -68,17 +68,17 @@ def _differences(pairs: Sequence[Pair]) -> list[str]:
     if not split:
         return ["Not told: nothing was profiled, and no kernels were timed."]
     shown = [cause for cause in CAUSES if any(abs(parts[cause]) >= 0.005 for _, _, parts in split)]
-    lines = ["In times of the first network; each line adds up to its last column.", "",
-             f"| networks | runtime | {' | '.join(shown)} | difference |",
+    lines = ["In times of the first network; the causes of each line add up to its difference, up to rounding.", "",
+             f"| networks | runtime | difference | {' | '.join(shown)} |",
              f"| --- | --- |{' ---: |' * (len(shown) + 1)}"]  # fmt: skip
     for pair, backend, parts in split:
         figures = [f"{parts[cause]:+.2f}" for cause in shown]
         whole = math.fsum(parts.values())
-        lines.append(f"| `{pair.a}`, `{pair.b}` | {backend} | {' | '.join(figures)} | {whole:+.2f} |")
+        lines.append(f"| `{pair.a}`, `{pair.b}` | {backend} | {whole:+.2f} | {' | '.join(figures)} |")
     notes = []
     if BETWEEN in shown:
         notes.append(f"{BETWEEN.capitalize()} is what no kernel accounts for that was timed alone; padding to blocks "
-                     "of 16 channels is inside the convolutions.")  # fmt: skip
+                     "of 16 channels is inside the convolutions: not to be compared term by term with a profile's split.")  # fmt: skip
     if DISPATCH in shown:
         notes.append(f"{DISPATCH.capitalize()} is what no operator of a profile accounts for, of either sign by error; "
                      "memory is inside the operators.")  # fmt: skip
@@ -87,7 +87,7 @@ def _differences(pairs: Sequence[Pair]) -> list[str]:
                      "where a runtime tells it (ONNX Runtime).")  # fmt: skip
     untold = [b for b in _runtimes(pairs) if not any(backend == b for _, backend, _ in split)]
     if untold:
-        notes.append(f"Not told: {', '.join(untold)}, of which there is no profile.")
+        notes.append(f"Not told: {', '.join(untold)}, of which no profile was taken.")
     missing = sum(not pair.splits for pair in pairs)
     if missing:
         notes.append(f"Of the other {missing} pairs the time was not split.")
