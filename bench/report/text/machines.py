@@ -78,8 +78,8 @@ def _differences(pairs: Sequence[Pair]) -> list[str]:
     notes = []
     if BETWEEN in shown:
         notes.append(f"{BETWEEN.capitalize()} is what no kernel accounts for that was timed alone; padding to blocks "
-                     "of 16 channels is inside the convolutions. A profile splits otherwise: not to be compared term by "
-                     "term.")  # fmt: skip
+                     "of 16 channels is inside the convolutions. A profile splits otherwise: they cannot be "
+                     "compared term by term.")  # fmt: skip
     if DISPATCH in shown:
         notes.append(f"{DISPATCH.capitalize()} is what no operator of a profile accounts for, of either sign by error; "
                      "memory is inside the operators.")  # fmt: skip

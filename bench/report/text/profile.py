@@ -19,7 +19,8 @@ def header(profile: Profile) -> list[str]:
     interval = ""
     if profile.latency_lo_ms is not None and profile.latency_hi_ms is not None:
         interval = f" {plus_minus((profile.latency_hi_ms - profile.latency_lo_ms) / 2 / latency)}"
-    ran = f"{effective['precision']}, {counted(effective['threads'], 'thread')}"
+    threads = effective["threads"]
+    ran = f"{effective['precision']}, {'threads unknown' if threads is None else counted(threads, 'thread')}"
     sign = "-" if profile.residual_ms < 0 else "+"
     launches = counted(profile.launches, "launch")
     lines = [
