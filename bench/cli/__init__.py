@@ -40,7 +40,7 @@ GROUPS = {
     "Machine": {
         "doctor": "Say what in this machine will spoil a measurement, and what to do about it.",
         "targets": "List the machines that measure, check one, set one up, or make this one a device of a fleet.",
-        "cache": "List the cache of exported models by model, limit it, or empty it, versions of runtimes included.",
+        "cache": "List the cache of exported models by model, and of runtimes by version; limit it, or empty it.",
         "list": "List models, backends, suites, or the columns of a result row.",
     },
 }

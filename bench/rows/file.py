@@ -37,7 +37,7 @@ HEADER = 1 << 16  # and no header
 
 def samples_path(output: Path) -> Path:
     """Return where the raw samples of the rows in `output` are."""
-    return output.with_name(output.name.removesuffix(".csv") + ".samples.jsonl.gz")
+    return output.parent / (output.name.removesuffix(".csv") + ".samples.jsonl.gz")  # a folder has perhaps no name
 
 
 def torn_path(output: Path) -> Path:

@@ -296,6 +296,8 @@ def test_a_library_that_cannot_convert_is_one_line(recwarn: pytest.WarningsRecor
             warnings.warn("experimental", stacklevel=1)
             raise KeyError("no kernel for frobnicate")
 
-    with pytest.raises(Unsupported, match=r"^litert-torch cannot convert it: KeyError: 'no kernel for frobnicate'$"):
+    with pytest.raises(
+        Unsupported, match=r"(?m)^litert-torch cannot convert it: KeyError: 'no kernel for frobnicate'$"
+    ):
         convert()
     assert not recwarn.list
