@@ -64,6 +64,7 @@ charts: $(READY)
 	$(VENV)/bin/bench report results/epyc-vm-2core/zoo.csv --chart latency-flops --output docs/img/zoo-latency-flops.svg
 	$(VENV)/bin/bench report results/epyc-vm-2core/zoo.csv --chart inversions --output docs/img/zoo-inversions.svg
 	$(VENV)/bin/bench report results/epyc-vm-2core/runtimes.csv --chart side-by-side --output docs/img/runtimes.svg
+	$(VENV)/bin/bench report results/epyc-vm-2core/profiles --chart breakdown --output docs/img/breakdown.svg
 	$(VENV)/bin/bench report results/epyc-vm-2core/runtimes.csv --chart slopes --output docs/img/slopes-runtimes.svg
 	$(VENV)/bin/bench report results/devices/epyc-vm-2core.csv --chart slopes --output docs/img/slopes-devices.svg
 	$(VENV)/bin/python docs/generate.py --charts

@@ -252,3 +252,12 @@ def test_what_is_compressed_is_found_in_a_folder_and_by_name(tmp_path: Path) -> 
     packed["p.json.gz"].write_bytes(packed["p.json.gz"].read_bytes()[:-20])
     with pytest.raises(OutputError, match="no JSON"):
         gather([str(packed["p.json.gz"])])
+
+
+def test_the_profiles_that_are_kept_show_where_the_time_goes() -> None:
+    folder = Path(__file__).parents[2] / "results" / "epyc-vm-2core" / "profiles"
+    found = gather([str(folder)])
+    assert {one.model for one in found.profiles} == {path.name.removesuffix(".json.gz") for path in folder.iterdir()}
+    assert len(found.profiles) >= 4
+    for one in found.profiles:
+        assert sum(ms for *_, ms, _ in one.parts) == pytest.approx(one.latency_ms)
