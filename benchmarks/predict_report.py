@@ -10,8 +10,8 @@ Reads what `bench predict --train` left (`predict-BACKEND.json.gz`) and what `be
   may be used.
 
 Each is predicted after 120 and after 600 seconds of training (or as many as there were). *Every kernel timed* is what
-the law makes of kernels
-that were all timed alone; *measured twice* is how well the same networks predict themselves in another session.
+the law makes of kernels that were all timed alone; *measured twice* is how well the same networks predict themselves in
+another session.
 """
 
 from __future__ import annotations

@@ -92,6 +92,11 @@ def entries() -> list[Entry]:
     return sorted(found, key=lambda entry: entry.used_s)
 
 
+def wrecks() -> list[Path]:
+    """Return the folders of runtimes that are no whole ones: nobody uses them, and they are no entries."""
+    return [folder for folder in (cache.root() / RUNTIMES).glob("[!.]*") if not _mark(folder).exists()]
+
+
 def given_bytes() -> int:
     """Return what arrays take that Python code gave."""
     return sum(path.stat().st_size for path in (cache.root() / GIVEN).glob("*") if path.is_file())

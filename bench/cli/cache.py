@@ -38,7 +38,8 @@ def command(action: str, most: str | None, format: str) -> None:
     some = store.entries()
     if action == "clear":
         gone = [entry for entry in some if store.remove(entry)]
-        shutil.rmtree(cache.root() / store.GIVEN, ignore_errors=True)
+        for folder in (cache.root() / store.GIVEN, *store.wrecks()):
+            shutil.rmtree(folder, ignore_errors=True)
         left = [entry for entry in some if entry not in gone]
         say(f"removed {_told(gone)}, from {cache.root()}")
         if left:

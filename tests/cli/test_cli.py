@@ -133,7 +133,7 @@ def test_the_cache_is_shown_and_emptied(bench: Bench, tiny: Path, tmp_path: Path
 
 
 def test_what_was_converted_and_installed_is_emptied_too(bench: Bench, tmp_path: Path) -> None:
-    kept = [tmp_path / "own" / name for name in ("converted/a/artifact.json", "runtimes/b/pyvenv.cfg")]
+    kept = [tmp_path / "own" / name for name in ("converted/a/artifact.json", "runtimes/b/bin/python")]
     for path in kept:
         path.parent.mkdir(parents=True)
         path.write_text("{}")

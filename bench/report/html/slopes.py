@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bench.base.escape import shortened
+from bench.base.words import counted
 from bench.devices.settings import Known, Setting, settings
 from bench.findings.ranked import LEAST_CASES
 from bench.papers.devices import CLASSES
@@ -63,7 +64,7 @@ class Slopes:
         """What a person chooses it by."""
         others = len(self.settings) - 1
         whose = f"published in {self.table}, " if self.table else ""
-        return f"{self.settings[0]} beside {others} other{'s' if others != 1 else ''} ({whose}{self.networks} networks)"
+        return f"{self.settings[0]} beside {counted(others, 'other')} ({whose}{self.networks} networks)"
 
 
 def slopes(rows: Sequence[CaseRow]) -> tuple[Slopes, ...]:
