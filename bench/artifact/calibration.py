@@ -68,9 +68,11 @@ def only_fp32(artifact: Artifact) -> None:
     """Raise ArtifactError unless weights and inputs are fp32: nothing else is quantised here."""
     others = [info.name for info in artifact.inputs if info.dtype != "float32"]
     if others or artifact.precision != "fp32":
-        what = f"the input {clip(others[0])}" if others else f"weights in {artifact.precision}"
+        dtypes = {info.name: info.dtype for info in artifact.inputs}
+        what = f"the {dtypes[others[0]]} input {clip(others[0])}" if others else f"weights in {artifact.precision}"
         raise ArtifactError(
-            f"{clip(artifact.model)} has {what}: only fp32 is quantised", "quantise it where it is made"
+            f"{clip(artifact.model)} has {what}: only fp32 is quantised, inputs included",
+            "quantise it where it is made, and run that file",
         )
 
 

@@ -44,6 +44,11 @@ def arrays(path: Path, names: Sequence[str], required: Sequence[str], what: str)
         found = dict(zip(names, found.values(), strict=False))
     elif len(found) == 1 and len(required) <= 1 and not set(found) <= set(names):
         found = {(required or names)[0]: next(iter(found.values()))}
+    if "" in found:  # a .npy file holds one array without a name
+        raise ArtifactError(
+            f"{clip(path.name)} is one array, and {what} takes {clip(', '.join(required))}",
+            "give a .npz file with an array for each",
+        )
     for key in found:
         if key not in names:
             raise UnknownName(f"input of {what}", key, [clip(name) for name in names])

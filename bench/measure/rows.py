@@ -54,11 +54,9 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
         if len(state.launches) > 1:
             return "noisy", f"one undisturbed launch of {len(state.launches)} gives no interval{_aside(weighing)}"
         return "noisy", "one launch gives no interval; more --launches or a larger --budget do"
-    if found.half_width > protocol.widest:
-        return (
-            "noisy",
-            f"the 95% interval is ±{found.half_width:.1%}, wider than {protocol.widest:.0%}{_why_wide(state)}",
-        )
+    half = found.rate_half_width if state.case.settings.mode == THROUGHPUT else found.half_width  # as the row tells it
+    if half > protocol.widest:
+        return "noisy", f"the 95% interval is ±{half:.1%}, wider than {protocol.widest:.0%}{_why_wide(state)}"
     return "ok", ""
 
 

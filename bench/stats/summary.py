@@ -54,6 +54,13 @@ class Estimate:
         return self._half(self.lo_ns, self.hi_ns)
 
     @property
+    def rate_half_width(self) -> float:
+        """Half the interval of the rate, ``1 / latency``, for another run, relative to the rate; infinite for none."""
+        if self.lo_ns is None or self.hi_ns is None:
+            return math.inf
+        return (self.latency_ns / self.lo_ns - self.latency_ns / self.hi_ns) / 2
+
+    @property
     def within_half_width(self) -> float:
         """Half the interval for more launches of this run, relative to the latency; infinite where there is none."""
         return self._half(self.within_lo_ns, self.within_hi_ns)

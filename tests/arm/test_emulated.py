@@ -100,6 +100,24 @@ def test_a_carried_network_computes_the_same_on_both(emulated: list[Row], native
     assert macs[0] == macs[1]
 
 
+def test_the_lean_install_measures(arm: Userland, work: Path, emulated: list[Row]) -> None:
+    """What pip brings with the wheel alone is enough for a right row; what reads rows says in one line what it needs."""
+    lean = ("env", f"PYTHONPATH=/work:/{userland.LEAN}", "python3")
+    heavy = ("torch", "scipy", "pandas", "openvino")
+    said = there(arm, work, *lean, "-c", f"import importlib.util as u; print(*map(u.find_spec, {heavy}))")
+    assert said.split() == ["None"] * len(heavy)
+    quick = ["--launches", "1", "--budget", "1", "--output", "lean.csv", "--target", "emulated.toml"]
+    there(arm, work, *lean, "-m", "bench", "run", "--model", "net.onnx", *quick)
+    (row,) = records.read(work / "lean.csv")
+    assert (row.backend, row.status, row.emulated, row.arch) == ("onnxruntime", "noisy", True, "aarch64")
+    assert row.parity_rel_l2 is not None
+    assert row.parity_rel_l2 < PARITY_TOLERANCE["fp32"]
+    assert row.artifact_sha256 == emulated[0].artifact_sha256
+    done = arm.run(work, *lean, "-m", "bench", "compare", "lean.csv", "lean.csv")
+    assert (done.returncode, done.stdout, done.stderr.count("error:")) == (2, "", 1), done.stderr
+    assert "isoflops[analysis]" in done.stderr
+
+
 def test_an_emulated_row_says_so_and_is_never_ok(emulated: list[Row], native: list[Row]) -> None:
     assert {(row.status, row.emulated) for row in emulated} == {("noisy", True)}
     assert all("emulated" in (row.error or "") for row in emulated)

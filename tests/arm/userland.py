@@ -29,6 +29,8 @@ CACHE = cache.root() / "arm"
 
 RELEASE, PYTHON, GLIBC = "bookworm", "3.11", 36
 PACKAGES = "python3"
+# Beside everything, what `pip install` of the wheel alone brings: a device that only measures has no more.
+SITE, LEAN = "opt/site", "opt/lean"
 FOR_TESTS = ("pytest>=8", "hypothesis>=6", "pyyaml")
 TOOLS = {
     "qemu-aarch64-static": "qemu-user-static",
@@ -81,14 +83,15 @@ def missing() -> str:
     return ""
 
 
-def requirements() -> list[str]:
-    """Return what the program needs there: its core, the runtimes, and what the tests stand on.
+def requirements() -> dict[str, list[str]]:
+    """Return what is installed there by folder: the program's core, the runtimes and what the tests stand on; the core.
 
     Neither PyTorch nor a converter is among it: converted networks are carried there.
     """
     project = tomllib.loads(PROJECT.joinpath("pyproject.toml").read_text())["project"]
+    core = project["dependencies"]
     runtimes = [package for extra in ("openvino", "deploy") for package in project["optional-dependencies"][extra]]
-    return [*project["dependencies"], *runtimes, *FOR_TESTS]
+    return {SITE: [*core, *runtimes, *FOR_TESTS], LEAN: core}
 
 
 def build() -> Userland:
@@ -102,7 +105,8 @@ def build() -> Userland:
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=CACHE))
             try:
                 _unpack_debian(draft / "root")
-                _unpack_wheels(draft / "root/opt/site")
+                for folder, packages in requirements().items():
+                    _unpack_wheels(draft / "root" / folder, packages)
                 _describe_machine(draft / "machine")
                 draft.chmod(0o755)
                 draft.rename(final)
@@ -135,11 +139,11 @@ def _unpack_debian(root: Path) -> None:
         package.unlink()
 
 
-def _unpack_wheels(site: Path) -> None:
+def _unpack_wheels(site: Path, packages: list[str]) -> None:
     # pip takes a platform by its word: a wheel for an older C library is found only if that is named, too.
     platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in range(GLIBC, 16, -1)]
     only = ["--only-binary=:all:", "--implementation=cp", f"--python-version={PYTHON}"]
-    _pip("--target", str(site), *platforms, "--platform=manylinux2014_aarch64", *only, *requirements())
+    _pip("--target", str(site), *platforms, "--platform=manylinux2014_aarch64", *only, *packages)
 
 
 def _describe_machine(folder: Path) -> None:

@@ -273,6 +273,15 @@ def test_data_that_does_not_fit(
         assert "the given data may be what is wrong: input_ids goes from 99 to 99" in caught.value.hint
 
 
+def test_one_array_is_not_enough_for_two_inputs(tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", np.ones((1, 4), np.int64))
+    with pytest.raises(ArtifactError, match="one.npy is one array, and net takes ids, mask") as caught:
+        given_arrays.arrays(tmp_path / "one.npy", ["ids", "mask"], ["ids", "mask"], "net")
+    assert "a .npz file" in caught.value.hint
+    (only,) = given_arrays.arrays(tmp_path / "one.npy", ["ids", "mask"], ["ids"], "net")
+    assert only == "ids"
+
+
 def test_data_that_gives_no_numbers_is_doubted_before_the_network(net: Path, tmp_path: Path) -> None:
     data = saved(tmp_path, x=np.ones((1, 4), np.float32), mask=np.zeros((1, 4), np.int64))
     said = made(network(net, "mean", data=data)).complaint

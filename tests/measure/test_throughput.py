@@ -23,6 +23,7 @@ from bench.plan import zoo
 from bench.plan.case import Case, Network, Plan, Settings, cross
 from bench.plan.limit import Limit
 from bench.plan.protocol import ProfileProtocol, Protocol
+from bench.report.text.run import interval
 from bench.rows.schema import Row
 from tests.conftest import tiny_model
 from tests.measure.test_evidence import block
@@ -42,6 +43,15 @@ def measure(model: Path, spec: str, **settings: Any) -> list[Row]:
 def at_once(sample_ns: float, share: float = 2.0, **more: Any) -> Any:
     """A block of two streams with this time per sample."""
     return block(round(2 * sample_ns), **more) | {"sample_ns": sample_ns, "cpu_share": share}
+
+
+def test_a_wide_interval_is_told_as_the_table_shows_it(tiny: Path) -> None:
+    """The interval of a rate is not symmetric in the time per sample: half of it is another share of either."""
+    if len(usable_cores()) < 2:
+        pytest.skip("one core")
+    (row,) = measure(tiny, "fake:latency_ms=2,launch_cv=0.2", streams=(2,))
+    assert row.status == "noisy"
+    assert f"the 95% interval is {interval(row)}, wider than" in (row.error or "")
 
 
 @pytest.mark.parametrize(("contention", "rate"), [(0.0, 1000.0), (0.6, 625.0)])

@@ -69,7 +69,9 @@ def _floor_line(network: ProfiledNetwork, roof: Roof) -> list[str]:
     """Say what the operators would take at their floor, unless the roofs are not of operators as small as these."""
     floor_ms = sum(roof.floor_us(op) for op in network.operators) / 1e3
     if not roof.known or floor_ms > network.latency_ms:
-        return ["the roofs are below what operators as small as these reach: no floor"] if roof.known else []
+        return (
+            ["the roofs are below what operators as small as these reach: no floor of the whole"] if roof.known else []
+        )
     share = f"{floor_ms / network.latency_ms:.0%} of the latency"
     return [f"all {counted(len(network.operators), 'operator')} at their floor: {floor_ms:.2f} ms, {share}"]
 
