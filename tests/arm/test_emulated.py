@@ -101,7 +101,7 @@ def test_a_carried_network_computes_the_same_on_both(emulated: list[Row], native
 
 
 def test_the_lean_install_measures(arm: Userland, work: Path, emulated: list[Row]) -> None:
-    """What pip brings with the wheel alone is enough for a right row; what reads rows says in one line what it needs."""
+    """What pip brings with the wheel alone is enough for a right row; what reads rows says what it needs."""
     lean = ("env", f"PYTHONPATH=/work:/{userland.LEAN}", "python3")
     heavy = ("torch", "scipy", "pandas", "openvino")
     said = there(arm, work, *lean, "-c", f"import importlib.util as u; print(*map(u.find_spec, {heavy}))")

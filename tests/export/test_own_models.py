@@ -275,7 +275,7 @@ def test_data_that_does_not_fit(
 
 def test_one_array_is_not_enough_for_two_inputs(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", np.ones((1, 4), np.int64))
-    with pytest.raises(ArtifactError, match="one.npy is one array, and net takes ids, mask") as caught:
+    with pytest.raises(ArtifactError, match=r"one\.npy is one array, and net takes ids, mask") as caught:
         given_arrays.arrays(tmp_path / "one.npy", ["ids", "mask"], ["ids", "mask"], "net")
     assert "a .npz file" in caught.value.hint
     (only,) = given_arrays.arrays(tmp_path / "one.npy", ["ids", "mask"], ["ids"], "net")

@@ -198,7 +198,7 @@ def test_no_line_of_a_profile_exceeds_its_roofs() -> None:
     assert [row[7] for row in table.rows if row[0] == "conv dense"] == [""]
     low = Roof(1.0, lambda moved_bytes: 1.0, "measured elsewhere")
     said = [line for section in explain_one(mixed, low, [], 0, 0) for line in section.lines]
-    assert "the roofs are below what operators as small as these reach: no floor" in said
+    assert "the roofs are below what operators as small as these reach: no floor of the whole" in said
 
 
 def test_operators_beyond_the_latency_are_told_from_two_percent_on() -> None:
