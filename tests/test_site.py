@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -90,6 +91,17 @@ def test_the_site_is_built_without_a_warning_and_keeps_its_promises(checking: Mo
     done = subprocess.run([*command, "-d", tmp_path / "trees", DOCS, tmp_path / "site"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert checking.check(tmp_path / "site") == []
-    assert (tmp_path / "site" / "searchindex.js").stat().st_size > 100_000
+    text = (tmp_path / "site" / "searchindex.js").read_text("utf-8")
+    index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+    assert set(index["docnames"]) == {p.relative_to(DOCS).with_suffix("").as_posix() for p in DOCS.rglob("*.md")}
+    for word, page in (
+        ("rapl", "targets"),
+        ("adb", "extending"),
+        ("shufflenet", "findings-why"),
+        ("xnnpack", "runtimes"),
+    ):
+        found = index["terms"].get(word, [])
+        pages = [index["docnames"][i] for i in ([found] if isinstance(found, int) else found)]
+        assert page in pages, (word, pages)
     api = (tmp_path / "site" / "api.html").read_text("utf-8")
     assert all(f'id="bench.{name}"' in api for name in bench.__all__ if name != "__version__")
