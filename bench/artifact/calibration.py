@@ -41,8 +41,8 @@ def digest(path: str) -> str:
 def inputs(artifact: Artifact, path: str = "") -> tuple[list[list[Array]], str]:
     """Return inputs of the network, a list of one array per input each, and what they are in a phrase.
 
-    Without a file they are the artifact's own and seeded draws of the same kind (standard normal), which say nothing
-    of accuracy.
+    Without a file they are the artifact's own and seeded draws of the same kind (standard normal; integers are the own
+    ones, shuffled), which say nothing of accuracy.
 
     Raises:
         UsageError: the file cannot be read.
@@ -51,28 +51,34 @@ def inputs(artifact: Artifact, path: str = "") -> tuple[list[list[Array]], str]:
     if path:
         found = _read(artifact, Path(path))
         return found, f"{counted(len(found), 'input')} of {clip(Path(path).name, 60)}, sha256 {digest(path)[:12]}"
-    own, _ = artifact.reference()
-    rng = np.random.default_rng(artifact.seed)
-    drawn = [[rng.standard_normal(x.shape).astype(np.float32) for x in own] for _ in range(DRAWS - 1)]
-    return [own, *drawn], f"{DRAWS} seeded draws"
+    return _drawn(artifact, artifact.seed, DRAWS - 1), f"{DRAWS} seeded draws"
 
 
 def fresh(artifact: Artifact, count: int = 3) -> list[list[Array]]:
     """Return inputs that nothing was calibrated on: seeded draws of another stream, and first the artifact's own."""
+    return _drawn(artifact, [artifact.seed, DRAWS], count)
+
+
+def _drawn(artifact: Artifact, seed: int | list[int], count: int) -> list[list[Array]]:
     own, _ = artifact.reference()
-    rng = np.random.default_rng([artifact.seed, DRAWS])
-    return [own, *([rng.standard_normal(x.shape).astype(np.float32) for x in own] for _ in range(count))]
+    rng = np.random.default_rng(seed)
+    return [own, *([_alike(x, rng) for x in own] for _ in range(count))]
+
+
+def _alike(own: Array, rng: np.random.Generator) -> Array:
+    """Draw numbers of the standard normal; integers are ids or a mask: those of `own`, shuffled, are valid ones."""
+    if own.dtype.kind == "f":
+        return rng.standard_normal(own.shape).astype(own.dtype)
+    return rng.permutation(own.ravel()).reshape(own.shape)
 
 
 def only_fp32(artifact: Artifact) -> None:
-    """Raise ArtifactError unless weights and inputs are fp32: nothing else is quantised here."""
-    others = [info.name for info in artifact.inputs if info.dtype != "float32"]
+    """Raise ArtifactError where weights or an input are floats other than fp32: those are not quantised here."""
+    others = [info for info in artifact.inputs if info.dtype.startswith("float") and info.dtype != "float32"]
     if others or artifact.precision != "fp32":
-        dtypes = {info.name: info.dtype for info in artifact.inputs}
-        what = f"the {dtypes[others[0]]} input {clip(others[0])}" if others else f"weights in {artifact.precision}"
+        has = f"the {others[0].dtype} input {clip(others[0].name)}" if others else f"weights in {artifact.precision}"
         raise ArtifactError(
-            f"{clip(artifact.model)} has {what}: only fp32 is quantised, inputs included",
-            "quantise it where it is made, and run that file",
+            f"{clip(artifact.model)} has {has}: only fp32 is quantised", "quantise it where it is made, and run that"
         )
 
 
@@ -116,8 +122,8 @@ def _samples(called: str, info: TensorInfo, data: Array) -> list[Array]:
     """Cut an array into inputs: along a first axis of its own, or along that of the batch."""
     shape = tuple(info.shape)
     shown = "x".join(map(str, shape))
-    if data.dtype.kind not in "fiu":
-        raise ArtifactError(f"{called} holds no numbers for {clip(info.name)}", f"write float32 of n x {shown}")
+    if data.dtype.kind not in "fiub":
+        raise ArtifactError(f"{called} holds no numbers for {clip(info.name)}", f"write {info.dtype} of n x {shown}")
     if data.shape[1:] == shape:
         cut = list(data)
     elif shape and data.ndim == len(shape) and data.shape[1:] == shape[1:] and len(data) >= shape[0]:
@@ -130,7 +136,9 @@ def _samples(called: str, info: TensorInfo, data: Array) -> list[Array]:
         )
     if not cut:
         raise ArtifactError(f"{called} has no sample for {clip(info.name)}", f"write n x {shown}, n samples")
-    cut = [np.ascontiguousarray(one, np.float32) for one in cut]
+    if np.dtype(info.dtype).kind != "f" and data.dtype.kind == "f":
+        raise ArtifactError(f"{called} has {data.dtype} for {clip(info.name)}, which takes {info.dtype}", "write ids")
+    cut = [np.ascontiguousarray(one, info.dtype) for one in cut]
     if not all(np.isfinite(one).all() for one in cut):
         raise ArtifactError(f"{called} has NaN or infinity for {clip(info.name)}", "no range can be found on those")
     return cut

@@ -175,7 +175,9 @@ def _quantize(artifact: Artifact, path: Path, samples: Sequence[Sequence[Array]]
         plain = _reference(path)
         key, signature = next(iter(plain.get_signature_list().items()))
         names = sorted(signature["inputs"], key=lambda name: (len(name), name))
-        ranges = tool.calibrate({key: [dict(zip(names, x, strict=True)) for x in samples]})
+        stored = plain.get_signature_runner(key).get_input_details()  # ids become int32 in a conversion
+        data = [{n: _stored(a, stored[n]) for n, a in zip(names, x, strict=True)} for x in samples]
+        ranges = tool.calibrate({key: data})
         small = path.with_name(f".{path.name}.int8")
         tool.quantize(ranges).export_model(str(small), overwrite=True)
         tried = calibration.fresh(artifact)

@@ -49,9 +49,14 @@ def quantize(
         for x in samples:
             observed(*tensors(x))
         quantised = convert_pt2e(observed)
-        exact = [[module(*tensors(x)).numpy()] for x in tried]
-        found = [[quantised(*tensors(x)).numpy()] for x in tried]
+        exact = [_outputs(module(*tensors(x))) for x in tried]
+        found = [_outputs(quantised(*tensors(x))) for x in tried]
     return quantised, found[0], max(relative_l2(y, r) for y, r in zip(found, exact, strict=True))
+
+
+def _outputs(told: Any) -> list[Array]:
+    """Return what a network told, one tensor or several, as arrays."""
+    return [y.numpy() for y in (told if isinstance(told, tuple | list) else (told,))]
 
 
 def tensors(arrays: Sequence[Array]) -> tuple[torch.Tensor, ...]:

@@ -17,7 +17,7 @@ from bench.artifact.reference import relative_l2
 from bench.backends.tolerance import MOST, PARITY_TOLERANCE, allowed
 from bench.base.errors import ArtifactError, UsageError
 from bench.export import quantize, rounded
-from bench.plan import zoo
+from bench.plan import given, zoo
 from bench.plan.case import Network
 from tests.conftest import TINY_MACS, Bench, one_line_error, tiny_model
 
@@ -100,6 +100,48 @@ def test_what_is_no_fp32_is_not_quantised(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "half.onnx")
     with pytest.raises(ArtifactError, match="only fp32 is quantised"):
         quantize.ensure(artifact_of(tmp_path / "half.onnx"))
+
+
+def ids_model(path: Path) -> Path:
+    """Write a network of ids 1x8 below 5: a table of rows, then a matrix product."""
+    rng = np.random.default_rng(0)
+    weights = {"table": rng.standard_normal((5, 16)), "w": rng.standard_normal((16, 4))}
+    tensors = [onnx.numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()]
+    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, [1, 8])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8, 4])
+    nodes = [helper.make_node("Gather", ["table", "ids"], ["rows"]), helper.make_node("MatMul", ["rows", "w"], ["y"])]
+    graph = helper.make_graph(nodes, "ids", [ids], [y], tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_a_network_of_ids_is_quantised_on_ids_of_its_own(bench: Bench, tmp_path: Path) -> None:
+    net = ids_model(tmp_path / "ids.onnx")
+    np.savez(tmp_path / "ids.npz", ids=np.array([[4, 1, 1, 0, 2, 3, 4, 4]]))
+    artifact = export.ensure(Network(zoo.resolve(str(net)), input=given.read(str(tmp_path / "ids.npz"))))
+    (own, *drawn), (same, *fresh) = calibration.inputs(artifact)[0], calibration.fresh(artifact)
+    np.testing.assert_array_equal(own[0], same[0])
+    for (x,) in (*drawn, *fresh):
+        assert (x.dtype, sorted(x.ravel())) == (np.int64, [0, 1, 1, 2, 3, 4, 4, 4])  # ids of the table, each as often
+    assert any((x != own[0]).any() for (x,) in drawn)
+    made = quantize.ensure(artifact)
+    assert made.quantization is not None
+    assert 0 < made.quantization.cost < 0.1
+    run = ["run", "--model", net, "--input", "ids.npz", "--precision", "int8", "--launches", 1, "--budget", 0.5]
+    (row,) = json.loads(bench(*run, "--format", "json").stdout)
+    assert row["status"] in ("ok", "noisy"), row["error"]
+    assert row["precision_effective"] == "int8"
+
+
+def test_ids_to_calibrate_on_are_integers(tmp_path: Path) -> None:
+    artifact = artifact_of(ids_model(tmp_path / "ids.onnx"))
+    np.savez(tmp_path / "good.npz", ids=np.arange(24).reshape(3, 8) % 5)
+    np.savez(tmp_path / "bad.npz", ids=np.full((3, 8), 0.5))
+    found, said = calibration.inputs(artifact, str(tmp_path / "good.npz"))
+    assert [(x.shape, x.dtype) for (x,) in found] == [((1, 8), np.int64)] * 3
+    assert said.startswith("3 inputs of good.npz")
+    with pytest.raises(ArtifactError, match="has float64 for ids, which takes int64"):
+        calibration.inputs(artifact, str(tmp_path / "bad.npz"))
 
 
 def test_a_network_without_anything_to_quantise_is_one_line(tmp_path: Path) -> None:
