@@ -1,4 +1,4 @@
-"""Which of the names that there are somebody may have meant: the one rule for models, backends, columns and commands."""
+"""Which of the names that there are may be meant: the one rule for models, backends, columns, options, commands."""
 
 from __future__ import annotations
 

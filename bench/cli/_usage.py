@@ -6,7 +6,6 @@ import click
 
 from bench.base.errors import UnknownName
 
-
 EXAMPLE = "Example: "  # what stands below the help of a command that needs something
 
 

@@ -54,7 +54,10 @@ def command(
         _across(rows, across, reference, pool, job_sd, format)
         return
     if len(rows) != 2:
-        raise UsageError(f"{counted(len(rows), 'set')} of rows given, and BASE and NEW are two", "e.g. bench compare old.csv new.csv; quote patterns")
+        raise UsageError(
+            f"{counted(len(rows), 'set')} of rows given",
+            "give BASE and NEW (bench compare old.csv new.csv), or --across; quote patterns",
+        )
     from bench.report.text.compare import print_comparison
     from bench.rows.sides import Options, compare
 

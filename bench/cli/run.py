@@ -233,7 +233,10 @@ def _suite(name: str | None, models: tuple[str, ...]) -> Suite:
     if name is not None:
         return suite.resolve(name)
     if not models:
-        raise UsageError("nothing to measure", "e.g. bench run --model shufflenetv2 (`bench list models`), or --suite quick (`bench list suites`)")
+        raise UsageError(
+            "nothing to measure",
+            "e.g. bench run --model shufflenetv2 (`bench list models`), or --suite quick (`bench list suites`)",
+        )
     return suite.Suite("", models)
 
 

@@ -40,7 +40,10 @@ def test_near_is_a_slip_or_the_same_beginning(name: str, names: tuple[str, ...],
 
 def test_a_hint_names_what_is_meant_or_where_the_names_are() -> None:
     many = [f"network{i:03}" for i in range(100)]
-    assert UnknownName("net", "netwrk", ["network"], "bench list").hint == "did you mean network? (`bench list` lists them)"
+    assert (
+        UnknownName("net", "netwrk", ["network"], "bench list").hint
+        == "did you mean network? (`bench list` lists them)"
+    )
     assert UnknownName("net", "zzz", ["a", "b"], "bench list").hint == "known: a, b (`bench list` lists them)"
     assert UnknownName("net", "zzz", many, "bench list").hint == "`bench list` lists them"
     assert UnknownName("net", "zzz", [], "bench list").hint == "`bench list` lists them"

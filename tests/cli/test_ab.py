@@ -62,7 +62,9 @@ def test_inconclusive_has_a_code_of_its_own(tiny: Path, tmp_path: Path, monkeypa
 def test_a_budget_that_does_not_hold_the_pairs_is_said_after_the_first(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: tuple[object, ...], says: str
 ) -> None:
-    def collect(a: object, b: object, protocol: PairProtocol, told: Callable[[Pair], None], *rest: object) -> list[Pair]:
+    def collect(
+        a: object, b: object, protocol: PairProtocol, told: Callable[[Pair], None], *rest: object
+    ) -> list[Pair]:
         made = [Pair(i, 0.0, (), (1e6, 1e6), {}, took_s=7.8) for i in range(protocol.first)]  # type: ignore[typeddict-item]
         for pair in made:
             told(pair)
