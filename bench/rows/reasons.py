@@ -9,7 +9,7 @@ from bench.rows import identity
 from bench.rows.file import cell
 from bench.rows.schema import Row
 
-NAMED = 2  # rows of one reason that are named; of more their number is told
+NAMED = 2  # rows of one reason that have a line each; of more their number is told
 
 
 def reasons(rows: Sequence[Row]) -> list[str]:
@@ -23,15 +23,14 @@ def reasons(rows: Sequence[Row]) -> list[str]:
         if row.remark:
             alike.setdefault(("remark", row.remark), []).append(i)
     return [
-        f"{what}: {_together([rows[i] for i in those], [named[i] for i in those])}: {reason}"
+        f"{what}: {name}: {reason}"
         for (what, reason), those in alike.items()
+        for name in ([named[i] for i in those] if len(those) <= NAMED else [_together([rows[i] for i in those])])
     ]
 
 
-def _together(rows: Sequence[Row], named: Sequence[str]) -> str:
-    """Name a row or two; of more say how many there are, of networks where they differ in nothing else."""
-    if len(rows) <= NAMED:
-        return " and ".join(named)
+def _together(rows: Sequence[Row]) -> str:
+    """Say how many rows there are: of networks, where they differ in nothing else."""
     networks = {tuple(getattr(row, name) for name in identity.NETWORK) for row in rows}
     backends = {row.backend for row in rows}
     on = f" on {backends.pop()}" if len(backends) == 1 else ""

@@ -21,7 +21,7 @@ def test_one_reason_of_many_networks_is_said_once() -> None:
 
 def test_one_or_two_are_named() -> None:
     assert reasons([row("a")]) == [f"unsupported: a on onnxruntime: {MISSING}"]
-    assert reasons([row("a"), row("b")]) == [f"unsupported: a on onnxruntime and b on onnxruntime: {MISSING}"]
+    assert reasons([row(name) for name in "ab"]) == [f"unsupported: {name} on onnxruntime: {MISSING}" for name in "ab"]
 
 
 def test_other_reasons_keep_their_rows_and_remarks_follow() -> None:
