@@ -52,6 +52,15 @@ def run(command: click.Command, name: str) -> None:
         code = error.exit_code
     except click.exceptions.Abort:
         code = 130
+    except click.UsageError as error:
+        from bench.cli._usage import told
+
+        message, hint = told(error)
+        if message:
+            _tell(plain(message), plain(hint))
+        else:
+            error.show()
+        code = error.exit_code
     except click.ClickException as error:
         said = io.StringIO()
         error.show(said)

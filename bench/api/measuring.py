@@ -297,12 +297,25 @@ def pairs_of(
 
     def heard(pair: Pair) -> None:
         seen.append(pair.log_ratio)
+        if len(seen) == 1 and (longer := _longer(pair.took_s, protocol, done)):
+            told(Progress(1, protocol.most, longer, remark=True))
         if output is not None:
             records.append_samples(output, [{**identity, **pair.raw, "log_ratio": pair.log_ratio}])
         told(Progress(len(seen), protocol.most, f"pair {len(seen)} of at most {protocol.most}{_so_far(seen)}"))
 
     with nullcontext() if output is None else records.writing_samples(output):
         return pairs.collect(*cases, protocol, heard, done, transport, list(cores))
+
+
+def _longer(pair_s: float, protocol: PairProtocol, done: int) -> str:
+    """Say by what the first pair took that the budget will not hold the pairs that a verdict needs; else nothing."""
+    from bench.stats.verdict import MIN_PAIRS
+
+    if (needed := pair_s * protocol.first) <= protocol.budget_s:
+        return ""
+    # A gate confirms on as many as it has to.
+    fewer = f"; --pairs {MIN_PAIRS} asks for fewer" if protocol.first > MIN_PAIRS and not done else ""
+    return f"the {protocol.first} pairs of a verdict need about {needed:.0f} s, not {protocol.budget_s:g} s{fewer}"
 
 
 def _so_far(log_ratios: Sequence[float]) -> str:

@@ -72,10 +72,11 @@ class Results(Sequence["Row"]):
         return "\n".join([counted(len(self), "row"), *rows, *self.notes])
 
     def _repr_html_(self) -> str:
+        from bench.rows.reasons import reasons
+
         rate = ("samples/s [95%]",) if self._rates() else ()
         heads = ("model", "backend", "threads", "input", "M MACs", "latency ms [95%]", *rate, "status")
-        reasons = [f"{r.status}: {r.model} on {r.backend}: {r.error}" for r in self.rows if r.status != "ok"]
-        return html.table(heads, self._cells(self.rows, self._rates()), [*reasons[:20], *self.notes])
+        return html.table(heads, self._cells(self.rows, self._rates()), [*reasons(self.rows)[:20], *self.notes])
 
     def _rates(self) -> bool:
         """Tell whether there is a row of mode throughput."""

@@ -3,7 +3,7 @@
     BenchError                    one line for the person, one hint what to do next
     ├── UsageError                the command line is wrong                          exit 2
     │   ├── SpecError             a model or backend spec does not parse
-    │   ├── UnknownName           no such model, backend, target, column; knows the nearest
+    │   ├── UnknownName           no such model, backend, target, column; knows near ones
     │   └── ParameterError        a hyper-parameter or setting outside what is offered
     ├── Interrupted               somebody ended the command                         exit 130
     ├── MissingExtra              a runtime or tool is not installed                 exit 2
@@ -25,13 +25,14 @@ Whatever catches a ``BenchError`` prints ``error: <message>`` and ``hint: <hint>
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from importlib import import_module
 
 from bench.base.escape import clip as clip  # most messages need it
 from bench.base.escape import line
+from bench.base.near import near
 
+KNOWN = 100  # characters of a list of names that a hint has room for
 DEBUG = "run again with --debug for the whole story"  # the hint where only a traceback knows more
 
 
@@ -73,18 +74,33 @@ class ParameterError(UsageError):
 
 
 class UnknownName(UsageError):
-    """There is nothing of that kind with that name; the hint names the nearest that there is, or is given."""
+    """There is nothing of that kind with that name; the hint names what may be meant, or where the names are listed.
+
+    Or it is given.
+    """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], list_command: str = "", hint: str = "") -> None:
         if hint:
             super().__init__(f"there is no {kind} named {clip(name)!r}", hint)
             return
-        names = sorted(clip(one) for one in known)
-        near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
-        if list_command:
-            hint += f" (`{list_command}` lists them)"
-        super().__init__(f"there is no {kind} named {clip(name)!r}", hint)
+        super().__init__(f"there is no {kind} named {clip(name)!r}", _hint(name, known, list_command))
+
+
+def _hint(name: str, known: Iterable[str], list_command: str) -> str:
+    names = sorted(clip(one) for one in known)
+    meant, all_of_them = near(name, names), ", ".join(names)
+    if meant:
+        hint = f"did you mean {' or '.join(meant)}?"
+    elif names and len(all_of_them) <= KNOWN:
+        hint = f"known: {all_of_them}"
+    elif list_command:
+        return f"`{list_command}` lists them"
+    elif names:
+        some = all_of_them[:KNOWN].rpartition(", ")[0] or names[0]
+        return f"known: {some} and {len(names) - some.count(', ') - 1} more"
+    else:
+        return ""
+    return f"{hint} (`{list_command}` lists them)" if list_command else hint
 
 
 class MissingExtra(BenchError):

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from bench.base.errors import Interrupted, UnknownName
-from bench.cli._old import translate
+from bench.cli._old import meant, translate
 
 # The summary stands here too, so that `bench --help` need not import the commands; a test compares the two.
 GROUPS = {
@@ -47,6 +47,21 @@ GROUPS = {
 COMMANDS = {name: summary for group in GROUPS.values() for name, summary in group.items()}
 
 
+class Group(click.Group):
+    """A group of commands, which says as the rest of the program does that it has none of a name."""
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        """Return the command.
+
+        Raises:
+            UnknownName: there is none of that name.
+        """
+        found = super().get_command(ctx, name)
+        if found is None:
+            raise UnknownName("command", name, self.commands, f"{ctx.command_path} --help")
+        return found
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands' names and summaries, and imports a command when it is called."""
 
@@ -70,7 +85,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import the command."""
         if name not in COMMANDS:
-            raise UnknownName("command", name, COMMANDS, "bench --help")
+            raise UnknownName("command", name, COMMANDS, "bench --help", meant(name, COMMANDS))
         command: click.Command = import_module(f"bench.cli.{name}").command
         return command
 

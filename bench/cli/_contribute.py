@@ -12,7 +12,7 @@ from bench.report.text.print import say
 FOLDER = "results/devices"
 
 
-@click.command("add")
+@click.command("add", epilog="Example: bench devices add results/2026-01-31/local.csv")
 @click.argument("source", metavar="ROWS.csv", type=click.Path(path_type=Path))
 @click.option(
     "--name", default="", metavar="NAME", help="Of the device: small letters and hyphens; default: the CPU's."

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 
+from bench.base.near import near
 from bench.report.html.kinds import KINDS
 
 # The longest match counts, so that `fleet worker` is not `fleet`.
@@ -38,6 +41,15 @@ def translate(arguments: list[str]) -> list[str]:
                 rest = ["--why", *rest]
             return [*new, *rest]
     return arguments
+
+
+def meant(name: str, commands: Iterable[str]) -> str:
+    """Return a hint where a name is a slip of an old one and of none of the `commands`; else nothing."""
+    old = [] if near(name, commands) else near(name, [words[0] for words in RENAMED if len(words) == 1])
+    if not old:
+        return ""
+    new = " ".join(RENAMED[old[0],]) + BESIDE.get((old[0],), "")
+    return f"did you mean `bench {new}`? (`bench --help` lists them)"
 
 
 def _chart(arguments: list[str]) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXIT = {"slower": 1, "inconclusive": 3}
 
 
-@click.command("ab")
+@click.command("ab", epilog="Example: bench ab shufflenetv2@onnxruntime shufflenetv2@openvino")
 @click.argument("a")
 @click.argument("b")
 @options.backend("For a side that names none.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.base.words import counted
 from bench.cli import options
 from bench.cli.options import CASE, POOL, Percent
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 AXES = ("target", "cpu", "backend", "threads")
 
 
-@click.command("compare", no_args_is_help=True)
+@click.command("compare", epilog="Example: bench compare old.csv new.csv")
 @click.argument("rows", nargs=-1, required=True, metavar="BASE NEW | ROWS...")
 @click.option("--across", type=click.Choice(AXES), help="Instead of BASE and NEW: hold targets (or ...) side by side.")
 @click.option("--gate", type=Percent(0.1, 100), metavar="PERCENT", help="Leave with 1 if a case is slower by that.")
@@ -53,7 +54,10 @@ def command(
         _across(rows, across, reference, pool, job_sd, format)
         return
     if len(rows) != 2:
-        raise UsageError(f"{len(rows)} sets of rows given", "give BASE and NEW, or --across; quote patterns")
+        raise UsageError(
+            f"{counted(len(rows), 'set')} of rows given",
+            "give BASE and NEW (bench compare old.csv new.csv), or --across; quote patterns",
+        )
     from bench.report.text.compare import print_comparison
     from bench.rows.sides import Options, compare
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bench.cli import _contribute, options
+from bench.cli import Group, _contribute, options
 
 F = TypeVar("F", bound=Callable[..., Any])
 CHARTS = ("order", "pairs")
@@ -26,7 +26,7 @@ def filters(function: F) -> F:
     return function
 
 
-@click.group("devices", invoke_without_command=True)
+@click.group("devices", cls=Group, invoke_without_command=True)
 @filters
 @options.FORMAT
 @click.pass_context
@@ -46,7 +46,7 @@ command.add_command(_contribute.add)
 command.add_command(_contribute.check)
 
 
-@command.command("show")
+@command.command("show", epilog="Example: bench devices show 'Galaxy S24'")
 @click.argument("name")
 @options.FORMAT
 def show(name: str, format: str) -> None:
@@ -102,7 +102,7 @@ def rank(
     print_ranked(found, format)
 
 
-@command.command("like")
+@command.command("like", epilog="Example: bench devices like results")
 @click.argument("sources", nargs=-1, required=True, metavar="ROWS...")
 @options.FORMAT
 def like(sources: tuple[str, ...], format: str) -> None:
@@ -123,7 +123,7 @@ def like(sources: tuple[str, ...], format: str) -> None:
     print_like({name: likeness.like(times, table) for name, times in own(load(sources)).items()}, format)
 
 
-@command.command("chart")
+@command.command("chart", epilog="Example: bench devices chart order --output order.svg")
 @click.argument("kind", type=click.Choice(CHARTS))
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Ends in .svg or .png.")
 def chart(kind: str, output: Path) -> None:

@@ -10,7 +10,7 @@ from bench.cli import options
 from bench.report.text.print import say
 
 
-@click.command("export", no_args_is_help=True)
+@click.command("export", epilog="Example: bench export shufflenetv2 --output shufflenetv2.onnx")
 @click.argument("model")
 @click.option("--output", required=True, type=click.Path(path_type=Path), metavar="FILE.onnx", help="What to write.")
 @options.BATCH

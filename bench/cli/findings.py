@@ -11,7 +11,7 @@ import click
 
 from bench.base.wire import Unchecked
 from bench.base.words import counted
-from bench.cli import options
+from bench.cli import Group, options
 from bench.cli._fleet import place_options
 from bench.plan.protocol import QUICK, ReplicateProtocol
 from bench.report.text.print import print_records, say
@@ -31,7 +31,7 @@ COLUMNS = ("id", "experiment", "channels", "backend", "effect", "interval", "pub
 FILES = (*EVIDENCE, ".csv")  # the latter is the table beside the evidence, which the reader says
 
 
-@click.group("findings")
+@click.group("findings", cls=Group)
 def command() -> None:
     """Test on this device what papers claim of speed and FLOPs: experiments, effects, verdicts.
 

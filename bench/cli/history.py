@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.rows.history import History, Moved
 
 
-@click.command("history", no_args_is_help=True)
+@click.command("history", epilog="Example: bench history results")
 @click.argument("rows", nargs=-1, required=True, metavar="ROWS...")
 @click.option("--reference", metavar=CASE, help="The frozen case; default: what a suite declares, else the "
               "most frequent.")  # fmt: skip

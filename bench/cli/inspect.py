@@ -10,7 +10,7 @@ from bench.report.text.print import print_json, print_records, say, terminal
 DEFAULT_TOP = 10
 
 
-@click.command("inspect", no_args_is_help=True)
+@click.command("inspect", epilog="Example: bench inspect shufflenetv2")
 @click.argument("model")
 @options.BATCH
 @options.RESOLUTION

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import options
+from bench.cli import Group, options
 from bench.cli.models import models
 from bench.report.text.print import print_records
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bench.backends.base import Backend
 
 
-@click.group("list", no_args_is_help=True)
+@click.group("list", cls=Group, no_args_is_help=True)
 def command() -> None:
     """List models, backends, suites, or the columns of a result row."""
 

@@ -20,7 +20,7 @@ SHORT, FULL = "short", "full"
 NAMED = 5  # unknown operators that are named in the line; all are in the JSON
 
 
-@click.command("predict", no_args_is_help=True)
+@click.command("predict")
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @options.backend("Runtime and precision.")
 @click.option(
@@ -83,6 +83,8 @@ def command(
     from bench.predict.table import KernelTable, recall
 
     budget_s, models = _budget(train, models)
+    if not models and not budget_s:
+        raise UsageError("nothing to predict", "e.g. bench predict shufflenetv2; or --train, which that needs first")
     with measuring.reached(target) as (there, transport):
         backend = _in_precision(backend, precision)
         ref = backend_of(backend, there)
@@ -91,8 +93,6 @@ def command(
             told = f"the operators of {ref.name} cannot be timed alone: it tells their times inside networks"
             raise UsageError(told, "leave --measure out; --train full knows more of them")
         forest(0)  # say at once that scikit-learn is missing
-        if not models and not budget_s:
-            raise UsageError("nothing to predict", "give a MODEL, or --train to measure what predictions need")
         given = options.network(batch, resolution, shapes, input)
         cases = [case(text, backend, there, threads=threads, **given) for text in models]
         for one in cases:

@@ -11,7 +11,7 @@ import click
 
 from bench.cli import options
 from bench.cli._progress import passing
-from bench.plan.protocol import APART, DIFFERENCE, WHOLE
+from bench.plan.protocol import APART, DIFFERENCE, MOST_S, WHOLE
 from bench.report.text.print import prepare, print_json, print_records, say, terminal
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ TOP, TOP_WHY = 10, 4
 REASONS, REASONS_EACH = 6, 4
 
 
-@click.command("profile", no_args_is_help=True)
+@click.command("profile")
 @click.argument("model", required=False)
 @click.option("--why", is_flag=True, help="Say in words why it takes its time, instead of the table.")
 @click.option("--vs", metavar="MODEL", help="Say why it differs from this one: both are profiled in turns.")
@@ -125,7 +125,7 @@ def command(
         apart = []
         if len(cases) == 2 and pairs:
             # The difference once more, without a profiler, in other processes.
-            again = replace(APART, first=pairs, most=pairs, seed=seed)
+            again = replace(APART, first=pairs, most=pairs, budget_s=MOST_S, seed=seed)
             apart = measuring.pairs_of((cases[0], cases[1]), again, there.cores, transport, passing)
     if output is not None:
         kept: dict[str, object]
@@ -156,7 +156,7 @@ def _check_usage(model: str | None, vs: str | None, files: tuple[Path, ...], in_
     if files and (model or vs):
         raise UsageError("--from explains recorded profiles: no model is measured", "leave out the model, or --from")
     if not files and model is None:
-        raise UsageError("no model to explain", "try: bench profile shufflenetv2 --vs pplcnet")
+        raise UsageError("no model to profile", "e.g. bench profile shufflenetv2, or with --vs pplcnet why they differ")
     if in_words and format == "csv":
         raise UsageError("words are no table of CSV", "--format json has the statements and their figures")
     if format == "markdown" and not in_words:

@@ -9,7 +9,7 @@ import click
 from bench.cli import options
 
 
-@click.command("rank", no_args_is_help=True)
+@click.command("rank", epilog="Example: bench rank results")
 @click.argument("sources", nargs=-1, required=True, metavar="ROWS...")
 @click.option("--top", type=click.IntRange(0), default=20, show_default=True, help="Inversions to print in a table.")
 @click.option(

@@ -11,7 +11,7 @@ from bench.cli.options import POOL
 from bench.report.html.kinds import KINDS
 
 
-@click.command("report", no_args_is_help=True)
+@click.command("report", epilog="Example: bench report results")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS...")
 @click.option("--chart", type=click.Choice(KINDS), help="This one alone, instead of the page.")
 @click.option(

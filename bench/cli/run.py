@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bench.rows.schema import Row
 
 
-@click.command("run", no_args_is_help=True)
+@click.command("run")
 @click.option("--model", "models", multiple=True, metavar="SPEC", help="What to measure; repeatable.")
 @click.option(
     "--suite", metavar="NAME", help="Models, backends, settings from a suite (bench list suites) or TOML file."
@@ -233,7 +233,10 @@ def _suite(name: str | None, models: tuple[str, ...]) -> Suite:
     if name is not None:
         return suite.resolve(name)
     if not models:
-        raise UsageError("nothing to measure", "give --model SPEC or --suite NAME")
+        raise UsageError(
+            "nothing to measure",
+            "e.g. bench run --model shufflenetv2 (`bench list models`), or --suite quick (`bench list suites`)",
+        )
     return suite.Suite("", models)
 
 
@@ -282,10 +285,10 @@ def _show(rows: list[Row], format: str, path: Path, compared: list[Ratio]) -> No
         baseline_hint,
         best_batches,
         memorable,
-        remarks,
         roofline_hint,
         table,
     )  # fmt: skip
+    from bench.rows.reasons import reasons
 
     said = (*against_limits(rows), *memorable(compared), *best_batches(rows, compared))
     if format != "table":
@@ -294,7 +297,7 @@ def _show(rows: list[Row], format: str, path: Path, compared: list[Ratio]) -> No
             say(line, err=True)
         return
     terminal().print(table(rows))
-    for line in (*remarks(rows), baseline_hint(rows), roofline_hint(rows), *said):
+    for line in (*reasons(rows), baseline_hint(rows), roofline_hint(rows), *said):
         if line:
             say(line)
     say(f"rows: {path}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bench.rows.fields import Field
 
 
-@click.command("show", no_args_is_help=True)
+@click.command("show", epilog="Example: bench show results")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS...")
 @click.option(
     "--sort", default="latency", show_default=True, metavar="KEY", help="latency, macs, efficiency, name, ..."

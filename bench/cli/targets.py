@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.base.words import counted
-from bench.cli import options
+from bench.cli import Group, options
 from bench.cli._fleet import tls, tls_options
 from bench.report.text.print import print_records
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.plan.target import Target
 
 
-@click.group("targets")
+@click.group("targets", cls=Group)
 def command() -> None:
     """List the machines that measure, check one, set one up, or make this one a device of a fleet."""
 
@@ -37,7 +37,7 @@ def record(target: Target) -> dict[str, str]:
     return {"target": target.name, "reach": target.reach, "where": where, "notes": target.notes}
 
 
-@command.command("check")
+@command.command("check", epilog="Example: bench targets check local")
 @click.argument("target")
 @options.DOCTOR_THREADS
 @options.FORMAT
@@ -81,7 +81,7 @@ def _line(check: str, state: str, found: str, hint: str = "") -> dict[str, str]:
     return asdict(Symptom(check, state, found, hint))
 
 
-@command.command("setup")
+@command.command("setup", epilog="Example: bench targets setup board.toml")
 @click.argument("target")
 @click.option("--python", default="", metavar="PATH", help="Interpreter there; default: the newest from 3.11 on.")
 @click.option("--offline", is_flag=True, help="Download the wheels here and upload them.")
@@ -101,7 +101,7 @@ def setup(target: str, python: str, offline: bool, wheels: Path | None) -> None:
     click.echo(f"next: bench targets check {target}")
 
 
-@command.command("serve")
+@command.command("serve", epilog="Example: bench targets serve tcp://scheduler:8786")
 @click.argument("scheduler")
 @click.option("--target", default="local", show_default=True, help="What this device is: a name or a TOML file.")
 @click.option("--name", default="", help="Of this device in the fleet; default: its address.")
@@ -125,7 +125,7 @@ def serve(
     start(scheduler, here, name, tls(tls_ca, tls_cert, tls_key))
 
 
-@command.command("status")
+@command.command("status", epilog="Example: bench targets status tcp://scheduler:8786")
 @click.argument("scheduler")
 @tls_options
 @options.FORMAT

@@ -50,7 +50,7 @@ def ensure(
     def begin() -> None:
         for module in ("torch", "onnxscript") if network.model.kind != "onnx" else ():
             if find_spec(module) is None:
-                raise MissingExtra(f"{module}, which builds and exports {network.model.canonical},", "zoo")
+                raise MissingExtra(f"{module}, which exports what is no ONNX file,", "zoo")
         on_export()
 
     make = partial(_export, made_from, timeout_s=limit_s)

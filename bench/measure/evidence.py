@@ -36,14 +36,14 @@ CROWDED = math.log(3.0)
 # From here on the cache is in another regime: copies of 2 MiB take 40 or 75 us on an AMD EPYC, and nothing between.
 REGIME = math.log(1.4)
 LEAST_BLOCKS = 2
-# What became of the blocks that do not count, after their number.
+# How the blocks ran that do not count, after their number.
 BECAME = {
-    "shared": "shared their core",
-    "stolen": "lost their core to the host",
-    "throttled": "were throttled",
-    "slow": "met a slow core",
-    "memory": "met a crowded memory",
-    "alone": "were alone in their launch",
+    "shared": "while other processes took the core",
+    "stolen": "while the host took the core",
+    "throttled": "while the CPU was throttled",
+    "slow": "on a slow core",
+    "memory": "while others crowded the memory",
+    "alone": "left alone in their launch",
 }
 
 

@@ -12,7 +12,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypedDict
 
@@ -43,7 +43,7 @@ class Raw(TypedDict):
 class Pair:
     """One pair: its log-ratio (B over A, of latencies), that of each quad, and every block as the worker told it.
 
-    Of two cases in mode throughput all of them are times per sample.
+    Of two cases in mode throughput all of them are times per sample. `took_s` is how long it took, with starting both.
     """
 
     number: int
@@ -51,6 +51,7 @@ class Pair:
     quads: tuple[float, ...]
     latency_ns: tuple[float, float]
     raw: Raw
+    took_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,9 @@ def run(
         pick_cores(case.settings.least_cores, cores or transport.usable_cores())
     jobs = list(zip((a, b), artifacts, strict=True))
     for number in itertools.count(done):
-        yield anew(transport, partial(_pair, jobs, cores or [], protocol, number, transport, check=number == done))
+        begin = time.monotonic()
+        pair = anew(transport, partial(_pair, jobs, cores or [], protocol, number, transport, check=number == done))
+        yield replace(pair, took_s=time.monotonic() - begin)
 
 
 def enough(log_ratios: list[float], protocol: PairProtocol, spent_s: float) -> bool:

@@ -52,8 +52,10 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
         return "noisy", f"not one launch was undisturbed{_aside(weighing)}"
     if found.lo_ns is None:
         if len(state.launches) > 1:
-            return "noisy", f"one undisturbed launch of {len(state.launches)} gives no interval{_aside(weighing)}"
-        return "noisy", "one launch gives no interval; more --launches or a larger --budget do"
+            alone = f"an interval needs two undisturbed launches, and of {len(state.launches)} one was"
+            return "noisy", f"{alone}{_aside(weighing)}"
+        more = "leave --launches 1 out" if protocol.launches < 2 else "give a larger --budget"
+        return "noisy", f"an interval needs two launches at least: {more}"
     half = found.rate_half_width if state.case.settings.mode == THROUGHPUT else found.half_width  # as the row tells it
     if half > protocol.widest:
         return "noisy", f"the 95% interval is ±{half:.1%}, wider than {protocol.widest:.0%}{_why_wide(state)}"
@@ -63,7 +65,8 @@ def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
 def _aside(weighing: Weighing) -> str:
     """Say what disturbed the blocks that do not count, and who may know why."""
     reasons = ", ".join(f"{n} {BECAME[reason]}" for reason, n in weighing.aside.items())
-    return f" (of {weighing.blocks} blocks {reasons}); `bench doctor` may know why"
+    lost = sum(weighing.aside.values())
+    return f" ({lost} of {weighing.blocks} timing blocks do not count: {reasons}); `bench doctor` may know why"
 
 
 def _why_wide(state: CaseState) -> str:

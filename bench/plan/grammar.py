@@ -142,5 +142,5 @@ def _check(text: str, model: str, backends: Collection[str] | None) -> None:
         return
     key, equals, _ = last.partition("=")
     if equals and ":" not in key:
-        raise UnknownName("setting of a case", key, options(), f"in {clip(text)}")
+        raise UnknownName(f"setting of a case (in {clip(text)})", key, options())
     raise UnknownName("backend", last.partition(":")[0], backends or (), "bench list backends")

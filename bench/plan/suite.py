@@ -66,7 +66,7 @@ def resolve(text: str) -> Suite:
     Raises:
         UnknownName, UsageError: there is none, or the file does not say what a suite must.
     """
-    return toml_files.resolve("suite", text, shipped(), read)
+    return toml_files.resolve("suite", text, shipped(), read, "bench list suites")
 
 
 def read(where: str, text: str) -> Suite:

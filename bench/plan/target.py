@@ -76,7 +76,7 @@ def resolve(text: str) -> Target:
         UnknownName, UsageError: there is none, or it does not say what a target must.
     """
     head, overrides = _split(text)
-    found = toml_files.resolve("target", head, shipped(), read)
+    found = toml_files.resolve("target", head, shipped(), read, "bench targets list")
     changed: Unchecked = {key: _value(key, value, text) for key, value in overrides.items()}
     whole = replace(found, **changed)
     _check(clip(text), {f.name: getattr(whole, f.name) for f in fields(Target) if _belongs(f.name, whole, changed)})

@@ -21,8 +21,8 @@ def shipped(folder: Traversable, read: Read[T]) -> dict[str, T]:
     return dict(sorted(found.items()))
 
 
-def resolve(kind: str, text: str, known: Mapping[str, T], read: Read[T]) -> T:
-    """Return the thing of that name, or the one in that TOML file.
+def resolve(kind: str, text: str, known: Mapping[str, T], read: Read[T], list_command: str) -> T:
+    """Return the thing of that name, which a command lists, or the one in that TOML file.
 
     Raises:
         UnknownName, UsageError: there is none, or the file cannot be read.
@@ -34,7 +34,7 @@ def resolve(kind: str, text: str, known: Mapping[str, T], read: Read[T]) -> T:
             why = error.strerror if isinstance(error, OSError) else error
             raise UsageError(f"the {kind} file {clip(text)} cannot be read: {why}", "check the path") from error
     if text not in known:
-        raise UnknownName(kind, text, known, f"bench list {kind}s")
+        raise UnknownName(kind, text, known, list_command)
     return known[text]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,42 @@ def test_inconclusive_has_a_code_of_its_own(tiny: Path, tmp_path: Path, monkeypa
     )
     (record,) = json.loads(result.stdout)
     assert (record["verdict"], result.exit_code) == ("inconclusive", 3)
+
+
+@pytest.mark.parametrize(
+    ("budget", "says"),
+    [
+        (("--budget", "20"), "the 10 pairs of a verdict need about 78 s, not 20 s; --pairs 5 asks for fewer"),
+        (("--budget", "20", *FEW), "the 5 pairs of a verdict need about 39 s, not 20 s"),
+        (("--budget", "78"), ""),
+        ((), ""),
+    ],
+)
+def test_a_budget_that_does_not_hold_the_pairs_is_said_after_the_first(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: tuple[object, ...], says: str
+) -> None:
+    def collect(
+        a: object, b: object, protocol: PairProtocol, told: Callable[[Pair], None], *rest: object
+    ) -> list[Pair]:
+        made = [Pair(i, 0.0, (), (1e6, 1e6), {}, took_s=7.8) for i in range(protocol.first)]  # type: ignore[typeddict-item]
+        for pair in made:
+            told(pair)
+        return made
+
+    monkeypatch.setattr("bench.measure.pairs.collect", collect)
+    monkeypatch.setattr("bench.rows.file.append_samples", lambda *_: None)
+    words = (f"{tiny}@fake", f"{tiny}@fake", *budget, "--output", tmp_path / "r.csv")
+    result = CliRunner().invoke(command, list(map(str, words)), catch_exceptions=False)
+    assert result.stderr.splitlines() == ([says] if says else [])
+
+
+def test_a_pair_tells_what_it_took(tiny: Path) -> None:
+    from bench.measure.cases import case
+    from bench.measure.pairs import run
+
+    one = case(f"{tiny}@fake")
+    pair = next(iter(run(one, one, PairProtocol(quads=2))))
+    assert pair.took_s > 0
 
 
 def test_order_inside_a_quad_is_abba_or_baab(bench: Bench, tiny: Path) -> None:

@@ -113,4 +113,4 @@ def test_networks_of_findings_and_settings_in_the_text(bench: Bench) -> None:
     two = json.loads(bench("inspect", "stack/conv:c=16@resolution=8@batch=2", "--format", "json").stdout)
     assert two["macs"] == 2 * one["macs"] > 0
     assert "nothing is run here" in one_line_error(bench("inspect", "stack/conv:c=16@threads=2"))
-    assert "did you mean conv" in one_line_error(bench("inspect", "stack/gone:c=16"))
+    assert "did you mean conv" in one_line_error(bench("inspect", "stack/cnov:c=16"))

@@ -174,6 +174,9 @@ def test_a_missing_extra_says_how_to_get_it(bench: Bench, tmp_path: Path) -> Non
     assert result.returncode == 1
     assert "pip install 'isoflops[zoo]'" in result.stdout
     assert "unsupported" in result.stdout
+    result = bench("run", "--model", "alexnet", "--model", "squeezenet", "--model", "vgg16", **hidden)
+    assert result.stdout.count("isoflops[zoo]") == 1  # of a suite it was said ten times
+    assert "unsupported: 3 networks on onnxruntime: " in result.stdout
 
 
 def test_no_cuda_is_one_line(bench: Bench) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.plan import suite
-from bench.report.text.run import remarks
 from bench.rows import file as records
+from bench.rows.reasons import reasons
 from bench.rows.schema import COLUMNS, Row
 from bench.rows.seal import SEAL, seal
 from tests.conftest import Bench, one_line_error
@@ -110,11 +110,11 @@ def test_a_suite_says_mode_and_streams(bench: Bench, tiny: Path, tmp_path: Path)
 def test_lines_name_what_cases_differ_by() -> None:
     rates = {"latency_ms": None, "mode": "throughput", "throughput": 10.0, "status": "noisy", "error": "wide"}
     rows = [row(None, streams=n, batch=8, **{k: v for k, v in rates.items() if k != "latency_ms"}) for n in (1, 2)]
-    assert remarks(rows) == [
+    assert reasons(rows) == [
         "noisy: net on onnxruntime (streams=1): wide",
         "noisy: net on onnxruntime (streams=2): wide",
     ]
-    assert remarks([row(status="noisy", error="wide", threads=2)]) == ["noisy: net on onnxruntime: wide"]
+    assert reasons([row(status="noisy", error="wide", threads=2)]) == ["noisy: net on onnxruntime: wide"]
 
 
 def test_the_head_of_throughput_is_whole_at_80_columns(bench: Bench, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_two_networks_on_a_real_runtime(bench: Bench, tiny: Path, second: Path) 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "no model to explain"),
+        ((), "no model to profile"),
         (("nothing",), "bench list models"),
         (("{tiny}", "--vs", "{tiny}"), "the model itself"),
         (("{tiny}", "--from", "x.json"), "--from explains recorded profiles"),

@@ -164,7 +164,7 @@ def test_a_neighbour_that_never_leaves_is_said(tiny: Path, monkeypatch: pytest.M
     monkeypatch.setattr(state.baseline, "recall", lambda *_: known)
     row = scripted(tiny, "fake:disturb_every=1", Protocol(launches=3, rounds=2, budget_s=0.5))
     assert row.status == "noisy"
-    assert "not one launch was undisturbed (of 6 blocks 6 met a slow core)" in row.error
+    assert "not one launch was undisturbed (6 of 6 timing blocks do not count: 6 on a slow core)" in row.error
     assert row.latency_ms == pytest.approx(2.0)
     assert row.set_aside == 1.0
 
@@ -179,12 +179,12 @@ def test_an_only_undisturbed_launch_says_what_became_of_the_others(tiny: Path, m
 
     monkeypatch.setattr(state.baseline, "recall", lambda *_: BaselineSpeed(1000.0, 100000.0))
     alone = scripted(tiny, "fake", Protocol(launches=1, max_launches=1))
-    assert alone.error == "one launch gives no interval; more --launches or a larger --budget do"
+    assert alone.error == "an interval needs two launches at least: leave --launches 1 out"
     monkeypatch.setattr(state, "weigh", weigh_with_a_neighbour)
     row = scripted(tiny, "fake", Protocol(launches=3, max_launches=3, rounds=4, budget_s=0.5))
     assert (row.status, row.launches, row.latency_lo_ms) == ("noisy", 1, None)
-    said = "one undisturbed launch of 3 gives no interval (of 12 blocks 8 met a slow core); `bench doctor` may know why"
-    assert row.error == said
+    said = "an interval needs two undisturbed launches, and of 3 one was (8 of 12 timing blocks do not count: 8 on a "
+    assert row.error == said + "slow core); `bench doctor` may know why"
 
 
 def test_a_slow_machine_is_told_for_its_baseline_speed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

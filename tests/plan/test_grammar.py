@@ -53,6 +53,7 @@ def test_what_is_no_case_is_said(text: str, says: str) -> None:
     with pytest.raises(BenchError) as caught:
         parse(text, KNOWN)
     assert says in f"{caught.value.message} {caught.value.hint}"
+    assert "`in " not in caught.value.hint  # where it stands is no command that lists anything
 
 
 def test_rows_may_have_backends_that_nobody_knows_here() -> None:

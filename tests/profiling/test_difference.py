@@ -27,6 +27,10 @@ def test_the_check_is_told_beside_the_parts() -> None:
     assert check([(2.2e6, 1.2e6)] * 4 + [(9e6, 1.0e6)]).difference_ms == pytest.approx(1.0)  # one disturbed pair
     assert "the sum of the parts is +5.0% off" in text.told_check(measured, 1.05)
     assert "the sum of the parts is -2.0% off" in text.told_check(measured, 0.98)
+    # The median of differences is not the difference of medians, and nobody should have to find that out.
+    skewed = text.told_check(check([(2.0e6, 1.0e6), (2.5e6, 1.2e6), (2.6e6, 1.7e6)]), 1.0)
+    assert "A - B = +1.000 ms, the median difference of 3 unprofiled pairs" in skewed
+    assert "by itself A 2.500, B 1.200 ms" in skewed
 
 
 @pytest.mark.parametrize(

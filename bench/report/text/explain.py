@@ -118,9 +118,9 @@ def told_check(checked: Check, difference_ms: float) -> str:
     """Say what the independent measurement found, and how far the sum of the parts is from it."""
     off = (difference_ms - checked.difference_ms) / abs(checked.difference_ms) if checked.difference_ms else 0.0
     return (
-        f"measured apart, unprofiled, in {checked.pairs} pairs: {checked.a_ms:.3f} and {checked.b_ms:.3f} ms, "
-        f"{checked.difference_ms:+.3f} ms in the median pair (standard error {checked.error_ms:.3f}); "
-        f"the sum of the parts is {off:+.1%} off"
+        f"measured apart: A - B = {checked.difference_ms:+.3f} ms, the median difference of "
+        f"{counted(checked.pairs, 'unprofiled pair')} (standard error {checked.error_ms:.3f}; "
+        f"by itself A {checked.a_ms:.3f}, B {checked.b_ms:.3f} ms); the sum of the parts is {off:+.1%} off"
     )
 
 

@@ -14,6 +14,7 @@ from bench.plan.protocol import THROUGHPUT
 from bench.report.text.print import cell, grid, plus_minus
 from bench.rows import identity
 from bench.rows.file import cell as written
+from bench.rows.reasons import names
 from bench.rows.schema import MEASURED, Row
 from bench.stats.limit import ERROR, INCONCLUSIVE, PERCENTILE_ERROR
 
@@ -93,28 +94,6 @@ def interval(row: Row) -> str:
     return plus_minus((hi - lo) / 2 / value)
 
 
-def remarks(rows: Sequence[Row]) -> list[str]:
-    """Say in a line each why a row is not ``ok``, and what else must be known of it."""
-    names = _names(rows)
-    bad = [f"{row.status}: {name}: {row.error}" for row, name in zip(rows, names, strict=True) if row.status != "ok"]
-    return bad + [f"remark: {name}: {row.remark}" for row, name in zip(rows, names, strict=True) if row.remark]
-
-
-def _names(rows: Sequence[Row]) -> list[str]:
-    """Name rows by model and backend, and by whatever else those of one model and backend differ in."""
-    alike: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        alike.setdefault((row.model, row.backend), []).append(row)
-    apart = [name for name in identity.case() if name not in ("model", "backend", identity.ASKED)]
-    names = []
-    for row in rows:
-        some = alike[row.model, row.backend]
-        differ = [name for name in apart if len({getattr(one, name) for one in some}) > 1]
-        told = ", ".join(identity.told(name, written(getattr(row, name))) for name in differ)
-        names.append(f"{row.model} on {row.backend}" + (f" ({told})" if told else ""))
-    return names
-
-
 def baseline_hint(rows: Sequence[Row]) -> str:
     """Say where a row had to take its own speed for the usual one, and what to do about it; else nothing."""
     modes = {row.mode for row in rows if row.baseline == "own" and row.status in MEASURED}
@@ -131,8 +110,8 @@ def baseline_hint(rows: Sequence[Row]) -> str:
 def against_limits(rows: Sequence[Row]) -> list[str]:
     """Say of each row with a limit whether it is kept, and how often such a verdict is wrong; nothing without one."""
     held = [row for row in rows if row.limit]
-    names = dict(zip(map(id, rows), _names(rows), strict=True))
-    told = [f"{row.limit_verdict or 'no verdict'}: {names[id(row)]}: {row.limit}" for row in held]
+    named = dict(zip(map(id, rows), names(rows), strict=True))
+    told = [f"{row.limit_verdict or 'no verdict'}: {named[id(row)]}: {row.limit}" for row in held]
     error = f"{ERROR:.1%} of runs"
     told.append(
         f"of a case just at its limit {error} say pass by chance, and {error} fail (95% intervals over launches)"
