@@ -38,7 +38,8 @@ NAMED = 5  # unknown operators that are named in the line; all are in the JSON
     flag_value=SHORT,
     default=None,
     metavar="[full|SECONDS]",
-    help="Measure what predictions need first: for two minutes, or ten (full), or SECONDS; goes on where it stopped.",
+    help="Measure what predictions need first: for two minutes, or ten (full), or SECONDS; exports come on top. Goes "
+    "on where it stopped.",
 )
 @click.option("--anchor", "anchors", multiple=True, metavar="SPEC", help="Network to train on; repeatable.")
 @click.option("--again", is_flag=True, help="With --train: forget what was measured here.")
@@ -124,7 +125,7 @@ def command(
     if rank and len(found) > 1:
         from bench.predict.ranking import statement
 
-        say(statement([(network.name, prediction) for network, prediction in found]), err=format != "table")
+        say(statement([(_told(network), prediction) for network, prediction in found]), err=format != "table")
     if not all(prediction.complete for _, prediction in found):
         raise click.exceptions.Exit(3)
 
@@ -183,13 +184,19 @@ def _show(found: list[tuple[KernelList, Prediction]], predictor: Predictor, form
     if format != "table":
         print_records(records, format)
         return
-    print_records([r | {"unknown": len(p.sums.unknown)} for r, (_, p) in zip(records, found, strict=True)], "table")
+    short = [{"model": _told(n), "unknown": len(p.sums.unknown)} for n, p in found]
+    print_records([record | told for record, told in zip(records, short, strict=True)], "table")
     for network, prediction in found:
         unknown = prediction.sums.unknown
         if unknown:
             more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
             named = "; ".join(unknown[:NAMED]) + more
-            say(f"{network.name}: these operators are not in the prediction, which is too low: {named}")
+            say(f"{_told(network)}: these operators are not in the prediction, which is too low: {named}")
+
+
+def _told(network: KernelList) -> str:
+    """Name a network for people: one that has no resolution is told without."""
+    return network.name.replace(" resolution=None", "")
 
 
 def _record(network: KernelList, prediction: Prediction, predictor: Predictor) -> dict[str, object]:
