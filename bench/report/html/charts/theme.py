@@ -152,9 +152,17 @@ def names(base: alt.Chart, rise: float = 0) -> list[alt.Chart]:
     return found
 
 
-def above(base: alt.Chart, field: str) -> alt.Chart:
-    """Write each row's name above it, from the left: a column of names would leave a phone no room for the chart."""
+def above(base: alt.Chart, field: str, parts: Sequence[str] = ()) -> alt.Chart:
+    """Write each row's name above it, from the left: a column of names would leave a phone no room for the chart.
+
+    `parts` are expressions of the lines that a name is written in where it is longer than the chart is wide.
+    """
     look: Record = {"align": "left", "baseline": "bottom", "dy": -6, "fontSize": 12}
+    if parts:
+        long = f"length(datum.{field}) * {LEGEND_LETTER_PX} > width"
+        base = base.transform_calculate(name=f"{long} ? [{', '.join(parts)}] : datum.{field}")
+        field = "name"
+        look |= {"lineHeight": 12, "dy": alt.ExprRef(expr="isArray(datum.name) ? -18 : -6")}
     marked: alt.Chart = base.mark_text(limit=alt.ExprRef(expr="width"), **look)
     return marked.encode(x=alt.value(0), text=f"{field}:N")
 
