@@ -247,6 +247,12 @@
       const bar = event.target.closest(".pages");
       lay(bar.previousElementSibling.querySelector("table"), pages.get(bar) + Number(step));
     });
+    // A turned phone: Vega draws for the new width, and after that the room for names and legends is another, too.
+    let turning;
+    window.addEventListener("resize", () => {
+      clearTimeout(turning);
+      turning = setTimeout(() => Promise.all([...views.values()].map(({ view }) => view.resize().runAsync())), 100);
+    });
     const open = () => [...document.querySelectorAll(".filter[open]")];
     document.addEventListener("click", (event) => {
       for (const one of open()) if (!one.contains(event.target)) one.open = false;

@@ -65,7 +65,9 @@ def chart(data: Data, width: Width = 620, chosen: int = 0) -> Drawn | None:
         alt.Tooltip("right:Q", title="rank, right"),
         alt.Tooltip("times:Q", title="times what the others would have it", format=".2f"),
     ]
-    x = alt.X("side:N", scale=alt.Scale(domain=[LEFT, RIGHT], padding=alt.ExprRef(expr=f"{NARROW} ? 0 : 0.75")), axis=None)
+    x = alt.X(
+        "side:N", scale=alt.Scale(domain=[LEFT, RIGHT], padding=alt.ExprRef(expr=f"{NARROW} ? 0 : 0.75")), axis=None
+    )
     rank = alt.Y("rank:O", axis=None)
     folded = base.transform_fold(["left", "right"], as_=["at", "rank"]).transform_calculate(
         side=f"datum.at == 'left' ? '{LEFT}' : '{RIGHT}'"
@@ -74,7 +76,8 @@ def chart(data: Data, width: Width = 620, chosen: int = 0) -> Drawn | None:
         x=x, y=rank, detail="network:N", color=color, strokeDash=dash, tooltip=hover
     )
     dots = folded.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=rank, color=color, tooltip=hover)
-    limit = alt.ExprRef(expr=f"{NARROW} ? 115 : 250")  # the select above says the rest
+    room = "250" if isinstance(width, int) else "min(250, width * 0.3 - 14)"
+    limit = alt.ExprRef(expr=f"{NARROW} ? 115 : {room}")  # the select above says the rest
     layers = [lines, dots]
     for side, field in ((LEFT, "before"), (RIGHT, "after")):
         beside: Record = {"align": "right", "dx": -10} if side == LEFT else {"align": "left", "dx": 10}

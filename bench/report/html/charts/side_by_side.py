@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from bench.report.html.charts.theme import INK, NARROW, PALE, Drawn, Width, finish, named, tips
+from bench.report.html.charts.theme import INK, PALE, Drawn, Width, finish, named, narrower, tips
 from bench.report.html.data import Data
 from bench.report.html.facets import Record
 from bench.rows.schema import MEASURED
@@ -63,12 +63,18 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     # Runtimes stand together, and in each its precisions: so begins a setting's name.
     order = sorted({cell["setting"] for cell in cells})
     needs = CELL_PX * len(order)
+    least = NAMES_PX + needs + HEADS_PX
+    narrow = narrower(least)
+
+    def if_narrow(phone: float | str, wide: float | str) -> alt.ExprRef:
+        return alt.ExprRef(expr=f"{narrow} ? {phone!r} : {wide!r}")
+
     heads = alt.Axis(
-        orient="top", labelAngle=_if_narrow(-90, -35), labelAlign="left", labelLimit=220,
-        labelBaseline=_if_narrow("middle", "bottom"), labelFontSize=_if_narrow(9, 12),
+        orient="top", labelAngle=if_narrow(-90, -35), labelAlign="left", labelLimit=220,
+        labelBaseline=if_narrow("middle", "bottom"), labelFontSize=if_narrow(9, 12),
     )  # fmt: skip
-    names = alt.Axis(labelLimit=190, labelFontSize=_if_narrow(10, 12))
-    names.labelExpr = f"{NARROW} ? truncate(datum.label, {SHORT}, 'center') : datum.label"
+    names = alt.Axis(labelLimit=190, labelFontSize=if_narrow(10, 12))
+    names.labelExpr = f"{narrow} ? truncate(datum.label, {SHORT}, 'center') : datum.label"
     # The fastest setting is that of what the filter leaves.
     base = (
         alt.Chart(named("side-by-side"))
@@ -99,11 +105,7 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
         color=alt.condition(f"datum.times > {SLOW**0.5}", alt.value("white"), alt.value(INK)),
     )
     words = ["times the latency of the network's", "fastest setting; ~ noisy"]
-    title = alt.TitleParams(text=alt.ExprRef(expr=f"{NARROW} ? {json.dumps(words)} : {json.dumps(' '.join(words))}"))
+    title = alt.TitleParams(text=alt.ExprRef(expr=f"{narrow} ? {json.dumps(words)} : {json.dumps(' '.join(words))}"))
     wide = max(width, needs) if isinstance(width, int) else width
     drawn = alt.layer(boxes, texts).properties(width=wide, height=alt.Step(ROW), title=title)
-    return finish(drawn, ABOUT, {"side-by-side": cells}, NAMES_PX + needs + HEADS_PX)
-
-
-def _if_narrow(phone: float | str, wide: float | str) -> alt.ExprRef:
-    return alt.ExprRef(expr=f"{NARROW} ? {phone!r} : {wide!r}")
+    return finish(drawn, ABOUT, {"side-by-side": cells}, least)

@@ -12,8 +12,18 @@ from altair.typing import ChartType
 from bench.report.html.charts.place import SIDES, lifted
 from bench.report.html.facets import Record
 
+
+def narrower(pixels: int) -> str:
+    """Return the expression of whether a page has less room for a chart than that; a picture never has.
+
+    The room of the plot depends on names, which may be shorter for it. An expression is computed anew when what it
+    names changes, so it names the width.
+    """
+    return f"(width > 0 && containerSize()[0] < {pixels})"
+
+
+NARROW = narrower(570)  # a phone
 # Of a legend: a phone has room for one beside the other names.
-NARROW = "width < 500"
 COLUMNS = alt.ExprRef(expr=f"{NARROW} ? 1 : 3")
 LEGEND_LETTER_PX, SYMBOL_PX = 6.6, 36  # at 12 px
 Width = int | str  # pixels, or "container"
