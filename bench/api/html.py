@@ -10,19 +10,20 @@ from bench.base.words import counted
 # Beside the word that says it, so that colour is never the only sign.
 COLOURS = {"ok": "#0072b2", "noisy": "#b35900", "equivalent": "#0072b2", "faster": "#0072b2"}
 BAD = "#a5004d"
+BOX = '<div tabindex="0" style="max-width: 100%; overflow-x: auto">'
 SHOWN = 200  # rows of a table; a notebook that holds ten thousand is slow, and nobody reads them
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], said: Iterable[str] = ()) -> str:
     """Lay texts out as an HTML table, below it a line each of what is `said`; everything is escaped.
 
-    A cell of the column ``status`` or ``verdict`` is coloured.
+    A cell of the column ``status`` or ``verdict`` is coloured. A table that is wider than the page scrolls in a box.
     """
-    parts = ["<table><thead><tr>", *(f"<th>{html(head)}</th>" for head in heads), "</tr></thead><tbody>"]
+    parts = [BOX, "<table><thead><tr>", *(f"<th>{html(head)}</th>" for head in heads), "</tr></thead><tbody>"]
     for row in rows[:SHOWN]:
         cells = zip(heads, row, strict=True)
         parts += ["<tr>", *(_cell(head, text) for head, text in cells), "</tr>"]
-    parts.append("</tbody></table>")
+    parts.append("</tbody></table></div>")
     more = [f"{counted(len(rows) - SHOWN, 'more row')}: .frame() has all"] if len(rows) > SHOWN else []
     return "".join(parts + [f"<div>{html(line)}</div>" for line in (*more, *said)])
 

@@ -18,6 +18,7 @@ pytest.importorskip("vl_convert")
 from bench.base.errors import UsageError
 from bench.base.escape import clip_middle
 from bench.findings.finding import TIME
+from bench.report.causes import Pair
 from bench.report.html.charts import latency_flops, machines, pairs
 from bench.report.html.charts.theme import COLORS, colors
 from bench.report.html.data import Data, apart, gather
@@ -25,6 +26,7 @@ from bench.report.html.kinds import KINDS
 from bench.report.html.page import compiled
 from bench.report.html.plot import draw, picture
 from bench.report.text.print import plus_minus
+from bench.stats.ratio import Effect
 from tests.report.results import everything, profile, two_targets
 from tests.rows.rows import row, write
 
@@ -127,6 +129,38 @@ def test_no_two_settings_share_a_colour() -> None:
         assert len(set(colors(count))) == count
     assert colors(7) == list(COLORS)
     assert len(set(pairs.COLORS.values())) == len(pairs.COLORS)
+
+
+def test_marks_of_a_pair_lie_in_a_line_for_each_runtime() -> None:
+    spread = Effect(0.1, 0.05, 0.15, 10)
+    two = [Pair(a, b, (100, 99), {}, dict.fromkeys(runtimes, spread), {}) for a, b, runtimes in (
+        ("a", "b", ("onnxruntime", "openvino", "torch")), ("c", "d", ("openvino", "torch")))]  # fmt: skip
+    drawn = pairs.chart(two)
+    marks = drawn.records["marks"]
+    assert len({mark["y"] for mark in marks}) == len(marks) == 5
+    tops = [name["y"] for name in drawn.records["names"]]
+    lanes = {(mark["backend"], mark["y"] - tops[i // 3]) for i, mark in enumerate(marks)}
+    assert len(lanes) == 3  # the same runtime, the same line of a pair
+    bars = {bar["y"] for bar in drawn.records["bars"]}
+    assert min(mark["y"] for mark in marks) > max(y for y in bars if y < tops[1])
+    assert max(y for y in (*bars, *(mark["y"] for mark in marks))) < drawn.skeleton()["height"]
+
+
+def _contrast(color: str) -> float:
+    """Against white, as https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio has it."""
+    parts = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 1.05 / (0.05 + math.fsum(w * part for w, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)))
+
+
+def test_intervals_of_effects_are_seen_on_white(data: Data) -> None:
+    base = next(r for r in data.findings if r.found and r.backend and r.experiment and r.experiment.quantity == TIME)
+    two = [replace(base, machine=m, measurement=(*base.measurement, m)) for m in ("A", "B")]
+    for module, drawn in ((MODULES["findings"], MODULES["findings"].chart(data)), (machines, machines.draw(two))):
+        rules = [layer["mark"] for layer in drawn.skeleton()["layer"] if layer["mark"]["type"] == "rule"]
+        assert rules
+        assert all(rule["opacity"] == 1 for rule in rules)
+        assert all(_contrast(color) >= 3 for color, _ in module.LOOKS.values())
 
 
 def test_no_two_cases_that_were_kept_going_share_a_colour(data: Data) -> None:

@@ -26,14 +26,40 @@
     return name === "inversions" ? found.slice(0, store.most) : found;
   }
 
+  // ast: expressions are interpreted, so that the page needs no eval and its policy allows none.
+  const embed = (box, spec) => vegaEmbed(box, spec, { ast: true, actions: false, renderer: "svg" });
+
+  // On a phone a legend of many colours would push its chart off the screen: it is folded beside it. Returns the
+  // specification without it, or as it is where nothing is folded.
+  const MANY = 12;
+  function fold(spec, box) {
+    const scale = (legend) => spec.scales?.find(({ name }) => name === (legend.fill ?? legend.stroke));
+    const long = (legend) => !legend.shape && !legend.strokeDash && scale(legend)?.domain.length > MANY;
+    const folded = (spec.legends ?? []).filter(long);
+    if (!folded.length || !matchMedia("(max-width: 600px)").matches) return spec;
+    const { domain, range } = scale(folded[0]);
+    const details = document.createElement("details");
+    details.className = "legend";
+    details.append(document.createElement("summary"), document.createElement("ul"));
+    details.firstChild.textContent = `Colours: ${domain.length}`;
+    domain.forEach((name, i) => {
+      const entry = document.createElement("li");
+      entry.append(document.createElement("i"), name);
+      entry.firstChild.style.background = range[i % range.length];
+      details.lastChild.append(entry);
+    });
+    box.parentElement.before(details);
+    return { ...spec, legends: spec.legends.filter((legend) => !long(legend)) };
+  }
+
   async function draw(id) {
     const box = document.getElementById(`chart-${id}`);
     const { spec, names } = store.charts[id];
     for (const data of spec.data) if (names.includes(data.name)) data.values = records(data.name);
     try {
-      // ast: expressions are interpreted, so that the page needs no eval and its policy allows none.
-      const done = await vegaEmbed(box, spec, { ast: true, actions: false, renderer: "svg" });
-      views.set(id, { view: done.view, names, box, drawn: names.map(records) });
+      const shown = fold(spec, box);
+      const done = await embed(box, shown);
+      views.set(id, { view: done.view, names, box, drawn: names.map(records), folded: shown !== spec });
       box.querySelector("svg")?.setAttribute("aria-hidden", "true");
     } catch (error) {
       box.textContent = `This chart could not be drawn: ${error.message}`;
@@ -97,9 +123,10 @@
     "total"]);
   async function save(id, kind) {
     if (!views.has(id)) return undefined; // it could not be drawn
-    const { view, names } = views.get(id);
+    const { view: shown, names, box, folded } = views.get(id);
     const name = `${id}.${kind}`;
     if (kind === "csv") return hand(new Blob([csv(records(names[0]))], { type: "text/csv" }), name);
+    const view = folded ? await whole(id, box) : shown;
     if (kind === "svg") {
       const svg = await view.toSVG();
       const white = svg.replace(/^<svg[^>]*>/, (head) => `${head}<rect width="100%" height="100%" fill="${WHITE}"/>`);
@@ -112,6 +139,18 @@
     paper.fillStyle = WHITE;
     paper.fillRect(0, 0, canvas.width, canvas.height);
     return hand(await new Promise((done) => canvas.toBlob(done, "image/png")), name);
+  }
+
+  // The chart once more, with the legend that is folded on the page.
+  async function whole(id, box) {
+    const { spec, names } = store.charts[id];
+    for (const data of spec.data) if (names.includes(data.name)) data.values = records(data.name);
+    const aside = document.body.appendChild(document.createElement("div"));
+    aside.className = "aside";
+    aside.style.width = `${box.clientWidth}px`;
+    const { view } = await embed(aside, spec);
+    aside.remove();
+    return view;
   }
 
   function hand(blob, name) {
@@ -207,6 +246,12 @@
       if (!step) return;
       const bar = event.target.closest(".pages");
       lay(bar.previousElementSibling.querySelector("table"), pages.get(bar) + Number(step));
+    });
+    // A turned phone: Vega draws for the new width, and after that the room for names and legends is another, too.
+    let turning;
+    window.addEventListener("resize", () => {
+      clearTimeout(turning);
+      turning = setTimeout(() => Promise.all([...views.values()].map(({ view }) => view.resize().runAsync())), 100);
     });
     const open = () => [...document.querySelectorAll(".filter[open]")];
     document.addEventListener("click", (event) => {

@@ -46,7 +46,7 @@ def breakdown(data: Data) -> HtmlTable:
 def ranks(data: Data) -> HtmlTable:
     """Both latencies of every network that two settings share."""
     records = [record for order in data.orders for record in order.records]
-    return _of(records, ("from", "to", "network", "ms", "ms there"), ("a", "b", "network", "a_ms", "b_ms"), {3, 4})
+    return _of(records, ("network", "from", "to", "ms", "ms there"), ("network", "a", "b", "a_ms", "b_ms"), {3, 4})
 
 
 def settings(data: Data) -> HtmlTable:
@@ -73,8 +73,8 @@ def findings(data: Data) -> HtmlTable:
 def slopes(data: Data) -> HtmlTable:
     """Ranks on every setting, by choice; the page shows those of the one that is chosen."""
     listed = [(str(i), record) for i, one in enumerate(data.slopes) for record in one.records]
-    keys = ("whole", "source", "network", "rank", "ms")
-    found = _of([record for _, record in listed], ("setting", *keys[1:]), keys, {3, 4})
+    keys = ("network", "whole", "source", "rank", "ms")
+    found = _of([record for _, record in listed], ("network", "setting", *keys[2:]), keys, {3, 4})
     return replace(found, groups=[choice for choice, _ in listed])
 
 

@@ -195,7 +195,8 @@ VIEWS = (
     View(
         "side-by-side", side_by_side,
         "Networks by runtime, precision, threads or machine: the figure is how many times as long a network takes as "
-        "in its fastest setting. What is darker is slower, ~ is `noisy`; a cell with a word may not be believed.",
+        "in its fastest setting. What is darker is slower, ~ is `noisy`; a cell with a word may not be believed. "
+        "Where a cell is too narrow for its figure, the hover and the table have it.",
         tables.settings, least_px=420,
     ),
     View(

@@ -65,7 +65,7 @@ def front(results: Sequence[Result], machines: Sequence[Machine], together: Sequ
         "what the time is spent on.](img/findings-pairs.svg)",
         "",
         f"*Ten pairs of networks within 10% MACs{_drawn(machines)}. Bars: time in ONNX Runtime, split by what it is "
-        "spent on; marks: the second network's time, the first one's taken as 1, in each runtime.*",
+        "spent on; marks: the second network's time, the first one's taken as 1, a line for each runtime.*",
         "",
         "Why a guideline fails here, with an experiment per explanation: [findings-why.md](findings-why.md).",
         "",

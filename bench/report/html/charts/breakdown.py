@@ -10,6 +10,7 @@ from bench.report.html.charts.theme import (
     BLUE,
     GREEN,
     GREY,
+    NARROW,
     ORANGE,
     PALE,
     PURPLE,
@@ -46,13 +47,21 @@ def chart(data: Data, width: Width = 620) -> Drawn | None:
     order = [n for n in (*large, OTHERS, RESIDUAL) if any(r["shown"] == n for r in records)]
     colors = {**dict(zip(large, COLORS, strict=False)), OTHERS: GREY, RESIDUAL: PALE}
     records = [r | {"order": order.index(r["shown"])} for r in records]
+    # On a phone in two lines, around the middle of the bar.
+    limit, lift = (alt.ExprRef(expr=f"{NARROW} ? {phone} : {wide}") for phone, wide in ((150, 330), (-6, 0)))
+    names = alt.Axis(labelLimit=limit, labelOffset=lift, labelLineHeight=12)
+    names.labelExpr = f"{NARROW} ? split(datum.label, ' on ') : datum.label"
     base = alt.Chart(named("breakdown")).encode(
         x=alt.X("ms:Q", title="ms", stack="zero", scale=alt.Scale(nice=False)),
-        y=alt.Y("network:N", sort=alt.SortField("total", "ascending"), title=None),
+        y=alt.Y("network:N", sort=alt.SortField("total", "ascending"), title=None, axis=names),
         order=alt.Order("order:Q"),
     )
     bars = base.mark_bar(stroke="white", strokeWidth=0.7, height={"band": 0.72}).encode(
-        color=alt.Color("shown:N", scale=alt.Scale(domain=order, range=[colors[n] for n in order])),
+        color=alt.Color(
+            "shown:N",
+            scale=alt.Scale(domain=order, range=[colors[n] for n in order]),
+            legend=alt.Legend(columns=alt.ExprRef(expr=f"{NARROW} ? 2 : 4")),
+        ),
         detail="class:N",
         tooltip=[
             *tips(network="network", operators="operators", m_macs="M MACs"),

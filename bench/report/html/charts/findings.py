@@ -84,7 +84,7 @@ def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
     ends = [r[k] for r in records for k in ("lo", "hi")]
     up = around([*marks, *(v for v in ends if min(marks) / WIDEST <= v <= max(marks) * WIDEST)], 1.1)
     kinds = [kind for kind in LOOKS if any(r["published_on"] == kind for r in records)]
-    legend = alt.Legend(columns=COLUMNS)
+    legend = alt.Legend(columns=COLUMNS, symbolOpacity=1)
     color, shape = (
         channel("published_on:N", scale=alt.Scale(domain=kinds, range=[LOOKS[k][i] for k in kinds]), legend=legend)
         for i, channel in enumerate((alt.Color, alt.Shape))
@@ -112,13 +112,13 @@ def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
         level.mark_line(color=GREY, strokeDash=[4, 3], strokeWidth=1).encode(**ends_at),
         even.mark_line(color=GREY, strokeWidth=1).encode(**ends_at),
         words.encode(text="text:N", **ends_at).properties(name="said"),
-        base.mark_rule(strokeWidth=1, opacity=0.35, clip=True).encode(
+        base.mark_rule(strokeWidth=1, opacity=1, clip=True).encode(
             x=x, y=alt.Y("lo:Q", **y_axis), y2="hi:Q", color=color
         ),
         *(cut(base, ENDS, up, y_axis, x=x, color=color) if beyond(records, ENDS, up) else ()),
         *(
             _of(base, machine, several)
-            .mark_point(filled=not later, size=36, opacity=0.8, strokeWidth=1.4)
+            .mark_point(filled=not later, size=36, opacity=1, strokeWidth=1.4)
             .encode(x=x, y=y, color=color, shape=shape, tooltip=hover)
             for later, machine in enumerate(several or [""])
         ),

@@ -30,9 +30,10 @@ MISSING = (
     "No two networks of one setting lie within 10% MACs of each other and are inverted. "
     "`bench run --suite zoo` measures networks of like MACs."
 )
-ROW = 36
+ROW, PAGE_ROW = 36, 40  # a name of two lines, as a phone has them, needs more room
 LEAST = 0.8  # an interval that reaches further below 1 ends at the edge of the plot
 ENDS = ("lo", "hi")
+LINES = ("datum.slower + ' > ' + datum.faster", "datum.setting")
 
 
 def chart(data: Data, width: Width = 520) -> Drawn | None:
@@ -44,7 +45,8 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
     low = max(LEAST, min(1.0, *(r["lo"] for r in records)))
     domain = [low * 0.98, top**1.1 * 1.03]  # the figure stands right of the whisker
     y = alt.Y("place:O", axis=None)
-    base = alt.Chart(named("inversions")).encode(y=y).properties(width=width, height=alt.Step(ROW))
+    step = alt.Step(ROW if isinstance(width, int) else PAGE_ROW)
+    base = alt.Chart(named("inversions")).encode(y=y)
     axis = log_axis("times the latency, at fewer MACs or the same", domain)
     x = alt.X("ratio:Q", **axis)
     sure = alt.Scale(domain=["interval above 1", "interval reaches 1"], range=[BLUE, ORANGE])
@@ -61,7 +63,7 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
     one = alt.Chart(alt.InlineData(values=[{"ratio": 1.0}])).mark_rule(color=PALE)
     layers = alt.layer(
         one.encode(x="ratio:Q"),
-        above(base, "pair"),
+        above(base, "pair", LINES if len({r["setting"] for r in records}) > 1 else ()),
         base.mark_rule(strokeWidth=2, opacity=0.75, clip=True).encode(x=alt.X("lo:Q", **axis), x2="hi:Q", color=color),
         *(cut(base, ENDS, domain, axis, y=y, color=color) if beyond(records, ENDS, domain) else ()),
         base.mark_point(filled=True, size=80, opacity=1).encode(x=x, color=color, shape=shape, tooltip=hover),
@@ -69,6 +71,4 @@ def chart(data: Data, width: Width = 520) -> Drawn | None:
             x=alt.X("hi:Q", **axis), text=alt.Text("ratio:Q", format=".2f")
         ),
     )
-    return finish(
-        layers.properties(width=width, height=alt.Step(ROW)), ABOUT, {"inversions": list(records[:MOST_DRAWN])}
-    )
+    return finish(layers.properties(width=width, height=step), ABOUT, {"inversions": list(records[:MOST_DRAWN])})

@@ -13,7 +13,7 @@ from bench.report.html.charts.theme import (
     BLUE,
     GREEN,
     GREY,
-    ORANGE,
+    PURPLE,
     VERMILION,
     Drawn,
     Width,
@@ -32,7 +32,7 @@ ABOUT = (
     "faster."
 )
 WHISKERS = (("y", "x", ("lo", "hi")), ("x", "y", ("left", "right")))
-LOOKS = {SAME: (BLUE, "circle"), DIRECTION: (GREEN, "triangle-up"), NEITHER: (ORANGE, "square"),
+LOOKS = {SAME: (BLUE, "circle"), DIRECTION: (GREEN, "triangle-up"), NEITHER: (PURPLE, "square"),
          TURNED: (VERMILION, "diamond")}  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
         return None
     ends = around([1.0, *(r[k] for r in records for k in ("x", "y"))], 1.08)
     shown = [word for word in LOOKS if any(r["agree"] == word for r in records)]
-    legend = alt.Legend(columns=alt.ExprRef(expr="width < 500 ? 2 : 4"))
+    legend = alt.Legend(columns=alt.ExprRef(expr="width < 500 ? 2 : 4"), symbolOpacity=1)
     color, shape = (
         channel("agree:N", scale=alt.Scale(domain=shown, range=[LOOKS[w][i] for w in shown]), legend=legend)
         for i, channel in enumerate((alt.Color, alt.Shape))
@@ -69,10 +69,10 @@ def draw(results: Sequence[Result], width: Width = 520) -> Drawn | None:
     layers = alt.layer(
         lines.mark_line(color=GREY, strokeWidth=1).encode(**at),
         *(line.mark_line(color=GREY, strokeDash=[4, 3], strokeWidth=1).encode(**at) for line in cross),
-        base.mark_rule(opacity=0.3, clip=True).encode(x=at["x"], y=alt.Y("lo:Q", **y), y2="hi:Q", color=color),
-        base.mark_rule(opacity=0.3, clip=True).encode(y=at["y"], x=alt.X("left:Q", **x), x2="right:Q", color=color),
+        base.mark_rule(opacity=1, clip=True).encode(x=at["x"], y=alt.Y("lo:Q", **y), y2="hi:Q", color=color),
+        base.mark_rule(opacity=1, clip=True).encode(y=at["y"], x=alt.X("left:Q", **x), x2="right:Q", color=color),
         *wider,
-        base.mark_point(filled=True, size=34, opacity=0.85).encode(**at, color=color, shape=shape),
+        base.mark_point(filled=True, size=34, opacity=1).encode(**at, color=color, shape=shape),
     )
     height = width if isinstance(width, int) else 460
     return finish(layers.properties(width=width, height=height), ABOUT, {"machines": records})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 
 import altair as alt
 
-from bench.report.html.charts.theme import INK, PALE, Drawn, Width, finish, named, tips
+from bench.report.html.charts.theme import INK, PALE, Drawn, Width, finish, named, narrower, tips
 from bench.report.html.data import Data
 from bench.report.html.facets import Record
 from bench.rows.schema import MEASURED
@@ -24,6 +25,8 @@ MISSING = (
 )
 ROW, MOST_NETWORKS = 24, 60
 CELL_PX, NAMES_PX, HEADS_PX = 46, 200, 150  # a narrower cell has no room for its figure
+SHORT = 22  # characters of a name on a phone
+LEAST_CELL_PX = 30  # in a narrower one colour alone tells; the hover and the table have the figure
 SLOW = 4.0  # where the colour ends
 
 
@@ -60,6 +63,18 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     # Runtimes stand together, and in each its precisions: so begins a setting's name.
     order = sorted({cell["setting"] for cell in cells})
     needs = CELL_PX * len(order)
+    least = NAMES_PX + needs + HEADS_PX
+    narrow = narrower(least)
+
+    def if_narrow(phone: float | str, wide: float | str) -> alt.ExprRef:
+        return alt.ExprRef(expr=f"{narrow} ? {phone!r} : {wide!r}")
+
+    heads = alt.Axis(
+        orient="top", labelAngle=if_narrow(-90, -35), labelAlign="left", labelLimit=220,
+        labelBaseline=if_narrow("middle", "bottom"), labelFontSize=if_narrow(9, 12),
+    )  # fmt: skip
+    names = alt.Axis(labelLimit=190, labelFontSize=if_narrow(10, 12))
+    names.labelExpr = f"{narrow} ? truncate(datum.label, {SHORT}, 'center') : datum.label"
     # The fastest setting is that of what the filter leaves.
     base = (
         alt.Chart(named("side-by-side"))
@@ -70,8 +85,8 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
             told="datum.believed ? (datum.status == 'noisy' ? '~' : '') + format(datum.times, '.2f') : datum.status",
         )
         .encode(
-            x=alt.X("setting:N", title=None, sort=order, axis=alt.Axis(orient="top", labelAngle=-35, labelLimit=220)),
-            y=alt.Y("model:N", title=None, sort=None, axis=alt.Axis(labelLimit=190)),
+            x=alt.X("setting:N", title=None, sort=order, axis=heads),
+            y=alt.Y("model:N", title=None, sort=None, axis=names),
             tooltip=[
                 *tips(model="network", setting="setting", latency="latency", status="status"),
                 alt.Tooltip("times:Q", title="times the fastest", format=".3g"),
@@ -85,10 +100,12 @@ def chart(data: Data, width: Width = 760) -> Drawn | None:
     )
     texts = base.mark_text().encode(
         size=alt.condition("datum.believed", alt.value(11), alt.value(8.5)),  # a word must fit, too
+        opacity=alt.condition(f"bandwidth('x') < {LEAST_CELL_PX}", alt.value(0), alt.value(1)),
         text="told:N",
         color=alt.condition(f"datum.times > {SLOW**0.5}", alt.value("white"), alt.value(INK)),
     )
-    words = "times the latency of the network's fastest setting; ~ noisy"
+    words = ["times the latency of the network's", "fastest setting; ~ noisy"]
+    title = alt.TitleParams(text=alt.ExprRef(expr=f"{narrow} ? {json.dumps(words)} : {json.dumps(' '.join(words))}"))
     wide = max(width, needs) if isinstance(width, int) else width
-    drawn = alt.layer(boxes, texts).properties(width=wide, height=alt.Step(ROW), title=words)
-    return finish(drawn, ABOUT, {"side-by-side": cells}, NAMES_PX + needs + HEADS_PX)
+    drawn = alt.layer(boxes, texts).properties(width=wide, height=alt.Step(ROW), title=title)
+    return finish(drawn, ABOUT, {"side-by-side": cells}, least)

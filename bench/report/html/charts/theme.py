@@ -12,8 +12,18 @@ from altair.typing import ChartType
 from bench.report.html.charts.place import SIDES, lifted
 from bench.report.html.facets import Record
 
+
+def narrower(pixels: int) -> str:
+    """Return the expression of whether a page has less room for a chart than that; a picture never has.
+
+    The room of the plot depends on names, which may be shorter for it. An expression is computed anew when what it
+    names changes, so it names the width.
+    """
+    return f"(width > 0 && containerSize()[0] < {pixels})"
+
+
+NARROW = narrower(570)  # a phone
 # Of a legend: a phone has room for one beside the other names.
-NARROW = "width < 500"
 COLUMNS = alt.ExprRef(expr=f"{NARROW} ? 1 : 3")
 LEGEND_LETTER_PX, SYMBOL_PX = 6.6, 36  # at 12 px
 Width = int | str  # pixels, or "container"
@@ -152,9 +162,17 @@ def names(base: alt.Chart, rise: float = 0) -> list[alt.Chart]:
     return found
 
 
-def above(base: alt.Chart, field: str) -> alt.Chart:
-    """Write each row's name above it, from the left: a column of names would leave a phone no room for the chart."""
+def above(base: alt.Chart, field: str, parts: Sequence[str] = ()) -> alt.Chart:
+    """Write each row's name above it, from the left: a column of names would leave a phone no room for the chart.
+
+    `parts` are expressions of the lines that a name is written in where it is longer than the chart is wide.
+    """
     look: Record = {"align": "left", "baseline": "bottom", "dy": -6, "fontSize": 12}
+    if parts:
+        long = f"length(datum.{field}) * {LEGEND_LETTER_PX} > width"
+        base = base.transform_calculate(name=f"{long} ? [{', '.join(parts)}] : datum.{field}")
+        field = "name"
+        look |= {"lineHeight": 12, "dy": alt.ExprRef(expr="isArray(datum.name) ? -18 : -6")}
     marked: alt.Chart = base.mark_text(limit=alt.ExprRef(expr="width"), **look)
     return marked.encode(x=alt.value(0), text=f"{field}:N")
 
