@@ -36,9 +36,9 @@ def _as_it_was():
 
     threads = torch.get_num_threads()
     yield
-    from bench.backends.torch import _set_precision
+    from bench.backends.torch_switches import set_precision
 
-    _set_precision(False)
+    set_precision(False)
     torch.set_grad_enabled(True)
     torch.set_num_threads(threads)
 
