@@ -51,6 +51,11 @@ class BenchError(Exception):
         if self.hint:  # so that the traceback that a notebook shows has it, too
             self.add_note(f"hint: {self.hint}")
 
+    @property
+    def told(self) -> str:
+        """Message and hint in one line, for what is kept in a cell."""
+        return self.message + (f" ({self.hint})" if self.hint else "")
+
 
 class Interrupted(BenchError):
     """A person, or a job that was cancelled, ended the command."""
