@@ -95,7 +95,7 @@ class TorchSession(Session):
         self._inputs = inputs(artifact, device, options)
         if self._module is not None:
             self._module = placed(self._module, device, options)
-        self._eager = lambda: placed(rebuild(artifact), device, options)
+        self._eager: Callable[[], torch.nn.Module] = lambda: placed(rebuild(artifact), device, options)
         runs: dict[str, Callable[[], Any]] = {
             "false": lambda: self._module,
             "true": self._compiled,

@@ -24,6 +24,7 @@ from typing import IO
 from bench.base import system, wire
 from bench.base.errors import DEBUG, BenchError, WorkerCrashed, clip
 from bench.base.process import NO_TELEMETRY, no_telemetry
+from bench.base.words import last_line
 
 TOLD = 3  # exit code of a child that has told its error
 LOG_BYTES = 8000
@@ -118,8 +119,7 @@ def _failure(code: int, out: str, log: str) -> ChildFailed:
             return ChildFailed(told.message, told.hint, told, log)
     if code == -system.KILLED:
         return ChildFailed("was killed", "it probably ran out of memory", log=log, memory=True)
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    last = clip(lines[-1], 300) if lines else "the process died without a word"
+    last = clip(last_line(log, "the process died without a word"), 300)
     how = f"died of {system.killed_by(code)}" if code < 0 else "failed"
     return ChildFailed(f"{how}: {last}", DEBUG, log=log)
 

@@ -31,6 +31,7 @@ from importlib import import_module
 
 from bench.base.escape import clip as clip  # most messages need it
 from bench.base.escape import line
+from bench.base.words import lines_of
 
 DEBUG = "run again with --debug for the whole story"  # the hint where only a traceback knows more
 
@@ -172,7 +173,7 @@ class OutOfMemory(MeasureError):
 
 def first_line(error: BaseException, width: int = 200) -> str:
     """Return the first line that an exception from outside says, or its type where it says nothing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = lines_of(str(error))
     return clip(lines[0], width) if lines else type(error).__name__
 
 

@@ -14,8 +14,8 @@ from bench import backends, export
 from bench.artifact.artifact import Artifact
 from bench.artifact.reference import relative_l2
 from bench.base.errors import Unsupported
-from bench.measure.readback import fault_of, remarks_of
 from bench.measure.measuring import Measurer
+from bench.measure.readback import fault_of, remarks_of
 from bench.plan import zoo
 from bench.plan.case import Case, Network
 from tests.backends import networks
