@@ -22,7 +22,7 @@ from types import NoneType
 from typing import IO
 
 from bench.base import system, wire
-from bench.base.errors import DEBUG, BenchError, WorkerCrashed, clip
+from bench.base.errors import DEBUG, BenchError, OutOfMemory, WorkerCrashed, clip
 from bench.base.process import NO_TELEMETRY, no_telemetry
 from bench.base.words import last_line
 
@@ -42,6 +42,10 @@ class ChildFailed(Exception):
     ) -> None:
         super().__init__(message)
         self.message, self.hint, self.told, self.log, self.memory = message, hint, told, log, memory
+
+    def error(self, what: str, kind: type[BenchError], hint: str = "") -> BenchError:
+        """Return the error that it told; else one that says `what` failed and how, of a `kind`, or that of memory."""
+        return self.told or (OutOfMemory if self.memory else kind)(f"{what} {self.message}", self.hint or hint)
 
 
 def ask(
