@@ -177,6 +177,6 @@ def first_line(error: BaseException, width: int = 200) -> str:
     return clip(lines[0], width) if lines else type(error).__name__
 
 
-def whole_line(error: BaseException, width: int = 300) -> str:
+def whole_line(error: BaseException) -> str:
     """Return all that an exception from outside says, as one line, or its type where it says nothing."""
-    return clip(" ".join(str(error).split()), width) or type(error).__name__
+    return clip(" ".join(str(error).split()), 300) or type(error).__name__

@@ -47,7 +47,7 @@ class _Core:
     node: str
 
 
-def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: float = WATCH_S) -> list[int]:
+def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT) -> list[int]:
     """Watch the cores for a moment and return as many as there are threads, in rising order.
 
     The last cores are preferred (interrupts tend to go to the first), a busy one is avoided, and so is the second
@@ -61,9 +61,9 @@ def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: f
         return fallback
     before = _busy(root)  # an app on Android may not read it: then kinds and siblings decide
     if before:
-        time.sleep(watch_s)
+        time.sleep(WATCH_S)
     after = _busy(root)
-    busy = {core: max(0.0, after.get(core, 0) - before.get(core, 0)) / watch_s for core in allowed}
+    busy = {core: max(0.0, after.get(core, 0) - before.get(core, 0)) / WATCH_S for core in allowed}
     kinds = _kinds({core: _capacity(root, core) for core in allowed})
     cores = []
     for core in allowed:

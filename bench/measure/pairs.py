@@ -123,7 +123,7 @@ def alarms_of(
     pairs: Sequence[Pair],
     protocol: PairProtocol,
     transport: Transport,
-    confirming: tuple[int, ...] = (),
+    confirming: tuple[int, ...],
 ) -> Alarms:
     """Say how often this comparison is wrong, by the pairs of equal sides that the machine has; equal ones are kept.
 
