@@ -268,13 +268,13 @@ def profile(
     cases: Sequence[Case], protocol: ProfileProtocol, cores: Sequence[int], transport: Transport, told: Listener
 ) -> tuple[list[Profile], list[list[Launched]]]:
     """Profile cases, side by side where there are several; return a profile of each, and the raw launches of each."""
-    from bench.measure.profiles import measure_in_turns
+    from bench.measure.profiles import measure as launch
     from bench.profiling.combine import combine
 
     def heard(number: int) -> None:
         told(Progress(number, protocol.launches, f"launch {number} of {protocol.launches}"))
 
-    measured = measure_in_turns(cases, protocol, heard, transport, cores)
+    measured = launch(cases, protocol, heard, transport, cores)
     machine = transport.environment()
     profiles = [combine(case, *found, machine) for case, found in zip(cases, measured, strict=True)]
     return profiles, [launches for _, launches in measured]
