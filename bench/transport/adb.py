@@ -45,7 +45,6 @@ CAUSES = (
         "try {adb} start-server",
     ),
     (("PTY args", "shell v2"), "the phone is too old: `adb shell -T` needs Android 7", "take a newer one"),
-    (("No space left",), "the phone is full: {last}", "make room there: {adb} shell df /data"),
     (("error: closed", "connection reset", "protocol fault"), "the phone went away: {last}", "plug it in again"),
 )
 OURS = ("adb: ", "error: ", "- waiting for device")  # how lines of adb's own begin
