@@ -53,6 +53,29 @@ def number(name: str, given: int) -> int:
         raise _refusal(name, given, "whole number", "2") from None
 
 
+def amounts(**values: float | None) -> dict[str, Any]:
+    """Return what was given of a protocol: numbers of seconds, and whole numbers within `bench.plan.protocol.WHOLE`.
+
+    Raises:
+        ParameterError: one is no such number.
+    """
+    from bench.plan.protocol import MOST_S, WHOLE
+
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        if name not in WHOLE and not (isinstance(value, int | float) and 0 < value <= MOST_S):
+            raise ParameterError(
+                f"{name.removesuffix('_s')} {clip(str(value))} is no number of seconds above 0, at most {MOST_S:g}",
+                "e.g. 60",
+            )
+        if name in WHOLE and not (isinstance(value, int) and WHOLE[name][0] <= value <= WHOLE[name][1]):
+            least, most = WHOLE[name]
+            raise ParameterError(
+                f"{name} {clip(str(value))} is no whole number from {least} to {most}", f"e.g. {name}={max(least, 5)}"
+            )
+    return given
+
+
 def shapes(given: Shapes | None) -> Sides:
     """Return shapes by name of input; ParameterError where they are none."""
     from bench.plan import shapes

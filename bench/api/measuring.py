@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from bench.api import asked
 from bench.api.comparison import Comparison
 from bench.api.progress import Listener, Progress
 from bench.base.files import Unwritable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from bench.plan.target import Target
     from bench.profiling.combine import Profile
     from bench.rows.schema import Row
-    from bench.stats.alarms import Alarms
     from bench.transport.base import Transport
 
 
@@ -77,7 +77,7 @@ def run_protocol(
     headline = [] if max_latency is None else [Limit(HEADLINE, time_ms(max_latency))]
     limited = (*headline, *map(read, limits))
     base = Protocol(limits=limited, require_device=require_device, energy=energy)
-    given = _given(
+    given = asked.amounts(
         launches=launches, budget_s=budget_s, timeout_s=timeout_s, over_s=over_s, sustain_s=sustain_s, seed=seed
     )
     found = replace(base, **given, live=base.live if sustain_s is None else MOST_LIVE)
@@ -88,7 +88,7 @@ def pair_protocol(pairs: int | None, budget_s: float | None, seed: int) -> PairP
     """Return how two cases are compared."""
     from bench.plan.protocol import PairProtocol
 
-    given = _given(pairs=pairs, budget_s=budget_s, seed=seed)
+    given = asked.amounts(pairs=pairs, budget_s=budget_s, seed=seed)
     found = replace(PairProtocol(most=given.pop("pairs", PairProtocol().most)), **given)
     return replace(found, first=min(found.first, found.most))
 
@@ -104,34 +104,10 @@ def profile_protocol(
     """Return how a case is profiled, or `several` beside each other."""
     from bench.plan.protocol import DIFFERENCE, ProfileProtocol
 
-    given = _given(launches=launches, loads=loads, inferences=inferences, timeout_s=timeout_s, seed=seed)
+    given = asked.amounts(launches=launches, loads=loads, inferences=inferences, timeout_s=timeout_s, seed=seed)
     base = DIFFERENCE if several else ProfileProtocol()
     found = replace(base, most=given.pop("inferences", base.most), **given)
     return replace(found, least=min(found.least, found.most))
-
-
-def _given(**values: float | None) -> dict[str, Any]:
-    """Return what was given: numbers of seconds, and whole numbers within `bench.plan.protocol.WHOLE`.
-
-    Raises:
-        ParameterError: one is no such number.
-    """
-    from bench.base.errors import ParameterError, clip
-    from bench.plan.protocol import MOST_S, WHOLE
-
-    given = {name: value for name, value in values.items() if value is not None}
-    for name, value in given.items():
-        if name not in WHOLE and not (isinstance(value, int | float) and 0 < value <= MOST_S):
-            raise ParameterError(
-                f"{name.removesuffix('_s')} {clip(str(value))} is no number of seconds above 0, at most {MOST_S:g}",
-                "e.g. 60",
-            )
-        if name in WHOLE and not (isinstance(value, int) and WHOLE[name][0] <= value <= WHOLE[name][1]):
-            least, most = WHOLE[name]
-            raise ParameterError(
-                f"{name} {clip(str(value))} is no whole number from {least} to {most}", f"e.g. {name}={max(least, 5)}"
-            )
-    return given
 
 
 @contextmanager
@@ -227,6 +203,7 @@ def compare(
         UsageError: a latency is to be compared with a throughput.
     """
     from bench.base.errors import UsageError
+    from bench.measure.pairs import alarms_of
     from bench.plan.protocol import CONFIRMING
     from bench.stats.verdict import decide
 
@@ -245,38 +222,9 @@ def compare(
         pairs = pairs_of(cases, again, cores, transport, told, output, len(pairs))
         verdict = decide([pair.log_ratio for pair in pairs], margin, again.looks)
         confirmed = verdict.verdict == "slower"
-    known = _alarms(cases, pairs, protocol, transport, again.looks if gate else ())
+    known = alarms_of(cases, pairs, protocol, transport, again.looks if gate else ())
     a, b = map(str, cases)
     return Comparison(a, b, verdict, tuple(pairs), confirmed, output, known, modes[0])
-
-
-def _alarms(
-    cases: tuple[Case, Case],
-    pairs: Sequence[Pair],
-    protocol: PairProtocol,
-    transport: Transport,
-    confirming: tuple[int, ...],
-) -> Alarms:
-    """Say how often this comparison is wrong, by the pairs of equal sides that the machine has; equal ones are kept."""
-    from bench import backends
-    from bench.machine import alarms as kept
-    from bench.stats.alarms import LEAST, alarms
-
-    ratios = [pair.log_ratio for pair in pairs]
-    keys = [kept.key(case.backend.canonical, case.settings.threads, _apart(case)) for case in cases]
-    machine = transport.environment()
-    if cases[0].id == cases[1].id and not backends.get(cases[0].backend.name).capabilities.scripted:
-        kept.remember(machine, keys[0], ratios)
-    recorded = kept.recall(machine, keys, LEAST)
-    return alarms(recorded, ratios, protocol.margin, protocol.looks, confirming)
-
-
-def _apart(case: Case) -> str:
-    """Say what keeps the pairs of a case apart from those of latencies: nothing, for a latency."""
-    from bench.plan.protocol import LATENCY
-
-    mode, streams = case.settings.mode, case.settings.streams
-    return "" if mode == LATENCY else f"mode={mode} streams={streams or 'cores'}"
 
 
 def pairs_of(
@@ -333,13 +281,13 @@ def profile(
     cases: Sequence[Case], protocol: ProfileProtocol, cores: Sequence[int], transport: Transport, told: Listener
 ) -> tuple[list[Profile], list[list[Launched]]]:
     """Profile cases, side by side where there are several; return a profile of each, and the raw launches of each."""
-    from bench.measure.profiles import measure_in_turns
+    from bench.measure.profiles import measure as launch
     from bench.profiling.combine import combine
 
     def heard(number: int) -> None:
         told(Progress(number, protocol.launches, f"launch {number} of {protocol.launches}"))
 
-    measured = measure_in_turns(cases, protocol, heard, transport, cores)
+    measured = launch(cases, protocol, heard, transport, cores)
     machine = transport.environment()
     profiles = [combine(case, *found, machine) for case, found in zip(cases, measured, strict=True)]
     return profiles, [launches for _, launches in measured]

@@ -143,7 +143,7 @@ def _of(row: Row, there: Target, input: Given | None, edited: Sequence[Row]) -> 
             return Wanted(row, not_run=unlike(row, EDITED, OPEN))
         return Wanted(row, case)
     except BenchError as error:
-        return Wanted(row, not_run=unlike(row, error.message + (f" ({error.hint})" if error.hint else "")))
+        return Wanted(row, not_run=unlike(row, error.told))
 
 
 def _as_written(row: Row) -> Row:

@@ -97,11 +97,6 @@ def wrecks() -> list[Path]:
     return [folder for folder in (cache.root() / RUNTIMES).glob("[!.]*") if not _mark(folder).exists()]
 
 
-def given_bytes() -> int:
-    """Return what arrays take that Python code gave."""
-    return sum(path.stat().st_size for path in (cache.root() / GIVEN).glob("*") if path.is_file())
-
-
 def remove(entry: Entry) -> bool:
     """Remove an artifact, unless it is in use; tell whether it is gone.
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.base import words
 from bench.base.errors import DEBUG, Unsupported, clip, first_line
 
 REMEDY = "`bench cache clear` removes what was converted"
@@ -56,5 +57,4 @@ def library(name: str) -> Iterator[None]:
 
 def last_line(said: str) -> str:
     """Return the last line of a program that says anything."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return clip(lines[-1], 200) if lines else "it said nothing"
+    return clip(words.last_line(said, "it said nothing"), 200)

@@ -23,7 +23,6 @@ from bench.backends import ort_graph
 from bench.backends.base import (
     CALIBRATION,
     Array,
-    Backend,
     Capabilities,
     Effective,
     Lane,
@@ -35,6 +34,7 @@ from bench.backends.base import (
     running_threads,
 )
 from bench.backends.buffers import unwritten
+from bench.backends.cuda import DEVICE, ROUNDING, OnCuda
 from bench.backends.ort_profile import OrtProfiler
 from bench.backends.ort_providers import CPU, CUDA, TF32, asked_provider, options_of, provider_of
 from bench.backends.ran import precision_of
@@ -233,7 +233,7 @@ class OnnxRuntimeSession(Session):
         del self._binding, self._inputs, self._outputs, self._session
 
 
-class OnnxRuntime(Backend):
+class OnnxRuntime(OnCuda):
     """ONNX Runtime, as its wheel from PyPI has it."""
 
     name: ClassVar[str] = "onnxruntime"
@@ -244,13 +244,11 @@ class OnnxRuntime(Backend):
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "model", choices=("model", "fp32", "int8"), help="int8 quantises it"),
         CALIBRATION,
-        Parameter(
-            "device", "cpu", pattern=gpu.PATTERN, help="where it runs: cpu, cuda, or another CUDA device, cuda:1"
-        ),
+        DEVICE,
         Parameter(
             "provider", "cpu", pattern="[a-z]{1,32}", help="another execution provider than the device's own, if there"
         ),
-        Parameter("tf32", False, help="let CUDA convolutions and products of fp32 round to TF32"),
+        ROUNDING,
         Parameter("optimization", "all", choices=tuple(LEVELS), help="graph optimisation level"),
         Parameter(
             "spinning", True, help="worker threads spin while they wait inside an inference, the runtime's default"
@@ -268,15 +266,6 @@ class OnnxRuntime(Backend):
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> OnnxRuntimeSession:
         """Load the artifact; see `bench.backends.base.Backend.load`."""
         return OnnxRuntimeSession(artifact, settings, options)
-
-    def accelerated(self, options: Options) -> bool:
-        """Tell whether it runs on CUDA."""
-        return gpu.index_of(str(options["device"])) is not None
-
-    def asked_precision(self, artifact: Artifact, options: Options) -> str:
-        """Return ``tf32`` where it is switched on for fp32 on CUDA."""
-        asked = super().asked_precision(artifact, options)
-        return "tf32" if asked == "fp32" and options["tf32"] and self.accelerated(options) else asked
 
     def versions(self) -> dict[str, str]:
         """Return the versions of its packages; the build for CUDA is another distribution of the same module."""

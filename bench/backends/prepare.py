@@ -24,7 +24,7 @@ from bench.artifact.artifact import Artifact, Converted, load, made
 from bench.artifact.reference import Reference
 from bench.backends.base import Backend, Options
 from bench.base import cache, child
-from bench.base.errors import OutOfMemory, Unsupported
+from bench.base.errors import Unsupported
 from bench.base.wire import Unchecked
 from bench.plan.case import BackendRef
 
@@ -120,12 +120,8 @@ def _in_child(artifact: Artifact, ref: BackendRef, timeout_s: float, draft: Path
     request = {"artifact": artifact.folder, "backend": ref.name, "options": ref.options, "folder": str(draft)}
     try:
         child.ask(f"{__name__}:answer", request, timeout_s, ref.python)
-    except child.ChildFailed as error:
-        log = RuntimeError(error.log)
-        if error.told:
-            raise error.told from log
-        kind = OutOfMemory if error.memory else Unsupported
-        raise kind(f"the converter of {ref.name} {error.message}", error.hint) from log
+    except child.ChildFailed as failed:
+        raise failed.error(f"the converter of {ref.name}", Unsupported) from RuntimeError(failed.log)
     if not (draft / "artifact.json").exists():
         raise Unsupported(f"the converter of {ref.name} left before it was done", "report it to whoever provides it")
 

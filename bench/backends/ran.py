@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from bench.artifact.artifact import Artifact
 from bench.artifact.reference import relative_l2
-from bench.backends.base import PARITY_TOLERANCE, Array, Operator
+from bench.backends.answers import Inspected
+from bench.backends.base import PARITY_TOLERANCE, Array, Effective, Operator
 from bench.backends.tolerance import allowed
 from bench.graph.classes import QUANTIZERS
 from bench.machine.threads import count_computing
@@ -53,6 +54,40 @@ def macs_of(operators: Sequence[Operator]) -> dict[str, int]:
 def between(operators: Sequence[Operator]) -> int:
     """Count the operators that only quantise or dequantise: what is left of a quantised file's after all fusions."""
     return sum(op.kind in QUANTIZERS for op in operators if op.needed)
+
+
+def inspected(
+    operators: Sequence[Operator] | None, effective: Effective, busy_threads: int | None, parity: float
+) -> Inspected:
+    """Return a worker's answer of what really ran; `operators` are None where the runtime tells no graph."""
+    told = operators or []
+    opaque = sorted({op.kind for op in told if op.opaque})
+    known = operators is not None and not opaque
+    padded = [op.padded_macs for op in told if op.padded_macs is not None]
+    settings = {name: str(value) for name, value in effective.settings.items()}
+    return {
+        "effective": {
+            "version": effective.version,
+            "device": effective.device,
+            "precision": effective.precision,
+            "threads": effective.threads,
+            "placement": asdict(effective.placement),
+            "settings": settings,
+            "unmet": effective.unmet,
+            "remarks": effective.remarks,
+            "streams": effective.streams,
+        },
+        "operators": None if operators is None else len(operators),
+        "macs_executed": sum(op.macs or 0 for op in told) if known else None,
+        "macs_needed": sum(op.macs or 0 for op in told if op.needed) if known else None,
+        "macs_padded": sum(padded) if padded and known else None,
+        "macs_by_precision": macs_of(told) if known else effective.macs,
+        "between": between(told) if known else effective.between,
+        "opaque": opaque,
+        "largest_macs": max((op.macs or 0 for op in told), default=0),
+        "busy_threads": busy_threads,
+        "parity_rel_l2": parity,
+    }
 
 
 def precision_by_error(artifact: Artifact, outputs: list[Array], reduced: str = "") -> str:

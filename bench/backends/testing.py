@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,7 +85,6 @@ class _Kit:
     ref: BackendRef
     artifact: Artifact
     threads: Sequence[int]
-    checks: list[Check] = field(default_factory=list)
 
     def run(self) -> Report:
         self.backend = backends.get(self.ref.name)
@@ -105,18 +104,17 @@ class _Kit:
             ("options", self.options, True),
             ("a corrupt file", self.corrupt, not can.scripted),
         ]
-        for name, step, wanted in steps:
-            if not wanted:
-                continue
+        checks: list[Check] = []
+        for name, step in [(name, step) for name, step, wanted in steps if wanted]:
             try:
-                self.checks.append(Check(name, True, step()))
+                checks.append(Check(name, True, step()))
             except Exception as error:  # a backend may raise anything
                 own = isinstance(error, (BenchError, Nonconforming))
                 said = str(error) if own else f"{type(error).__name__}: {first_line(error)}"
-                self.checks.append(Check(name, False, said))
+                checks.append(Check(name, False, said))
                 if name in ("runtime", "prepare"):
                     break  # nothing can be loaded after that
-        return Report(self.spec, tuple(self.checks))
+        return Report(self.spec, tuple(checks))
 
     def load(self, threads: int = 1, options: Options | None = None, streams: int | None = None) -> Session:
         ref = self.ref if options is None else replace(self.ref, options=options)
@@ -137,7 +135,7 @@ class _Kit:
         return " ".join(f"{k} {v}" for k, v in self.backend.versions().items()) or "none"
 
     def prepare(self) -> str:
-        prepare.ensure(self.artifact, self.ref)
+        self.ready()
         again: list[bool] = []
         files = prepare.ensure(self.artifact, self.ref, lambda: again.append(True)).converted
         _must(not again, "it was converted a second time: do its versions change from call to call?")
@@ -273,7 +271,7 @@ class _Kit:
         return f"{tried} choices" + (f", refused here: {', '.join(refused)}" if refused else "")
 
     def corrupt(self) -> str:
-        refused, said = corrupt.attempt(prepare.ensure(self.artifact, self.ref), self.ref)
+        refused, said = corrupt.attempt(self.ready(), self.ref)
         _must(refused, said)
         return said
 

@@ -16,7 +16,6 @@ from bench.artifact.probe import Probe
 from bench.backends import torch_aot
 from bench.backends.base import (
     Array,
-    Backend,
     Capabilities,
     Clocks,
     Conversion,
@@ -28,13 +27,16 @@ from bench.backends.base import (
     Session,
     parameters,
 )
+from bench.backends.cuda import DEVICE, ROUNDING, OnCuda
 from bench.backends.isa import OPTION
 from bench.backends.ran import precision_of
 from bench.backends.torch_cuda import Cuda
 from bench.backends.torch_graph import operators_of
 from bench.backends.torch_isa import environment, held, read_back
+from bench.backends.torch_place import DTYPES, inputs, placed
 from bench.backends.torch_probe import module_of
 from bench.backends.torch_profile import TorchProfiler
+from bench.backends.torch_switches import precision_switches, set_precision
 from bench.base.errors import Unsupported
 from bench.machine import gpu
 from bench.machine.threads import count_computing
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     import torch
 
 AOT = Conversion(options=("compile", "precision", "channels_last"), packages=("torch",))
-DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 # An element-wise operator of this size is shared among all threads: far above torch's grain of 32768 elements.
 SHARED_ELEMENTS = 1 << 22
 
@@ -69,7 +70,7 @@ class TorchSession(Session):
         self._isa = held(str(options["isa"]), eager=self._compile == "false" and self._cuda is None)
         self._streams = settings.streams
         torch.set_num_threads(settings.threads)
-        _set_precision(bool(options["tf32"]))
+        set_precision(bool(options["tf32"]))
         torch.set_grad_enabled(False)
         self._artifact, self._module = artifact, module
         self._result: object = None
@@ -90,14 +91,15 @@ class TorchSession(Session):
 
     def _place(self, device: torch.device, options: Options) -> None:
         """Put weights and inputs where they run, in the type that was asked for, and compile if that was."""
-        self._inputs = _inputs(self._artifact, device, options)
+        artifact = self._artifact
+        self._inputs = inputs(artifact, device, options)
         if self._module is not None:
-            self._module = _placed(self._module, device, options)
-        self._eager = partial(_placed_anew, self._artifact, device, dict(options))
+            self._module = placed(self._module, device, options)
+        self._eager: Callable[[], torch.nn.Module] = lambda: placed(rebuild(artifact), device, options)
         runs: dict[str, Callable[[], Any]] = {
             "false": lambda: self._module,
             "true": self._compiled,
-            "aot": partial(torch_aot.load, self._artifact),
+            "aot": partial(torch_aot.load, artifact),
         }
         self._run = runs[self._compile]()
 
@@ -133,11 +135,11 @@ class TorchSession(Session):
     def _lane(self) -> Lane:
         import torch
 
-        run, inputs, last = self._run, self._inputs, [None]
+        run, given, last = self._run, self._inputs, [None]
 
         def infer() -> None:
             torch.set_grad_enabled(False)  # a thread's own setting
-            last[0] = run(*inputs)
+            last[0] = run(*given)
 
         return Lane(infer, lambda: self._on_host(last[0]))
 
@@ -159,6 +161,7 @@ class TorchSession(Session):
         kind = "cpu" if self._cuda is None else "cuda"
         settings = precision_switches()
         unmet: tuple[str, ...] = ()
+        remarks: tuple[str, ...] = ()
         settings["compile"] = self._compile
         if self._compile == "true":
             tried, done = (now - before for now, before in zip(_compiled_frames(), self._frames, strict=True))
@@ -170,17 +173,17 @@ class TorchSession(Session):
         precision = precision_of(operators)
         if precision == "fp32" and any(v in ("tf32", "bf16") for k, v in settings.items() if k.startswith(kind)):
             precision = "bf16" if self._cuda is None else "tf32"
-        name, remarks = "cpu", list[str]()
+        name = place = "cpu"
         if self._cuda is None:
             told, newer = read_back(self._isa, self._infer)
             settings, unmet = settings | told, unmet + newer
-        if self._cuda is not None:
-            name, settings = self._cuda.name, settings | self._cuda.settings() | {"graph": self._graph}
-            remarks += [self._cuda.gpu.lacks] if self._cuda.gpu.lacks else []
-        placement = Placement.of("cpu" if self._cuda is None else self._cuda.place.type, operators)
+        else:
+            name, place = self._cuda.name, self._cuda.place.type
+            settings |= self._cuda.settings() | {"graph": self._graph}
+            remarks = (self._cuda.gpu.lacks,) if self._cuda.gpu.lacks else ()
         return Effective(
-            torch.__version__, name, precision, self._threads(), placement, settings, unmet, tuple(remarks),
-            streams=self._streams,
+            torch.__version__, name, precision, self._threads(), Placement.of(place, operators), settings, unmet,
+            remarks, streams=self._streams,
         )  # fmt: skip
 
     def _threads(self) -> int:
@@ -211,10 +214,10 @@ class TorchSession(Session):
                 "what was compiled ahead of time is one call, and has no operators to profile",
                 "compile=true tells those of the same kernels",
             )
-        run, inputs, cuda = self._run, self._inputs, self._cuda is not None
+        run, given, cuda = self._run, self._inputs, self._cuda is not None
 
         def infer() -> None:  # of its own, because the session may be closed first
-            run(*inputs)
+            run(*given)
             if cuda:
                 torch.cuda.synchronize()
 
@@ -227,7 +230,7 @@ class TorchSession(Session):
             self._cuda.close()
 
 
-class Torch(Backend):
+class Torch(OnCuda):
     """PyTorch, eager, compiled or captured, on the CPU or a CUDA device."""
 
     name: ClassVar[str] = "torch"
@@ -237,32 +240,20 @@ class Torch(Backend):
     extra: ClassVar[str] = "zoo"
     parameters: ClassVar[dict[str, Parameter]] = parameters(
         Parameter("precision", "fp32", choices=tuple(DTYPES), help="of weights and arithmetic"),
-        Parameter(
-            "device", "cpu", pattern=gpu.PATTERN, help="where it runs: cpu, cuda, or another CUDA device, cuda:1"
-        ),
+        DEVICE,
         Parameter("compile", "false", pattern="false|true|aot", help="by torch.compile; aot: ahead, by AOTInductor"),
         Parameter("graph", False, help="captured once as a CUDA graph, and launched as one"),
         Parameter("channels_last", False, help="NHWC memory format"),
-        Parameter("tf32", False, help="let CUDA convolutions and products of fp32 round to TF32"),
+        ROUNDING,
         OPTION,
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         takes="module", graph=True, profiles=True, probes=True, streams=True
     )
 
-    def accelerated(self, options: Options) -> bool:
-        """Tell whether it runs on CUDA."""
-        return gpu.index_of(str(options["device"])) is not None
-
     def environment(self, options: Options) -> dict[str, str]:
         """Return what holds ATen, oneDNN and MKL to the instructions that `isa` allows."""
         return environment(str(options["isa"]))
-
-    def asked_precision(self, artifact: Artifact, options: Options) -> str:
-        """Return ``tf32`` where it is switched on for fp32 on CUDA."""
-        if options["tf32"] and options["precision"] == "fp32" and self.accelerated(options):
-            return "tf32"
-        return super().asked_precision(artifact, options)
 
     def load(self, artifact: Artifact, settings: Settings, options: Options) -> TorchSession:
         """Build the module and give it the artifact's weights; see `bench.backends.base.Backend.load`."""
@@ -279,10 +270,10 @@ class Torch(Backend):
 
         if self.accelerated(options):
             raise Unsupported("compile=aot compiles for the CPU, and device= names another", "leave one of them out")
-        _set_precision(bool(options["tf32"]))
+        set_precision(bool(options["tf32"]))
         here = torch.device("cpu")
-        module = _placed(rebuild(artifact), here, options)
-        torch_aot.write(artifact, module, _inputs(artifact, here, options), folder)
+        module = placed(rebuild(artifact), here, options)
+        torch_aot.write(artifact, module, inputs(artifact, here, options), folder)
 
     def load_probe(self, artifact: Probe, settings: Settings, options: Options) -> TorchSession:
         """Make a module of the probe's ONNX graph."""
@@ -291,77 +282,8 @@ class Torch(Backend):
         return TorchSession(artifact, module_of(artifact), settings, options)
 
 
-def _dtype(options: Options) -> torch.dtype | None:
-    """Return the type that was asked for; None leaves a model what it has."""
-    import torch
-
-    asked = str(options["precision"])
-    found: torch.dtype | None = None if asked == "fp32" else getattr(torch, DTYPES[asked])
-    return found
-
-
-def _placed(module: torch.nn.Module, device: torch.device, options: Options) -> torch.nn.Module:
-    """Put a module where it runs, in the type and layout that were asked for."""
-    import torch
-
-    module = module.to(device=device, dtype=_dtype(options))
-    return module.to(memory_format=torch.channels_last) if options["channels_last"] else module
-
-
-def _placed_anew(artifact: Artifact, device: torch.device, options: Options) -> torch.nn.Module:
-    return _placed(rebuild(artifact), device, options)
-
-
-def _inputs(artifact: Artifact, device: torch.device, options: Options) -> list[torch.Tensor]:
-    """Return the reference inputs as `_placed` has the module."""
-    import torch
-
-    dtype = _dtype(options)
-    found = [torch.from_numpy(x) for x in artifact.reference()[0]]
-    found = [x.to(device, (dtype or x.dtype) if x.is_floating_point() else x.dtype) for x in found]
-    images = torch.channels_last  # of whatever else there is, an order of axes has no meaning
-    return [x.to(memory_format=images) if x.ndim == 4 else x for x in found] if options["channels_last"] else found
-
-
-def _set_precision(tf32: bool) -> None:
-    """Switch every reduced-precision shortcut off, or TF32 on CUDA on.
-
-    CUDA convolutions are TF32 by default, and products of fp16 and bf16 may add up in them. The older ``allow_tf32``
-    flags are set first, to the same: torch 2.13 has parts that ask for them (``torch.export``), and raises where the
-    two ways disagree.
-    """
-    import torch
-
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cuda.matmul.allow_tf32 = tf32
-    torch.backends.cudnn.allow_tf32 = tf32
-    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
-    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
-    cuda = "tf32" if tf32 else "ieee"
-    torch.backends.cuda.matmul.fp32_precision = cuda
-    torch.backends.cudnn.conv.fp32_precision = cuda
-    torch.backends.cudnn.rnn.fp32_precision = cuda
-    torch.backends.mkldnn.matmul.fp32_precision = "ieee"
-    torch.backends.mkldnn.conv.fp32_precision = "ieee"
-
-
 def _compiled_frames() -> tuple[int, int]:
     """Return how many functions dynamo has tried to compile in this process, and how many it has compiled."""
     from torch._dynamo.utils import counters
 
     return counters["frames"]["total"], counters["frames"]["ok"]
-
-
-def precision_switches() -> dict[str, object]:
-    """Return the state of every switch by which torch may compute fp32 in less."""
-    import torch
-
-    return {
-        "cuda.matmul.fp32_precision": torch.backends.cuda.matmul.fp32_precision,
-        "cuda.conv.fp32_precision": torch.backends.cudnn.conv.fp32_precision,
-        "cpu.matmul.fp32_precision": torch.backends.mkldnn.matmul.fp32_precision,
-        "cpu.conv.fp32_precision": torch.backends.mkldnn.conv.fp32_precision,
-        "cudnn.benchmark": torch.backends.cudnn.benchmark,
-        "fp16 adds up in fp16": torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction,
-        "bf16 adds up in bf16": torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction,
-    }

@@ -27,6 +27,7 @@ from bench.artifact import store
 from bench.base import cache, child
 from bench.base.errors import Unsupported, UsageError, clip
 from bench.base.wire import Unchecked
+from bench.base.words import lines_of
 from bench.plan.case import BackendRef
 
 WHEELS = "ISOFLOPS_WHEELS"
@@ -160,7 +161,7 @@ def _refusal(package: str, version: str, wheels: str, said: str) -> Unsupported:
     what = f"{package} {version}"
     offered = OFFERED.search(said)
     if offered is None and "No matching distribution" not in said:
-        lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it said nothing"]
+        lines = lines_of(said) or ["it said nothing"]
         why = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])
         return Unsupported(
             f"{what} cannot be installed: {clip(why.removeprefix('ERROR: '), 200)}",

@@ -22,8 +22,9 @@ from types import NoneType
 from typing import IO
 
 from bench.base import system, wire
-from bench.base.errors import DEBUG, BenchError, WorkerCrashed, clip
+from bench.base.errors import DEBUG, BenchError, OutOfMemory, WorkerCrashed, clip
 from bench.base.process import NO_TELEMETRY, no_telemetry
+from bench.base.words import last_line
 
 TOLD = 3  # exit code of a child that has told its error
 LOG_BYTES = 8000
@@ -41,6 +42,10 @@ class ChildFailed(Exception):
     ) -> None:
         super().__init__(message)
         self.message, self.hint, self.told, self.log, self.memory = message, hint, told, log, memory
+
+    def error(self, what: str, kind: type[BenchError], hint: str = "") -> BenchError:
+        """Return the error that it told; else one that says `what` failed and how, of a `kind`, or that of memory."""
+        return self.told or (OutOfMemory if self.memory else kind)(f"{what} {self.message}", self.hint or hint)
 
 
 def ask(
@@ -118,8 +123,7 @@ def _failure(code: int, out: str, log: str) -> ChildFailed:
             return ChildFailed(told.message, told.hint, told, log)
     if code == -system.KILLED:
         return ChildFailed("was killed", "it probably ran out of memory", log=log, memory=True)
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    last = clip(lines[-1], 300) if lines else "the process died without a word"
+    last = clip(last_line(log, "the process died without a word"), 300)
     how = f"died of {system.killed_by(code)}" if code < 0 else "failed"
     return ChildFailed(f"{how}: {last}", DEBUG, log=log)
 

@@ -31,6 +31,7 @@ from importlib import import_module
 from bench.base.escape import clip as clip  # most messages need it
 from bench.base.escape import line
 from bench.base.near import near
+from bench.base.words import lines_of
 
 KNOWN = 100  # characters of a list of names that a hint has room for
 DEBUG = "run again with --debug for the whole story"  # the hint where only a traceback knows more
@@ -51,6 +52,11 @@ class BenchError(Exception):
         super().__init__(self.message)
         if self.hint:  # so that the traceback that a notebook shows has it, too
             self.add_note(f"hint: {self.hint}")
+
+    @property
+    def told(self) -> str:
+        """Message and hint in one line, for what is kept in a cell."""
+        return self.message + (f" ({self.hint})" if self.hint else "")
 
 
 class Interrupted(BenchError):
@@ -183,10 +189,10 @@ class OutOfMemory(MeasureError):
 
 def first_line(error: BaseException, width: int = 200) -> str:
     """Return the first line that an exception from outside says, or its type where it says nothing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = lines_of(str(error))
     return clip(lines[0], width) if lines else type(error).__name__
 
 
-def whole_line(error: BaseException, width: int = 300) -> str:
+def whole_line(error: BaseException) -> str:
     """Return all that an exception from outside says, as one line, or its type where it says nothing."""
-    return clip(" ".join(str(error).split()), width) or type(error).__name__
+    return clip(" ".join(str(error).split()), 300) or type(error).__name__

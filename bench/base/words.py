@@ -1,4 +1,4 @@
-"""English that depends on a number, said once."""
+"""English that depends on a number, and the lines of what others say; each said once."""
 
 from __future__ import annotations
 
@@ -22,3 +22,13 @@ def counted(n: float, thing: str) -> str:
 def verb(n: float, one: str, several: str) -> str:
     """Return the word that goes with so many: ``is`` or ``are``."""
     return one if n == 1 else several
+
+
+def lines_of(said: str) -> list[str]:
+    """Return the lines that say anything, stripped."""
+    return [line.strip() for line in said.splitlines() if line.strip()]
+
+
+def last_line(said: str, otherwise: str = "") -> str:
+    """Return the last line that says something, or what stands for it where there is none."""
+    return (lines_of(said) or [otherwise])[-1]

@@ -21,7 +21,6 @@ from bench.papers.devices import DeviceNetwork
 from bench.plan.zoo import canonical
 
 Floats = NDArray[np.float64]
-Numbers = NDArray[np.intp]
 
 # Scales of the likeness, in logs: of the known latencies among each other, and of the speed as a whole. Chosen once, by
 # leaving one device out; half or twice as much changes the median error by less than a percent point.

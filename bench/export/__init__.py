@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.artifact.artifact import Artifact, made
 from bench.base import cache
 from bench.base.child import ChildFailed, ask
-from bench.base.errors import ArtifactError, MissingExtra, OutOfMemory, clip
+from bench.base.errors import ArtifactError, MissingExtra, clip
 from bench.export.key import Recipe, key_of, recipe
 from bench.plan.case import Network
 
@@ -87,11 +87,6 @@ def _export(made_from: Recipe, draft: Path, timeout_s: float) -> None:
     quiet = {"PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
     try:
         ask("bench.export.child:answer", {**made_from, "draft": str(draft)}, timeout_s, environment=quiet)
-    except ChildFailed as error:
-        log = RuntimeError(error.log)
-        if error.told:
-            raise error.told from log
-        if error.memory:
-            hint = "it probably ran out of memory; try a smaller batch"
-            raise OutOfMemory(f"exporting {name} was killed", hint) from log
-        raise ArtifactError(f"exporting {name} {error.message}", error.hint or LATE) from log
+    except ChildFailed as failed:
+        failed.hint += "; try a smaller batch" if failed.memory else ""
+        raise failed.error(f"exporting {name}", ArtifactError, LATE) from RuntimeError(failed.log)

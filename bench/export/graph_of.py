@@ -65,13 +65,9 @@ def _of_file(network: Network) -> ModelGraph:
         request |= {"shapes": network.shapes, "out": str(out), "input": network.input.path if network.input else ""}
         try:
             told = json.loads(ask(f"{__name__}:answer", request, TIMEOUT_S).rstrip().rpartition("\n")[2])
-        except ChildFailed as error:
-            log = RuntimeError(error.log)
-            if error.told:
-                raise error.told from log
-            if error.memory:
-                raise OutOfMemory(f"reading {name} was killed", "it probably ran out of memory") from log
-            raise ArtifactError(f"reading {name} {error.message}", error.hint or "is the model of that size?") from log
+        except ChildFailed as failed:
+            error = failed.error(f"reading {name}", ArtifactError, "is the model of that size?")
+            raise error from RuntimeError(failed.log)
         inputs = tuple(TensorInfo(i["name"], i["dtype"], tuple(i["shape"])) for i in told["inputs"])
         return ModelGraph(onnx.load(out, load_external_data=False), inputs, told["params"])
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from bench.base.errors import clip
 from bench.base.words import verb
-from bench.graph.inference import constant_of
-from bench.graph.nodes import STANDARD, everywhere, is_random, subgraphs
+from bench.graph.nodes import STANDARD, constant_of, everywhere, is_random, subgraphs
 from bench.graph.onnx_read import tensors
 from bench.graph.reading import OnnxModel, OnnxNode, OnnxTensor
 

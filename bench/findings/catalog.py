@@ -14,7 +14,6 @@ MODULES = (guidelines, shufflenetv1, shufflenetv2, mobilenet, ghostnet, pplcnet,
 
 
 GUIDELINES = ("G1", "G2", "G3", "G4")
-SUITES = ("quick", "core")
 
 
 @cache

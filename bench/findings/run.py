@@ -217,7 +217,7 @@ def profiled_share(
     from bench.measure.profiles import measure as launch
     from bench.profiling.combine import combine
 
-    artifact, launches = launch(case, replace(SHARES, seed=seed), transport=transport, cores=cores)
+    ((artifact, launches),) = launch([case], replace(SHARES, seed=seed), transport=transport, cores=cores)
     profile = combine(case, artifact, launches, transport.environment())
     shares, classes = ({name: total["share"] for name, total in totals.items()}
                        for totals in (profile.groups(), profile.classes()))  # fmt: skip

@@ -10,8 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from bench.graph.classes import CLASSES, OpClass
-from bench.graph.inference import constant_of
-from bench.graph.nodes import attributes_of, everywhere, subgraphs
+from bench.graph.nodes import attributes_of, constant_of, everywhere, subgraphs
 from bench.graph.reading import Reading
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ The words are those of `docs/profile.md`: MACs, element-wise operations, paramet
 from __future__ import annotations
 
 import ast
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
@@ -16,7 +15,6 @@ from bench.graph.classes import CLASSES, CONVOLUTIONS, OpClass, classify
 from bench.graph.complexity import Unknown, count_node
 from bench.graph.elementwise import elementwise_ops
 from bench.graph.nodes import STANDARD, attributes_of
-from bench.graph.onnx_read import read_shapes
 from bench.graph.quantised import Stored, precision_of, stored
 from bench.graph.reading import OnnxModel, OnnxNode, Reading, Shape, read_graph
 
@@ -122,11 +120,6 @@ def by_class(nodes: Iterable[NodeCount]) -> tuple[ClassCount, ...]:
         for op_class, members in groups.items()
     ]
     return tuple(sorted(counts, key=lambda c: (-c.macs, -c.memory_access_bytes)))
-
-
-def count_file(path: str | os.PathLike[str]) -> GraphCount:
-    """Count an ONNX file with static shapes; its external data is not read."""
-    return count_graph(read_shapes(path))
 
 
 def count_graph(inferred: OnnxModel) -> GraphCount:

@@ -12,13 +12,14 @@ Nothing of more than `SMALL` elements is computed, so that a file of a few bytes
 from __future__ import annotations
 
 import contextlib
+from copy import deepcopy
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.graph.nodes import STANDARD, attributes_of, is_random, renamed, subgraphs, uses
+from bench.graph.nodes import STANDARD, attributes_of, constant_of, is_random, renamed, subgraphs, uses
 from bench.graph.runtime_shapes import of_form, of_runtime
 
 if TYPE_CHECKING:
@@ -52,12 +53,7 @@ def infer(model: onnx.ModelProto, believe: bool = False) -> onnx.ModelProto:
     import onnx
     import onnx.inliner
 
-    if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
-    else:
-        copy = onnx.ModelProto()
-        copy.CopyFrom(model)
-        model = copy
+    model = onnx.inliner.inline_local_functions(model) if model.functions else deepcopy(model)
     if not believe:
         _forget(model.graph)
     # Without its data propagation, which computes tensors of any size.
@@ -197,7 +193,8 @@ class _Pass:
         if any(name not in self.types for name in names):
             return
         open_ones = not all(self._settled(name) for name in outputs)
-        computed = node.op_type in FOLDED and node.domain in STANDARD and self._constant_inputs(node, names)
+        foldable = bool(names) and node.op_type in FOLDED and node.domain in STANDARD
+        computed = foldable and node.output[0] not in self.data and all(name in self.data for name in names)
         if not (open_ones or computed):
             return
         kinds, values = self._ask(node, names, computed)
@@ -220,9 +217,6 @@ class _Pass:
             self.data[node.output[0]] = np.array(shape[attributes.get("start", 0) : attributes.get("end")], np.int64)
         elif node.op_type == "Size" and shape is not None:
             self.data[node.output[0]] = np.array(min(prod(shape), 2**63 - 1), np.int64)
-
-    def _constant_inputs(self, node: onnx.NodeProto, names: list[str]) -> bool:
-        return bool(names) and node.output[0] not in self.data and all(name in self.data for name in names)
 
     def _ask(
         self, node: onnx.NodeProto, names: list[str], compute: bool
@@ -266,22 +260,6 @@ class _Pass:
         for value in self.graph.output:
             if value.name in self.types and value.type is not self.types[value.name]:
                 value.type.CopyFrom(self.types[value.name])
-
-
-def constant_of(node: onnx.NodeProto) -> Any:
-    """Return the tensor of a ``Constant``; None where it is sparse or a text."""
-    from onnx import TensorProto, helper
-
-    for a in node.attribute:
-        if a.name == "value":
-            return a.t
-        if a.name in ("value_float", "value_floats"):
-            numbers = [a.f] if a.name == "value_float" else list(a.floats)
-            return helper.make_tensor("", TensorProto.FLOAT, [len(numbers)][: a.name == "value_floats"], numbers)
-        if a.name in ("value_int", "value_ints"):
-            whole = [a.i] if a.name == "value_int" else list(a.ints)
-            return helper.make_tensor("", TensorProto.INT64, [len(whole)][: a.name == "value_ints"], whole)
-    return None
 
 
 def _forget(graph: onnx.GraphProto) -> None:

@@ -30,6 +30,22 @@ def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
     return found
 
 
+def constant_of(node: onnx.NodeProto) -> Any:
+    """Return the tensor of a ``Constant``; None where it is sparse or a text."""
+    from onnx import TensorProto, helper
+
+    for a in node.attribute:
+        if a.name == "value":
+            return a.t
+        if a.name in ("value_float", "value_floats"):
+            numbers = [a.f] if a.name == "value_float" else list(a.floats)
+            return helper.make_tensor("", TensorProto.FLOAT, [len(numbers)][: a.name == "value_floats"], numbers)
+        if a.name in ("value_int", "value_ints"):
+            whole = [a.i] if a.name == "value_int" else list(a.ints)
+            return helper.make_tensor("", TensorProto.INT64, [len(whole)][: a.name == "value_ints"], whole)
+    return None
+
+
 def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
     """Yield the branches of an ``If``, the body of a ``Loop`` or ``Scan``."""
     for a in node.attribute:

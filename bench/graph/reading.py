@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from bench.graph.inference import constant_of, known
 from bench.graph.inference import infer as infer
-from bench.graph.nodes import STANDARD, is_random, uses
+from bench.graph.inference import known
+from bench.graph.nodes import STANDARD, constant_of, is_random, uses
 from bench.graph.nodes import attributes_of as attributes_of
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.machine import systems
+from bench.machine.sysfs import number, text
 
 ROOT = Path("/")
 # Bits of a Raspberry Pi's `vcgencmd get_throttled`: now, and since its start.
@@ -36,7 +37,7 @@ class Throttling:
         self.cooling = [
             (folder / "cur_state", kind)
             for folder in sorted(self.root.glob("sys/class/thermal/cooling_device*"))
-            if _slows(kind := read(folder / "type"))
+            if _slows(kind := text(folder / "type"))
         ]
         counts = self.root.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count")
         self.counters = [(path, "thermal throttling") for path in sorted(counts)]
@@ -108,23 +109,7 @@ def told(root: Path = ROOT) -> bool:
 
 def model(root: Path = ROOT) -> str:
     """Return the board's name, as its device tree has it; nothing on other machines."""
-    return read(root / "proc/device-tree/model").rstrip("\0")
-
-
-def read(path: Path) -> str:
-    """Return a file's text, stripped; nothing where it cannot be read."""
-    try:
-        return path.read_text("utf-8", errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def number(path: Path, base: int = 10) -> int | None:
-    """Return the whole number that a file holds; None where it holds none."""
-    try:
-        return int(read(path), base)
-    except ValueError:
-        return None
+    return text(root / "proc/device-tree/model").rstrip("\0")
 
 
 def _slows(kind: str) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from bench.machine.sysfs import text
+
 ROOT = Path("/")
 FILES = ("cpu.max", "cpu.cfs_quota_us", "cpu.stat")
 
@@ -16,7 +18,7 @@ FILES = ("cpu.max", "cpu.cfs_quota_us", "cpu.stat")
 def folders(root: Path = ROOT) -> list[Path]:
     """Return the folders of this process's groups that govern the CPU, innermost first."""
     found: list[Path] = []
-    for line in _read(root / "proc/self/cgroup").splitlines() or ["0::/"]:
+    for line in text(root / "proc/self/cgroup").splitlines() or ["0::/"]:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         trees = ["", "unified"] if not controllers else ["cpu", controllers]
@@ -36,9 +38,9 @@ def quota_cores(groups: list[Path]) -> float | None:
     """Return how many cores the tightest of the groups allows, or None where none limits it."""
     limits = []
     for folder in groups:
-        both = _read(folder / "cpu.max").split() or [
-            _read(folder / "cpu.cfs_quota_us"),
-            _read(folder / "cpu.cfs_period_us"),
+        both = text(folder / "cpu.max").split() or [
+            text(folder / "cpu.cfs_quota_us"),
+            text(folder / "cpu.cfs_period_us"),
         ]
         if len(both) == 2 and both[0].isdigit() and both[1].isdigit() and int(both[1]):
             limits.append(int(both[0]) / int(both[1]))
@@ -49,15 +51,8 @@ def throttled(groups: list[Path]) -> int | None:
     """Return how often the groups were stopped so far because their quota was used up; None where none tells."""
     total = None
     for folder in groups:
-        for line in _read(folder / "cpu.stat").splitlines():
+        for line in text(folder / "cpu.stat").splitlines():
             key, _, value = line.partition(" ")
             if key == "nr_throttled" and value.isdigit():
                 total = (total or 0) + int(value)
     return total
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", errors="replace").strip()
-    except OSError:
-        return ""

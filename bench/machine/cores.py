@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from bench.base.errors import Unsupported
+from bench.machine import sysfs
 from bench.machine.environment import pick_cores, usable_cores
 
 WATCH_S = 0.05
@@ -46,7 +47,7 @@ class _Core:
     node: str
 
 
-def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: float = WATCH_S) -> list[int]:
+def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT) -> list[int]:
     """Watch the cores for a moment and return as many as there are threads, in rising order.
 
     The last cores are preferred (interrupts tend to go to the first), a busy one is avoided, and so is the second
@@ -60,9 +61,9 @@ def quietest(threads: int, allowed: Sequence[int], root: Path = ROOT, watch_s: f
         return fallback
     before = _busy(root)  # an app on Android may not read it: then kinds and siblings decide
     if before:
-        time.sleep(watch_s)
+        time.sleep(WATCH_S)
     after = _busy(root)
-    busy = {core: max(0.0, after.get(core, 0) - before.get(core, 0)) / watch_s for core in allowed}
+    busy = {core: max(0.0, after.get(core, 0) - before.get(core, 0)) / WATCH_S for core in allowed}
     kinds = _kinds({core: _capacity(root, core) for core in allowed})
     cores = []
     for core in allowed:
@@ -172,24 +173,16 @@ def _busy(root: Path) -> dict[int, float]:
 
 def _siblings(root: Path, core: int) -> list[int]:
     """Return the hardware threads of a core's physical core, itself among them."""
-    try:
-        text = (root / f"sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list").read_text().strip()
-        cores: list[int] = []
-        for part in text.split(","):
-            first, _, last = part.partition("-")
-            cores += range(int(first), int(last or first) + 1)
-        return cores
-    except (OSError, ValueError):
-        return [core]
+    told = sysfs.text(root / f"sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
+    return sorted(sysfs.cores(told)) or [core]
 
 
 def _capacity(root: Path, core: int) -> int:
     """Return how much a core can do beside the others: its capacity (ARM), else its top clock, else all the same."""
     for name in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
-        try:
-            return int((root / f"sys/devices/system/cpu/cpu{core}/{name}").read_text())
-        except (OSError, ValueError):
-            continue
+        told = sysfs.number(root / f"sys/devices/system/cpu/cpu{core}/{name}")
+        if told is not None:
+            return told
     return 0
 
 
@@ -209,7 +202,5 @@ def _node(root: Path, core: int) -> str:
     folder = root / f"sys/devices/system/cpu/cpu{core}"
     for path in folder.glob("node[0-9]*"):
         return path.name
-    try:
-        return "package" + (folder / "topology/physical_package_id").read_text().strip()
-    except OSError:
-        return ""
+    package = sysfs.text(folder / "topology/physical_package_id")
+    return package and f"package{package}"

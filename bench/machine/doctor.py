@@ -19,6 +19,7 @@ from bench.machine import cores as cores_module
 from bench.machine.baseline import SHIFT, Known
 from bench.machine.cores import pinning
 from bench.machine.environment import emulated, usable_cores
+from bench.machine.sysfs import text as read
 
 ROOT = Path("/")
 
@@ -40,7 +41,7 @@ def examine(root: Path = ROOT, threads: int = 1) -> list[Symptom]:
 
 def governor(root: Path, threads: int) -> list[Symptom]:
     """Clocks that follow the load make the first inferences slow and every gap expensive."""
-    found = {_read(p) for p in root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")}
+    found = {read(p) for p in root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")}
     if not found:
         hint = "in a virtual machine the host decides; see the reference workload"
         return [Symptom("governor", "unknown", "not visible", hint)]
@@ -57,7 +58,7 @@ def governor(root: Path, threads: int) -> list[Symptom]:
 def _fixed(root: Path) -> bool:
     """Tell whether no core's clock may move, as `jetson_clocks` leaves them."""
     folders = list(root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq"))
-    ends = [(_read(folder / "scaling_min_freq"), _read(folder / "scaling_max_freq")) for folder in folders]
+    ends = [(read(folder / "scaling_min_freq"), read(folder / "scaling_max_freq")) for folder in folders]
     return bool(ends) and all(least and least == most for least, most in ends)
 
 
@@ -97,7 +98,7 @@ def power(root: Path, threads: int) -> list[Symptom]:
     if systems.ask(root, "settings", "get", "global", "low_power") == "1":
         return [Symptom("power", "bad", "the battery saver is on", "switch it off, and plug the charger in")]
     folders = list(root.glob("sys/class/power_supply/*"))
-    states = {_read(folder / "status") for folder in folders if _read(folder / "type") == "Battery"}
+    states = {read(folder / "status") for folder in folders if read(folder / "type") == "Battery"}
     plugged = None
     if not states and root == ROOT:
         plugged = _plugged()
@@ -105,7 +106,7 @@ def power(root: Path, threads: int) -> list[Symptom]:
         return [Symptom("power", "warning", "on battery", "plug the charger in, and switch battery savers off")]
     if states or plugged:
         return [Symptom("power", "ok", "on the charger")]
-    if any(_read(folder / "online") == "1" for folder in folders) or (not folders and not _portable(root)):
+    if any(read(folder / "online") == "1" for folder in folders) or (not folders and not _portable(root)):
         return [Symptom("power", "ok", "no battery is seen")]
     return [Symptom("power", "unknown", "nothing tells whether it is on battery", "plug the charger in")]
 
@@ -137,8 +138,8 @@ def system(root: Path, threads: int) -> list[Symptom]:
 
 def turbo(root: Path, threads: int) -> list[Symptom]:
     """Turbo clocks depend on temperature and on what the other cores do."""
-    no_turbo = _read(root / "sys/devices/system/cpu/intel_pstate/no_turbo")
-    boost = _read(root / "sys/devices/system/cpu/cpufreq/boost")
+    no_turbo = read(root / "sys/devices/system/cpu/intel_pstate/no_turbo")
+    boost = read(root / "sys/devices/system/cpu/cpufreq/boost")
     if not no_turbo and not boost:
         return [Symptom("turbo", "unknown", "not visible")]
     if no_turbo == "1" or boost == "0":
@@ -149,7 +150,7 @@ def turbo(root: Path, threads: int) -> list[Symptom]:
 
 def siblings(root: Path, threads: int) -> list[Symptom]:
     """Two hardware threads of a core share its execution units."""
-    groups = {_read(p) for p in root.glob("sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list")}
+    groups = {read(p) for p in root.glob("sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list")}
     shared = sorted(g for g in groups if "," in g or "-" in g)
     if not groups:
         return [Symptom("SMT siblings", "unknown", "not visible")]
@@ -173,7 +174,7 @@ def quota(root: Path, threads: int) -> list[Symptom]:
 
 def steal(root: Path, threads: int) -> list[Symptom]:
     """Time that the hypervisor gave to others since the machine started."""
-    row = next((line.split() for line in _read(root / "proc/stat").splitlines() if line.startswith("cpu ")), None)
+    row = next((line.split() for line in read(root / "proc/stat").splitlines() if line.startswith("cpu ")), None)
     if row is None or len(row) < 9:
         return [Symptom("steal", "unknown", "no /proc/stat")]
     ticks = [int(x) for x in row[1:9]]
@@ -185,7 +186,7 @@ def steal(root: Path, threads: int) -> list[Symptom]:
 
 def load(root: Path, threads: int) -> list[Symptom]:
     """Something else is running."""
-    text = _read(root / "proc/loadavg")
+    text = read(root / "proc/loadavg")
     if not text:
         return [Symptom("load", "unknown", "no /proc/loadavg")]
     one_minute = float(text.split()[0])
@@ -196,7 +197,7 @@ def load(root: Path, threads: int) -> list[Symptom]:
 
 def swap(root: Path, threads: int) -> list[Symptom]:
     """A page that must come back from the disk costs milliseconds."""
-    fields = dict(re.findall(r"^(\w+):\s+(\d+)", _read(root / "proc/meminfo"), re.MULTILINE))
+    fields = dict(re.findall(r"^(\w+):\s+(\d+)", read(root / "proc/meminfo"), re.MULTILINE))
     if "SwapTotal" not in fields:
         return [Symptom("swap", "unknown", "no /proc/meminfo")]
     used = (int(fields["SwapTotal"]) - int(fields["SwapFree"])) / 1024
@@ -206,9 +207,9 @@ def swap(root: Path, threads: int) -> list[Symptom]:
 
 def heat(root: Path, threads: int) -> list[Symptom]:
     """A hot chip lowers its clock."""
-    degrees = [int(t) / 1000 for p in root.glob("sys/class/thermal/thermal_zone*/temp") if (t := _read(p)).isdigit()]
+    degrees = [int(t) / 1000 for p in root.glob("sys/class/thermal/thermal_zone*/temp") if (t := read(p)).isdigit()]
     throttles = root.glob("sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count")
-    counts: list[int] = [int(t) for p in throttles if (t := _read(p)).isdigit()]
+    counts: list[int] = [int(t) for p in throttles if (t := read(p)).isdigit()]
     if not degrees and not counts:
         return [Symptom("temperature", "unknown", "not visible")]
     hottest = max(degrees, default=0.0)
@@ -241,7 +242,7 @@ def variables(root: Path, threads: int) -> list[Symptom]:
 
 def virtualisation(root: Path, threads: int) -> list[Symptom]:
     """A hypervisor shares cores out; an emulator measures itself."""
-    flags = re.search(r"^flags\s*:.*\bhypervisor\b", _read(root / "proc/cpuinfo"), re.MULTILINE)
+    flags = re.search(r"^flags\s*:.*\bhypervisor\b", read(root / "proc/cpuinfo"), re.MULTILINE)
     if emulated(root):
         hint = "latencies of an emulated CPU say nothing; rows are for function only"
         return [Symptom("virtualisation", "bad", "this CPU is emulated", hint)]
@@ -296,10 +297,3 @@ CHECKS: tuple[Check, ...] = (
     *(system, virtualisation, cores, kinds, quota, load, steal, governor, turbo, siblings, power, heat, throttling),
     *(swap, subnormals, variables),
 )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", errors="replace").strip()
-    except OSError:
-        return ""

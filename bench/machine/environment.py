@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.base.errors import Unsupported
 from bench.base.words import counted, plural
+from bench.machine.sysfs import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def local() -> Environment:
 
     from bench.machine import identity, systems
 
-    info, desktop = cpuinfo(_read("/proc/cpuinfo")), systems.cpu()
+    info, desktop = cpuinfo(text(Path("/proc/cpuinfo"))), systems.cpu()
     return Environment(
         arch=platform.machine(),
         cpu=info.get("name") or desktop["name"] or platform.processor() or "unknown",
@@ -76,7 +77,7 @@ def emulated(root: Path = Path("/")) -> bool:
     if systems.translated(root):
         return True
     names = r"^model name\s*:\s*(QEMU (TCG|Virtual)|VirtualApple)"
-    return re.search(names, _read(root / "proc/cpuinfo"), re.MULTILINE) is not None
+    return re.search(names, text(root / "proc/cpuinfo"), re.MULTILINE) is not None
 
 
 def usable_cores() -> list[int]:
@@ -110,14 +111,14 @@ def pick_cores(threads: int, allowed: list[int] | None = None) -> list[int]:
     return cores[-threads:]
 
 
-def cpuinfo(text: str) -> dict[str, str]:
+def cpuinfo(told: str) -> dict[str, str]:
     """Read name and identity of the CPU from the text of ``/proc/cpuinfo``, of x86 or ARM.
 
     An ARM CPU with several kinds of cores has them all: the first is often the small one, and measures nothing.
     """
     fields: dict[str, str] = {}
     several: dict[str, list[str]] = {}
-    for line in text.splitlines():
+    for line in told.splitlines():
         key, colon, value = line.partition(":")
         if colon:
             fields.setdefault(key.strip(), value.strip())
@@ -157,8 +158,8 @@ def _microarchitecture() -> str:
 
 
 def _hypervisor() -> str:
-    flags = re.search(r"^flags\s*:.*\bhypervisor\b", _read("/proc/cpuinfo"), re.MULTILINE)
-    vendor = _read("/sys/class/dmi/id/sys_vendor").strip()
+    flags = re.search(r"^flags\s*:.*\bhypervisor\b", text(Path("/proc/cpuinfo")), re.MULTILINE)
+    vendor = text(Path("/sys/class/dmi/id/sys_vendor"))
     if vendor in ("QEMU", "Amazon EC2", "Google", "VMware, Inc.", "Xen", "Microsoft Corporation"):
         return vendor if flags or vendor == "QEMU" else ""
     from bench.machine import systems
@@ -167,17 +168,10 @@ def _hypervisor() -> str:
 
 
 def _os_name() -> str:
-    match = re.search(r'^PRETTY_NAME="?([^"\n]*)', _read("/etc/os-release"), re.MULTILINE)
+    match = re.search(r'^PRETTY_NAME="?([^"\n]*)', text(Path("/etc/os-release")), re.MULTILINE)
     from bench.machine import systems
 
     own = systems.name()
     if own.startswith("Android") and match:
         return f"{match.group(1)} on {own}"
     return own or (match.group(1) if match else platform.system())
-
-
-def _read(path: str | Path) -> str:
-    try:
-        return Path(path).read_text("utf-8", errors="replace")
-    except OSError:
-        return ""

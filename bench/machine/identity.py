@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 
 from bench.base.wire import Unchecked
-from bench.machine import systems
+from bench.machine import sysfs, systems
 from bench.machine.environment import Environment
 
 ROOT = Path("/")
@@ -39,12 +39,9 @@ def is_machine(environment: Environment, told: Unchecked) -> bool:
 def system_id(root: Path = ROOT) -> str:
     """Return a hash of the system's own id; the empty text where it has none that can be read."""
     for name in IDS:
-        try:
-            text = (root / name).read_text("ascii", errors="replace").strip()
-        except OSError:
-            continue
-        if text and text != "uninitialized":
-            return _hash(text)
+        told = sysfs.text(root / name)
+        if told and told != "uninitialized":
+            return _hash(told)
     own = systems.own_id(root)
     return _hash(own) if own else ""
 
@@ -55,9 +52,4 @@ def _hash(text: str) -> str:
 
 def all_cores(root: Path = ROOT) -> int:
     """Return how many cores the machine has, whichever of them this process may use."""
-    try:
-        text = (root / "sys/devices/system/cpu/present").read_text().strip()
-        ends = [part.partition("-") for part in text.split(",")]
-        return sum(int(last or first) - int(first) + 1 for first, _, last in ends)
-    except (OSError, ValueError):
-        return os.cpu_count() or 1
+    return len(sysfs.cores(sysfs.text(root / "sys/devices/system/cpu/present"))) or os.cpu_count() or 1

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from bench.base.errors import UnknownName, Unsupported, first_line
 from bench.machine import systems
-from bench.machine.board import number, read
+from bench.machine.sysfs import number, text
 
 ROOT = Path("/")
 GROUP = "bench.meters"
@@ -97,7 +97,7 @@ def rapl(root: Path = ROOT) -> Meter:
     zones = [
         folder
         for folder in sorted(root.glob("sys/class/powercap/intel-rapl:*"))
-        if read(folder / "name").startswith("package")
+        if text(folder / "name").startswith("package")
     ]
     if not zones:
         raise Unsupported("there is no RAPL here (a virtual machine's host keeps it to itself)")
@@ -106,7 +106,7 @@ def rapl(root: Path = ROOT) -> Meter:
             "RAPL may be read by root alone",
             "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj, until a restart",
         )
-    names = ", ".join(read(zone / "name") for zone in zones)
+    names = ", ".join(text(zone / "name") for zone in zones)
     return Counted(f"RAPL {names}", [(zone / "energy_uj", number(zone / "max_energy_range_uj") or 0) for zone in zones])
 
 
@@ -118,13 +118,13 @@ def ina3221(root: Path = ROOT) -> Meter:
     """
     rails: dict[str, tuple[Path, Path]] = {}
     for folder in sorted(root.glob("sys/class/hwmon/hwmon*")):
-        if read(folder / "name") != "ina3221":
+        if text(folder / "name") != "ina3221":
             continue
         for label in sorted(folder.glob("in[0-9]*_label")):
             n = label.name.removeprefix("in").removesuffix("_label")
             volts, amperes = folder / f"in{n}_input", folder / f"curr{n}_input"
             if number(volts) is not None and number(amperes) is not None:
-                rails[read(label) or n] = volts, amperes
+                rails[text(label) or n] = volts, amperes
     if not rails:
         raise Unsupported("there are no rails of an INA3221 here")
     chosen = {BOARD_INPUT: rails[BOARD_INPUT]} if BOARD_INPUT in rails else rails

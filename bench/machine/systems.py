@@ -84,9 +84,9 @@ def own_id(root: Path = ROOT) -> str:
     return _registry(CRYPTOGRAPHY, "MachineGuid") if sys.platform == "win32" else ""
 
 
-def guest(root: Path = ROOT) -> bool:
+def guest() -> bool:
     """Tell whether macOS says that it runs in a virtual machine."""
-    return sys.platform == "darwin" and _sysctl(root, "kern.hv_vmm_present") == "1"
+    return sys.platform == "darwin" and _sysctl(ROOT, "kern.hv_vmm_present") == "1"
 
 
 def translated(root: Path = ROOT) -> bool:

@@ -32,14 +32,14 @@ def computing(before: Mapping[int, int], after: Mapping[int, int]) -> int | None
     return sum(ns >= BUSY * fullest for ns in spent) if fullest > 0 else None
 
 
-def count_computing(work: Callable[[], object], watch_s: float = WATCH_S, root: Path = ROOT) -> int | None:
+def count_computing(work: Callable[[], object], watch_s: float = WATCH_S) -> int | None:
     """Do some work again and again for a moment, and count the threads that did it; None where nothing tells."""
     work()  # threads start with the first of it
-    before, begin = cpu_ns(root), time.monotonic()
+    before, begin = cpu_ns(), time.monotonic()
     while True:
         work()
         if time.monotonic() - begin >= watch_s:
-            return computing(before, cpu_ns(root))
+            return computing(before, cpu_ns())
 
 
 def _spent(folder: Path) -> int:

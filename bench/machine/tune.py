@@ -22,7 +22,7 @@ from bench.base.errors import BenchError
 from bench.base.files import write_whole
 from bench.base.words import counted
 from bench.machine import systems
-from bench.machine.board import read
+from bench.machine.sysfs import cores, text
 
 ROOT = Path("/")
 BOOT = "proc/sys/kernel/random/boot_id"
@@ -66,11 +66,11 @@ def wanted(measuring: Sequence[int], root: Path = ROOT) -> list[Change]:
         return []
     changes = []
     for policy in sorted(root.glob(f"{CPU}/cpu[0-9]*/cpufreq/scaling_governor")):
-        offered = read(policy.with_name("scaling_available_governors")).split()
-        if read(policy) not in ("", "performance") and (not offered or "performance" in offered):
-            changes.append(Change("governor", str(policy), read(policy), "performance"))
+        offered = text(policy.with_name("scaling_available_governors")).split()
+        if text(policy) not in ("", "performance") and (not offered or "performance" in offered):
+            changes.append(Change("governor", str(policy), text(policy), "performance"))
     for name, on, off in ((f"{CPU}/intel_pstate/no_turbo", "0", "1"), (f"{CPU}/cpufreq/boost", "1", "0")):
-        if read(root / name) == on:
+        if text(root / name) == on:
             changes.append(Change("turbo", str(root / name), on, off))
     return changes + _interrupts(measuring, root)
 
@@ -83,9 +83,9 @@ def _interrupts(measuring: Sequence[int], root: Path) -> list[Change]:
         return []
     to, changes = ",".join(map(str, others)), []
     for path in sorted(root.glob("proc/irq/[0-9]*/smp_affinity_list"), key=lambda path: int(path.parent.name)):
-        now = _cores(read(path))
+        now = cores(text(path))
         if now & set(measuring) and _movable(path):
-            changes.append(Change(INTERRUPT, str(path), read(path), to))
+            changes.append(Change(INTERRUPT, str(path), text(path), to))
     return changes
 
 
@@ -138,7 +138,7 @@ def apply(
     for change in changes:
         try:
             write(change.path, change.to)
-            if change.what != INTERRUPT and read(Path(change.path)) != change.to:
+            if change.what != INTERRUPT and text(Path(change.path)) != change.to:
                 raise OSError(0, "the kernel did not take it")
         except OSError as error:
             if change.what == INTERRUPT:
@@ -167,7 +167,7 @@ def undo(file: Path, root: Path = ROOT, write: Callable[[str, str], None] | None
     if not noted:
         _note(file, root, [])
         return [], "the machine was started anew since: nothing of it is left"
-    ours = [change for change in noted if _same(read(Path(change.path)), change.to)]
+    ours = [change for change in noted if _same(text(Path(change.path)), change.to)]
     left = _put_back(ours, write or _write)
     _note(file, root, left)
     if left:
@@ -181,7 +181,7 @@ def _put_back(changes: Sequence[Change], write: Callable[[str, str], None]) -> l
     left = []
     for change in reversed(changes):
         try:
-            if not _same(read(Path(change.path)), change.was):
+            if not _same(text(Path(change.path)), change.was):
                 write(change.path, change.was)
         except OSError:
             left.append(change)
@@ -200,8 +200,8 @@ def _note(file: Path, root: Path, changes: Sequence[Change]) -> None:
         for change in changes:
             known = first.get(change.path)
             first[change.path] = change if known is None else Change(known.what, known.path, known.was, change.to)
-        text = json.dumps({"boot": read(root / BOOT), "changes": [asdict(change) for change in first.values()]})
-        write_whole(file, text.encode())
+        note = {"boot": text(root / BOOT), "changes": [asdict(change) for change in first.values()]}
+        write_whole(file, json.dumps(note).encode())
     else:
         file.unlink(missing_ok=True)
 
@@ -210,24 +210,13 @@ def _noted(file: Path, root: Path) -> list[Change]:
     """Return what is noted of changes since the machine's last start."""
     with suppress(OSError, ValueError):
         state = msgspec.json.decode(file.read_bytes(), type=State)
-        if state.boot == read(root / BOOT):
+        if state.boot == text(root / BOOT):
             return state.changes
     return []
 
 
 def _same(one: str, other: str) -> bool:
-    return one == other or (_cores(one) == _cores(other) != set())
-
-
-def _cores(text: str) -> set[int]:
-    """Read ``0-3,8``; nothing where it is no list of cores."""
-    found: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
-            return set()
-        found |= set(range(int(first), int(last or first) + 1))
-    return found
+    return one == other or (cores(one) == cores(other) != set())
 
 
 def _container(root: Path) -> str:
@@ -235,12 +224,12 @@ def _container(root: Path) -> str:
     if marks:
         return f"/{marks[0]} is there"
     words = ("docker", "containerd", "kubepods", "libpod", "lxc")
-    groups = read(root / "proc/self/cgroup")
+    groups = text(root / "proc/self/cgroup")
     return next((f"its control group is {word}'s" for word in words if word in groups), "")
 
 
 def _runs(root: Path, program: str) -> bool:
-    return any(read(path) == program for path in root.glob("proc/[0-9]*/comm"))
+    return any(text(path) == program for path in root.glob("proc/[0-9]*/comm"))
 
 
 def _names(changes: Iterable[Change]) -> str:

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 
 from bench.backends.answers import Energy
+from bench.backends.base import Session
 from bench.base.errors import BenchError
-from bench.machine.meters import Meter
+from bench.machine import meters
 
 LEAST_S = 1.0
 PATIENCE_S = 1.0  # a total that has not moved for so long does not move
@@ -36,7 +37,7 @@ def per_inference_mj(
 
 def measure(
     infer: Callable[[], None],
-    meter: Meter,
+    meter: meters.Meter,
     clock: Callable[[], int] = time.perf_counter_ns,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Energy:
@@ -51,6 +52,23 @@ def measure(
     if net_j <= 0:
         return failed(f"{meter.name} tells no more while it runs than while it rests ({idle_w:.3g} W)", meter.name)
     return {"mj": 1e3 * net_j / busy[1], "idle_w": idle_w, "by": meter.name, "why_not": ""}
+
+
+def told_by(meter: str, session: Session) -> Energy:
+    """Measure the energy of an inference, by the meter of that name; say why, where there is none."""
+    device = session.device
+    if device is not None and meter in (meters.AUTO, meters.NVML):
+        if device.energy_mj() is None:
+            return failed("the device counts no energy, or nothing is installed that tells it")
+        return measure(session.infer, OfDevice(device.energy_mj))
+    try:
+        opened = meters.find(meter)
+    except BenchError as error:
+        return failed(error.told)
+    try:
+        return measure(session.infer, opened)
+    finally:
+        opened.close()
 
 
 class OfDevice:
@@ -73,11 +91,6 @@ class OfDevice:
 def failed(why_not: str, by: str = "") -> Energy:
     """Return an answer that tells no energy, and why."""
     return {"mj": None, "idle_w": None, "by": by, "why_not": why_not}
-
-
-def told(error: BenchError) -> Energy:
-    """Return the answer of a meter that is not there."""
-    return failed(error.message + (f" ({error.hint})" if error.hint else ""))
 
 
 def _between(

@@ -25,6 +25,7 @@ from bench.transport.local import LocalTransport
 
 WORKER = "bench.measure.worker"
 NOTHING = Network(ModelRef("onnx", "nothing", "", {}, None))
+ANSWER_S = 120.0  # for what a worker is asked that measures nothing
 T = TypeVar("T")
 
 
@@ -145,9 +146,9 @@ class Launch:
         return error
 
 
-def runtimes(transport: Transport, timeout_s: float = 120.0) -> dict[str, bool]:
+def runtimes(transport: Transport) -> dict[str, bool]:
     """Ask a worker of the device's own interpreter which backends have their runtime there."""
-    with Launch(Case(NOTHING, BackendRef("", {})), timeout_s, transport) as launch:
+    with Launch(Case(NOTHING, BackendRef("", {})), ANSWER_S, transport) as launch:
         return launch.ask("runtimes", dict[str, bool])
 
 
@@ -169,13 +170,13 @@ def installed_on(there: Target) -> Callable[[str], bool]:
     return lambda name: here().get(name, True)
 
 
-def version_of(backend: BackendRef, transport: Transport, timeout_s: float = 120.0) -> str:
+def version_of(backend: BackendRef, transport: Transport) -> str:
     """Ask which version of its runtime a backend has on the device; nothing if that cannot be told."""
-    with Launch(Case(NOTHING, backend), timeout_s, transport) as launch:
+    with Launch(Case(NOTHING, backend), ANSWER_S, transport) as launch:
         return launch.ask("version", dict[str, str], backend=backend.name)["version"]
 
 
-def check_meter(name: str, used: Iterable[BackendRef], transport: Transport, timeout_s: float = 120.0) -> None:
+def check_meter(name: str, used: Iterable[BackendRef], transport: Transport, timeout_s: float) -> None:
     """Raise UnknownName where `--energy` names a meter that an interpreter of the device, which is to ask it, lacks.
 
     An interpreter that does not answer says why in the rows of its cases.

@@ -16,15 +16,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypedDict
 
+from bench import backends
 from bench.artifact.artifact import Artifact
 from bench.backends.answers import Block
 from bench.base.wire import Unchecked
+from bench.machine import alarms as kept
 from bench.machine.environment import pick_cores
 from bench.measure.bring import exported
 from bench.measure.engine import Group, anew
 from bench.measure.evidence import full_share, log_time, theft, times
 from bench.plan.case import Case
-from bench.plan.protocol import PairProtocol
+from bench.plan.protocol import LATENCY, PairProtocol
+from bench.stats.alarms import LEAST, Alarms, alarms
 from bench.stats.verdict import decided
 from bench.transport.base import Transport
 from bench.transport.local import LocalTransport
@@ -116,6 +119,33 @@ def collect(
         if enough([p.log_ratio for p in pairs], protocol, time.monotonic() - begin):
             break
     return pairs
+
+
+def alarms_of(
+    cases: tuple[Case, Case],
+    pairs: Sequence[Pair],
+    protocol: PairProtocol,
+    transport: Transport,
+    confirming: tuple[int, ...],
+) -> Alarms:
+    """Say how often this comparison is wrong, by the pairs of equal sides that the machine has; equal ones are kept.
+
+    `confirming` are the numbers of fresh pairs at which a gate looks again.
+    """
+    ratios = [pair.log_ratio for pair in pairs]
+    keys = [_key(case) for case in cases]
+    machine = transport.environment()
+    if cases[0].id == cases[1].id and not backends.get(cases[0].backend.name).capabilities.scripted:
+        kept.remember(machine, keys[0], ratios)
+    recorded = kept.recall(machine, keys, LEAST)
+    return alarms(recorded, ratios, protocol.margin, protocol.looks, confirming)
+
+
+def _key(case: Case) -> str:
+    """Name what the pairs of a case are kept for: those of throughput lie apart from those of latencies."""
+    mode, streams = case.settings.mode, case.settings.streams
+    apart = "" if mode == LATENCY else f"mode={mode} streams={streams or 'cores'}"
+    return kept.key(case.backend.canonical, case.settings.threads, apart)
 
 
 def _pair(

@@ -64,18 +64,18 @@ def squeeze(d: Draft, x: str, to: int, act: str = "relu", gate: str = "sigmoid",
     return d.binary("Mul", x, s)
 
 
-def eca(d: Draft, x: str, kernel: int = 3) -> str:
+def eca(d: Draft, x: str) -> str:
     """Channel attention by a convolution over channels."""
     c = d.shapes[x][1]
     s = d.reshape(d.mean(x, (2, 3), keep=False), (1, 1, c))
-    s = d.act(d.conv(s, 1, kernel), "sigmoid")
+    s = d.act(d.conv(s, 1, 3), "sigmoid")
     return d.binary("Mul", x, d.reshape(s, (1, c, 1, 1)))
 
 
-def spatial(d: Draft, x: str, kernel: int = 7) -> str:
+def spatial(d: Draft, x: str) -> str:
     """Spatial attention from mean and maximum over channels."""
     s = d.concat([d.mean(x, (1,)), d.mean(x, (1,), kind="ReduceMax")])
-    return d.binary("Mul", x, d.act(d.conv(s, 1, kernel), "sigmoid"))
+    return d.binary("Mul", x, d.act(d.conv(s, 1, 7), "sigmoid"))
 
 
 def _attended(d: Draft, x: str, kind: str, act: str, gate: str, to: int) -> str:
@@ -101,18 +101,18 @@ def inverted(d: Draft, x: str, out: int, kernel: int = 3, stride: int = 1, expan
     return d.binary("Add", y, x) if stride == 1 and out == c else y
 
 
-def bottleneck(d: Draft, x: str, out: int, kernel: int = 3, stride: int = 1, ratio: float = 0.25, group: int = 1,
+def bottleneck(d: Draft, x: str, out: int, stride: int = 1, ratio: float = 0.25, group: int = 1,
                act: str = "relu", attention: str = "", pooled: bool = False, dilation: int = 1) -> str:  # fmt: skip
     """A residual bottleneck."""
     c = d.shapes[x][1]
     inner = max(group, round(out * ratio / group) * group)
     y = d.act(d.conv(x, inner), act)
-    y = d.act(d.conv(y, inner, kernel, stride, group, dilation), act)
+    y = d.act(d.conv(y, inner, 3, stride, group, dilation), act)
     y = _attended(d, y, attention, act, "sigmoid", inner // 4)
     y = d.conv(y, out)
     if stride > 1 or out != c:
-        x = d.conv(d.pool(x, "AveragePool", 2, 2) if pooled and stride == 2 and d.shapes[x][-1] % 2 == 0 else x, out,
-                   1, 1 if pooled and stride == 2 and d.shapes[x][-1] % 2 == 0 else stride)  # fmt: skip
+        pooled = pooled and stride == 2 and d.shapes[x][-1] % 2 == 0
+        x = d.conv(d.pool(x, "AveragePool", 2, 2) if pooled else x, out, 1, 1 if pooled else stride)
     return d.act(d.binary("Add", y, x), act)
 
 
@@ -128,10 +128,10 @@ def basic(d: Draft, x: str, out: int, stride: int = 1, act: str = "relu", attent
     return y if bn else d.act(y, act)
 
 
-def dense(d: Draft, x: str, growth: int = 32, layers: int = 3, width: int = 4, act: str = "relu") -> str:
+def dense(d: Draft, x: str, growth: int = 32, layers: int = 3, act: str = "relu") -> str:
     """Layers that each add channels to all before them."""
     for _ in range(layers):
-        y = d.act(d.conv(d.act(d.batchnorm(x), act), growth * width), act)
+        y = d.act(d.conv(d.act(d.batchnorm(x), act), growth * 4), act)
         x = d.concat([x, d.conv(y, growth, 3)])
     return x
 
@@ -141,7 +141,7 @@ def transition(d: Draft, x: str, out: int, act: str = "relu") -> str:
     return d.pool(d.conv(d.act(d.batchnorm(x), act), out), "AveragePool", 2, 2)
 
 
-def shuffle(d: Draft, x: str, act: str = "relu", kernel: int = 3, group: int = 1) -> str:
+def shuffle(d: Draft, x: str, act: str = "relu", group: int = 1) -> str:
     """Half of the channels go through a branch; then channels are shuffled."""
     _, c, h, w = d.shapes[x]
     half = c // 2
@@ -149,7 +149,7 @@ def shuffle(d: Draft, x: str, act: str = "relu", kernel: int = 3, group: int = 1
     inner = c - half
     g = group if inner % group == 0 else 1
     y = d.act(d.conv(y, inner, group=g), act)
-    y = d.act(d.conv(d.conv(y, inner, kernel, 1, inner), inner, group=g), act)
+    y = d.act(d.conv(d.conv(y, inner, 3, 1, inner), inner, group=g), act)
     x = d.concat([a, y])
     if c % 2:
         return x
@@ -175,22 +175,22 @@ def inception(d: Draft, x: str, out: int, act: str = "relu", long: int = 7) -> s
     return d.concat([a, b, e, p])
 
 
-def branches(d: Draft, x: str, out: int, kernel: int = 3, stride: int = 1, group: int = 1, act: str = "relu") -> str:
+def branches(d: Draft, x: str, out: int, stride: int = 1, group: int = 1, act: str = "relu") -> str:
     """Branches that are trained apart and added up: windows of two sizes, and a normalisation where shapes allow."""
     c = d.shapes[x][1]
-    y = d.binary("Add", d.conv(x, out, kernel, stride, group), d.conv(x, out, 1, stride, group))
+    y = d.binary("Add", d.conv(x, out, 3, stride, group), d.conv(x, out, 1, stride, group))
     if stride == 1 and out == c:
         y = d.binary("Add", y, d.batchnorm(x))
     return d.act(y, act)
 
 
-def partial(d: Draft, x: str, part: int = 4, expand: float = 2, act: str = "relu") -> str:
-    """A convolution of some of the channels, then two products, with what went in added."""
+def partial(d: Draft, x: str, act: str = "relu") -> str:
+    """A convolution of a quarter of the channels, then two products, with what went in added."""
     c = d.shapes[x][1]
-    some = max(1, c // part)
+    some = max(1, c // 4)
     a, rest = d.parts(x, [some, c - some])
     y = d.concat([d.conv(a, some, 3), rest])
-    return d.binary("Add", x, d.conv(d.act(d.conv(y, round(c * expand)), act), c))
+    return d.binary("Add", x, d.conv(d.act(d.conv(y, 2 * c), act), c))
 
 
 def convnext(d: Draft, x: str, kernel: int = 7, expand: float = 4, act: str = "gelu", scale: bool = True,
@@ -228,11 +228,11 @@ def norm_conv(d: Draft, x: str, out: int, kernel: int = 2, stride: int = 2, norm
                 pads=[0] * 4, strides=[stride] * 2, group=1, dilations=[1, 1])  # fmt: skip
 
 
-def group_norm(d: Draft, x: str, groups: int = 1) -> str:
+def group_norm(d: Draft, x: str) -> str:
     """As the exporter writes it: an instance normalisation of reshaped channels, then scale and shift."""
     _, c, h, w = d.shapes[x]
-    y = d.reshape(x, (1, groups, c // groups * h * w))
-    y = d.op("InstanceNormalization", [y, d.weight((groups,), 1), d.weight((groups,), 1)], d.shapes[y])
+    y = d.reshape(x, (1, 1, c * h * w))
+    y = d.op("InstanceNormalization", [y, d.weight((1,), 1), d.weight((1,), 1)], d.shapes[y])
     return d.scaled(d.scaled(d.reshape(y, (1, c, h, w)), (c, 1, 1)), (c, 1, 1), "Add")
 
 
@@ -256,7 +256,7 @@ def resize(d: Draft, x: str, side: int, linear: bool = False) -> str:
     return d.resize(x, side, linear)
 
 
-def head(d: Draft, x: str, out: int = 1000, hidden: int = 0, act: str = "relu", norm: bool = False,
+def head(d: Draft, x: str, hidden: int = 0, act: str = "relu", norm: bool = False,
          pool: bool = False) -> str:  # fmt: skip
     """Pooling (or the first token), and a classifier."""
     shape = d.shapes[x]
@@ -269,7 +269,7 @@ def head(d: Draft, x: str, out: int = 1000, hidden: int = 0, act: str = "relu", 
     else:
         x = d.layernorm(x)
         x = d.op("Gather", [x, d.constant([0], scalar=True)], (1, shape[2]), axis=1)
-    return d.linear(x, out)
+    return d.linear(x, 1000)
 
 
 TOKENS = ("transformer", "channels", "mlp_mixer", "class_token")

@@ -19,8 +19,9 @@ def merge(d: Draft, x: str, out: int) -> str:
     return d.transpose(y, (0, 3, 1, 2))
 
 
-def windows(d: Draft, x: str, heads: int, window: int = 7, shift: bool = False, act: str = "gelu", expand: float = 4,
-            bias: bool = True) -> str:  # fmt: skip
+def windows(
+    d: Draft, x: str, heads: int, window: int = 7, shift: bool = False, act: str = "gelu", bias: bool = True
+) -> str:
     """Attention inside windows (Swin), then two products."""
     y = d.transpose(x, (0, 2, 3, 1))
     _, h, w, c = d.shapes[y]
@@ -37,7 +38,7 @@ def windows(d: Draft, x: str, heads: int, window: int = 7, shift: bool = False, 
     z = _attend(d, z, heads, bias)
     z = d.transpose(d.reshape(z, (1, rows, columns, size, w // columns, c)), (0, 1, 3, 2, 4, 5))
     y = d.binary("Add", y, d.reshape(z, (1, h, w, c)))
-    y = d.binary("Add", y, d.linear(d.act(d.linear(d.layernorm(y), round(c * expand)), act), c))
+    y = d.binary("Add", y, d.linear(d.act(d.linear(d.layernorm(y), 4 * c), act), c))
     return d.transpose(y, (0, 3, 1, 2))
 
 
@@ -102,10 +103,10 @@ def mlp_mixer(d: Draft, x: str, expand: float = 4, act: str = "gelu", inner: int
     return d.binary("Add", x, d.linear(d.act(d.linear(d.layernorm(x), round(c * expand)), act), c))
 
 
-def patches(d: Draft, x: str, heads: int, patch: int = 2, depth: int = 1, width: int = 0, act: str = "silu") -> str:
+def patches(d: Draft, x: str, heads: int, depth: int = 1, width: int = 0, act: str = "silu") -> str:
     """Attention among the same places of all patches (MobileViT), between convolutions."""
     _, c, h, w = d.shapes[x]
-    patch = patch if h % patch == 0 and w % patch == 0 else 1
+    patch = 2 if h % 2 == 0 and w % 2 == 0 else 1
     width = width or c
     y = d.conv(d.act(d.conv(x, c, 3), act), width)
     rows, columns = h // patch, w // patch

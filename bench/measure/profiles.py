@@ -19,40 +19,24 @@ from bench.transport.local import LocalTransport
 Told = Callable[[int], None]
 
 
-def _silent(number: int) -> None:
-    """Tell nobody."""
-
-
 def measure(
-    case: Case,
-    protocol: ProfileProtocol,
-    told: Told = _silent,
-    transport: Transport | None = None,
-    cores: Sequence[int] = (),
-) -> tuple[Artifact, list[Launched]]:
-    """Profile a case in fresh processes, one after another; `told` hears the number of each that is done.
-
-    Returns the artifact and, per launch, what loading told, what ran (``inspected``, in the first) and ``loads``, the
-    worker's answers to ``profile``.
-
-    Raises:
-        MeasureError: it cannot be measured or profiled, or what ran is not what was asked.
-    """
-    return measure_in_turns([case], protocol, told, transport, cores)[0]
-
-
-def measure_in_turns(
     cases: Sequence[Case],
     protocol: ProfileProtocol,
-    told: Told = _silent,
+    told: Told = lambda number: None,
     transport: Transport | None = None,
     cores: Sequence[int] = (),
 ) -> list[tuple[Artifact, list[Launched]]]:
-    """Profile several cases side by side, so that a drift of the clock becomes no difference between them.
+    """Profile cases side by side, so that a drift of the clock becomes no difference between them.
 
     Each launch has a process of every case, all on the same cores. In each load, blocks of all take turns, then
-    profiles; which case comes first alternates. Returns for each case what `measure` does. A launch in which the
-    connection to the device was lost is done anew.
+    profiles; which case comes first alternates. A launch in which the connection to the device was lost is done anew;
+    `told` hears the number of each that is done.
+
+    Returns for each case the artifact and, per launch, what loading told, what ran (``inspected``, in the first) and
+    ``loads``, the worker's answers to ``profile``.
+
+    Raises:
+        MeasureError: one cannot be measured or profiled, or what ran is not what was asked.
     """
     transport = transport or LocalTransport()
     for case in cases:

@@ -1,4 +1,4 @@
-"""From what the launches of a case brought to its row: status, statistics, and what really ran."""
+"""From what the launches of a case brought to its row: statistics, and what really ran."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bench.machine import roofs as store
 from bench.machine.environment import Environment
 from bench.machine.roof import LIMIT, Roofline
 from bench.measure import device, energies, sustain
-from bench.measure.evidence import BECAME, Weighing
 from bench.measure.limits import limit_columns
-from bench.measure.readback import asked_precision, fault_of, remarks_of
+from bench.measure.readback import asked_precision, remarks_of
 from bench.measure.state import CaseState
+from bench.measure.status import judge
 from bench.plan.case import Case
 from bench.plan.protocol import LATENCY, THROUGHPUT, Protocol
 from bench.plan.spec import any_precision
@@ -29,61 +29,6 @@ from bench.rows.schema import STATUSES, Row
 from bench.stats.summary import Estimate, percentile
 
 EIGHT_BITS = ("int8", "int4")
-LONG_S = 90.0  # launches spread over more than this have had what time within an hour can give
-
-
-def judge(state: CaseState, protocol: Protocol) -> tuple[str, str]:
-    """Return status and, where it is not ``ok``, the reason in one line. The worst finding wins."""
-    if state.error is not None:
-        return state.error.status, _told(state.error)
-    assert state.artifact is not None
-    assert state.inspected is not None
-    parity = max(launch.loaded["parity_rel_l2"] for launch in (*state.launches, *state.sustained))
-    fault = fault_of(state.case, state.artifact, parity, state.inspected, protocol.require_device)
-    if fault is not None:
-        return fault
-    if any(launch.loaded.get("emulated") for launch in state.launches):
-        return "noisy", "the CPU is emulated: its times say nothing about any device"
-    moved = device.restless([block for launch in state.launches for block in launch.blocks])
-    if moved:
-        return "noisy", moved
-    found, weighing = state.estimate(), state.weighing()
-    if found is None or not weighing.sound:
-        return "noisy", f"not one launch was undisturbed{_aside(weighing)}"
-    if found.lo_ns is None:
-        if len(state.launches) > 1:
-            alone = f"an interval needs two undisturbed launches, and of {len(state.launches)} one was"
-            return "noisy", f"{alone}{_aside(weighing)}"
-        more = "leave --launches 1 out" if protocol.launches < 2 else "give a larger --budget"
-        return "noisy", f"an interval needs two launches at least: {more}"
-    half = found.rate_half_width if state.case.settings.mode == THROUGHPUT else found.half_width  # as the row tells it
-    if half > protocol.widest:
-        return "noisy", f"the 95% interval is ±{half:.1%}, wider than {protocol.widest:.0%}{_why_wide(state)}"
-    return "ok", ""
-
-
-def _aside(weighing: Weighing) -> str:
-    """Say what disturbed the blocks that do not count, and who may know why."""
-    reasons = ", ".join(f"{n} {BECAME[reason]}" for reason, n in weighing.aside.items())
-    lost = sum(weighing.aside.values())
-    return f" ({lost} of {weighing.blocks} timing blocks do not count: {reasons}); `bench doctor` may know why"
-
-
-def _why_wide(state: CaseState) -> str:
-    """Say what the interval is wide of, and what to do about it."""
-    found, reference = state.estimate(), state.reference
-    assert found is not None
-    if found.within_half_width > found.half_width / 2:
-        if not 0.95 < found.speed < 1.05:
-            return f"; the machine ran at {found.speed:.0%} of its baseline speed"
-        return ": the launches of this run differ; a larger --budget narrows it"
-    met = state.on_device or (reference is not None and reference.visits >= 2)
-    if not met and state.case.settings.mode == THROUGHPUT:
-        return ": throughput was hardly measured here before; further runs narrow it"
-    if not met:
-        return ": this machine was hardly met before; `bench doctor --learn` makes it known in a minute"
-    remedy = "--over 2m narrows it" if state.weighing().over_s < LONG_S else "more runs of it, an hour apart, narrow it"
-    return f": runs of such cases on this machine differ by {found.between_sd:.1%}; {remedy}"
 
 
 def build_row(state: CaseState, protocol: Protocol, environment: Environment, run_id: str) -> Row:
@@ -108,7 +53,7 @@ def build_row(state: CaseState, protocol: Protocol, environment: Environment, ru
         values |= _of_inspection(state.inspected, partial=state.artifact is None or bool(state.artifact.uncounted))
     values |= _of_samples(state)
     values |= sustain.columns(state)
-    values |= energies.columns([launch.energy for launch in state.launches if launch.energy is not None])
+    values |= energies.columns(state.energies)
     values["remark"] = clip("; ".join(_remarks(state)), 500)
     values |= under_roof
     if values.get("latency_ms") and values.get("macs"):
@@ -121,7 +66,7 @@ def failed_row(case: Case, protocol: Protocol, run_id: str, error: BenchError) -
     """Make the row of a case that no machine measured."""
     status = error.status if error.status in STATUSES else "failed"
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Row(**_of_case(case, protocol, run_id, now, status, clip(_told(error), 500)))
+    return Row(**_of_case(case, protocol, run_id, now, status, clip(error.told, 500)))
 
 
 def _of_case(case: Case, protocol: Protocol, run_id: str, started_at: str, status: str, error: str) -> dict[str, Any]:
@@ -134,10 +79,6 @@ def _of_case(case: Case, protocol: Protocol, run_id: str, started_at: str, statu
         "isoflops_version": bench.__version__,
         "error": error,
     }
-
-
-def _told(error: BenchError) -> str:
-    return error.message + (f" ({error.hint})" if error.hint else "")
 
 
 def _of_artifact(artifact: Artifact, case: Case) -> dict[str, Any]:
@@ -196,7 +137,7 @@ def _remarks(state: CaseState) -> list[str]:
     loaded = [launch.loaded for launch in state.launches]
     told += sorted({f"not pinned to cores: {row['unpinned']}" for row in loaded if row.get("unpinned")})
     told += sorted({row["untold"] for row in loaded if row.get("untold")})
-    told += filter(None, [energies.remark([launch.energy for launch in state.launches if launch.energy is not None])])
+    told += filter(None, [energies.remark(state.energies)])
     hidden = sorted({name for row in loaded for name in row.get("hidden", ())})
     told += sustain.remarks(state)
     return [*told, f"set in the worker's environment: {', '.join(hidden)}"] if hidden else told
@@ -238,7 +179,7 @@ def _of_samples(state: CaseState) -> dict[str, Any]:
     if not state.launches:
         return {}
     loaded = [launch.loaded for launch in state.launches]
-    blocks = [block for launch in state.launches for block in launch.blocks]
+    blocks = state.blocks
     weighing = state.weighing()
     samples = [ns for launch in weighing.launches for ns in launch]
     host = [ns for block in blocks for ns in block.get("host_ns", ())]

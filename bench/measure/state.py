@@ -59,9 +59,19 @@ class CaseState:
     _told: tuple[object, Estimate | None] | None = field(default=None, repr=False, compare=False)
 
     @property
+    def blocks(self) -> list[Block]:
+        """The blocks of all launches, in order of time."""
+        return [block for launch in self.launches for block in launch.blocks]
+
+    @property
+    def energies(self) -> list[Energy]:
+        """What the launches answered of the energy of an inference, where that was asked."""
+        return [launch.energy for launch in self.launches if launch.energy is not None]
+
+    @property
     def scripted(self) -> bool:
         """Whether no machine was measured."""
-        return any(block.get("scripted") for launch in self.launches for block in launch.blocks)
+        return any(block.get("scripted") for block in self.blocks)
 
     @property
     def threads(self) -> int:
@@ -71,15 +81,13 @@ class CaseState:
     @property
     def on_device(self) -> bool:
         """Whether another device than the CPU was measured, whose speed the baseline speed says nothing of."""
-        return any(on_device(block) for launch in self.launches for block in launch.blocks)
+        return any(map(on_device, self.blocks))
 
     @property
     def reference(self) -> BaselineSpeed | None:
         """The speed that latencies are told for: the machine's usual one, or that of the case's own quiet blocks."""
-        blocks = [block for launch in self.launches for block in launch.blocks]
-        return self.baseline or (
-            baseline.baseline_of([baseline.reading(block) for block in blocks]) if blocks else None
-        )
+        blocks = self.blocks
+        return self.baseline or (baseline.baseline_of(list(map(baseline.reading, blocks))) if blocks else None)
 
     def weighing(self) -> Weighing:
         """Return what counts of the launches so far."""

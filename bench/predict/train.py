@@ -8,11 +8,10 @@ from dataclasses import replace
 from functools import partial
 
 from bench import backends
-from bench.base.errors import MeasureError, Unsupported
+from bench.base.errors import Unsupported
 from bench.export import ensure
 from bench.measure.engine import anew
 from bench.measure.launch import version_of
-from bench.measure.runner import Runner
 from bench.plan.case import BackendRef, Case, Plan, cross
 from bench.plan.protocol import TRAINING
 from bench.plan.zoo import ModelRef
@@ -21,7 +20,6 @@ from bench.predict.campaign import SHORT_S, Campaign, time_one
 from bench.predict.place import Place
 from bench.predict.predictor import ready
 from bench.predict.table import Context, KernelList, KernelTable
-from bench.rows.schema import Row
 from bench.transport.base import Transport
 
 # One network of most families: between them they have the operators of the zoo, and take little time. A long training
@@ -35,8 +33,6 @@ MORE = (
     "pplcnet:width=0.25", "condensenet", "inceptionv3", "xception",
 )  # fmt: skip
 SAVE_S = 5.0
-ATTEMPTS = 3  # times that a network whose measurement was disturbed is tried
-WIDEST, MOST_ASIDE = 0.15, 0.7  # half-width of a 95% interval of 3 launches, and share of disturbed blocks, at most
 Tell = Callable[[str], None]
 
 
@@ -176,42 +172,3 @@ def time_kernels(
                     saved = time.monotonic()
         table.save()
     return True
-
-
-def time_networks(
-    table: KernelTable,
-    plan: Plan,
-    tell: Tell,
-    deadline: float = float("inf"),
-    save: bool = True,
-    place: Place | None = None,
-) -> bool:
-    """Measure every network of the plan that has no latency yet; tell whether that was done before the deadline."""
-    place = place or Place()
-    for _ in range(ATTEMPTS):
-        todo = [case for case in plan.cases if table.networks[str(case.network)].latency_ns is None]
-        for i in range(0, len(todo), plan.protocol.live):
-            if time.monotonic() > deadline:
-                return False
-            group = Plan(tuple(todo[i : i + plan.protocol.live]), plan.protocol)
-            names = {case.id: str(case.network) for case in group.cases}
-            tell(f"networks: {i} of {len(todo)}")
-            for row in Runner(group, list(place.cores), transport=place.transport).run():
-                if row.status not in ("ok", "noisy") or row.latency_ms is None:
-                    raise MeasureError(f"{row.model} could not be measured: {row.error}", "leave it out of --anchor")
-                if undisturbed(row):
-                    table.networks[names[row.case_id]].latency_ns = row.latency_ms * 1e6
-            if save:
-                table.save()
-    lost = [case.model.canonical for case in plan.cases if table.networks[str(case.network)].latency_ns is None]
-    if lost:
-        tell(f"the machine was never quiet enough for {', '.join(lost)}: run it again\n")
-    return not lost
-
-
-def undisturbed(row: Row) -> bool:
-    """Tell whether a network's latency is good enough to train on."""
-    if row.latency_ms is None or row.latency_lo_ms is None or row.latency_hi_ms is None:
-        return False
-    half = (row.latency_hi_ms - row.latency_lo_ms) / 2 / row.latency_ms
-    return half <= WIDEST and (row.set_aside or 0.0) < MOST_ASIDE

@@ -26,11 +26,6 @@ class Corrected:
     raw_ns: tuple[float, ...]
     corrected_ns: tuple[float, ...]
 
-    @property
-    def residual_ns(self) -> float:
-        """What no operator accounts for: dispatch, copies of input and output, Python; negative by error only."""
-        return self.unprofiled_ns - sum(self.corrected_ns)
-
 
 def reduce_raw(raw_ns: Sequence[Sequence[float]], profiled_ns: Sequence[float]) -> tuple[float, ...]:
     """Reduce each operator's times to one that adds up over operators.

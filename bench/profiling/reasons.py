@@ -9,49 +9,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from bench.base.words import counted, plural, verb
+from bench.base.words import counted, verb
 from bench.graph.classes import QUANTIZERS, OpClass
 from bench.profiling import layout
-from bench.profiling.network import ProfiledNetwork, ProfiledOperator, total_ms
+from bench.profiling.network import ProfiledNetwork, total_ms
 from bench.profiling.roofs import Roof
 from bench.profiling.squeeze import gates
+from bench.profiling.statement import Statement as Statement
+from bench.profiling.statement import beyond_ms, intensity, named, rate_of
+from bench.profiling.statement import told as told
 
 LEAST_SHARE = 0.01  # of the latency: what takes less is not spoken of
 SHORT_US = 10.0  # an operator that takes less, and mostly not for its work, is short
 FAR = 3.0  # times its floor: where a short operator's time is not its work
 UNEXPLAINED = 2.0  # times its floor: from here on an operator wants a reason
 RESIDUAL_SHARE = 0.03
-MEMORY_SHARE = 0.5  # of the time: from here on the bytes explain it
 FLOATS = ("fp32", "fp16", "bf16")
 COPIES = (OpClass.SHUFFLE, OpClass.SPLIT, OpClass.CONCAT, OpClass.TRANSPOSE, OpClass.PAD, OpClass.COPY)
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One reason: the `ms` at stake, the operators it speaks of (by index), and in `figures` what its text says.
-
-    `tag` names it beside an operator.
-    """
-
-    key: str
-    tag: str
-    ms: float
-    text: str
-    operators: frozenset[int] = frozenset()
-    figures: tuple[tuple[str, float], ...] = ()
-
-    def record(self, network: ProfiledNetwork) -> dict[str, object]:
-        """Return plain data, with the operators' names."""
-        return {
-            "key": self.key,
-            "ms": self.ms,
-            "share": self.ms / network.latency_ms,
-            "text": self.text,
-            "figures": dict(self.figures),
-            "operators": [op.name for op in network.pick(sorted(self.operators))],
-        }
 
 
 def reasons(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
@@ -75,17 +50,17 @@ def outside_the_block(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
             continue
         plain = network.pick(out)
         inside = [op for op in network.pick(blocked) if op.op_class is op_class]
-        ms, rate = total_ms(plain), _rate(plain)
+        ms, rate = total_ms(plain), rate_of(plain)
         if inside:
-            lost_ms = ms * (1 - rate / _rate(inside))
-            beside = f"{rate:.1f} GMAC/s, those inside reach {_rate(inside):.1f}"
+            lost_ms = ms * (1 - rate / rate_of(inside))
+            beside = f"{rate:.1f} GMAC/s, those inside reach {rate_of(inside):.1f}"
         else:
             lost_ms = ms - sum(roof.floor_us(op) for op in plain) / 1e3
             beside = f"{rate:.1f} GMAC/s, the peak is {roof.peak_gmacs_per_s:.1f}"
         if lost_ms < LEAST_SHARE * network.latency_ms:
             continue
         why = layout.rules(plain, layout.block(network.pick(blocked)))
-        text = f"{len(out)} {_plural(op_class, len(out))} outside the blocked layout ({why}): {beside}"
+        text = f"{len(out)} {named(op_class, len(out))} outside the blocked layout ({why}): {beside}"
         figures = (("gmacs_per_s", rate), ("time_ms", ms))
         found.append(Statement(f"outside block {op_class}", "plain NCHW", lost_ms, text, frozenset(out), figures))
     return found
@@ -98,13 +73,13 @@ def reorders(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     if not mine or ms < LEAST_SHARE * network.latency_ms:
         return []
     moved = sum(op.moved_bytes for op in network.pick(mine)) / 1e6
-    what = f"{len(mine)} {_plural('reorder', len(mine))} between layouts"
+    what = f"{len(mine)} {named('reorder', len(mine))} between layouts"
     text = f"{what}: {moved:.1f} MB moved, no arithmetic"
     plain = [op for op in network.pick(network.where(layout.plain)) if op.op_class is not OpClass.REORDER]
     if plain and any(layout.blocked(op) for op in network.operators):
         counts = {c: sum(op.op_class is c for op in plain) for c in OpClass}
         top = sorted((c for c in counts if counts[c]), key=lambda c: -counts[c])[:4]
-        text += "; in plain NCHW run " + ", ".join(f"{counts[c]} {_plural(c, counts[c])}" for c in top)
+        text += "; in plain NCHW run " + ", ".join(f"{counts[c]} {named(c, counts[c])}" for c in top)
     return [Statement("reorder", "reorder", ms, text, frozenset(mine), (("moved_mb", moved),))]
 
 
@@ -120,7 +95,7 @@ def padding(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     ratio = sum(op.padded_macs or 0 for op in padded) / sum(op.macs for op in padded)
     worst = max(padded, key=lambda op: op.time_us * (1 - op.macs / (op.padded_macs or op.macs)))
     channels = layout.padded_channels(worst)
-    text = f"{len(mine)} {_plural('convolution', len(mine))} computed with zeros beside the channels"
+    text = f"{len(mine)} {named('convolution', len(mine))} computed with zeros beside the channels"
     text += f" ({channels})" if channels else ""
     text += f": {ratio:.2f} times the MACs"
     figures = (("padded_over_nominal", ratio), ("time_ms", total_ms(padded)))
@@ -135,10 +110,10 @@ def depthwise(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     share, of_macs = ms / network.latency_ms, macs / network.macs if network.macs else 0.0
     if not macs or share < LEAST_SHARE or share < 2 * of_macs:
         return []
-    bound, figures = _intensity(ops, roof)
-    what = f"{len(ops)} {_plural(OpClass.DEPTHWISE, len(ops))}"
+    bound, figures = intensity(ops, roof)
+    what = f"{len(ops)} {named(OpClass.DEPTHWISE, len(ops))}"
     text = f"{what}: {of_macs:.1%} of the MACs in {share:.1%} of the time; {bound}"
-    return [Statement("depthwise", "depthwise", _beyond(ops, roof), text, frozenset(mine), figures)]
+    return [Statement("depthwise", "depthwise", beyond_ms(ops, roof), text, frozenset(mine), figures)]
 
 
 def low_intensity(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
@@ -150,10 +125,10 @@ def low_intensity(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     ms = total_ms(ops)
     if ms < LEAST_SHARE * network.latency_ms:
         return []
-    bound, figures = _intensity(ops, roof)
+    bound, figures = intensity(ops, roof)
     classes = [c for c in OpClass if any(op.op_class is c for op in ops)]
-    what = " and ".join(f"{n} {_plural(c, n)}" for c in classes if (n := sum(op.op_class is c for op in ops)))
-    return [Statement("low intensity", "intensity", _beyond(ops, roof), f"{what}: {bound}", frozenset(mine), figures)]
+    what = " and ".join(f"{n} {named(c, n)}" for c in classes if (n := sum(op.op_class is c for op in ops)))
+    return [Statement("low intensity", "intensity", beyond_ms(ops, roof), f"{what}: {bound}", frozenset(mine), figures)]
 
 
 def copies(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
@@ -180,7 +155,7 @@ def squeeze(network: ProfiledNetwork, roof: Roof) -> list[Statement]:
     if ms < LEAST_SHARE * network.latency_ms:
         return []
     of_macs = sum(op.macs for op in ops) / network.macs if network.macs else 0.0
-    blocks = f"{len(found)} squeeze-and-excitation {_plural('block', len(found))}"
+    blocks = f"{len(found)} squeeze-and-excitation {named('block', len(found))}"
     text = (
         f"{blocks}: {len(ops)} operators with {of_macs:.2%} of the MACs take {ms / network.latency_ms:.1%} of the time"
     )
@@ -266,7 +241,7 @@ def unexplained(network: ProfiledNetwork, roof: Roof, spoken_of: frozenset[int])
         return []
     over = ms / max(sum(roof.floor_us(op) for op in ops) / 1e3, 1e-9)
     worst = max(ops, key=lambda op: op.time_us)
-    what = f"{len(ops)} {_plural('operator', len(ops))} at {over:.1f} times the floor"
+    what = f"{len(ops)} {named('operator', len(ops))} at {over:.1f} times the floor"
     text = f"no reason found here for {what}; the costliest: {told(worst)}, {worst.time_us:.0f} µs"
     at_stake = ms - sum(roof.floor_us(op) for op in ops) / 1e3
     return [Statement("unexplained", "?", at_stake, text, frozenset(mine), (("over_floor", over),))]
@@ -276,56 +251,3 @@ FINDERS: tuple[Callable[[ProfiledNetwork, Roof], list[Statement]], ...] = (
     *(outside_the_block, reorders, padding, depthwise, low_intensity),
     *(copies, squeeze, quantisation, short, residual),
 )
-
-
-def told(op: ProfiledOperator) -> str:
-    """Say what an operator is: its class, and for a convolution its channels and pixels."""
-    if op.op_class.family == "convolution" and len(op.weight) == 4 and len(op.shape_out) == 4:
-        kernel = "x".join(map(str, op.weight[2:]))
-        where = f"{op.shape_out[2]}x{op.shape_out[3]}"
-        return f"{op.op_class} {op.weight[1] * op.group} > {op.weight[0]}, {kernel} to {where}"
-    return f"{op.op_class} {'x'.join(map(str, op.shape_out))}".rstrip()
-
-
-def _intensity(ops: list[ProfiledOperator], roof: Roof) -> tuple[str, tuple[tuple[str, float], ...]]:
-    """Say on which side of the ridge operators lie together."""
-    moved = sum(op.moved_bytes for op in ops)
-    if not moved:
-        return "the bytes they move are not known", ()
-    intensity, ridge = sum(op.macs for op in ops) / moved, roof.ridge(ops)
-    bytes_ms = sum(roof.memory_us(op) for op in ops) / 1e3
-    figures = (("macs_per_byte", intensity), ("ridge", ridge), ("bytes_ms", bytes_ms))
-    ms = total_ms(ops)
-    if intensity >= ridge:
-        bound = f"{intensity:.2g} MACs per byte, so not memory (it bounds under {ridge:.2g})"
-        return f"{bound} but the kernel's rate: {_rate(ops):.1f} GMAC/s", figures
-    bound = f"{intensity:.2g} MACs per byte (memory bounds under {ridge:.2g})"
-    if bytes_ms >= MEMORY_SHARE * ms:
-        return f"{bound}: the bytes alone need {bytes_ms:.2f} of {ms:.2f} ms", figures
-    rest = f"but the bytes need only {bytes_ms:.2f} of {ms:.2f} ms: the kernel reaches {_rate(ops):.1f} GMAC/s"
-    return f"{bound}, {rest}", figures
-
-
-def _beyond(ops: list[ProfiledOperator], roof: Roof) -> float:
-    """Return the time beyond what the MACs take at the peak, in ms."""
-    return max(0.0, total_ms(ops) - sum(roof.compute_us(op) for op in ops) / 1e3)
-
-
-def _rate(ops: list[ProfiledOperator]) -> float:
-    return sum(op.macs for op in ops) / sum(op.time_us for op in ops) / 1e3
-
-
-def _plural(what: str, n: int) -> str:
-    """Name a class of operators or a thing, one or several."""
-    names = {
-        OpClass.DEPTHWISE: "depthwise convolution",
-        OpClass.POINTWISE: "1x1 convolution",
-        OpClass.GROUPED: "grouped convolution",
-        OpClass.DENSE: "dense convolution",
-        OpClass.TRANSPOSED: "transposed convolution",
-        OpClass.MATMUL: "matrix product",
-        OpClass.ACTIVATION: "activation",
-    }
-    name = {str(k): v for k, v in names.items()}.get(str(what), str(what))
-    counts = name.split()[-1] in ("convolution", "product", "activation", "operator", "block", "reorder")
-    return plural(name, n) if counts else name

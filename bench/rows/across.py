@@ -20,8 +20,6 @@ from bench.rows.jobs import Jobs, as_dict, group
 from bench.stats.jobs import Difference, difference, paired
 from bench.stats.ranks import Correlation, correlations
 
-AXES = ("target", "cpu", "backend", "threads")
-
 
 def _axis(axis: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the columns that an axis compares, and those of the machine that are the same on both sides."""

@@ -12,8 +12,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 
 from bench.base.errors import Unreachable, clip
+from bench.base.words import last_line
 from bench.plan.target import Target
-from bench.transport.shell import Shell, ShellTransport, last
+from bench.transport.shell import Shell, ShellTransport
 
 # What adb says, what that means, and what to do. The first that is found counts.
 CAUSES = (
@@ -44,7 +45,6 @@ CAUSES = (
         "try {adb} start-server",
     ),
     (("PTY args", "shell v2"), "the phone is too old: `adb shell -T` needs Android 7", "take a newer one"),
-    (("No space left",), "the phone is full: {last}", "make room there: {adb} shell df /data"),
     (("error: closed", "connection reset", "protocol fault"), "the phone went away: {last}", "plug it in again"),
 )
 OURS = ("adb: ", "error: ", "- waiting for device")  # how lines of adb's own begin
@@ -69,7 +69,7 @@ class Adb(Shell):
     def why(self, said: str) -> Unreachable:
         """Say in one line why adb reaches nothing."""
         adb = shlex.join([self.target.adb or "adb", *serial(self.target)])
-        known = {"adb": adb, "last": clip(last(said), 160)}
+        known = {"adb": adb, "last": clip(last_line(said), 160)}
         for signs, message, hint in CAUSES:
             if any(sign in said for sign in signs):
                 return Unreachable(f"{self.target.name}: {message.format(**known)}", hint.format(**known))

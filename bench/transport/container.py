@@ -10,6 +10,7 @@ from bench.artifact import package
 from bench.artifact.artifact import Artifact
 from bench.base import cache
 from bench.base.errors import Unreachable, clip
+from bench.base.words import last_line
 from bench.plan.target import Target
 from bench.transport.connection import Connection
 from bench.transport.remote import Remote
@@ -31,8 +32,7 @@ class ContainerTransport(Remote):
 
     def diagnose(self, code: int | None, said: str) -> Unreachable:
         """Tell the engine's failures from those of what it was to run."""
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        last = clip(lines[-1] if lines else f"exit code {code}", 160)
+        last = clip(last_line(said, f"exit code {code}"), 160)
         image, engine = self.target.image, self.target.engine
         text = said.lower()
         if "no such image" in text or "unable to find image" in text or "image not known" in text:

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
 from bench.base.errors import FleetError, MissingExtra, Unreachable, UsageError, clip, first_line
+from bench.base.words import last_line
 from bench.transport.connection import Connection
 from bench.transport.remote import Remote
 
@@ -175,8 +176,7 @@ class DaskTransport(Remote):
 
     def diagnose(self, code: int | None, said: str) -> Unreachable:
         """Pass on the last line that was said."""
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        last = clip(lines[-1] if lines else f"it left with code {code}", 200)
+        last = clip(last_line(said, f"it left with code {code}"), 200)
         return Unreachable(f"no agent answers on {self.name}: {last}", self.remedy)
 
     @property

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.base.errors import Unreachable, UsageError, clip
+from bench.base.words import lines_of
 from bench.plan.target import Target
 from bench.transport import adb, ssh, userland, wheel
 from bench.transport.shell import Shell
@@ -183,6 +184,6 @@ def _advice(setup: Setup, offline: bool) -> str:
 
 
 def _last(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = lines_of(said)
     errors = [line for line in lines if line.startswith("ERROR")]
     return clip((errors or lines or ["nothing was said"])[-1], 200)

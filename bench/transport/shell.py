@@ -10,6 +10,7 @@ from typing import IO
 
 from bench.base.errors import Unreachable, clip
 from bench.base.wire import MARK, Marked
+from bench.base.words import last_line
 from bench.plan.target import Target
 from bench.transport.connection import Connection
 from bench.transport.remote import Remote
@@ -56,7 +57,7 @@ class Shell(ABC):
         if self.unreached(done.returncode, said):
             raise self.why(said)
         if MARK not in done.stdout:
-            heard = clip(last(done.stdout.decode(errors="replace") + said), 120)
+            heard = clip(last_line(done.stdout.decode(errors="replace") + said), 120)
             raise Unreachable(f"what answers on {self.target.name} is no shell: {heard}", "log in by hand and look")
         return done.returncode, Marked().feed(done.stdout).decode(errors="replace"), said
 
@@ -87,8 +88,10 @@ class ShellTransport(Remote):
         if "No module named" in said and "bench" in said:
             return Unreachable(f"there is no isoflops on {self.name}", self.remedy)
         if code == 127 or "not found" in said or "No such file" in said:
-            return Unreachable(f"there is no isoflops on {self.name}: {clip(last(said), 120)}", self.remedy)
-        return Unreachable(f"what answers on {self.name} is no agent of ours: {clip(last(said), 120)}", self.remedy)
+            return Unreachable(f"there is no isoflops on {self.name}: {clip(last_line(said), 120)}", self.remedy)
+        return Unreachable(
+            f"what answers on {self.name} is no agent of ours: {clip(last_line(said), 120)}", self.remedy
+        )
 
     def hang_up(self) -> None:
         """Close the agent's connection and the shell's."""
@@ -122,9 +125,3 @@ def agent(target: Target, run: str) -> list[str]:
     given = [f"ISOFLOPS_CACHE={where}/cache"] if where else []
     given += [f"HOME={where}", f"TMPDIR={ANDROID_TMP}"] if target.reach == "adb" else []
     return ["env", *given, *words] if given else words
-
-
-def last(said: str) -> str:
-    """Return the last line that says something."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

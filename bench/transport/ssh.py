@@ -17,8 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.base.errors import Unreachable, clip
+from bench.base.words import last_line
 from bench.plan.target import Target
-from bench.transport.shell import Shell, ShellTransport, last
+from bench.transport.shell import Shell, ShellTransport
 
 CONNECT_S = 10
 ALIVE_INTERVAL_S, ALIVE_COUNT = 2, 3
@@ -102,7 +103,7 @@ def why(target: Target, said: str) -> Unreachable:
     by_hand += ["-p", str(target.port)] if target.port else []
     by_hand += ["-i", target.identity_file] if target.identity_file else []
     by_hand += [f"{target.user}@{target.host}" if target.user else target.host]
-    known = {"host": clip(target.host), "ssh": shlex.join(by_hand), "last": clip(last(said), 160)}
+    known = {"host": clip(target.host), "ssh": shlex.join(by_hand), "last": clip(last_line(said), 160)}
     for sign, message, hint in CAUSES:
         if sign in said:
             return Unreachable(f"{target.name}: {message.format(**known)}", hint.format(**known))

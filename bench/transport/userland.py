@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.base.errors import Unreachable, UsageError, clip
-from bench.transport.shell import Shell, last
+from bench.base.words import last_line
+from bench.transport.shell import Shell
 
 PYTHON = "bin/python3"
 ASK_S, SEND_S = 60.0, 1800.0
@@ -39,7 +40,9 @@ def bring(shell: Shell, folder: str, scratch: Path, tell: Callable[[str], None])
             code, _, why = shell.run(UNPACK, folder, digest, data=data, timeout_s=SEND_S)
         if code:
             hint = "make room on the phone" if "space" in why.lower() else "is the folder writable there?"
-            raise Unreachable(f"{target.name}: the userland cannot be unpacked there: {clip(last(why), 160)}", hint)
+            raise Unreachable(
+                f"{target.name}: the userland cannot be unpacked there: {clip(last_line(why), 160)}", hint
+            )
     else:
         tell(f"{target.name}: the userland is there")
     return f"{folder}/userland/{PYTHON}"

@@ -14,8 +14,8 @@ from bench import backends, export
 from bench.artifact.artifact import Artifact
 from bench.artifact.reference import relative_l2
 from bench.base.errors import Unsupported
+from bench.measure.measuring import Measurer
 from bench.measure.readback import fault_of, remarks_of
-from bench.measure.worker import Worker
 from bench.plan import zoo
 from bench.plan.case import Case, Network
 from tests.backends import networks
@@ -39,7 +39,7 @@ def measure(tmp_path: Path) -> Callable[..., Seen]:
         if not backends.installed(backends.get(case.backend.name)):
             pytest.skip(f"{backend} is not installed")
         artifact = export.ensure(case.network)
-        worker = Worker()
+        worker = Measurer()
         request = {"artifact": artifact.folder, "backend": case.backend.name, "options": case.backend.options}
         loaded = worker.load(**request, settings={"threads": 1}, cores=[], given=[])
         inspected = worker.inspect()

@@ -134,15 +134,15 @@ def test_no_cuda_is_said() -> None:
 def test_torchs_two_ways_to_tell_precision_agree(tf32: bool) -> None:
     """Else torch raises wherever one of its own parts asks in the older way."""
     torch = pytest.importorskip("torch")
-    from bench.backends.torch import _set_precision
+    from bench.backends.torch_switches import set_precision
 
     try:
-        _set_precision(tf32)
+        set_precision(tf32)
         assert torch.backends.cudnn.allow_tf32 is tf32
         assert torch.backends.cuda.matmul.allow_tf32 is tf32
         assert torch.get_float32_matmul_precision() == ("high" if tf32 else "highest")
     finally:
-        _set_precision(False)
+        set_precision(False)
 
 
 def test_torch_operators_that_ran_elsewhere_are_told() -> None:

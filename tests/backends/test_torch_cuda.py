@@ -14,9 +14,9 @@ from bench.backends.base import PARITY_TOLERANCE
 from bench.base.errors import BenchError, OutOfMemory, Unsupported, WorkerTimeout
 from bench.machine.environment import local
 from bench.measure.launch import Launch
+from bench.measure.measuring import Measurer
 from bench.measure.rows import build_row
 from bench.measure.state import CaseState, LaunchRecord
-from bench.measure.worker import Worker
 from bench.plan import zoo
 from bench.plan.case import Case, Network, Settings
 from bench.plan.protocol import Protocol
@@ -36,9 +36,9 @@ def _as_it_was():
 
     threads = torch.get_num_threads()
     yield
-    from bench.backends.torch import _set_precision
+    from bench.backends.torch_switches import set_precision
 
-    _set_precision(False)
+    set_precision(False)
     torch.set_grad_enabled(True)
     torch.set_num_threads(threads)
 
@@ -158,7 +158,7 @@ def row_of(script: Script, patch: pytest.MonkeyPatch, spec: str = "torch:device=
     case = Case(Network(zoo.resolve(SMALL)), backends.resolve(spec))
     state = CaseState(case, artifact=export.ensure(case.network))
     for number in range(launches):
-        worker = Worker()
+        worker = Measurer()
         loaded = worker.load(state.artifact.folder, "torch", case.backend.options, {"threads": 1}, [], list(os.environ))
         blocks = [worker.block(3) for _ in range(2)]
         inspected = None if number else worker.inspect()
@@ -170,9 +170,9 @@ def row_of(script: Script, patch: pytest.MonkeyPatch, spec: str = "torch:device=
 def unpinned(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker in this process must not pin the tests to one core."""
     from bench.machine.cores import Pinned
-    from bench.measure import worker
+    from bench.measure import measuring
 
-    monkeypatch.setattr(worker, "pin", lambda cores: Pinned([0], ""))
+    monkeypatch.setattr(measuring, "pin", lambda cores: Pinned([0], ""))
 
 
 @pytest.mark.usefixtures("unpinned")

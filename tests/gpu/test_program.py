@@ -218,7 +218,7 @@ def test_ratios_to_others_are_of_the_same_inferences(monkeypatch: pytest.MonkeyP
 def test_a_family_in_each_precision_and_one_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from bench.backends.torch import _set_precision
+    from bench.backends.torch_switches import set_precision
     from tests.gpu import parity
 
     threads = torch.get_num_threads()
@@ -228,7 +228,7 @@ def test_a_family_in_each_precision_and_one_that_fails(monkeypatch: pytest.Monke
         rows = [parity.row(small, options) for options in ("", "precision=fp16")]
         broken = parity.row(small, "", "torch:device=cuda:5")
     finally:
-        _set_precision(False)
+        set_precision(False)
         torch.set_grad_enabled(True)
         torch.set_num_threads(threads)
     assert [row["precision"] for row in rows] == ["fp32", "fp16"]

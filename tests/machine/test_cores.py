@@ -12,15 +12,9 @@ from bench.base.errors import Unsupported
 from bench.machine import cores, doctor
 from bench.machine.cores import pin, quietest
 from bench.machine.environment import usable_cores
+from tests.machine.test_board import machine
 
 CPU = "sys/devices/system/cpu"
-
-
-def machine(root: Path, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
 
 
 def watched(root: Path, monkeypatch: pytest.MonkeyPatch, busy: dict[int, int]) -> None:

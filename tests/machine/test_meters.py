@@ -15,7 +15,7 @@ from bench.backends.answers import Energy
 from bench.base.errors import UnknownName, Unsupported
 from bench.machine import meters
 from bench.measure import energies, energy
-from bench.measure.worker import Worker
+from bench.measure.measuring import Measurer
 from tests.machine.test_board import machine, says
 
 RAPL = "sys/class/powercap/intel-rapl:0"
@@ -113,7 +113,7 @@ def test_why_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match="read by root alone") as caught:
         meters.find("auto", tmp_path)
     assert "chmod a+r" in caught.value.hint
-    assert energy.told(caught.value)["why_not"].endswith("until a restart)")
+    assert caught.value.told.endswith("until a restart)")
     with pytest.raises(UnknownName, match="no meter named 'rabl'"):
         meters.find("rabl", tmp_path)
 
@@ -209,7 +209,7 @@ def test_a_meter_that_does_not_open_says_why(documented: int, monkeypatch: pytes
 
 @pytest.mark.parametrize("meter", ["auto", "nvml"])
 def test_the_counter_of_the_device_that_runs_it_has_a_name_like_others(meter: str) -> None:
-    worker = Worker()
+    worker = Measurer()
     worker.streams = None
     worker.backend = SimpleNamespace(capabilities=SimpleNamespace(scripted=False))  # type: ignore[assignment]
     worker.session = SimpleNamespace(device=SimpleNamespace(energy_mj=lambda: None))  # type: ignore[assignment]

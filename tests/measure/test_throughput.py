@@ -209,4 +209,4 @@ def test_a_limit_of_latency_is_refused(tiny: Path) -> None:
 def test_a_profile_is_refused(tiny: Path) -> None:
     case = Case(Network(zoo.resolve(str(tiny))), backends.resolve("fake"), Settings(mode="throughput"))
     with pytest.raises(UsageError, match="a profile is of one inference at a time"):
-        profile(case, ProfileProtocol())
+        profile([case], ProfileProtocol())

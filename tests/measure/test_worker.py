@@ -13,12 +13,13 @@ import pytest
 from bench import backends, export
 from bench.backends.answers import Block, Closed, Inspected
 from bench.base.errors import BenchError, MeasureError, OutOfMemory, Unsupported, WorkerCrashed, WorkerTimeout
+from bench.base.process import peak_rss_bytes
 from bench.base.wire import MARK, Marked, take
 from bench.measure.launch import Launch
+from bench.measure.measuring import Measurer
 from bench.measure.rows import _remarks
 from bench.measure.runner import Runner
 from bench.measure.state import CaseState, LaunchRecord
-from bench.measure.worker import Worker, peak_rss_bytes
 from bench.plan import zoo
 from bench.plan.case import Case, Network, Plan
 from bench.plan.protocol import Protocol, Warming
@@ -131,7 +132,7 @@ def test_a_worker_that_may_not_be_pinned_measures_and_says_so(tiny: Path, monkey
 
     monkeypatch.setattr(os, "sched_setaffinity", refuse)
     case = Case(Network(zoo.resolve(str(tiny))), backends.resolve("fake"))
-    made, worker = export.ensure(case.network), Worker()
+    made, worker = export.ensure(case.network), Measurer()
     request = {"artifact": made.folder, "backend": "fake", "options": case.backend.options}
     loaded = worker.load(**request, settings={"threads": 1}, cores=[0], given=list(os.environ))
     assert loaded["unpinned"] == "sched_setaffinity: Operation not permitted"
@@ -146,7 +147,7 @@ def test_peak_memory_is_that_of_this_program(tmp_path: Path) -> None:
         "import subprocess, sys\n"
         "held = bytearray(400 << 20)\n"
         "held[::4096] = b'x' * len(held[::4096])\n"
-        "code = 'from bench.measure.worker import peak_rss_bytes; print(peak_rss_bytes())'\n"
+        "code = 'from bench.base.process import peak_rss_bytes; print(peak_rss_bytes())'\n"
         "print(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout)\n"
     )
     folder = Path(__file__).parents[2]

@@ -21,7 +21,6 @@ from bench.predict.features import macs
 from bench.predict.place import Place
 from bench.predict.predictor import Predictor
 from bench.predict.table import KernelTable, read
-from bench.rows.schema import Row
 from tests.conftest import Bench, one_line_error
 from tests.predict.synthetic import CONTEXT, conv, view
 
@@ -84,15 +83,6 @@ def test_a_disturbed_kernel_is_timed_again_and_its_run_does_not_count(
     assert train.time_kernels(table, backends.resolve("fake"), quiet, place=Place(protocol=KernelProtocol(passes=2)))
     assert [len(table.timings[k].runs) for k in keys[:3]] == [3, 3, 2]
     assert all(table.timings[k].hot_ns(table.baseline_gemm_ns) == pytest.approx(1000) for k in keys)
-
-
-@pytest.mark.parametrize(
-    ("half", "aside", "good"), [(0.02, 0.0, True), (0.05, 0.5, True), (0.3, 0.0, False), (0.02, 1.0, False)]
-)
-def test_a_network_that_was_disturbed_is_not_trained_on(half: float, aside: float, good: bool) -> None:
-    row = Row(latency_ms=2.0, latency_lo_ms=2 - 2 * half, latency_hi_ms=2 + 2 * half, set_aside=aside)
-    assert train.undisturbed(row) is good
-    assert not train.undisturbed(Row(latency_ms=2.0))
 
 
 def test_a_kernel_that_cannot_be_timed_costs_itself_alone(tmp_path: Path, scripted: type[ScriptedLaunch]) -> None:

@@ -20,8 +20,6 @@ from bench.machine.environment import local
 from bench.measure.runner import Observer, Runner
 from bench.plan import target, zoo
 from bench.plan.case import Case, cross
-from bench.plan.protocol import Protocol
-from bench.rows.schema import Row
 from bench.transport import remote, transport_to
 from bench.transport.adb import AdbTransport
 from bench.transport.setup import Setup, install
@@ -29,9 +27,7 @@ from bench.transport.shell import agent
 from tests.transport import phone as phones
 from tests.transport.phone import Phone
 from tests.transport.test_everywhere import COMMANDS, Here, assert_alike, here, said, words  # noqa: F401
-from tests.transport.test_ssh import nothing_left
-
-QUICK = Protocol(launches=2, max_launches=2, rounds=2, live=3)
+from tests.transport.test_ssh import QUICK, nothing_left, rows_of
 
 
 @pytest.fixture
@@ -47,13 +43,6 @@ def to(phone: Phone, **keys: Any) -> AdbTransport:
     transport = transport_to(phone.target(**keys))
     assert isinstance(transport, AdbTransport)
     return transport
-
-
-def rows_of(tiny: Path, transport: AdbTransport, specs: list[str], observer: Observer) -> list[Row]:
-    plan = cross([zoo.resolve(str(tiny))], [backends.resolve(s) for s in specs], target="phone", protocol=QUICK)
-    rows = list(Runner(plan, observer=observer, transport=transport).run())
-    assert Counter(row.backend for row in rows) == Counter(case.backend.canonical for case in plan.cases)
-    return rows
 
 
 def test_the_phone_describes_itself_and_leaves_nothing_running(phone: Phone) -> None:

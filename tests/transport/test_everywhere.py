@@ -100,7 +100,6 @@ def words(
     monkeypatch.setattr("bench.predict.predictor.LEAST", 1)
     monkeypatch.setattr("bench.predict.regressor.TREES", 8)
     monkeypatch.setattr("bench.predict.regressor.BOOSTS", 8)
-    monkeypatch.setattr("bench.predict.train.undisturbed", lambda row: True)
     monkeypatch.setattr(remote, "FIRST_PAUSE_S", 0.05)
     if not {"findings", "replicate"} & set(re.findall("[a-z]+", request.node.name)):  # those export with PyTorch: once
         asked = request.node.callspec.params["asked"] if hasattr(request.node, "callspec") else None

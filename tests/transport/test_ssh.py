@@ -128,8 +128,8 @@ def test_what_ssh_says_without_a_known_cause_is_passed_on() -> None:
     assert why(board, "").hint == "try ssh me@b"
 
 
-def rows_of(tiny: Path, transport: SshTransport, specs: list[str], observer: Observer) -> list[Row]:
-    plan = cross([zoo.resolve(str(tiny))], [backends.resolve(s) for s in specs], target="loop", protocol=QUICK)
+def rows_of(tiny: Path, transport: remote.Remote, specs: list[str], observer: Observer) -> list[Row]:
+    plan = cross([zoo.resolve(str(tiny))], [backends.resolve(s) for s in specs], target=transport.name, protocol=QUICK)
     rows = list(Runner(plan, observer=observer, transport=transport).run())
     assert Counter(row.backend for row in rows) == Counter(case.backend.canonical for case in plan.cases)
     return rows
