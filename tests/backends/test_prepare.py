@@ -164,7 +164,8 @@ def test_it_dies_with_its_parent(tmp_path: Path) -> None:
         "    open(path + '.part', 'w').write(f'{os.getpid()} {p.pid}'); os.rename(path + '.part', path)\n    p.wait()\n"
     )
     code = f"from bench.base.child import ask; ask('slow:work', {str(note)!r}, 600)"
-    parent = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    parent = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path})
     try:
         while not note.exists():
             assert parent.poll() is None
