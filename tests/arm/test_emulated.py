@@ -24,7 +24,8 @@ RUNTIMES = ("onnxruntime", "openvino")
 # What stands on neither PyTorch nor the tree of the project, and meets the machine or its runtimes; tests that start
 # dozens of processes would take an hour there.
 BACKENDS = (
-    "conformance", "converted", "deployment", "isa", "loop", "precisions", "prepare", "read_back", "runtimes", "telemetry",
+    "conformance", "converted", "deployment", "isa", "loop", "precisions", "prepare", "read_back", "runtimes",
+    "telemetry",
 )  # fmt: skip
 SUITE = (
     *(f"tests/backends/test_{name}.py" for name in BACKENDS),
