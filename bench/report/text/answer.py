@@ -1,4 +1,4 @@
-"""The answer of ``docs/findings.md``: five sentences, made from the evidence of every machine."""
+"""The answer of ``docs/findings.md``: one sentence and what it rests on, made from the evidence of every machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Machine:
 
 
 def answer(results: Sequence[Result], machines: Sequence[Machine]) -> list[str]:
-    """Say the main result in five sentences, from what was measured."""
+    """Say the main result, a point for each of what it rests on, and how sure that is."""
     once = [r for r in distinct(results) if is_timed(r)]
     published = [r for r in once if not is_ours(r) and not is_varied(r)]
     claims = len({r.finding.id for r in results if r.found is not None and not is_ours(r)})
@@ -44,10 +44,7 @@ def answer(results: Sequence[Result], machines: Sequence[Machine]) -> list[str]:
         runtimes = _and(list(dict.fromkeys(r.backend for r in mine)))
         cpu = f"{markdown(m.evidence.header['environment']['cpu'])} ({m.name})" if m.name else cpu_of(m.evidence)
         parts.append(f"{measured} measurements on one core of {cpu} in {runtimes}")
-    told = [
-        f"{_and(parts)}, fp32, against what papers print in {claims} claims and tables: FLOPs do not tell the speed."
-    ]
-    told += _pair_sentence(machines)
+    told = _pair_sentence(machines)
     counts = Counter(r.verdict for r in published)
     holds = sum(n for verdict, n in counts.items() if verdict.startswith(TRANSFERS))
     told.append(
@@ -66,7 +63,8 @@ def answer(results: Sequence[Result], machines: Sequence[Machine]) -> list[str]:
         told.append(f"These are shared virtual machines: {again}; {agree_words(results)}.")
     else:
         told.append(f"This is one shared virtual machine: {again}, and another machine more.")
-    return [" ".join(told)]
+    told.append(f"Measured: {_and(parts)}, fp32, against what papers print in {claims} claims and tables.")
+    return ["**FLOPs do not tell the speed.**", "", *(f"- {point}" for point in told)]
 
 
 def _pair_sentence(machines: Sequence[Machine]) -> list[str]:
