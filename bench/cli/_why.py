@@ -51,6 +51,7 @@ def show(found: list[ProfiledNetwork], checked: Check | None, most: int, top: in
     from bench.profiling import roofs
     from bench.profiling.reasons import reasons
     from bench.report.text import explain as text
+    from bench.report.text import sections as laid
 
     roof = roofs.find(found)
     said = [reasons(network, roof) for network in found]
@@ -62,10 +63,10 @@ def show(found: list[ProfiledNetwork], checked: Check | None, most: int, top: in
     else:
         sections = text.explain_two(found[0], found[1], roof, said, checked, most)
     if format == "markdown":
-        for line in text.markdown(sections):
+        for line in laid.markdown(sections):
             click.echo(line)
         return
-    text.show(sections, terminal(120))
+    laid.show(sections, terminal(120))
 
 
 def _record(

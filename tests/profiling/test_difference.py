@@ -9,6 +9,7 @@ import pytest
 from bench.profiling.difference import Check, check, split
 from bench.profiling.reasons import reasons
 from bench.report.text import explain as text
+from bench.report.text.sections import markdown
 from tests.profiling.made import ROOF, A, B
 
 
@@ -73,6 +74,6 @@ def test_the_text_is_short_and_says_which_is_faster() -> None:
     table = two[1].table
     assert table is not None
     assert table.rows[-1][:4] == ("latency", f"{A.latency_ms:.3f}", f"{B.latency_ms:.3f}", "+0.047")
-    marked = text.markdown(two)
+    marked = markdown(two)
     assert sum(line.startswith("| ") for line in marked) == len(table.rows) + 2  # head and rule
     assert len({line.count("|") for line in marked if line.startswith("| ")}) == 1
