@@ -40,10 +40,12 @@ def answer(results: Sequence[Result], machines: Sequence[Machine]) -> list[str]:
     parts = []
     for m in machines:
         mine = [r for r in results if r.backend and r.machine in ("", m.name)]
-        measured = len({r.measurement for r in mine if r.found is not None})
+        on = {r.measurement: r.here.threads for r in mine if r.found is not None and r.here}
+        several_cores = sum(threads != "1" for threads in on.values())
+        cores = f"one core ({several_cores} of them on more)" if several_cores else "one core"
         runtimes = _and(list(dict.fromkeys(r.backend for r in mine)))
         cpu = f"{markdown(m.evidence.header['environment']['cpu'])} ({m.name})" if m.name else cpu_of(m.evidence)
-        parts.append(f"{measured} measurements on one core of {cpu} in {runtimes}")
+        parts.append(f"{len(on)} measurements on {cores} of {cpu} in {runtimes}")
     told = _pair_sentence(machines)
     counts = Counter(r.verdict for r in published)
     holds = sum(n for verdict, n in counts.items() if verdict.startswith(TRANSFERS))
