@@ -86,8 +86,10 @@ def test_the_front_page_begins_with_the_answer() -> None:
                 {"onnxruntime": Effect(0.47, 0.46, 0.48, 4)},
                 {"onnxruntime": ({DENSE: 0.9, BETWEEN: 0.1}, {DENSE: 0.5, BETWEEN: 0.5})})  # fmt: skip
     text = front([*BOTH, own], [replace(ALONE, pairs=(pair,))], BOTH[:1])
-    answer = text.split("\n\n")[1]
-    assert answer.startswith("3 measurements on one core of Xeon")
+    said, answer = text.split("\n\n")[1:3]
+    assert said == "**FLOPs do not tell the speed.**"
+    assert "\n- Measured: 3 measurements on one core of Xeon" in answer
+    assert all(line.startswith("- ") for line in answer.splitlines())
     assert "`mobilenetv2` takes 1.6 times as long as `mobilenetv1`" in answer
     assert "Of 1 published effects on time" in answer
     assert text.index("findings-effects.svg") < text.index("findings-pairs.svg") < text.index("## Ten pairs")
@@ -114,8 +116,14 @@ def test_machines_stand_side_by_side() -> None:
     results = [*labelled(BOTH, "Ice Lake"), *labelled(turned, "Zen 4")]
     machines = [replace(ALONE, name=name) for name in ("Ice Lake", "Zen 4")]
     text = front(results, machines, results[:1])
-    answer = text.split("\n\n")[1]
-    assert answer.startswith("2 measurements on one core of Xeon (Ice Lake) in onnxruntime and 2 measurements on one")
+    answer = text.split("\n\n")[2]
+    assert (
+        "- Measured: 2 measurements on one core of Xeon (Ice Lake) in onnxruntime and 2 measurements on one" in answer
+    )
+    here = results[0].here
+    assert here is not None
+    two = replace(results[0], here=replace(here, threads="2"))
+    assert "2 measurements on one core (1 of them on more) of Xeon" in front([two, *results[1:]], machines, results[:1])
     assert "of 2 effects that several machines have, 1 agree, 1 turn round" in answer
     assert "## Machines side by side" in text
     row = next(line for line in text.splitlines() if line.startswith("| [G9]") and "turned round" in line)

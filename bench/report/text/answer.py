@@ -40,8 +40,8 @@ def answer(results: Sequence[Result], machines: Sequence[Machine]) -> list[str]:
     parts = []
     for m in machines:
         mine = [r for r in results if r.backend and r.machine in ("", m.name)]
-        on = {r.measurement: r.here.threads for r in mine if r.found is not None and r.here}
-        several_cores = sum(threads != "1" for threads in on.values())
+        on = {r.measurement: r.here.threads if r.here else "" for r in mine if r.found is not None}
+        several_cores = sum(threads not in ("", "1") for threads in on.values())
         cores = f"one core ({several_cores} of them on more)" if several_cores else "one core"
         runtimes = _and(list(dict.fromkeys(r.backend for r in mine)))
         cpu = f"{markdown(m.evidence.header['environment']['cpu'])} ({m.name})" if m.name else cpu_of(m.evidence)
