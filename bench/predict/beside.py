@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from bench.base.errors import BenchError
+from bench.base.errors import BenchError, MissingExtra
 from bench.base.words import counted
 from bench.plan.case import Case, Plan, Settings
 from bench.predict.place import Place
 from bench.predict.predictor import Prediction, Predictor
+from bench.predict.regressor import forest
 from bench.predict.table import recall
 from bench.predict.train import context, list_networks, predictable
 from bench.rows.schema import MEASURED, Row
@@ -28,6 +29,10 @@ def beside(
     of = {case.id: case for case in plan.cases}
     able = [row for row in rows if row.status in MEASURED and row.latency_ms and _plain(of.get(row.case_id))]
     lines = []
+    try:
+        forest(0)
+    except MissingExtra:  # trained by another installation, which had what predicting needs
+        return []
     predictors: dict[tuple[str, int], Predictor | None] = {}  # trees are fitted once for all rows of a table
     for row in able:
         case = of[row.case_id]

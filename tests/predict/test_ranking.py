@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
+import sys
 
-from bench.predict.beside import told
+import pytest
+
+from bench import backends
+from bench.plan import zoo
+from bench.plan.case import cross
+from bench.predict import beside as side
+from bench.predict.beside import beside, told
 from bench.predict.predictor import Prediction, Sums
 from bench.predict.ranking import apart, statement
 from bench.rows.schema import Row
+from bench.transport.local import LocalTransport
+from tests.predict.synthetic import machine
 
 SUMS = Sums(1e6, 0.0, 0.0, 0.0, 0.0, 10, 0.0, 0, 0.0, ())
 
@@ -36,3 +45,17 @@ def test_a_row_far_from_its_prediction_is_flagged_and_a_near_one_is_not() -> Non
     assert told(row, predicted(1.0)) == "net on onnxruntime: predicted 1 ms (0.905 ms to 1.11 ms), measured 1.1 ms"
     assert told(row, predicted(2.0)).endswith("far outside, a mistake in one of them")
     assert "operators unknown" in told(row, predicted(1.0, half=None))
+
+
+@pytest.mark.parametrize("lacks", ["sklearn.ensemble", "scipy.optimize"])
+def test_a_table_of_another_installation_costs_a_measurement_nothing(
+    lacks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trained with everything installed, read by the base install, which has the same cache."""
+    plan = cross([zoo.resolve("shufflenetv2")], [backends.resolve("onnxruntime")])
+    row = Row(case_id=plan.cases[0].id, model="shufflenetv2", backend="onnxruntime", status="ok", latency_ms=1.0)
+    table = machine()
+    table.calibration = [{"network": "net", "family": "f0", "seen": 0.01, "unsure": 0.0}]
+    monkeypatch.setattr(side, "recall", lambda context: table)
+    monkeypatch.setitem(sys.modules, lacks, None)
+    assert beside(plan, [row], LocalTransport(), [0], lambda text: None) == []
