@@ -48,9 +48,11 @@ def numbers(name: str, given: int | Sequence[int]) -> list[int]:
 def number(name: str, given: int) -> int:
     """Return a whole number, NumPy's, too, as Python's; ParameterError where it is none."""
     try:
-        return operator.index(given)
+        if not isinstance(given, bool):
+            return operator.index(given)
     except TypeError:
-        raise _refusal(name, given, "whole number", "2") from None
+        pass
+    raise _refusal(name, given, "whole number", "2")
 
 
 def amounts(**values: float | None) -> dict[str, Any]:

@@ -77,6 +77,7 @@ def run(
     Raises:
         BenchError: what was asked does not exist or cannot be reached. A case that goes wrong is a row that says so.
     """
+    from bench.base.errors import UsageError
     from bench.measure.cases import backends_of
     from bench.plan import zoo
     from bench.plan.case import cross
@@ -119,6 +120,8 @@ def run(
             (None,) if streams is None else asked.numbers("streams", streams),
             asked.data(input),
         )
+        if not plan.cases:
+            raise UsageError("nothing to measure", 'e.g. bench.run("shufflenetv2"); no list may be empty')
         with nullcontext("") if path is None else file.writing(path) as note:
             if note:
                 told(Progress(0, len(plan.cases), note, remark=True))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from bench.base.errors import ParameterError, clip
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -39,6 +41,8 @@ def silent(step: Progress) -> None:
 def listener(given: Listener | None) -> Listener:
     """Return who is told: the caller's own, else a line of text in a notebook, else nobody."""
     if given is not None:
+        if not callable(given):
+            raise ParameterError(f"progress={clip(repr(given))} cannot be called", "write progress=print")
         return given
     display = _notebook()
     return silent if display is None else _Line(display)

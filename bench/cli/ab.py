@@ -36,7 +36,7 @@ EXIT = {"slower": 1, "inconclusive": 3}
 @click.option("--pairs", type=click.IntRange(*WHOLE["pairs"]), help=f"At most.  [default: {options.PAIRS.most}]")
 @options.budget("For the comparison, once it has 10 pairs.", 1, options.PAIRS.budget_s)
 @options.seed("weights, input and order")
-@options.output("NAME.csv; raw pairs go to NAME.samples.jsonl.gz.")
+@options.output("NAME.csv, of which NAME.samples.jsonl.gz is written: the raw pairs; there are no rows.")
 @options.MARKDOWN
 def command(
     a: str,
@@ -65,17 +65,23 @@ def command(
     when B is not slower (equivalent, faster, changed below threshold), 1 when it is slower, 3 when inconclusive.
     """
     from bench.api import measuring
+    from bench.base.errors import UsageError
     from bench.measure.cases import case
     from bench.plan.pace import read as read_pace
+    from bench.rows.file import samples_path
 
     protocol = measuring.pair_protocol(pairs, budget, seed)
     usual: dict[str, Any] = {"threads": threads, "pace_ms": None if pace is None else read_pace(pace)}
     usual |= options.network(batch, resolution, shapes, input)
     path = output or Path("results", datetime.now(UTC).date().isoformat(), "ab.csv")
+    if path.exists():
+        raise UsageError(f"{path} holds rows of a run: pairs are kept apart from them", "give --output another name")
     with measuring.reached(target) as (there, transport):
         cases = case(a, backend, there, **usual), case(b, backend, there, **usual)
         found = measuring.compare(cases, protocol, there.cores, transport, passing, margin, gate, path)
     _show(found, format)
+    if format == "table":
+        say(f"pairs: {samples_path(path)}")
     raise click.exceptions.Exit(EXIT.get(found.verdict.verdict, 0))
 
 

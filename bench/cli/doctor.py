@@ -33,6 +33,12 @@ def command(
 
     The exit code is 1 if anything is bad (a warning is no failure), or --fix has not changed what it would.
     """
+    from bench.base.errors import UsageError
+
+    if fix and undo:
+        raise UsageError("--fix and --undo are opposites", "leave one of the two out")
+    if yes and not fix:
+        raise UsageError("--yes answers what --fix asks", "give --fix, too")
     if fix or undo:
         from bench.cli import _tune
 

@@ -115,7 +115,7 @@ def command(
         _why.show(found, checked, _most(reasons, len(found)), TOP_WHY if top is None else top, format)
         return
     if output is not None:
-        prepare(output)
+        prepare(output, (".json",))
     protocol = measuring.profile_protocol(launches, loads, inferences, timeout, seed, several=vs is not None)
     with measuring.reached(target) as (there, transport):
         cases = _cases(

@@ -31,7 +31,7 @@ def command(results: tuple[str, ...], chart: str | None, output: Path | None, po
     from bench.base.errors import UsageError
     from bench.base.files import write_whole
     from bench.report.html.page import need_charts
-    from bench.report.text.print import prepare, say
+    from bench.report.text.print import ending, prepare, say
 
     need_charts()
     from bench.report.html.data import gather
@@ -56,6 +56,7 @@ def command(results: tuple[str, ...], chart: str | None, output: Path | None, po
         raise UsageError(
             f"{path}: all charts together are a page, which ends in .html", "--chart NAME writes a picture"
         )
+    ending(path, (".html", ".htm"))
     data = gather(results, pool or "")
     prepare(path)
     text = page(data)

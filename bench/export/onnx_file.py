@@ -157,7 +157,8 @@ def image_of(settled: list[TensorInfo], batch: int, resolution: int | None, name
     side = first.shape[3] if square else None
     for what, asked, there, default in (("batch", batch, images, 1), ("resolution", resolution, side, None)):
         if asked not in (default, there):
-            raise ArtifactError(f"{name} has {what} {there}, not {asked}", f"leave --{what} out, or export it again")
+            has = "takes no square image" if there is None else f"has {what} {there}, not {asked}"
+            raise ArtifactError(f"{name} {has}", f"leave --{what} out, or `bench export` it with --{what} {asked}")
     return images, side
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import bench as package
 from bench.cli import COMMANDS, cli
 from bench.cli._usage import EXAMPLE
+from bench.rows.file import samples_path
 from tests.conftest import Bench, one_line_error
 
 
@@ -51,6 +53,27 @@ def test_what_is_missing_is_named_with_an_example(bench: Bench, words: str, says
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        ("report {rows} --output {rows}", "does not end in .html, .htm"),
+        ("report {rows} --output net.py", "does not end in .html, .htm"),
+        ("profile {net} --backend fake --output {rows}", "does not end in .json"),
+        ("ab {net}@fake {net}@fake --output {rows}", "holds rows of a run"),
+    ],
+)
+def test_an_output_is_not_written_over_something_else(bench: Bench, tiny: Path, words: str, says: str) -> None:
+    rows = tiny.with_name("rows.csv")
+    assert bench("run", "--model", tiny, "--backend", "fake", "--output", rows, "--launches", 1).returncode == 0
+    kept = {path: path.read_bytes() for path in (rows, samples_path(rows), tiny)}
+    result = bench(*words.format(rows=rows, net=tiny).split())
+    assert result.returncode == 2
+    assert says in one_line_error(result)
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("doctor --fix --undo", "--fix and --undo are opposites"),
+        ("doctor --yes", "--yes answers what --fix asks"),
         ("run --threads x", "invalid value for '--threads': 'x' is not a whole number"),
         ("run --modle x", "did you mean --mode or --model? (`bench run --help` lists them)"),
         ("run --model", "option '--model' requires an argument"),

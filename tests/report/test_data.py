@@ -49,8 +49,8 @@ def test_inversions_are_those_of_one_setting(tmp_path: Path) -> None:
     assert one["lo"] < one["ratio"] < one["hi"]
     assert {data.cases.rows[i].label for i in one["on"]} == {"shufflenetv1", "shufflenetv2"}
     assert headline(data) == (
-        "Of 4 pairs of networks within 10% MACs, 2 are inverted: fewer MACs, yet slower. The worst: shufflenetv1 takes "
-        "1.33 times as long as shufflenetv2, at 138 against 146 M MACs."
+        "Of 4 pairs of networks within 10% MACs, 2 are inverted beyond doubt: no more MACs, yet slower. The worst: "
+        "shufflenetv1 takes 1.33 times as long as shufflenetv2, at 138 against 146 M MACs (arm)."
     )
 
 

@@ -126,6 +126,23 @@ def test_a_table_of_both_modes_has_a_column_for_each() -> None:
     assert cells["95%"] == ["±2.0%", "-"]
 
 
+def test_a_batch_that_a_file_has_is_in_the_table() -> None:
+    """Nobody asked for it: `net.onnx` was exported with it, and one inference is of eight images."""
+    (cells,) = [list(c.cells) for c in table([replace(ROW, model="a", batch=8)]).columns if c.header == "input"]
+    assert cells == ["8x224"]
+    (cells,) = [
+        list(c.cells) for c in table([replace(ROW, model="a", batch=8, resolution=None)]).columns if c.header == "input"
+    ]
+    assert cells == ["batch 8"]
+    assert "input" not in [c.header for c in table([replace(ROW, model="a")]).columns]
+
+
+def test_the_ends_of_a_narrow_interval_are_told_apart() -> None:
+    found = compared({("a", "ort"): 1.0, ("a", "ov"): 1.05})
+    tight = replace(found[0], found=Effect(math.log(1.05), math.log(1.0496), math.log(1.0503), 8))
+    assert memorable([tight])[0].startswith("ov takes 1.05 (1.0496 to 1.0503) times as long as ort")
+
+
 def test_what_narrows_an_interval_is_that_of_its_mode() -> None:
     rows, _ = rates({8: 150.0}, baseline="own")
     assert "narrow with further runs" in baseline_hint(rows)

@@ -19,16 +19,21 @@ def headline(data: Data) -> str:
     inverted = data.inverted
     if inverted.worst is not None:
         worst = inverted.worst
+        where = f" ({worst.setting})" if inverted.settings > 1 else ""
         return (
-            f"Of {counted(inverted.near, 'pair')} of networks within 10% MACs, {inverted.found} "
-            f"{'is' if inverted.found == 1 else 'are'} inverted: fewer MACs, yet slower. The worst: {worst.slow.model} "
-            f"takes {worst.ratio:.2f} times as long as {worst.fast.model}, "
-            f"at {worst.slow.macs / 1e6:.0f} against {worst.fast.macs / 1e6:.0f} M MACs."
+            f"Of {counted(inverted.near, 'pair')} of networks within 10% MACs, {inverted.certain} "
+            f"{'is' if inverted.certain == 1 else 'are'} inverted beyond doubt: no more MACs, yet slower. The worst: "
+            f"{worst.slow.model} takes {worst.ratio:.2f} times as long as {worst.fast.model}, "
+            f"at {worst.slow.macs / 1e6:.0f} against {worst.fast.macs / 1e6:.0f} M MACs{where}."
         )
     measured = [row for row in data.cases.rows if row.measured]
     if measured:
         fastest = min(measured, key=lambda row: row.latency_ms or 0)
-        pairs = f" None of {counted(inverted.near, 'pair')} within 10% MACs is inverted." if inverted.near else ""
+        pairs = (
+            f" None of {counted(inverted.near, 'pair')} within 10% MACs is inverted beyond doubt."
+            if inverted.near
+            else ""
+        )
         told = f"the fastest is {fastest.label} at {fastest.latency_ms:.3g} ms"
         return f"{counted(len(measured), 'case')} measured; {told}.{pairs}"
     effects = [r for r in distinct(data.findings) if r.experiment and r.experiment.origin != OURS]

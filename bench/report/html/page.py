@@ -184,9 +184,10 @@ def _natural(text: str) -> tuple[int, str]:
 def _foot(data: Data) -> str:
     parts = ["<h2>How it was measured</h2>"]
     method = (
-        "Each latency is the geometric mean over fresh processes of each one's median, on buffers that stay, with "
-        "the 95% interval of what another run would find; cases take turns. `ok` is an interval within ±10%, the "
-        "precision that was asked for, and an output like PyTorch's; `noisy` has a wider interval; all else is not to "
+        "Each latency is the geometric mean over fresh processes of each one's median, told for the machine at its "
+        "usual speed, on buffers that stay, with the 95% interval of what another run would find; cases take turns. "
+        "`ok` is an interval within ±10%, the precision that was asked for, and an output like PyTorch's; `noisy` has "
+        "a wider interval; all else is not to "
         "be quoted. MACs are counted in the graph; FLOPs are twice the MACs."
     )
     parts.append(f"<p>{markup.code(method)}</p>")

@@ -33,7 +33,8 @@ Levels = dict[tuple[str, ...], dict[Cell, CaseRow]]
 class Inverted:
     """`records` of the largest inversions; `near` pairs are within 10% MACs, `found` of them inverted.
 
-    `certain` of those have an interval above 1; `worst` is the one with the largest ratio among these, or of all.
+    `certain` of those have an interval above 1; `worst` is the one with the largest ratio among these. They are of so
+    many `settings`.
     """
 
     records: tuple[Record, ...]
@@ -41,6 +42,7 @@ class Inverted:
     found: int
     certain: int
     worst: Inversion | None
+    settings: int
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def inverted(rows: Sequence[CaseRow]) -> Inverted:
         _record(one, [slow, fast], several) | {"place": place}
         for place, (one, slow, fast) in enumerate(found[:MOST_INVERSIONS])
     )
-    return Inverted(records, near, len(every), len(certain), next(iter(certain or every), None))
+    return Inverted(records, near, len(every), len(certain), next(iter(certain), None), len(groups))
 
 
 def _network(row: CaseRow) -> RankedNetwork:

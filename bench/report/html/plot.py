@@ -10,7 +10,7 @@ from bench.base.errors import UsageError
 from bench.base.files import write_whole
 from bench.report.html.data import Data
 from bench.report.html.page import single
-from bench.report.text.print import prepare
+from bench.report.text.print import ending, prepare
 
 if TYPE_CHECKING:
     from bench.report.html.charts.theme import Drawn
@@ -38,8 +38,7 @@ def draw(data: Data, kind: str, output: Path) -> None:
 
 def check(output: Path) -> None:
     """Refuse an ending that is not offered."""
-    if output.suffix not in ENDINGS:
-        raise UsageError(f"{output} does not end in {', '.join(ENDINGS)}", "the ending says what is written")
+    ending(output, ENDINGS)
 
 
 def picture(chart: Drawn, ending: str) -> bytes:

@@ -55,7 +55,8 @@ def page(own: Mapping[str, Own], transfer: Mapping[str, Any]) -> str:
         "",
         "Spearman's rank correlation of MACs with latency, in settings (device, unit, threads, runtime, "
         "precision) that",
-        f"have at least {DRAWN} networks that were found to be the zoo's by MACs, resolution and variant, or "
+        f"have at least {DRAWN} networks (`bench devices rank --least {DRAWN}`) that were found to be the zoo's by "
+        "MACs, resolution and variant, or "
         "nearly (those by",
         "their own MACs). Among all networks size alone gives an order, from MobileNet to VGG.",
         "",

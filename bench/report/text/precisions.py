@@ -97,7 +97,7 @@ def _said(found: Sequence[Change]) -> str:
     open_ = [change for change in found if change.grade == INCONCLUSIVE]
     faster = len(found) - len(slower) - len(same) - len(open_)
     parts = [f"{verdict(found)}; {faster} of {len(found)} faster"]
-    for label, some in (("slower", slower), ("as fast", same), ("open", open_)):
+    for label, some in (("slower", slower), ("not faster", same), ("open", open_)):
         if some:
             parts.append(f"{label}: {', '.join(map(_change, sorted(some, key=lambda c: -c.effect.log)))}")
     return "; ".join(parts)

@@ -31,7 +31,8 @@ TOLD = ("model", "backend", "precision", "threads", "batch", "resolution", "pace
 def table(rows: Sequence[Row]) -> Table:
     """Lay rows out; columns that say the same of every row (one thread, one batch) are left out."""
     show_threads = len({row.threads for row in rows}) > 1
-    show_shape = len({(row.batch, row.resolution) for row in rows}) > 1
+    large = any((row.batch or 1) > 1 for row in rows)  # a file has a batch of its own, which nobody asked for
+    show_shape = large or len({(row.batch, row.resolution) for row in rows}) > 1
     show_pace = any(row.pace_ms for row in rows)
     show_rate = any(row.mode == THROUGHPUT for row in rows)
     show_latency = any(row.mode != THROUGHPUT for row in rows)
@@ -119,7 +120,7 @@ def against_limits(rows: Sequence[Row]) -> list[str]:
     if any(f" {row.limit}".count(" p") for row in held):
         told[-1] += f"; of a percentile up to {PERCENTILE_ERROR:.0%}, more if what is rare fills whole launches"
     if any(row.limit_verdict == INCONCLUSIVE for row in held):
-        told[-1] += "; more --launches decide what is inconclusive"
+        told[-1] += "; more --launches decide what is inconclusive, as is what was disturbed throughout"
     return told if held else []
 
 
@@ -153,7 +154,7 @@ def _faster(group: Sequence[Row], ratios: Sequence[Ratio], axis: str) -> str:
     inside = [r for r in inside if r.fast.case_id == best.case_id]
     one = min(inside, key=lambda r: r.found.log)
     fast, slow = (_named(axis, row) for row in (one.fast, one.slow))
-    ratio, lo, hi = (f"{r:.3g}" for r in one.found.ratios)
+    ratio, lo, hi = _digits(one.found.ratios)
     times, equal = f"{slow} takes {ratio} ({lo} to {hi}) times as long as {fast}", "equally long"
     if one.fast.mode == THROUGHPUT:
         times, equal = f"{fast} does {ratio} ({lo} to {hi}) times as many samples/s as {slow}", "equally many"
@@ -165,6 +166,15 @@ def _faster(group: Sequence[Row], ratios: Sequence[Ratio], axis: str) -> str:
     parts += [f"(the two fastest of {len(inside) + 1})"] if len(inside) > 1 else []
     told = f"{times} {' '.join(parts)}"
     return told if one.found.lo > 0 else f"{told}: as far as this run can tell, {equal}"
+
+
+def _digits(ratios: tuple[float, float, float]) -> list[str]:
+    """Write a ratio and its interval in three digits, or in as many as tell the ends of the interval apart."""
+    for digits in (3, 4, 5):
+        told = [f"{r:.{digits}g}" for r in ratios]
+        if len(set(told)) == len(told):
+            break
+    return told
 
 
 def _time(row: Row) -> float:
