@@ -85,13 +85,14 @@ class Results(Sequence["Row"]):
     @staticmethod
     def _cells(rows: Sequence[Row], rates: bool) -> list[tuple[str, ...]]:
         from bench.base.escape import clip
+        from bench.rows import identity
 
         return [
             (
                 clip(row.model, 300),
                 clip(row.backend, 300),
                 str(row.threads or "–"),
-                f"{row.batch or '?'}x{row.resolution or '?'}",
+                identity.size(row.batch, row.resolution),
                 html.scaled(row.macs, 1e-6),
                 html.interval(row.latency_ms, row.latency_lo_ms, row.latency_hi_ms),
                 *([html.interval(row.throughput, row.throughput_lo, row.throughput_hi, 1)] if rates else []),

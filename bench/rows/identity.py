@@ -244,6 +244,12 @@ def named(keys: Collection[Key], columns: Sequence[str], alone: Sequence[str]) -
     return {key: ", ".join(short[i][told(columns[i], key[i])] for i in varying) or "all rows" for key in distinct}
 
 
+def size(batch: int | None, resolution: int | None) -> str:
+    """Write batch and side of a square image as ``8x224``, and ``batch 8`` of what is no such image."""
+    many = "?" if batch is None else str(batch)
+    return f"{many}x{resolution}" if resolution else f"batch {many}"
+
+
 def told(column: str, value: str) -> str:
     """Say a value so that it is understood without its column."""
     if column in ("threads", "batch"):

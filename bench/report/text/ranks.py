@@ -28,8 +28,8 @@ def print_rows(found: Analysis, top: int, format: str) -> None:
     print_records([{"setting": p.setting, "by": p.by} | _cells(p.correlations) for p in found.proxies], "table")
     certain = sum(one.certain for one in found.inversions)
     click.echo(
-        f"\nOf {counted(found.near, 'pair')} within 10% MACs {len(found.inversions)} inverted: no more MACs, yet "
-        f"slower; {certain} of them beyond doubt (95%)."
+        f"\nInverted (no more MACs, yet slower): {len(found.inversions)} of {counted(found.near, 'pair')} within 10% "
+        f"MACs, {certain} of them beyond doubt (95%)."
     )
     if top and inversions:
         print_records(inversions[:top], "table")

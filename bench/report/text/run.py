@@ -64,7 +64,7 @@ def table(rows: Sequence[Row]) -> Table:
         if show_threads:
             cells.append(str(row.threads))
         if show_shape:
-            cells.append(f"{row.batch}x{row.resolution}" if row.resolution else f"batch {row.batch}")
+            cells.append(identity.size(row.batch, row.resolution))
         if show_pace:
             cells.append(f"{row.pace_ms:g} ms" if row.pace_ms else "none")
         if show_rate:
