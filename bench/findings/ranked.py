@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.base.errors import BenchError
+from bench.base.errors import BenchError, clip, first_line
 from bench.base.words import plural
 from bench.findings.predictions import Key
 from bench.plan.case import network_name
@@ -15,13 +15,9 @@ from bench.rows.frame import Rows
 from bench.rows.schema import MEASURED
 
 LEAST_CASES = 3
-PREDICTED = (
-    "threads",
-    "batch",
-    "resolution",
-    "shapes",
-    "input",
-)  # what a prediction is for; all else is at its default
+NAMED = 3  # networks that could not be counted, each with the reason
+# What a prediction is for; all else is at its default.
+PREDICTED = ("threads", "batch", "resolution", "shapes", "input")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +65,18 @@ def settings_of(
     names = identity.named(keys, columns, ())
     found: dict[str, dict[str, RankedNetwork]] = {}
     counted: dict[str, tuple[float | None, float | None]] = {}
+    why: dict[str, str] = {}  # by model: what kept it from being counted
     labels = _labels(records)
     networks = {_name(row) for row in records}
     for row, key in zip(records, keys, strict=True):
         name = _name(row)
         if name not in counted:
             told(f"counting {name}, {len(counted) + 1} of {len(networks)}")
-            counted[name] = _counts(row)
+            try:
+                counted[name] = _counts(row)
+            except (BenchError, ValueError) as error:
+                counted[name] = None, None
+                why.setdefault(str(row["model"]), first_line(error))
         params, access = counted[name]
         network = RankedNetwork(
             str(row["model"]),
@@ -91,9 +92,9 @@ def settings_of(
             str(row["resolution"]),
         )
         found.setdefault(names[key], {})[name] = network
-    missing = sorted({name.partition(" ")[0] for name, (params, _) in counted.items() if params is None})
-    if missing:
-        notes.append(f"no memory access or parameters (cannot be built here): {', '.join(missing)}")
+    notes += [f"no memory access or parameters of {clip(model)}: {told}" for model, told in sorted(why.items())[:NAMED]]
+    if len(why) > NAMED:
+        notes.append(f"nor of {len(why) - NAMED} other {plural('network', len(why) - NAMED)}")
     return {name: list(cells.values()) for name, cells in found.items() if len(cells) >= LEAST_CASES}
 
 
@@ -118,18 +119,19 @@ def _name(row: Mapping[str, Any]) -> str:
     return network_name(*(row[part] for part in ("model", "resolution", "batch", "shapes", "input")))
 
 
-def _counts(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Count parameters and memory access (bytes) from the graph; rows have neither for certain."""
+def _counts(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Count parameters and memory access (bytes) from the graph; rows have neither for certain.
+
+    Raises:
+        BenchError, ValueError: the network cannot be built from what the row says.
+    """
     from bench.export.graph_of import graph_of
     from bench.graph.summary import summarise
     from bench.plan import case, shapes, zoo
 
-    try:
-        side = int(row["resolution"]) if row["resolution"] else None
-        given = shapes.parse(row["shapes"].split(" ") if row["shapes"] else ())
-        network = case.Network(zoo.resolve(row["model"]), int(row["batch"] or 1), side, given)
-        found = graph_of(network)
-        summary = summarise(found.inferred, row["model"], {i.name: i.shape for i in found.inputs}, found.params)
-    except (BenchError, ValueError):
-        return None, None
+    side = int(row["resolution"]) if row["resolution"] else None
+    given = shapes.parse(row["shapes"].split(" ") if row["shapes"] else ())
+    network = case.Network(zoo.resolve(row["model"]), int(row["batch"] or 1), side, given)
+    found = graph_of(network)
+    summary = summarise(found.inferred, row["model"], {i.name: i.shape for i in found.inputs}, found.params)
     return float(summary.params), float(summary.memory_access_bytes)

@@ -149,7 +149,7 @@ def extremes_of(setting: str, networks: Sequence[RankedNetwork]) -> list[Inversi
 
 
 def _inversion(setting: str, x: RankedNetwork, y: RankedNetwork) -> Inversion | None:
-    """Return the pair as an inversion, if it is one."""
+    """Return the pair as an inversion, if it is one; of equal MACs, one of which is always slower, beyond doubt."""
     few, many = (x, y) if x.macs <= y.macs else (y, x)
     if few.macs == many.macs and few.latency_ms < many.latency_ms:
         few, many = many, few
@@ -157,7 +157,8 @@ def _inversion(setting: str, x: RankedNetwork, y: RankedNetwork) -> Inversion | 
         return None
     log = math.log(few.latency_ms / many.latency_ms)
     half = math.hypot(_half(few), _half(many))
-    return Inversion(setting, few, many, math.exp(log), math.exp(log - half), math.exp(log + half))
+    found = Inversion(setting, few, many, math.exp(log), math.exp(log - half), math.exp(log + half))
+    return None if few.macs == many.macs and not found.certain else found
 
 
 def moved(a: Sequence[float], b: Sequence[float]) -> int:

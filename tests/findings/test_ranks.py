@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from bench.base.errors import OutputError
+from bench.base.errors import ArtifactError, OutputError
 from bench.cli.rank import command
 from bench.findings import ranked
 from bench.findings.predictions import read
@@ -66,6 +67,27 @@ def test_an_inversion_is_fewer_macs_and_slower_within_ten_percent() -> None:
 def test_an_inversion_within_the_noise_is_not_certain() -> None:
     (one,), _ = inversions_of("s", [net("a", 100, 5.0, 0.05), net("b", 101, 4.9, 0.05)])
     assert not one.certain
+
+
+def test_of_equal_macs_one_is_always_slower_and_counts_only_beyond_doubt() -> None:
+    same, other = net("a", 100, 5.0, 0.05), net("b", 100, 4.9, 0.05)
+    assert inversions_of("s", [same, other]) == ([], 1)
+    (one,), _ = inversions_of("s", [same, net("b", 100, 2.0)])
+    assert (one.slow.model, one.certain) == ("a", True)
+
+
+def test_what_could_not_be_counted_is_told_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def counts(row: Mapping[str, object]) -> tuple[float, float]:
+        raise ArtifactError("its forward takes ids, and nothing says of which shape")
+
+    monkeypatch.setattr(ranked, "_counts", counts)
+    rows = [row(3.0 + i, model=f"net{i}.py:build", macs=(i + 1) * 10**6) for i in range(5)]
+    notes = analyse(load([str(write(tmp_path / "r.csv", rows))])).notes
+    assert (
+        notes[0]
+        == "no memory access or parameters of net0.py:build: its forward takes ids, and nothing says of which shape"
+    )
+    assert notes[3] == "nor of 2 other networks"
 
 
 def test_fewer_macs_and_faster_is_none() -> None:
