@@ -284,13 +284,14 @@ def _show(rows: list[Row], format: str, path: Path, compared: list[Ratio]) -> No
         against_limits,
         baseline_hint,
         best_batches,
+        bridged,
         memorable,
         roofline_hint,
         table,
     )  # fmt: skip
     from bench.rows.reasons import reasons
 
-    said = (*against_limits(rows), *memorable(compared), *best_batches(rows, compared))
+    said = (*bridged(rows), *against_limits(rows), *memorable(compared), *best_batches(rows, compared))
     if format != "table":
         print_records([asdict(row) for row in rows], format)
         for line in (*said, f"rows: {path}"):

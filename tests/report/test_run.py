@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from bench.measure.ratios import Ratio
-from bench.report.text.run import MOST, against_limits, baseline_hint, best_batches, memorable, table
+from bench.report.text.run import MOST, against_limits, baseline_hint, best_batches, bridged, memorable, table
 from bench.rows.schema import Row
 from bench.stats.ratio import Effect
 
@@ -135,6 +135,16 @@ def test_a_batch_that_a_file_has_is_in_the_table() -> None:
     ]
     assert cells == ["batch 8"]
     assert "input" not in [c.header for c in table([replace(ROW, model="a")]).columns]
+
+
+def test_a_latency_far_from_its_own_median_says_so() -> None:
+    """The machine was faster than it usually is, which is taken out: the clock said another number."""
+    row = replace(ROW, model="a", latency_ms=4.57, p50_ms=4.31)
+    usual = "latency is told for the machine at its usual speed; the median of all inferences was:"
+    assert bridged([row, ROW, replace(row, p50_ms=None)]) == [f"{usual} a on onnxruntime 4.310 ms"]
+    (several,) = bridged([replace(row, model=name) for name in "abcde"])
+    assert several.endswith("c on onnxruntime 4.310 ms and 2 more (p50_ms)")
+    assert bridged([replace(row, p50_ms=4.4), ROW]) == []
 
 
 def test_the_ends_of_a_narrow_interval_are_told_apart() -> None:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 # Colour is a help, never the only sign: the status stands there as a word. Blue and orange differ for everyone.
 STYLES = {"ok": "blue", "noisy": "yellow"}
 # Columns of a case that have a place of their own; of the others those that differ are told.
-MOST = 3  # lines on which case is faster
+MOST = 3  # lines on which case is faster, and cases in a line of medians
+FAR = 0.05  # a log: a latency this far from its own median is worth a word
 TOLD = ("model", "backend", "precision", "threads", "batch", "resolution", "pace_ms", "streams")
 
 
@@ -106,6 +107,16 @@ def baseline_hint(rows: Sequence[Row]) -> str:
         "this machine was hardly met before, and may be slow today: the intervals allow for that; "
         "`bench doctor --learn` takes a minute and narrows them"
     )
+
+
+def bridged(rows: Sequence[Row]) -> list[str]:
+    """Say the median of what the clock told, where the latency of the machine at its usual speed is `FAR` from it."""
+    far = [row for row in rows if row.latency_ms and row.p50_ms and abs(math.log(row.latency_ms / row.p50_ms)) > FAR]
+    named = dict(zip(map(id, rows), names(rows), strict=True))
+    medians = ", ".join(f"{named[id(row)]} {row.p50_ms:.3f} ms" for row in far[:MOST])
+    more = f" and {len(far) - MOST} more (p50_ms)" if len(far) > MOST else ""
+    told = f"latency is told for the machine at its usual speed; the median of all inferences was: {medians}{more}"
+    return [told] if far else []
 
 
 def against_limits(rows: Sequence[Row]) -> list[str]:
