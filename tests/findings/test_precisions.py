@@ -66,5 +66,5 @@ def test_the_section_says_what_the_rows_say() -> None:
     text = section([*rows({"a": 2.0, "b": 5.0, "c": 9.0}, FP32), failed], "results/p.csv")
     assert "| a | 4.00 | 0.50 |" in text
     assert "| a | 90%, 4, 0.07 (0.2) |" in text
-    assert "onnxruntime, int8: does not hold; 1 of 3 faster; slower: c 1.50 (1.48 to 1.52); as fast: b 1.00" in text
+    assert "onnxruntime, int8: does not hold; 1 of 3 faster; slower: c 1.50 (1.48 to 1.52); not faster: b 1.00" in text
     assert "- litert:precision=int8: unsupported, no kernel: d" in text

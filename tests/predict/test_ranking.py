@@ -47,15 +47,13 @@ def test_a_row_far_from_its_prediction_is_flagged_and_a_near_one_is_not() -> Non
     assert "operators unknown" in told(row, predicted(1.0, half=None))
 
 
-@pytest.mark.parametrize("lacks", ["sklearn.ensemble", "scipy.optimize"])
-def test_a_table_of_another_installation_costs_a_measurement_nothing(
-    lacks: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_of_another_installation_costs_a_measurement_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trained with everything installed, read by the base install, which has the same cache."""
     plan = cross([zoo.resolve("shufflenetv2")], [backends.resolve("onnxruntime")])
     row = Row(case_id=plan.cases[0].id, model="shufflenetv2", backend="onnxruntime", status="ok", latency_ms=1.0)
     table = machine()
     table.calibration = [{"network": "net", "family": "f0", "seen": 0.01, "unsure": 0.0}]
     monkeypatch.setattr(side, "recall", lambda context: table)
-    monkeypatch.setitem(sys.modules, lacks, None)
+    for lacks in ("sklearn.ensemble", "scipy.optimize"):
+        monkeypatch.setitem(sys.modules, lacks, None)
     assert beside(plan, [row], LocalTransport(), [0], lambda text: None) == []
