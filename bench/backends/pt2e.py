@@ -17,6 +17,7 @@ import numpy as np
 from bench.artifact import calibration
 from bench.artifact.artifact import Array, Artifact
 from bench.artifact.reference import relative_l2
+from bench.backends.torch_place import outputs
 from bench.base.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -49,14 +50,9 @@ def quantize(
         for x in samples:
             observed(*tensors(x))
         quantised = convert_pt2e(observed)
-        exact = [_outputs(module(*tensors(x))) for x in tried]
-        found = [_outputs(quantised(*tensors(x))) for x in tried]
+        exact = [[y.numpy() for y in outputs(module(*tensors(x)))] for x in tried]
+        found = [[y.numpy() for y in outputs(quantised(*tensors(x)))] for x in tried]
     return quantised, found[0], max(relative_l2(y, r) for y, r in zip(found, exact, strict=True))
-
-
-def _outputs(told: Any) -> list[Array]:
-    """Return what a network told, one tensor or several, as arrays."""
-    return [y.numpy() for y in (told if isinstance(told, tuple | list) else (told,))]
 
 
 def tensors(arrays: Sequence[Array]) -> tuple[torch.Tensor, ...]:

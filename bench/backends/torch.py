@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -33,7 +33,7 @@ from bench.backends.ran import precision_of
 from bench.backends.torch_cuda import Cuda
 from bench.backends.torch_graph import operators_of
 from bench.backends.torch_isa import environment, held, read_back
-from bench.backends.torch_place import DTYPES, inputs, placed
+from bench.backends.torch_place import DTYPES, inputs, outputs, placed
 from bench.backends.torch_probe import module_of
 from bench.backends.torch_profile import TorchProfiler
 from bench.backends.torch_switches import precision_switches, set_precision
@@ -144,7 +144,7 @@ class TorchSession(Session):
         return Lane(infer, lambda: self._on_host(last[0]))
 
     def _on_host(self, result: object) -> list[Array]:
-        several: Sequence[Any] = result if isinstance(result, (tuple, list)) else (result,)
+        several = outputs(result)
         types = [np.dtype(info.dtype) for info in self._artifact.outputs]
         found = []
         for y, dtype in zip_longest(several, types[: len(several)]):

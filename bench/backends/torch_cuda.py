@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bench.backends.torch_place import outputs
 from bench.base.errors import BenchError, OutOfMemory, Unsupported, clip, first_line
 from bench.machine import gpu
 
@@ -75,16 +76,16 @@ class Cuda:
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph):
-                outputs = run(*inputs)
+                result = run(*inputs)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             raise Unsupported(
                 f"the network cannot be captured as a CUDA graph: {first_line(error)}", "leave graph=true out"
             ) from error
-        for output in outputs if isinstance(outputs, (tuple, list)) else (outputs,):
+        for output in outputs(result):
             output.fill_(float("nan") if output.is_floating_point() else -1)
-        return graph.replay, outputs
+        return graph.replay, result
 
     def too_large(self, error: Exception) -> BenchError:
         """Return the error that says how full the device is."""

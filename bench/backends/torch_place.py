@@ -1,8 +1,9 @@
-"""A module of PyTorch and its inputs, put where they run, in the type and layout that were asked for."""
+"""A module of PyTorch and its inputs, put where they run, in the type and layout that were asked for; its outputs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from bench.artifact.artifact import Artifact
 from bench.backends.base import Options
@@ -30,6 +31,11 @@ def inputs(artifact: Artifact, device: torch.device, options: Options) -> list[t
     found = [x.to(device, (dtype or x.dtype) if x.is_floating_point() else x.dtype) for x in found]
     images = torch.channels_last  # of whatever else there is, an order of axes has no meaning
     return [x.to(memory_format=images) if x.ndim == 4 else x for x in found] if options["channels_last"] else found
+
+
+def outputs(result: object) -> Sequence[Any]:
+    """Return the tensors that a module returned, be it one or several."""
+    return result if isinstance(result, tuple | list) else (result,)
 
 
 def _dtype(options: Options) -> torch.dtype | None:

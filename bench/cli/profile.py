@@ -12,7 +12,7 @@ import click
 from bench.cli import options
 from bench.cli._progress import passing
 from bench.plan.protocol import APART, DIFFERENCE, MOST_S, WHOLE
-from bench.report.text.print import prepare, print_json, print_records, say, terminal
+from bench.report.text.print import ending, prepare, print_json, print_records, say, terminal
 
 if TYPE_CHECKING:
     from bench.plan.case import Case
@@ -115,7 +115,8 @@ def command(
         _why.show(found, checked, _most(reasons, len(found)), TOP_WHY if top is None else top, format)
         return
     if output is not None:
-        prepare(output, (".json",))
+        ending(output, (".json",))
+        prepare(output)
     protocol = measuring.profile_protocol(launches, loads, inferences, timeout, seed, several=vs is not None)
     with measuring.reached(target) as (there, transport):
         cases = _cases(

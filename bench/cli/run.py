@@ -280,18 +280,10 @@ def _predicted(plan: Plan, rows: list[Row], there: Target) -> None:
 
 
 def _show(rows: list[Row], format: str, path: Path, compared: list[Ratio]) -> None:
-    from bench.report.text.run import (
-        against_limits,
-        baseline_hint,
-        best_batches,
-        bridged,
-        memorable,
-        roofline_hint,
-        table,
-    )  # fmt: skip
+    from bench.report.text.run import baseline_hint, conclusions, roofline_hint, table
     from bench.rows.reasons import reasons
 
-    said = (*bridged(rows), *against_limits(rows), *memorable(compared), *best_batches(rows, compared))
+    said = conclusions(rows, compared)
     if format != "table":
         print_records([asdict(row) for row in rows], format)
         for line in (*said, f"rows: {path}"):

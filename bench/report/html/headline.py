@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from bench.base.words import counted
+from bench.base.words import counted, verb
 from bench.findings.evaluate import distinct
 from bench.findings.finding import OURS
 from bench.findings.verdict import VERDICTS
@@ -22,7 +22,7 @@ def headline(data: Data) -> str:
         where = f" ({worst.setting})" if inverted.settings > 1 else ""
         return (
             f"Of {counted(inverted.near, 'pair')} of networks within 10% MACs, {inverted.certain} "
-            f"{'is' if inverted.certain == 1 else 'are'} inverted beyond doubt: no more MACs, yet slower. The worst: "
+            f"{verb(inverted.certain, 'is', 'are')} inverted beyond doubt: no more MACs, yet slower. The worst: "
             f"{worst.slow.model} takes {worst.ratio:.2f} times as long as {worst.fast.model}, "
             f"at {worst.slow.macs / 1e6:.0f} against {worst.fast.macs / 1e6:.0f} M MACs{where}."
         )

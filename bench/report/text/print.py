@@ -124,21 +124,17 @@ def fleeting(text: str) -> None:
 
 
 def ending(path: Path, endings: Sequence[str]) -> None:
-    """Refuse a path that ends in none of those; where there are none any ending will do."""
+    """Refuse a path that ends in none of those: it may be somebody's rows, or a program."""
     from bench.base.errors import UsageError
 
-    if endings and path.suffix.lower() not in endings:
+    if path.suffix.lower() not in endings:
         raise UsageError(f"{path} does not end in {', '.join(endings)}", "the ending says what is written")
 
 
-def prepare(path: Path, endings: Sequence[str] = ()) -> None:
-    """Fail before an hour of measuring, not after. What was not there is not there now: it may never be written.
-
-    A path with another of the `endings` is refused: it may be somebody's rows, or a program.
-    """
+def prepare(path: Path) -> None:
+    """Fail before an hour of measuring, not after. What was not there is not there now: it may never be written."""
     from bench.base.errors import OutputError
 
-    ending(path, endings)
     if path.is_fifo():  # to open one waits for somebody to read from it
         raise OutputError(f"{path} is a pipe", "give --output a file")
     try:

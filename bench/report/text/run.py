@@ -109,11 +109,19 @@ def baseline_hint(rows: Sequence[Row]) -> str:
     )
 
 
+def conclusions(rows: Sequence[Row], ratios: Sequence[Ratio]) -> list[str]:
+    """Say, a line each, what follows from rows and from the ratios of those that took turns."""
+    return [*bridged(rows), *against_limits(rows), *memorable(ratios), *best_batches(rows, ratios)]
+
+
 def bridged(rows: Sequence[Row]) -> list[str]:
     """Say the median of what the clock told, where the latency of the machine at its usual speed is `FAR` from it."""
-    far = [row for row in rows if row.latency_ms and row.p50_ms and abs(math.log(row.latency_ms / row.p50_ms)) > FAR]
-    named = dict(zip(map(id, rows), names(rows), strict=True))
-    medians = ", ".join(f"{named[id(row)]} {row.p50_ms:.3f} ms" for row in far[:MOST])
+    far = [
+        f"{name} {row.p50_ms:.3f} ms"
+        for row, name in zip(rows, names(rows), strict=True)
+        if row.latency_ms and row.p50_ms and abs(math.log(row.latency_ms / row.p50_ms)) > FAR
+    ]
+    medians = ", ".join(far[:MOST])
     more = f" and {len(far) - MOST} more (p50_ms)" if len(far) > MOST else ""
     told = f"latency is told for the machine at its usual speed; the median of all inferences was: {medians}{more}"
     return [told] if far else []
@@ -121,16 +129,15 @@ def bridged(rows: Sequence[Row]) -> list[str]:
 
 def against_limits(rows: Sequence[Row]) -> list[str]:
     """Say of each row with a limit whether it is kept, and how often such a verdict is wrong; nothing without one."""
-    held = [row for row in rows if row.limit]
-    named = dict(zip(map(id, rows), names(rows), strict=True))
-    told = [f"{row.limit_verdict or 'no verdict'}: {named[id(row)]}: {row.limit}" for row in held]
+    held = [(row, name) for row, name in zip(rows, names(rows), strict=True) if row.limit]
+    told = [f"{row.limit_verdict or 'no verdict'}: {name}: {row.limit}" for row, name in held]
     error = f"{ERROR:.1%} of runs"
     told.append(
         f"of a case just at its limit {error} say pass by chance, and {error} fail (95% intervals over launches)"
     )
-    if any(f" {row.limit}".count(" p") for row in held):
+    if any(f" {row.limit}".count(" p") for row, _ in held):
         told[-1] += f"; of a percentile up to {PERCENTILE_ERROR:.0%}, more if what is rare fills whole launches"
-    if any(row.limit_verdict == INCONCLUSIVE for row in held):
+    if any(row.limit_verdict == INCONCLUSIVE for row, _ in held):
         told[-1] += "; more --launches decide what is inconclusive, as is what was disturbed throughout"
     return told if held else []
 
