@@ -27,9 +27,10 @@ from typing import Any
 
 import bench.predict
 from bench.base.files import write_whole
-from bench.predict.calibration import calibrate, hidden_keys
+from bench.predict.calibration import hidden_keys
 from bench.predict.predictor import Predictor
 from bench.predict.table import KernelTable, asking, read
+from bench.predict.train import checked
 from benchmarks.predict_baselines import LEARNED, by_family, nn_meter
 from benchmarks.predict_export import lines
 from benchmarks.predict_measure import FOLDER, kernels_of, latencies, law_hashes
@@ -110,7 +111,7 @@ class Evaluation:
         for budget in self.budgets:
             told(f"{backend}: what {budget:g} s of training have")
             table = trained.upto(budget)
-            table.calibration = trained.calibration if trained.spent_s <= budget else calibrate(table)
+            table.calibration = trained.calibration if trained.spent_s <= budget else checked(table, told)
             self.tables[budget] = table
             self.training.append(
                 {

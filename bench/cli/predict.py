@@ -176,7 +176,10 @@ def _trained(table: KernelTable) -> str:
     failed = f"; could not be timed: {', '.join(lost)}" if lost else ""
     how = "told of by the runtime" if table.told else "timed alone"
     kernels, networks = counted(timed, "kernel"), counted(measured, "network")
-    return f"{kernels} {how}, {networks} measured end to end{failed}: {table.context.path}"
+    said = f"{kernels} {how}, {networks} measured end to end{failed}: {table.context.path}"
+    if table.calibration:
+        return said
+    return f"{said}\nhow wrong predictions are was not checked, for too little was timed: --train with more seconds"
 
 
 def _show(found: list[tuple[KernelList, Prediction]], predictor: Predictor, format: str) -> None:

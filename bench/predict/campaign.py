@@ -142,15 +142,15 @@ class Campaign:
 
     def _kernels(self, probes: Probes, end: float) -> None:
         tried: set[str] = set()
-        while (left := end - time.monotonic()) > 1.0:
+        while (left := end - time.monotonic()) > 1.0 or not tried:  # one at least: without any, nothing is known
             keys = choose(self.table, left, len(self.table.timings), tried)
             if not keys:
                 return
             for key in keys:
-                if time.monotonic() > end:
-                    return
                 tried.add(key)
                 time_one(self.table, key, probes, MANY, round(self.spent_s, 2))
+                if time.monotonic() > end:
+                    return
 
 
 def time_one(table: KernelTable, key: str, probes: Probes, how: KernelProtocol, spent_s: float = 0.0) -> None:

@@ -18,8 +18,8 @@ from bench.plan.zoo import ModelRef
 from bench.predict.calibration import calibrate
 from bench.predict.campaign import SHORT_S, Campaign, time_one
 from bench.predict.place import Place
-from bench.predict.predictor import ready
-from bench.predict.table import Context, KernelList, KernelTable
+from bench.predict.predictor import NotTrained, ready
+from bench.predict.table import Calibration, Context, KernelList, KernelTable
 from bench.transport.base import Transport
 
 # One network of most families: between them they have the operators of the zoo, and take little time. A long training
@@ -89,8 +89,20 @@ def train(
     told = not backends.get(backend.name).capabilities.kernels
     Campaign(table, plan, len(plan.cases) if early is None else early, told, tell, place).run(budget_s, listing)
     ready(table)
-    table.calibration = calibrate(table, told=tell)
+    table.calibration = checked(table, tell)
     table.save()
+
+
+def checked(table: KernelTable, tell: Tell) -> list[Calibration]:
+    """Return how wrong predictions are (see `calibrate`), or nothing where too little was timed to say.
+
+    After a short training the networks that were measured may share their kernels with no other: with one family left
+    out, nothing is left to predict from. Intervals are then as wide as is believed without a calibration.
+    """
+    try:
+        return calibrate(table, told=tell)
+    except NotTrained:
+        return []
 
 
 def plan_of(models: Sequence[ModelRef], backend: BackendRef, threads: int, batch: int = 1) -> Plan:

@@ -11,18 +11,19 @@ from click.testing import CliRunner
 
 from bench import backends
 from bench.base.errors import MeasureError, Unsupported, UsageError
-from bench.cli.predict import _budget, _in_precision, command
+from bench.cli.predict import _budget, _in_precision, _trained, command
 from bench.export import ensure
 from bench.plan import zoo
 from bench.plan.protocol import PRECISIONS, KernelProtocol
 from bench.predict import train
+from bench.predict.calibration import calibrate
 from bench.predict.campaign import FULL_S, SHORT_S, Campaign
 from bench.predict.features import macs
 from bench.predict.place import Place
-from bench.predict.predictor import Predictor
+from bench.predict.predictor import NotTrained, Predictor
 from bench.predict.table import KernelTable, read
 from tests.conftest import Bench, one_line_error
-from tests.predict.synthetic import CONTEXT, conv, view
+from tests.predict.synthetic import CONTEXT, conv, machine, view
 
 
 class ScriptedLaunch:
@@ -56,6 +57,22 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedLaunch]:
 
 
 def quiet(text: str) -> None: ...
+
+
+def test_a_training_too_short_to_be_checked_keeps_what_it_measured() -> None:
+    """With the one family left out nothing is left to predict from: no reason to lose the predictions."""
+    table = machine(families=1, alone=0)
+    with pytest.raises(NotTrained):
+        calibrate(table)
+    table.calibration = train.checked(table, quiet)
+    assert table.calibration == []
+    assert "was not checked" in _trained(table)
+    found = Predictor(table).predict(next(iter(table.networks.values())))
+    assert found.lo_ns is not None
+    assert found.hi_ns is not None
+    assert found.lo_ns < found.latency_ns / 1.05 < found.latency_ns * 1.05 < found.hi_ns
+    table = machine(families=4)
+    assert train.checked(table, quiet) == calibrate(table)
 
 
 def test_measuring_goes_on_where_it_stopped(tmp_path: Path, scripted: type[ScriptedLaunch]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,6 +50,7 @@ COMMANDS: list[tuple[tuple[Any, ...], str, int]] = [
     (("roofline", "--backend", "fake", "--again"), "time", 30),
     (("predict", "{tiny}", "--train", 2, "--again", "--anchor", "{tiny}", "--anchor", "{other}"), "kernel", 4),
 ]
+TICK_S = 0.04  # that a training's clock goes on whenever it is looked at
 NAMES = [words[0] for words, _, _ in COMMANDS]
 Said = tuple[int, Any]
 
@@ -96,6 +99,8 @@ def words(
     monkeypatch.setattr(probe_graphs, "ARRAY_BYTES", (1024, 4096))
     quickly = KernelProtocol(passes=1, spare=0, block_ms=0.1, least=3, cold=3)
     monkeypatch.setattr(campaign, "MANY", quickly)
+    ticks = itertools.count(0.0, TICK_S)  # a training of two seconds does the same on a slow machine
+    monkeypatch.setattr(campaign, "time", SimpleNamespace(monotonic=ticks.__next__))
     monkeypatch.setattr(train, "TRAINING", Protocol(launches=1, max_launches=1, rounds=1))
     monkeypatch.setattr("bench.predict.predictor.LEAST", 1)
     monkeypatch.setattr("bench.predict.regressor.TREES", 8)
