@@ -69,7 +69,7 @@ def run(command: click.Command, name: str) -> None:
     except BrokenPipeError:
         # The reader of our output (`| head`) has left: nothing to tell it any more.
         _forget_output()
-        code = 1
+        code = 2
     except KeyboardInterrupt:
         _tell("interrupted", "")
         code = 130
@@ -102,7 +102,7 @@ def _refused(error: Exception, debug: bool) -> int:
     _forget_output()
     _tell(f"the system refuses: {line(said)}", hint)
     _story(debug)
-    return 1
+    return 2
 
 
 def _mistake(error: Exception, debug: bool) -> int:
@@ -111,7 +111,7 @@ def _mistake(error: Exception, debug: bool) -> int:
 
     _tell(f"internal error: {type(error).__name__}: {line(str(error))}", "this is a bug; `--debug` shows where")
     _story(debug)
-    return 1
+    return 2
 
 
 def _tell(message: str, hint: str) -> None:

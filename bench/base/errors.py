@@ -43,7 +43,7 @@ class BenchError(Exception):
     ``message`` is one line that says what is wrong, ``hint`` one line that says what to do next (may be empty).
     """
 
-    exit_code = 1
+    exit_code = 2  # never 1, which is an answer: slower, not like those, not every row is ok
     status = "failed"  # the status of a result row whose case ended with this error
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -67,8 +67,6 @@ class Interrupted(BenchError):
 
 class UsageError(BenchError):
     """The command line is wrong."""
-
-    exit_code = 2
 
 
 class SpecError(UsageError):
@@ -115,7 +113,6 @@ class MissingExtra(BenchError):
     That is the extra of this program's that brings it, or `hint` where it comes from elsewhere.
     """
 
-    exit_code = 2
     status = "unsupported"
 
     def __init__(self, what: str, extra: str = "", hint: str = "") -> None:
@@ -139,8 +136,6 @@ class ArtifactError(BenchError):
 
 class OutputError(BenchError):
     """Results cannot be written or read."""
-
-    exit_code = 2
 
 
 class Unreachable(BenchError):

@@ -117,4 +117,7 @@ def cli() -> None:
     A model is NAME[:key=value,...] of the zoo (bench list models), net.onnx, file.py:function, timm:NAME or
     torchvision:NAME. --debug after any command shows the whole story of an error. Where another program is called
     bench, this one is called isoflops, too.
+
+    The exit code is 0 where all is well, 1 where the answer is not (slower, over a limit, a row that failed), 2 after
+    an error, which is told in a line, 3 where something is undecided or unfinished, 130 after Ctrl-C.
     """

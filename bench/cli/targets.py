@@ -45,7 +45,7 @@ def check(target: str, threads: int, format: str) -> None:
     """Reach a target, name its CPU, and say what `bench doctor` says there.
 
     TARGET is a name or a TOML file, perhaps with keys changed: arm64:host=board.local,user=me. The exit code is 1 if it
-    cannot be reached, lacks a backend that it should have, or anything is bad.
+    lacks a backend that it should have or anything is bad, 2 if it cannot be reached.
     """
     from contextlib import closing
 

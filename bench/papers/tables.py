@@ -23,8 +23,6 @@ SIZE = re.compile(r"(\d+)(?:x(\d+))?")
 class TableError(BenchError):
     """A table does not read; the message names file, line and cell."""
 
-    exit_code = 2
-
 
 @dataclass(frozen=True, slots=True)
 class PrintedRow:

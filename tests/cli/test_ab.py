@@ -130,7 +130,6 @@ def test_mistakes_are_one_line(bench: Bench, tiny: Path, b: str, says: str) -> N
 )
 def test_what_is_not_comparable_is_not_compared(bench: Bench, tiny: Path, b: str, says: str) -> None:
     result = bench("ab", f"{tiny}@fake", f"{tiny}@{b}", *FEW)
-    assert result.returncode == 1
     assert says in one_line_error(result)
 
 
