@@ -11,7 +11,6 @@ import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TypeVar
 
 import msgspec
 
@@ -19,6 +18,7 @@ from bench.base.errors import ParameterError, UsageError, clip
 from bench.plan import shapes as shape_texts
 from bench.plan.given import Given
 from bench.plan.given import read as read_given
+from bench.plan.option import check, option
 from bench.plan.pace import read as read_pace
 from bench.plan.parameter import Value, show
 from bench.plan.protocol import LATENCY, MODES, MOST_LIVE, THROUGHPUT, Protocol
@@ -28,30 +28,6 @@ from bench.plan.zoo import ModelRef, spellings
 # What the hash of a case held from the first; a field that came later counts where it is not its default, so that the
 # cases of older rows keep their ids.
 FIRST = ("threads", "batch", "resolution")
-T = TypeVar("T")
-
-
-def _option(
-    default: T,
-    *range: float,
-    hint: str = "",
-    key: str = "",
-    read: Callable[[str], T] | None = None,
-    show: Callable[[T], str] | None = None,
-) -> T:
-    """Declare a field: its bounds, its `key` in a case's text, how it is read from a text and written, if specially."""
-    return field(default=default, metadata={"range": range, "hint": hint, "key": key, "read": read, "show": show})
-
-
-def _check(part: Network | Settings) -> None:
-    """Refuse what is out of bounds."""
-    for one in fields(part):
-        value, bounds = getattr(part, one.name), one.metadata.get("range")
-        if bounds and value is not None and not bounds[0] <= value <= bounds[1]:
-            name = one.metadata.get("key") or one.name
-            raise ParameterError(
-                f"{name} {value} is not a number from {bounds[0]:g} to {bounds[1]:g}", one.metadata["hint"]
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +44,15 @@ class Network:
     """
 
     model: ModelRef
-    batch: int = _option(1, 1, 4096, hint="1 is the default")
-    resolution: int | None = _option(None, 8, 4096, hint="224 is most papers' choice")
-    shapes: Shapes = _option(  # noqa: RUF009 (it is a field)
+    batch: int = option(1, 1, 4096, hint="1 is the default")
+    resolution: int | None = option(None, 8, 4096, hint="224 is most papers' choice")
+    shapes: Shapes = option(  # noqa: RUF009 (it is a field)
         (), key="shape", read=lambda text: shape_texts.parse([text]), show=shape_texts.show
     )
-    input: Given | None = _option(None, read=read_given, show=lambda data: f"input={data}")  # noqa: RUF009
+    input: Given | None = option(None, read=read_given)  # noqa: RUF009
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
         if self.shapes and self.model.kind == "zoo":
             raise ParameterError(
                 f"--shape is for ONNX files and networks of your own, and {clip(self.model.canonical)} is of the zoo",
@@ -124,16 +100,15 @@ class Settings:
         ParameterError: a number is out of bounds, or two settings do not go together.
     """
 
-    threads: int = _option(1, 1, 4096, hint="1 is the default")
-    pace_ms: float | None = _option(
+    threads: int = option(1, 1, 4096, hint="1 is the default")
+    pace_ms: float | None = option(
         None, 0.001, 60_000.0, key="pace", read=read_pace, show=lambda ms: f"pace={ms:g}ms", hint="write e.g. 33ms"
     )
-
-    mode: str = _option(LATENCY)
-    streams: int | None = _option(None, 1, 4096, hint="leave it out for one on every core")
+    mode: str = option(LATENCY)
+    streams: int | None = option(None, 1, 4096, hint="leave it out for one on every core")
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
         if self.mode not in MODES:
             raise ParameterError(f"{clip(self.mode)!r} is no mode", f"modes are {' and '.join(MODES)}")
         if self.mode == LATENCY and self.streams is not None:
@@ -228,7 +203,7 @@ class Case:
         told = {name: value for name, (value, _, _) in self._options().items()}
         told["shapes"] = shape_texts.show(self.network.shapes) or None
         told["input"] = str(self.network.input or "") or None
-        return {"model": self.model.canonical, "backend": self.backend.canonical, "target": self.target} | told
+        return self.identity() | told
 
     def _options(self) -> dict[str, tuple[object, object, Callable[[object], str] | None]]:
         """Return value, default and way to write it of every option of network and settings."""
@@ -262,12 +237,13 @@ class Plan:
     protocol: Protocol
 
     def __post_init__(self) -> None:
-        if self.protocol.limits and any(case.settings.mode == THROUGHPUT for case in self.cases):
+        rates = any(case.settings.mode == THROUGHPUT for case in self.cases)
+        if self.protocol.limits and rates:
             raise UsageError(
                 f"the limit {self.protocol.limits[0]} is of a latency, and mode=throughput has none",
                 "leave --max and --max-latency out, or measure in mode=latency",
             )
-        if self.protocol.sustain_s and any(case.settings.mode == THROUGHPUT for case in self.cases):
+        if self.protocol.sustain_s and rates:
             raise UsageError("--sustain is of a latency, and mode=throughput has none", "measure in mode=latency")
         if self.protocol.sustain_s and len(self.cases) > MOST_LIVE:
             raise UsageError(

@@ -22,6 +22,7 @@ from typing import Any, get_args, get_type_hints
 
 from bench.base.errors import SpecError, UnknownName, clip
 from bench.plan.case import Network, Settings
+from bench.plan.option import key_of
 
 _PATHS = (".onnx", ".py")
 Given = dict[str, Any]  # values by the fields of `Network` and `Settings`, which have types of their own
@@ -62,7 +63,7 @@ def options() -> dict[str, Option]:
                 continue
             hint = hints[one.name]
             kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-            key = one.metadata.get("key") or one.name
+            key = key_of(one)
             found[key] = Option(key, one.name, kinds[0], one.default, part is Network, one.metadata.get("read"))
     return found
 
