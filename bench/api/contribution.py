@@ -20,7 +20,7 @@ from bench.base.errors import OutputError, UsageError, clip
 from bench.base.files import write_whole
 from bench.base.words import counted
 from bench.rows import identity, table
-from bench.rows.file import row_of
+from bench.rows.cells import row_of
 from bench.rows.schema import COLUMNS
 from bench.rows.seal import SEAL, seal
 

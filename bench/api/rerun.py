@@ -14,6 +14,7 @@ from bench.plan.given import Given
 from bench.plan.protocol import Protocol
 from bench.plan.target import Target
 from bench.rows import file, identity, table
+from bench.rows.cells import cell, row_of
 from bench.rows.likeness import OPEN, Likeness, compare, unlike
 from bench.rows.schema import COLUMNS, Row
 from bench.rows.seal import SEAL, seal
@@ -108,7 +109,7 @@ def _named(rows: Sequence[Row], text: str) -> list[Row]:
     by_id = [row for row in rows if row.case_id == text]
     if by_id:
         return by_id
-    told = [{name: file.cell(getattr(row, name)) for name in identity.case()} for row in rows]
+    told = [{name: cell(getattr(row, name)) for name in identity.case()} for row in rows]
     cases = [one for one, _ in itertools.groupby(sorted(told, key=lambda one: tuple(one.values())))]
     meant = cases[identity.match(text, canonical(text), cases)]
     return [row for row, one in zip(rows, told, strict=True) if one == meant]
@@ -118,7 +119,7 @@ def _edited(data: bytes) -> list[Row]:
     """Return the rows whose seal is not that of their cells."""
     found = table.parse(data)
     cells = [dict(zip(found.names, cells, strict=True)) for _, cells in found.rows] if found else []
-    return [file.row_of(one) for one in cells if one.get(SEAL) and one[SEAL] != seal(one)]
+    return [row_of(one) for one in cells if one.get(SEAL) and one[SEAL] != seal(one)]
 
 
 def _impossible(row: Row) -> str:
@@ -148,7 +149,7 @@ def _of(row: Row, there: Target, input: Given | None, edited: Sequence[Row]) -> 
 
 def _as_written(row: Row) -> Row:
     """Round a row as its file has it, so that both sides have as many digits."""
-    return file.row_of({name: file.cell(getattr(row, name)) for name in COLUMNS})
+    return row_of({name: cell(getattr(row, name)) for name in COLUMNS})
 
 
 def _seed(row: Row) -> int:

@@ -113,12 +113,12 @@ def read(source: str | Path) -> Results:
         OutputError: a named file cannot be read, or holds no rows.
     """
     from bench.base.errors import OutputError
-    from bench.rows import file, frame
+    from bench.rows import file, table
 
     rows: list[Row] = []
     kept: list[Path] = []
     notes: list[str] = []
-    for path in frame.find(str(source)):
+    for path in table.find(str(source)):
         try:
             rows += file.read(path, notes.append)
         except OutputError as error:

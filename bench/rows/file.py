@@ -14,21 +14,20 @@ import gzip
 import hashlib
 import io
 import json
-import math
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, BinaryIO
 
 from bench.base import cache, system
 from bench.base.errors import OutputError
-from bench.base.escape import csv_guard, csv_unguard, line
 from bench.base.wire import Unchecked
 from bench.rows import table
-from bench.rows.schema import CASE, COLUMNS, MACHINE, NOTHING, RUN, SCHEMA_VERSION, Row, canonical, kinds
+from bench.rows.cells import cell, row_of
+from bench.rows.schema import CASE, COLUMNS, MACHINE, RUN, SCHEMA_VERSION, Row
 
 GZIP_MEMBER = b"\x1f\x8b\x08"
 TAIL = 1 << 20  # bytes; no row is longer
@@ -271,41 +270,3 @@ def read(path: Path, told: Callable[[str], None] | None = None) -> list[Row]:
     for note in table.told([(path, *one) for one in found.left_out]):
         told(note)  # type: ignore[misc]
     return [row_of(dict(zip(found.names, cells, strict=True))) for _, cells in found.rows]
-
-
-def row_of(cells: Mapping[str, str]) -> Row:
-    """Type a row's cells, by column; what a cell does not say is the default."""
-    values: dict[str, Any] = {}
-    for f in fields(Row):
-        text, kind = cells.get(f.name, ""), kinds()[f.name]
-        if kind is not float or text in NOTHING:
-            text = canonical(f.name, text)
-        if text:
-            values[f.name] = _READ.get(kind, kind)(text)
-        else:
-            values[f.name] = None if f.default is MISSING else f.default
-    return Row(**values)
-
-
-def text_of(cell: str) -> str:
-    """Return the text that a cell says, printable: a file that others wrote may hold anything."""
-    return line(csv_unguard(cell))
-
-
-def _finite(cell: str) -> float | None:
-    """Read a number; what is none, or endless, is not known."""
-    return value if math.isfinite(value := float(cell)) else None
-
-
-_READ: dict[type, Callable[[str], object]] = {bool: lambda cell: cell == "true", float: _finite, str: text_of}
-
-
-def cell(value: object) -> str:
-    """Write a value as a row's cell has it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return csv_guard(line(str(value)))

@@ -8,7 +8,6 @@ something is no row, is read line by line instead (`bench.rows.table`), and what
 from __future__ import annotations
 
 import csv
-import glob
 import io
 import math
 import os
@@ -20,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.base.errors import PANDAS, OutputError, UsageError, clip, needs
-from bench.rows import file, identity, schema, spellings, table
+from bench.base.errors import PANDAS, OutputError, clip, needs
+from bench.rows import identity, schema, spellings, table
+from bench.rows.cells import cell, text_of
 from bench.rows.rates import RATES, latencies
 from bench.rows.table import FILE, LINE
 
@@ -62,30 +62,6 @@ class _Part:
         return np.arange(2, 2 + self.body.count(b"\n")) if self.lines is None else self.lines
 
 
-def find(source: str) -> list[Path]:
-    """Return the tables of a file, folder (with all below it) or pattern, in order.
-
-    Raises:
-        UsageError: there is none.
-    """
-    path = Path(source)
-    if os.path.isdir(source):  # a name may be too long for pathlib, which raises
-        found = tables(path)
-    elif os.path.exists(source):
-        found = [path]
-    else:
-        hits = [Path(hit) for hit in sorted(glob.glob(source, recursive=True))]
-        found = [p for hit in hits for p in (tables(hit) if hit.is_dir() else [hit])]
-    if not found:
-        raise UsageError(f"there are no result files in {clip(source)!r}", "give a CSV, a folder, or a quoted pattern")
-    return found
-
-
-def tables(folder: Path) -> list[Path]:
-    """Return the files below a folder that may hold rows, in order."""
-    return sorted(path for path in folder.rglob("*") if table.is_table(path) and path.is_file())
-
-
 def load(
     sources: Sequence[str], texts: Sequence[str] = (), numbers: Sequence[str] = (), pool: str = "", rates: bool = False
 ) -> Rows:
@@ -108,7 +84,7 @@ def load(
     groups: dict[bytes, list[_Part]] = {}
     empty, other, notes = [], [], _overlooked(sources)
     left_out: list[tuple[Path, int, str]] = []
-    for path in {p.resolve(): p for source in sources for p in find(source)}.values():
+    for path in {p.resolve(): p for source in sources for p in table.find(source)}.values():
         try:
             data = table.content(path)
         except OutputError as error:
@@ -228,9 +204,9 @@ def _wrong(frame: pd.DataFrame) -> Mask:
 
 
 def _clean(name: str, column: pd.Categorical) -> pd.Categorical:
-    """Read each distinct text as `file.read` does, in its canonical form; an empty one says the column's default."""
-    usual = file.cell(schema.defaults()[name])
-    said = [schema.canonical(name, file.text_of(text)) or usual for text in column.categories]
+    """Read each distinct text as `cells.row_of` does, in its canonical form; an empty one says the column's default."""
+    usual = cell(schema.defaults()[name])
+    said = [schema.canonical(name, text_of(text)) or usual for text in column.categories]
     if said == list(column.categories):
         return column
     return _categories(np.array(said, dtype=object)[column.codes])

@@ -32,8 +32,8 @@ from bench.plan.protocol import LATENCY
 from bench.plan.shapes import show as show_shapes
 from bench.plan.target import ANY
 from bench.plan.zoo import spellings
+from bench.rows.cells import cell, text_of
 from bench.rows.dates import days
-from bench.rows.file import cell, text_of
 from bench.rows.schema import CASE, ENVIRONMENT, MACHINE, MEASURED, Row
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.base.errors import clip
 from bench.rows import identity
-from bench.rows.file import cell
+from bench.rows.cells import cell
 from bench.rows.jobs import SHORT
 from bench.rows.schema import MEASURED, Row
 from bench.stats.jobs import Difference, JobSide, difference, within_variance

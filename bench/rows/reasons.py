@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.base.words import counted
 from bench.rows import identity
-from bench.rows.file import cell
+from bench.rows.cells import cell
 from bench.rows.schema import Row
 
 NAMED = 2  # rows of one reason that have a line each; of more their number is told

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import codecs
 import csv
+import glob
 import io
 import math
+import os
 import re
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,7 +20,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from bench.base.errors import OutputError, clip
+from bench.base.errors import OutputError, UsageError, clip
 from bench.base.words import counted, plural
 from bench.rows.schema import NOTHING, SCHEMA_VERSION, STATUSES, canonical, figure, kinds
 
@@ -48,6 +50,30 @@ class Table:
 def is_table(path: Path) -> bool:
     """Tell from a file's name whether it may hold rows."""
     return path.name.lower().endswith(ENDINGS)
+
+
+def find(source: str) -> list[Path]:
+    """Return the tables of a file, folder (with all below it) or pattern, in order.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = Path(source)
+    if os.path.isdir(source):  # a name may be too long for pathlib, which raises
+        found = tables(path)
+    elif os.path.exists(source):
+        found = [path]
+    else:
+        hits = [Path(hit) for hit in sorted(glob.glob(source, recursive=True))]
+        found = [p for hit in hits for p in (tables(hit) if hit.is_dir() else [hit])]
+    if not found:
+        raise UsageError(f"there are no result files in {clip(source)!r}", "give a CSV, a folder, or a quoted pattern")
+    return found
+
+
+def tables(folder: Path) -> list[Path]:
+    """Return the files below a folder that may hold rows, in order."""
+    return sorted(path for path in folder.rglob("*") if is_table(path) and path.is_file())
 
 
 def content(path: Path) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 
 from bench.plan import suite
 from bench.rows import file as records
+from bench.rows.cells import cell
 from bench.rows.reasons import reasons
 from bench.rows.schema import COLUMNS, Row
 from bench.rows.seal import SEAL, seal
@@ -45,7 +46,7 @@ def test_a_row_that_was_edited_is_not_run(
 
 
 def test_a_seal_is_held_against_its_row(bench: Bench, measured: Row, tmp_path: Path) -> None:
-    cells = {name: records.cell(getattr(measured, name)) for name in COLUMNS}
+    cells = {name: cell(getattr(measured, name)) for name in COLUMNS}
     for latency, code in (("", 0), ("2.5", 3)):
         sealed = cells | {SEAL: seal(cells)}
         edited = sealed | ({"min_ms": latency} if latency else {})
@@ -60,7 +61,7 @@ def test_a_seal_is_held_against_its_row(bench: Bench, measured: Row, tmp_path: P
 @pytest.mark.parametrize("missing", ["threads", "latency_ms", "resolution"])
 def test_a_missing_column_is_named(bench: Bench, measured: Row, tmp_path: Path, missing: str) -> None:
     names = [name for name in COLUMNS if name != missing]
-    cells = [records.cell(getattr(measured, name)) for name in names]
+    cells = [cell(getattr(measured, name)) for name in names]
     (tmp_path / "less.csv").write_text(",".join(names) + "\n" + ",".join(f'"{c}"' for c in cells) + "\n")
     assert f"has no column {missing}" in one_line_error(bench("run", "--like", "less.csv"))
 

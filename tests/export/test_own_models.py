@@ -22,6 +22,7 @@ from bench.plan import given, shapes, zoo
 from bench.plan import target as targets
 from bench.plan.case import Case, Network, Settings
 from bench.rows import file as records
+from bench.rows.cells import cell, row_of
 from tests.conftest import Bench, one_line_error
 
 torch = pytest.importorskip("torch")
@@ -362,7 +363,7 @@ def test_rows_on_data_are_rows_of_their_own(net: Path, tmp_path: Path, bench: Be
 
 def test_a_row_of_shapes_and_types_is_a_case_again(net: Path) -> None:
     case = Case(network(net, "encoder", *IDS), backends.resolve("fake"))
-    row = records.row_of({name: records.cell(value) for name, value in case.columns().items()} | {"case_id": case.id})
+    row = row_of({name: cell(value) for name, value in case.columns().items()} | {"case_id": case.id})
     assert case_of_row(row, targets.resolve("local")).id == case.id
     assert shapes.types(case.network.shapes) == {"input_ids": "int64", "attention_mask": "int64"}
     assert replace(case, target="other").id != case.id

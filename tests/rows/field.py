@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 
-from bench.rows.file import cell
+from bench.rows.cells import cell
 from bench.rows.schema import COLUMNS, kinds
 from tests.rows.rows import row
 

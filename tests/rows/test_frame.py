@@ -7,8 +7,9 @@ import pytest
 
 from bench.base.errors import OutputError, UsageError
 from bench.rows import file
-from bench.rows.frame import find, load
+from bench.rows.frame import load
 from bench.rows.schema import SCHEMA_VERSION
+from bench.rows.table import find
 from tests.rows.rows import nights, row, write
 
 MINIMAL = "status,model,backend,latency_ms,schema_version\nok,net,onnxruntime,5,1\n"

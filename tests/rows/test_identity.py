@@ -21,6 +21,7 @@ from bench.plan.protocol import Protocol
 from bench.report.html.data import gather
 from bench.rows import file, identity, schema
 from bench.rows.across import across
+from bench.rows.cells import cell
 from bench.rows.frame import load
 from bench.rows.history import history
 from bench.rows.jobs import group
@@ -155,7 +156,7 @@ def write_fast(path: Path, rows: list[schema.Row]) -> None:
     with path.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(schema.COLUMNS)
-        writer.writerows([file.cell(getattr(one, name)) for name in schema.COLUMNS] for one in rows)
+        writer.writerows([cell(getattr(one, name)) for name in schema.COLUMNS] for one in rows)
 
 
 def test_what_moved_on_one_of_two_boards_is_told_of_it_alone(tmp_path: Path) -> None:

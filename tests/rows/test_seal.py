@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.rows.file import cell
+from bench.rows.cells import cell
 from bench.rows.schema import COLUMNS
 from bench.rows.seal import SEAL, seal
 from tests.rows.rows import row

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from bench.base.errors import UsageError, clip
 from bench.base.files import DAMAGED, PACKED, opened
-from bench.rows.frame import tables
-from bench.rows.table import is_table
+from bench.rows.table import is_table, tables
 
 KINDS = (".csv", ".jsonl", ".json")
 HINT = "give a CSV of `bench run`, a findings.jsonl, a profile's JSON, a folder, or a quoted pattern"

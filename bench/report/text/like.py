@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.report.text.print import emit
 from bench.report.text.run import interval
-from bench.rows.file import cell
+from bench.rows.cells import cell
 from bench.rows.identity import case, label, machine_name
 from bench.rows.likeness import AGREES, CANNOT, DIFFERS, OPEN, Likeness
 from bench.rows.schema import Row

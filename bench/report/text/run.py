@@ -13,7 +13,7 @@ from bench import backends
 from bench.plan.protocol import THROUGHPUT
 from bench.report.text.print import cell, grid, plus_minus
 from bench.rows import identity
-from bench.rows.file import cell as written
+from bench.rows.cells import cell as written
 from bench.rows.reasons import names
 from bench.rows.schema import MEASURED, Row
 from bench.stats.limit import ERROR, INCONCLUSIVE, PERCENTILE_ERROR
