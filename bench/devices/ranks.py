@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.devices.settings import Known, Setting
-from bench.papers.devices import CLASSES
+from bench.papers.device_records import CLASSES
 from bench.stats.ranks import Correlation, resampled
 
 LEAST = 8  # networks; fewer have no order worth a number

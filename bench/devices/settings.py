@@ -13,7 +13,7 @@ from statistics import median
 from bench.base.errors import UnknownName, UsageError
 from bench.base.words import counted
 from bench.papers import devices as published
-from bench.papers.devices import CLASSES, Device, DeviceNetwork, DeviceRow
+from bench.papers.device_records import CLASSES, Device, DeviceNetwork, DeviceRow, Networks
 from bench.plan.zoo import canonical
 
 Known = tuple[str, int]  # a network of the zoo: its canonical spec, and the resolution it is fed
@@ -71,7 +71,7 @@ def settings() -> tuple[Setting, ...]:
     return gather(published.rows(), published.devices(), published.networks())
 
 
-def gather(rows: Iterable[DeviceRow], devices: dict[str, Device], networks: published.Networks) -> tuple[Setting, ...]:
+def gather(rows: Iterable[DeviceRow], devices: dict[str, Device], networks: Networks) -> tuple[Setting, ...]:
     """Put the rows that can be relied on into settings."""
     found: dict[tuple[object, ...], Setting] = {}
     for row in rows:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.devices.settings import Setting
-from bench.papers.devices import DeviceNetwork
+from bench.papers.device_records import DeviceNetwork
 from bench.plan.zoo import canonical
 
 Floats = NDArray[np.float64]

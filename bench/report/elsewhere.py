@@ -18,7 +18,7 @@ from bench.findings.evaluate import Result
 from bench.findings.finding import OURS, TIME, Experiment
 from bench.findings.side import Side
 from bench.findings.verdict import MARGIN
-from bench.papers.devices import CLASSES, DeviceNetwork
+from bench.papers.device_records import CLASSES, DeviceNetwork
 from bench.plan.zoo import canonical, resolve
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.devices.settings import Setting
 from bench.devices.transfer import Table
-from bench.papers.devices import Device, DeviceNetwork
+from bench.papers.device_records import Device, DeviceNetwork
 
 
 def device(name: str, chip: str = "", core: str = "big core", little: str = "", isa: str = "arm") -> Device:

@@ -5,7 +5,7 @@ import pytest
 from bench.base.errors import UnknownName, UsageError
 from bench.devices.settings import gather, kind_of, select, settings
 from bench.papers import devices as published
-from bench.papers.devices import DeviceRow
+from bench.papers.device_records import DeviceRow
 from tests.devices.made import device, network, setting
 
 

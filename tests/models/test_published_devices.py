@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.papers import devices as room
+from bench.papers.device_records import Device, DeviceNetwork, DoubtfulRows
 from bench.papers.devices import (
     DEVICE_COLUMNS,
     NETWORK_COLUMNS,
     ROW_COLUMNS,
-    Device,
-    DeviceNetwork,
     devices,
     doubtful,
     networks,
@@ -176,7 +174,7 @@ def test_no_name_is_a_network_of_the_zoo_unless_it_was_compared(line: str, said:
 
 
 def test_a_doubtful_row_is_found_by_its_pattern(tmp_path: Path) -> None:
-    pattern = room.DoubtfulRows("t", "boa*", "", "cpu", "", "", "", "", "a typo")
-    other = room.DoubtfulRows("t", "boa*", "", "gpu", "", "", "", "", "another")
+    pattern = DoubtfulRows("t", "boa*", "", "cpu", "", "", "", "", "a typo")
+    other = DoubtfulRows("t", "boa*", "", "gpu", "", "", "", "", "another")
     (row,) = read_rows(table(tmp_path, CELLS), BOARD, NETS, [other, pattern])
     assert row.doubt == "a typo"

@@ -6,7 +6,7 @@ from bench.devices.settings import Setting, settings
 from bench.findings.catalog import catalog
 from bench.findings.finding import follows, slower
 from bench.findings.side import Side
-from bench.papers.devices import Device, DeviceNetwork
+from bench.papers.device_records import Device, DeviceNetwork
 from bench.report import elsewhere
 
 V1, V2 = Side("mobilenetv1"), Side("mobilenetv2")

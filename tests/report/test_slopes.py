@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
-from bench.papers.devices import CLASSES
+from bench.papers.device_records import CLASSES
 from bench.report.html.charts import slopes as drawing
 from bench.report.html.charts.theme import PALE
 from bench.report.html.data import Data, gather

@@ -11,7 +11,7 @@ from bench.base.escape import shortened
 from bench.base.words import counted
 from bench.devices.settings import Known, Setting, settings
 from bench.findings.ranked import LEAST_CASES
-from bench.papers.devices import CLASSES
+from bench.papers.device_records import CLASSES
 from bench.plan.zoo import canonical
 from bench.report.html.cases import CaseRow, named
 from bench.report.html.facets import Record

@@ -10,7 +10,8 @@ from bench.base.words import counted
 from bench.devices.like import Like
 from bench.devices.ranks import Ranked, summarise
 from bench.devices.settings import Setting
-from bench.papers.devices import DeviceRow, Networks, sources
+from bench.papers.device_records import DeviceRow, Networks
+from bench.papers.devices import sources
 from bench.report.text.print import print_json, print_records, say
 from bench.stats.ranks import Correlation
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.papers import devices as published
+from bench.papers.device_records import MATCHES
 from bench.report.text.print import markdown_table
 
 
@@ -106,7 +107,7 @@ def sources() -> list[str]:
         for name, source in published.sources().items()
     ]
     known = published.networks().values()
-    counts = {match: sum(n.match == match for n in known) for match in published.MATCHES}
+    counts = {match: sum(n.match == match for n in known) for match in MATCHES}
     doubts = [
         f"- {one.table}: "
         + ", ".join(filter(None, (one.device, one.network, one.precision, one.mode)))

@@ -12,7 +12,7 @@ import altair as alt
 
 from bench.devices.pairs import Ratio
 from bench.devices.ranks import Ranked
-from bench.papers.devices import CLASSES
+from bench.papers.device_records import CLASSES
 from bench.report.html.charts.theme import (
     BLUE,
     GREEN,
