@@ -20,8 +20,7 @@ import argparse
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from bench.predict.calibration import hidden_keys
 from bench.predict.predictor import Predictor
 from bench.predict.table import KernelTable, asking, read
 from bench.predict.train import checked
+from benchmarks.predict_accuracy import Found, Line, figures, predicted
 from benchmarks.predict_baselines import LEARNED, by_family, nn_meter
 from benchmarks.predict_export import lines
 from benchmarks.predict_measure import FOLDER, kernels_of, latencies, law_hashes
@@ -41,17 +41,6 @@ BACKENDS = {"onnxruntime": SETS, "openvino": ("outside", "zoo")}
 FIGURES = "predict-figures.json"
 ALL_TIMED = 0.02  # share of a network's time that may be predicted where all its kernels were to be timed
 Told = Callable[[str], None]
-Line = dict[str, Any]
-
-
-@dataclass
-class Found:
-    """What a predictor says of networks, by name: a latency in ns (absent where it refuses), and its interval."""
-
-    ns: dict[str, float] = field(default_factory=dict)
-    interval: dict[str, tuple[float, float]] = field(default_factory=dict)
-    share: dict[str, float] = field(default_factory=dict)  # of the time that was predicted, not timed
-    unknown: set[str] = field(default_factory=set)
 
 
 def main() -> None:
@@ -178,7 +167,6 @@ class Evaluation:
             found.ns |= one.ns
             found.interval |= one.interval
             found.share |= one.share
-            found.unknown |= one.unknown
         return found
 
     def nn_meter(self, name: str, there: KernelTable, own_sampling: bool = False) -> Found:
@@ -221,48 +209,6 @@ class Evaluation:
                     row[f"interval_{budget:g}s"] = [round(lo / ns - 1, 4), round(hi / ns - 1, 4)]
                 row[f"predicted_share_{budget:g}s"] = round(found.share.get(network, 0.0), 3)
             self.networks[f"{network} on {self.backend}"] = row
-
-
-def predicted(predictor: Predictor, table: KernelTable, names: Sequence[str] | Mapping[str, Any]) -> Found:
-    """Ask a predictor."""
-    found = Found()
-    for name in names:
-        one = predictor.predict(table.networks[name])
-        if not one.complete:
-            found.unknown.add(name)
-            continue
-        found.ns[name] = one.latency_ns
-        found.share[name] = one.sums.share_unseen
-        if one.lo_ns is not None and one.hi_ns is not None:
-            found.interval[name] = one.lo_ns, one.hi_ns
-    return found
-
-
-def figures(found: Found, truth: Mapping[str, float]) -> Line:
-    """Return the accuracy on all networks of `truth`: what is refused is within nothing and covered by nothing."""
-    errors = {n: found.ns[n] / ns - 1 for n, ns in truth.items() if n in found.ns}
-    off = [abs(error) for error in errors.values()]
-    inside = [found.interval[n][0] <= ns <= found.interval[n][1] for n, ns in truth.items() if n in found.interval]
-    widths = sorted(math.log(hi / lo) / 2 for n, (lo, hi) in found.interval.items() if n in truth)
-    shares = sorted(found.share[n] for n in truth if n in found.share)
-    return {
-        "networks": len(truth),
-        "refused": len(truth) - len(errors),
-        "within_10": round(sum(x <= 0.1 for x in off) / len(truth), 4),
-        "within_5": round(sum(x <= 0.05 for x in off) / len(truth), 4),
-        "mape": round(sum(off) / len(off), 4) if off else None,
-        "bias": round(sum(errors.values()) / len(off), 4) if off else None,
-        "spearman": _spearman([found.ns[n] for n in errors], [truth[n] for n in errors]),
-        "covered": round(sum(inside) / len(truth), 4) if inside else None,
-        "half_width": round(math.expm1(widths[len(widths) // 2]), 4) if widths else None,
-        "predicted_share": round(shares[len(shares) // 2], 3) if shares else None,
-    }
-
-
-def _spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
-    from scipy.stats import spearmanr
-
-    return round(float(spearmanr(a, b).statistic), 4) if len(a) > 2 and len(set(a)) > 1 and len(set(b)) > 1 else None
 
 
 def frozen(folder: Path) -> Line:

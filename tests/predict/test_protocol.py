@@ -26,8 +26,8 @@ from benchmarks import (
     predict_nnmeter,
     predict_report,
 )
+from benchmarks.predict_accuracy import Found, figures
 from benchmarks.predict_networks import GROUPS, ROOT, Member
-from benchmarks.predict_report import Found, figures
 from tests.predict.synthetic import machine
 
 pytestmark = pytest.mark.usefixtures("at_root")
