@@ -6,6 +6,7 @@ import json
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from bench import backends
-from bench.artifact.artifact import MacOp
+from bench.artifact.artifact import Artifact, MacOp
 from bench.backends import converter, ncnn
 from bench.backends.delegate import Node, Shares, shares, tflite_macs
 from bench.backends.mnn_profile import MnnProfiler
@@ -122,21 +123,27 @@ def test_threads_that_nobody_tells_are_counted(
     assert threads_by_time(lambda: None, 2) == told
 
 
-def test_threads_that_do_not_compute_are_missed_where_no_graph_is_told() -> None:
-    """The source's largest operator is large enough to be shared by any runtime."""
-    case = Case(ModelRef("onnx", "sample", "", {}, None), backends.resolve("fake"), Settings(threads=2))
+def fault(placement: Mapping[str, object], artifact: Artifact, threads: int = 1, **how: bool) -> tuple[str, str] | None:
+    """Judge what is read back of a runtime that tells no graph."""
+    case = Case(ModelRef("onnx", "sample", "", {}, None), backends.resolve("fake"), Settings(threads=threads))
     inspected = {
         "effective": {
             "version": "1", "device": "cpu", "precision": "fp32", "threads": None, "settings": {}, "unmet": (),
-            "placement": {"device": "cpu", "operators": 1.0, "macs": None, "elsewhere": ()}, "remarks": (),
+            "placement": placement, "remarks": (),
         },
         "operators": None, "macs_executed": None, "macs_needed": None, "macs_padded": None, "opaque": [],
         "largest_macs": 0, "busy_threads": 1,
     }  # fmt: skip
+    return fault_of(case, artifact, 0.0, inspected, **how)  # type: ignore[arg-type]
+
+
+def test_threads_that_do_not_compute_are_missed_where_no_graph_is_told() -> None:
+    """The source's largest operator is large enough to be shared by any runtime."""
+    whole = {"device": "cpu", "operators": 1.0, "macs": None, "elsewhere": ()}
     large = replace(sample(), mac_ops=(MacOp("conv", "Conv", SHARED_MACS, (), 1),))
-    assert fault_of(case, sample(), 0.0, inspected) is None  # type: ignore[arg-type]
-    fault = fault_of(case, large, 0.0, inspected)  # type: ignore[arg-type]
-    assert fault == ("downgraded", "1 of 2 threads computed: something keeps the others from it")
+    assert fault(whole, sample(), threads=2) is None
+    said = "1 of 2 threads computed: something keeps the others from it"
+    assert fault(whole, large, threads=2) == ("downgraded", said)
 
 
 # conv 0 -> 1, relu 1 -> 2, custom 2 -> 3, add 3 -> 4; and what a delegate has taken, beside it
@@ -191,25 +198,15 @@ def test_macs_of_an_operator_of_tensorflow_lite(
 
 def test_a_delegate_that_left_something_fails_only_where_all_was_required() -> None:
     """On the same processor, so that the row stands else; a part of it on another device is never what was asked."""
-    case = Case(ModelRef("onnx", "sample", "", {}, None), backends.resolve("fake"), Settings())
     placement = asdict(shares([*PLAIN, FIRST, LAST], [4]).placement)
-    inspected = {
-        "effective": {
-            "version": "1", "device": "cpu", "precision": "fp32", "threads": None, "settings": {}, "unmet": (),
-            "placement": placement, "remarks": (),
-        },
-        "operators": None, "macs_executed": None, "macs_needed": None, "macs_padded": None, "opaque": [],
-        "largest_macs": 0, "busy_threads": 1,
-    }  # fmt: skip
-    assert fault_of(case, sample(), 0.0, inspected) is None  # type: ignore[arg-type]
-    status, said = fault_of(case, sample(), 0.0, inspected, require_device=True) or ("", "")  # type: ignore[arg-type]
-    assert status == "failed"
-    assert said == (
+    assert fault(placement, sample()) is None
+    assert fault(placement, sample(), require_device=True) == (
+        "failed",
         "the device was required, and only 75.0% of the operators and 75.0% of the MACs ran on XNNPACK "
-        "(elsewhere: 1 CUSTOM on slower kernels)"
+        "(elsewhere: 1 CUSTOM on slower kernels)",
     )
     placement["delegate"] = False
-    assert (fault_of(case, sample(), 0.0, inspected) or ("",))[0] == "downgraded"  # type: ignore[arg-type]
+    assert (fault(placement, sample()) or ("",))[0] == "downgraded"
 
 
 class Told:
@@ -281,9 +278,8 @@ def test_a_precision_is_asked_of_every_backend(bench: Bench, tiny: Path) -> None
 
 
 def test_the_list_of_backends_tells_converters(bench: Bench) -> None:
-    listed = {
-        row["backend"]: row["converter"] for row in json.loads(bench("list", "backends", "--format", "json").stdout)
-    }
+    rows = json.loads(bench("list", "backends", "--format", "json").stdout)
+    listed = {row["backend"]: row["converter"] for row in rows}
     assert {name: listed[name].partition(" ")[0] for name in ("ncnn", "mnn", "litert", "executorch", "torch")} == {
         "ncnn": "pnnx", "mnn": "MNN", "litert": "litert-torch", "executorch": "executorch", "torch": "",
     }  # fmt: skip

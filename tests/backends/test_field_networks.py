@@ -18,7 +18,7 @@ from bench.measure.measuring import Measurer
 from bench.measure.readback import fault_of, remarks_of
 from bench.plan import zoo
 from bench.plan.case import Case, Network
-from tests.backends import networks
+from tests.backends import networks, quantised
 from tests.conftest import examined
 
 RUNTIMES = ("onnxruntime", "openvino")
@@ -60,12 +60,12 @@ LAWFUL: list[tuple[Callable[[], Any], int, dict[str, tuple[int, str]]]] = [
     (networks.mnist_mlp, 109184, dict.fromkeys(RUNTIMES, (109184, "fp32"))),
     (networks.gemm_mlp, 218368, dict.fromkeys(RUNTIMES, (218368, "fp32"))),
     (networks.strided_1x1, 2490368, {"onnxruntime": (2490368, "fp32"), "openvino": (720896, "fp32")}),
-    (networks.dynamic_int8_mlp, 24576, {"onnxruntime": (24576, "int8")}),
-    (networks.static_qgemm, 24576, {"onnxruntime": (24576, "int8")}),
-    (networks.quantised_convs, INT8_CONVS, dict.fromkeys(RUNTIMES, (INT8_CONVS, "int8"))),
-    (networks.quantised_convs_signed, INT8_CONVS, dict.fromkeys(RUNTIMES, (INT8_CONVS, "int8"))),
-    (networks.weight_only_int8, 3145728, dict.fromkeys(RUNTIMES, (3145728, "int8"))),
-    (networks.weight_only_conv, 4718592, dict.fromkeys(RUNTIMES, (4718592, "fp32"))),
+    (quantised.dynamic_int8_mlp, 24576, {"onnxruntime": (24576, "int8")}),
+    (quantised.static_qgemm, 24576, {"onnxruntime": (24576, "int8")}),
+    (quantised.quantised_convs, INT8_CONVS, dict.fromkeys(RUNTIMES, (INT8_CONVS, "int8"))),
+    (quantised.quantised_convs_signed, INT8_CONVS, dict.fromkeys(RUNTIMES, (INT8_CONVS, "int8"))),
+    (quantised.weight_only_int8, 3145728, dict.fromkeys(RUNTIMES, (3145728, "int8"))),
+    (quantised.weight_only_conv, 4718592, dict.fromkeys(RUNTIMES, (4718592, "fp32"))),
     (networks.transformer, networks.TRANSFORMER_MACS, dict.fromkeys(RUNTIMES, (networks.TRANSFORMER_MACS, "fp32"))),
     (networks.pass_through, 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
     (partial(networks.pass_through, "Identity"), 256, dict.fromkeys(RUNTIMES, (256, "fp32"))),
@@ -134,7 +134,7 @@ def test_random_operators_are_named(measure: Callable[..., Seen], backend: str) 
 
 def test_what_a_runtime_does_not_take_is_unsupported(measure: Callable[..., Seen]) -> None:
     with pytest.raises(Unsupported, match="QGemm"):
-        measure(networks.static_qgemm(), "openvino")
+        measure(quantised.static_qgemm(), "openvino")
 
 
 def test_a_wrong_result_is_told_before_all_else(measure: Callable[..., Seen]) -> None:
@@ -145,8 +145,8 @@ def test_a_wrong_result_is_told_before_all_else(measure: Callable[..., Seen]) ->
 
 
 def test_a_chain_that_a_runtime_gets_wrong_is_a_mismatch_and_nothing_else(measure: Callable[..., Seen]) -> None:
-    assert verdict(measure(networks.quantised_chain(), "onnxruntime")) is None
-    seen = measure(networks.quantised_chain(), "openvino")
+    assert verdict(measure(quantised.quantised_chain(), "onnxruntime")) is None
+    seen = measure(quantised.quantised_chain(), "openvino")
     status, said = verdict(seen) or ("", "")
     assert status == ("mismatch" if seen[2]["parity_rel_l2"] > 0.5 else ""), said
 
