@@ -1,0 +1,3 @@
+from tests.export.own import net
+
+__all__ = ["net"]
