@@ -34,7 +34,6 @@ from bench.papers.tables import PrintedRow, TableError, read
 SHORTEST_MS, LONGEST_MS = 1e-3, 1e6  # outside lies no inference of these networks, but another unit
 SUFFIX = ".csv.gz"
 
-
 DEVICE_COLUMNS = tuple(f.name for f in fields(Device))
 NETWORK_COLUMNS = tuple(f.name for f in fields(DeviceNetwork))
 ROW_COLUMNS = tuple(f.name for f in fields(DeviceRow) if f.name not in ("table", "doubt"))

@@ -295,7 +295,6 @@ def test_what_another_cpu_measured_is_not_measured_here() -> None:
 
 def test_what_machines_are_called_stands_last_in_a_name() -> None:
     """A legend cuts long names at the end: what they begin with has to differ."""
-    columns = ("cpu_id", "backend")
     keys = [("family=25", "onnxruntime"), ("family=25", "openvino"), ("family=26", "openvino")]
-    names = identity.named(keys, columns, ("backend",))
+    names = identity.named(keys, ("cpu_id", "backend"), ("backend",))
     assert list(names.values()) == [f"{backend}, {cpu}" for cpu, backend in keys]
