@@ -66,10 +66,10 @@ def run(command: click.Command, name: str) -> None:
         error.show(said)
         print("\n".join(map(plain, said.getvalue().splitlines())), file=sys.stderr)
         code = error.exit_code
-    except BrokenPipeError:
-        # The reader of our output (`| head`) has left: nothing to tell it any more.
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output (`| head`) has left: nothing to tell it any more. Click makes it an exit with 1.
         _forget_output()
-        code = 2
+        code = 141  # as a shell says of whom SIGPIPE has ended
     except KeyboardInterrupt:
         _tell("interrupted", "")
         code = 130

@@ -53,6 +53,11 @@ class BenchError(Exception):
         if self.hint:  # so that the traceback that a notebook shows has it, too
             self.add_note(f"hint: {self.hint}")
 
+    def of(self, whose: str) -> None:
+        """Put before the message whose error it is."""
+        self.message = f"{whose}: {self.message}"
+        self.args = (self.message,)
+
     @property
     def told(self) -> str:
         """Message and hint in one line, for what is kept in a cell."""

@@ -4,15 +4,18 @@ its backend converts, then uploaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bench import backends, export
 from bench.artifact.artifact import Artifact
 from bench.backends import prepare
+from bench.base.errors import BenchError
 from bench.export import lay_weights, quantize, rounded
 from bench.plan.case import Case
 from bench.transport.base import Transport
+
+SIDES = "AB"  # what two cases that are compared are called
 
 
 def exported(
@@ -47,6 +50,23 @@ def exported(
         reference_by=told.reference_by,
         quantization=told.quantization,
     )
+
+
+def sides(cases: Sequence[Case], seed: int, timeout_s: float) -> list[Artifact]:
+    """Return the artifacts of cases that are measured beside each other; of two, an error says whose it is.
+
+    Raises:
+        BenchError: see `exported`.
+    """
+    found = []
+    for side, case in zip(SIDES, cases, strict=False):
+        try:
+            found.append(exported(case, seed, timeout_s=timeout_s))
+        except BenchError as error:
+            if len(cases) > 1:
+                error.of(side)
+            raise
+    return found
 
 
 def bring(transport: Transport, case: Case, artifact: Artifact, on_convert: Callable[[], None] = lambda: None) -> str:

@@ -19,7 +19,7 @@ from typing import Self, TypeVar, Unpack
 from bench.artifact.artifact import Artifact
 from bench.backends.answers import Block, Closed, Energy, Inspected, Mark
 from bench.base.errors import BenchError, LinkLost, MeasureError
-from bench.measure.bring import bring
+from bench.measure.bring import SIDES, bring
 from bench.measure.launch import Launch
 from bench.measure.readback import fault_of
 from bench.measure.state import LaunchRecord
@@ -62,7 +62,7 @@ class Group:
     """Cases side by side. Use as a context manager: no worker outlives the block.
 
     What goes wrong costs its own case, whose session keeps the error and gets no more turns. Where the cases are of
-    use only `together`, the first error is raised.
+    use only `together`, the first error is raised, and says whose it is: A's, of two.
 
     Raises:
         LinkLost: from any method, where the device is another machine and the connection has broken.
@@ -211,6 +211,8 @@ class Group:
         except BenchError as error:
             session.error = error
             if self._together:
+                if len(self.sessions) > 1:
+                    error.of(SIDES[i])
                 raise
         finally:
             session.spent_s += time.monotonic() - begin

@@ -22,7 +22,7 @@ from bench.backends.answers import Block
 from bench.base.wire import Unchecked
 from bench.machine import alarms as kept
 from bench.machine.environment import pick_cores
-from bench.measure.bring import exported
+from bench.measure.bring import SIDES, sides
 from bench.measure.engine import Group, anew
 from bench.measure.evidence import full_share, log_time, theft, times
 from bench.plan.case import Case
@@ -82,7 +82,7 @@ def run(
         MeasureError: a side cannot be measured, or what ran is not what was asked.
     """
     transport = transport or LocalTransport()
-    artifacts = [exported(case, protocol.seed, timeout_s=protocol.timeout_s) for case in (a, b)]
+    artifacts = sides((a, b), protocol.seed, protocol.timeout_s)
     for case in (a, b):
         # Say at once that there are too few.
         pick_cores(case.settings.least_cores, cores or transport.usable_cores())
@@ -168,13 +168,13 @@ def _pair(
         for quad, turns in enumerate(turns_of):
             if quad and protocol.reload:
                 group.reload(order.sample((0, 1), 2))
-            mine = [block | {"side": "AB"[side]} for side, block in group.blocks(turns, n, quad=quad)]
-            logs = [[log_time(block) for block in mine if block["side"] == side] for side in "AB"]
+            mine = [block | {"side": SIDES[side]} for side, block in group.blocks(turns, n, quad=quad)]
+            logs = [[log_time(block) for block in mine if block["side"] == side] for side in SIDES]
             quads.append(Quad(statistics.fmean(logs[1]) - statistics.fmean(logs[0]), turns[0], mine))
             blocks += mine
         if check:
             group.check()
-    sides = [[ns for block in blocks if block["side"] == s for ns in times(block)] for s in "AB"]
+    sides = [[ns for block in blocks if block["side"] == s for ns in times(block)] for s in SIDES]
     raw: Raw = {"pair": number, "loaded": [record.loaded for record in records], "n": n, "blocks": blocks}
     middle = (statistics.median(sides[0]), statistics.median(sides[1]))
     ratios = tuple(quad.log_ratio for quad in quads)
@@ -188,7 +188,7 @@ def undisturbed(quads: list[Quad], threads: Sequence[int] = (1, 1)) -> list[Quad
     A quad goes as a whole, so neither side gains, and for what surrounded it, never for its own latencies. `threads`
     are those of the two sides.
     """
-    of = dict(zip("AB", threads, strict=True))
+    of = dict(zip(SIDES, threads, strict=True))
     full = {
         side: full_share([b for quad in quads for b in quad.blocks if b["side"] == side], n) for side, n in of.items()
     }

@@ -9,7 +9,7 @@ from bench.artifact.artifact import Artifact
 from bench.backends.answers import Launched, Load
 from bench.base.errors import UsageError
 from bench.machine.environment import pick_cores
-from bench.measure.bring import exported
+from bench.measure.bring import sides
 from bench.measure.engine import Group, anew
 from bench.plan.case import Case
 from bench.plan.protocol import THROUGHPUT, ProfileProtocol
@@ -43,7 +43,7 @@ def measure(
         if case.settings.mode == THROUGHPUT:
             raise UsageError("a profile is of one inference at a time", "leave mode=throughput out")
         pick_cores(case.settings.threads, list(cores) or transport.usable_cores())  # say at once that there are too few
-    artifacts = [exported(case, protocol.seed, timeout_s=protocol.timeout_s) for case in cases]
+    artifacts = sides(cases, protocol.seed, protocol.timeout_s)
     jobs = list(zip(cases, artifacts, strict=True))
     launches: list[list[Launched]] = [[] for _ in cases]
     for number in range(protocol.launches):

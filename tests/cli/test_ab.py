@@ -130,7 +130,21 @@ def test_mistakes_are_one_line(bench: Bench, tiny: Path, b: str, says: str) -> N
 )
 def test_what_is_not_comparable_is_not_compared(bench: Bench, tiny: Path, b: str, says: str) -> None:
     result = bench("ab", f"{tiny}@fake", f"{tiny}@{b}", *FEW)
-    assert says in one_line_error(result)
+    assert says in (said := one_line_error(result))
+    assert said.startswith("error: B: ")
+    turned = one_line_error(bench("ab", f"{tiny}@{b}", f"{tiny}@fake", *FEW))
+    assert turned.startswith("error: A: ")
+
+
+def test_whose_file_is_broken_is_told(bench: Bench, tiny: Path) -> None:
+    """Two folders hold a file of one name, as base and head of a change do."""
+    broken = tiny.parent / "head" / tiny.name
+    broken.parent.mkdir()
+    broken.write_text("a letter")
+    for name, more in (("ab", FEW), ("profile", ())):
+        sides = (f"{tiny}@fake", f"{broken}@fake") if name == "ab" else (tiny, "--vs", broken, "--backend", "fake")
+        assert one_line_error(bench(name, *sides, *more)).startswith("error: B: tiny.onnx is not"), name
+    assert one_line_error(bench("profile", broken, "--backend", "fake")).startswith("error: tiny.onnx is not")
 
 
 def test_markdown_is_for_a_comment(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

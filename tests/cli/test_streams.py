@@ -68,6 +68,13 @@ def test_nowhere_to_print(tmp_path: Path, redirect: str, says: str, format: str)
         assert says in one_line_error(done), arguments
 
 
+def test_a_reader_that_leaves_is_no_answer(tmp_path: Path) -> None:
+    """Nor an error: what `set -o pipefail` sees of `bench show | head` must not be "slower"."""
+    write(tmp_path / "r.csv", [row(model=f"net{i}") for i in range(3000)])  # more than a pipe holds
+    done = started(tmp_path, "| true; exit ${PIPESTATUS[0]}", "show", "r.csv", "--format", "csv")
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_an_interrupted_comparison_prints_no_empty_line(tiny: Path, tmp_path: Path) -> None:
     restore = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
     command = [sys.executable, "-m", "bench", "ab", str(tiny), str(tiny), "--backend", "fake:fail=hang,fail_at=1"]
