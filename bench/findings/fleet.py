@@ -26,7 +26,7 @@ from bench.findings.finding import COUNTS, SHARE, TIME, Finding
 from bench.findings.run import Campaign
 from bench.machine.environment import Environment
 from bench.machine.identity import is_machine, machine_of
-from bench.measure.crews import LOOK_S, Crews
+from bench.measure.crews import LOOK_S, Crews, nobody
 from bench.plan.case import BackendRef, Network
 from bench.plan.protocol import ReplicateProtocol
 from bench.plan.target import ANY
@@ -94,14 +94,14 @@ class Fleet:
 
         Raises:
             OutputError: there is evidence already, and `resume` was not asked for.
-            UnknownName: no device of a target is there, nor comes within the patience.
+            UnknownName: no device of any target is there, nor comes within the patience.
             FleetError: the scheduler is gone.
         """
         before = sorted(self.output.parent.glob(f"{escape(self.output.stem)}-*{self.output.suffix}"))
         if before and not self.resume:
             raise OutputError(f"{before[0]} is there already", "--resume goes on with it; --output writes another")
         self._begin = time.monotonic()
-        self._crews.muster(self.targets, self.patience_s, self.told)
+        absent = self._crews.muster(self.targets, self.patience_s, self.told)
         if not self._prepare():
             return []
         try:
@@ -113,6 +113,8 @@ class Fleet:
         if not self._parts and not self._over():
             raise FleetError("the devices have left before they measured", "bench targets status")
         parts = [*self._parts.values(), *self._absent(before)]
+        late = set(absent) - {part.target for part in parts}  # one may have come since
+        parts += [Part(target, target, state="failed", reason=nobody(target, self.patience_s).told) for target in late]
         return sorted(parts, key=lambda part: (part.target, part.device))
 
     def _absent(self, before: Sequence[Path]) -> Iterator[Part]:

@@ -7,12 +7,19 @@ import time
 from collections.abc import Callable, Collection
 from functools import partial
 
-from bench.base.errors import BenchError, FleetError, UnknownName
+from bench.base.errors import BenchError, FleetError, MeasureError, UnknownName
 from bench.plan.target import ANY
 from bench.transport.dask import DaskClient, DaskTransport, Device, devices
 
 LOOK_S = 1.0
 ENDING_S = 20.0
+
+
+def nobody(target: str, patience_s: float, lost: bool = False) -> MeasureError:
+    """Return the error of what waits for a target that has no device, or whose device was `lost`."""
+    why = "its device was lost, and no other" if lost else "no device"
+    of = "" if target == ANY else f" of target {target}"
+    return MeasureError(f"{why}{of} was there for {patience_s:g} s", "`bench targets status` tells who is there")
 
 
 class Crews:
@@ -37,11 +44,11 @@ class Crews:
         self._running: dict[str, tuple[threading.Thread, DaskTransport]] = {}
         self._looked = -LOOK_S
 
-    def muster(self, targets: Collection[str], patience_s: float, tell: Callable[[str], None]) -> None:
-        """Wait until each target has a device.
+    def muster(self, targets: Collection[str], patience_s: float, tell: Callable[[str], None]) -> list[str]:
+        """Wait until each target has a device; return those that have none within the patience, where others have.
 
         Raises:
-            UnknownName: one has none, nor comes any within the patience.
+            UnknownName: none of them has one.
             FleetError: there is no device at all, or the scheduler is gone.
         """
         begin = time.monotonic()
@@ -49,11 +56,13 @@ class Crews:
             there = {d.target for d in self._alive().values()}
             absent = [t for t in targets if t not in there and (t != ANY or not there)]
             if not absent:
-                return
+                return []
             if time.monotonic() - begin > patience_s:
                 if not there:
                     raise FleetError("the scheduler has no devices", "start some with `bench targets serve`")
-                raise UnknownName("target in the fleet", absent[0], there, "bench targets status")
+                if len(absent) == len(targets):
+                    raise UnknownName("target in the fleet", absent[0], there, "bench targets status")
+                return absent
             tell(f"waiting for a device of {absent[0]}")
             time.sleep(LOOK_S / 4)
 

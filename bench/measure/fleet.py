@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from bench.artifact.artifact import Artifact
 from bench.base.errors import BenchError, LinkLost, MeasureError, Unreachable
 from bench.export import ensure
-from bench.measure.crews import LOOK_S, Crews
+from bench.measure.crews import LOOK_S, Crews, nobody
 from bench.measure.rows import failed_row
 from bench.measure.runner import Observer, Runner
 from bench.plan.case import Case, Network, Plan
@@ -56,11 +56,12 @@ class Coordinator:
         """Yield every case's row, whatever becomes of it.
 
         Raises:
-            UnknownName: no device of a target of the plan is there, nor comes within the patience.
+            UnknownName: no device of any target of the plan is there, nor comes within the patience.
             FleetError: the scheduler is gone.
         """
-        self._crews.muster(self._todo, self.patience_s, self.tell)
-        self._seen = dict.fromkeys(self._todo, time.monotonic())
+        absent = self._crews.muster(self._todo, self.patience_s, self.tell)
+        now = time.monotonic()
+        self._seen = {target: now - self.patience_s * (target in absent) for target in self._todo}
         left = len(self.plan.cases)
         try:
             while left:
@@ -93,9 +94,7 @@ class Coordinator:
             refusals = [error for address, error in refused.items() if address in named]
             while waiting and (refusals or now - self._seen[target] > self.patience_s):
                 case, losses = waiting.popleft()
-                why = "its device was lost, and no other" if losses else "no device"
-                absent = MeasureError(f"{why} of target {target} was there for {self.patience_s:g} s")
-                self._fail(case, refusals[0] if refusals else absent)
+                self._fail(case, refusals[0] if refusals else nobody(target, self.patience_s, losses > 0))
 
     def _next(self, here: Device) -> deque[tuple[Case, int]] | None:
         return self._todo.get(here.target) or self._todo.get(ANY) or None

@@ -135,6 +135,14 @@ def test_a_device_that_stays_away_costs_its_own_part(fleet: Cluster, tmp_path: P
     assert good_waves(tmp_path / "f-b.jsonl") == 4
 
 
+def test_a_target_that_is_not_there_costs_its_own_part(fleet: Cluster, tmp_path: Path) -> None:
+    absent = ("--fleet", fleet.address, "--target", "one", "--target", "board", "--fleet-wait", 0)
+    said = run(tmp_path / "f.jsonl", *absent)
+    assert said.exit_code == 1
+    assert {row["target"] for row in json.loads(said.stdout)} == {"one"}
+    assert "board: no device of target board was there for 0 s" in said.stderr
+
+
 def test_one_target_is_one_kind_of_device_and_one_without_a_name_is_called_by_its_machine(
     fleet: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -203,6 +203,18 @@ def test_a_target_without_a_device_any_more_ends_in_failed_rows(fleet: Cluster, 
     assert all(row.status == "ok" for row in rows if row not in lost)
 
 
+def test_a_target_that_is_not_there_costs_its_own_cases(
+    fleet: Cluster, bench: Bench, model: Path, tmp_path: Path
+) -> None:
+    targets = ("--target", "one", "--target", "board", "--fleet-wait", 0)
+    result = bench("run", "--fleet", fleet.address, *targets, "--model", model, *fakes(2), "--launches", 1,
+                   "--output", "r.csv")  # fmt: skip
+    assert result.returncode == 1, result.stderr
+    rows = rows_in(tmp_path / "r.csv")
+    assert Counter((row.target, row.status) for row in rows) == {("one", "ok"): 2, ("board", "failed"): 2}
+    assert all(row.error.startswith("no device of target board was there") for row in rows if row.status == "failed")
+
+
 def test_a_scheduler_that_is_not_there(bench: Bench, model: Path) -> None:
     result = bench("run", "--fleet", "tcp://127.0.0.1:9", "--model", model)
     assert "no scheduler at tcp://127.0.0.1:9" in one_line_error(result)
