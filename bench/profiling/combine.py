@@ -66,11 +66,12 @@ class OperatorTime:
 
 @dataclass(frozen=True, slots=True)
 class ProfilerOverhead:
-    """What profiling cost and what was taken out: latency of profiled inferences, δ of an event, raw sum."""
+    """What profiling cost and what was taken out: latency of profiled inferences, δ of an event, raw sum, scale."""
 
     profiled_ms: float
     raw_operators_ms: float
     delta_us: float
+    scale: float  # see `alone_over_beside`
     hot_us: float
     cold_us: float
     dispatch_us: float
@@ -186,6 +187,7 @@ def combine(
         profiled_ms=statistics.fmean(c.profiled_ns for c in flat) / 1e6,
         raw_operators_ms=statistics.fmean(sum(c.raw_ns) for c in flat) / 1e6,
         delta_us=delta_ns / 1e3,
+        scale=scale,
         **{f"{key}_us": statistics.fmean(c[f"{key}_ns"] for c in costs) / 1e3 for key in ("hot", "cold", "dispatch")},
     )
     return Profile(
@@ -206,9 +208,8 @@ def combine(
 def align(first: Sequence[TimedOperator], other: Sequence[TimedOperator]) -> list[TimedOperator]:
     """Return another load's operators in the order of the first one's.
 
-    ONNX Runtime orders independent nodes anew in each load, OpenVINO numbers some names anew: so by order where
-    kinds and shapes agree in order, else by kind and name.
-
+    ONNX Runtime orders independent nodes anew, OpenVINO numbers some names anew: by order where kinds and shapes agree
+    in order, else by kind and name.
     Raises:
         MeasureError: they are not the same graph.
     """
@@ -259,13 +260,11 @@ def _operator(
     times = [statistics.fmean(c.corrected_ns[i] for c in launch) for launch in launches]
     time_ns = statistics.fmean(times)
     macs = sum(op.macs for op in origin.macs) if origin.macs else None
-    weight, group = operator.weight, operator.group
-    if origin.macs:
-        weight, group = origin.macs[0].weight, origin.macs[0].group
+    told = origin.macs[0] if origin.macs else operator
     return OperatorTime(
         name=operator.name,
         kind=operator.kind,
-        class_=classify(_kind(operator), weight, group, origin.shuffles),
+        class_=classify(_kind(operator), told.weight, told.group, origin.shuffles),
         time_us=time_ns / 1e3,
         sd_us=statistics.stdev(times) / 1e3 if len(times) > 1 else None,
         share=time_ns / latency_ns,
@@ -279,8 +278,8 @@ def _operator(
         implementation=operator.implementation,
         shapes_in=operator.shapes_in,
         shape_out=operator.shape_out,
-        weight=weight,
-        group=group,
+        weight=told.weight,
+        group=told.group,
         sources=origin.nodes,
         precise=not imprecise(time_ns, operator.events, delta_ns),
     )

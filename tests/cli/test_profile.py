@@ -8,12 +8,15 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from bench.backends.base import Capabilities
 from bench.backends.fake import Fake
 from bench.backends.profiling import TimedOperator
 from bench.base.errors import MeasureError, Unsupported
+from bench.cli.profile import command
 from bench.measure import profiling
+from bench.profiling import combine
 from bench.profiling.combine import align
 from tests.conftest import TINY_MACS, Bench, one_line_error
 
@@ -43,6 +46,19 @@ def test_a_scripted_profile_comes_out_as_scripted(bench: Bench, tiny: Path) -> N
     raw = json.loads((tiny.parent / "raw.json").read_text())
     assert len(raw["launches"]) == 3
     assert all(len(launch["loads"]) == 3 for launch in raw["launches"])
+
+
+@pytest.mark.parametrize(("scale", "told"), [(1.001, ""), (1.1, "taken out, then scaled by 1.100: ")])
+def test_operators_that_were_scaled_are_told_so(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: float, told: str
+) -> None:
+    """A session may be faster beside its profiled twin than alone: then all stand above what was measured."""
+    monkeypatch.setattr(combine, "alone_over_beside", lambda loads: scale)
+    given = (str(tiny), "--backend", "fake", *map(str, SHORT))
+    result = CliRunner().invoke(command, given, catch_exceptions=False)
+    assert f"latency {scale:.3f} ms" in result.output
+    assert told in result.output
+    assert ("scaled" in result.output) == bool(told)
 
 
 def test_the_table_is_readable_at_100_columns(bench: Bench, tiny: Path) -> None:

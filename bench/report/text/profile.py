@@ -12,6 +12,8 @@ from bench.profiling.combine import OperatorTime, Profile, Total
 from bench.profiling.network import ProfiledOperator
 from bench.report.text.print import cell, grid, plus_minus
 
+SCALED = 0.005  # from which on a scale is told
+
 
 def header(profile: Profile) -> list[str]:
     """Say in lines what was profiled, what adds up to what, and what the profiler cost."""
@@ -31,6 +33,8 @@ def header(profile: Profile) -> list[str]:
         f"profiled {overhead.profiled_ms:.3f} ms, raw sum {overhead.raw_operators_ms:.3f} ms; "
         f"{overhead.delta_us:+.2f} µs per profiler event taken out",
     ]
+    if abs(overhead.scale - 1) >= SCALED:
+        lines[-1] += f", then scaled by {overhead.scale:.3f}: what it takes without the profiled twin over with it"
     lines += warnings(profile.operators, profile.residual_ms, latency, mark="~ is ")
     if profile.unaccounted_macs:
         lines.append(f"{profile.unaccounted_macs:,} MACs of the source belong to no operator that was found")
