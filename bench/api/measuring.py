@@ -111,16 +111,16 @@ def profile_protocol(
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """Tell what goes wrong with writing rows from all else that the system may refuse.
+def kept(path: Path) -> Iterator[None]:
+    """Tell what goes wrong with writing what was measured from all else that the system may refuse.
 
     Raises:
-        Unwritable: the rows' file cannot be written.
+        Unwritable: the file of rows or samples cannot be written.
     """
     try:
         yield
     except OSError as error:
-        raise Unwritable(error.errno, error.strerror) from error
+        raise Unwritable(error.errno, error.strerror, str(path)) from error
 
 
 def already(measured: int, total: int) -> str:
@@ -160,7 +160,7 @@ def measure(
 
     def keep(samples: list[dict[str, object]]) -> None:
         if output is not None:
-            with kept():
+            with kept(output):
                 records.append_samples(output, samples)
 
     observer = Observer(
@@ -175,7 +175,7 @@ def measure(
     check_meter(protocol.energy, (case.backend for case in todo.cases), transport, protocol.timeout_s)
     for row in Runner(todo, list(cores), observer, transport=transport).run():
         if output is not None:
-            with kept():
+            with kept(output):
                 note = records.append(output, row)
             if note:
                 told(Progress(done, total, note, remark=True))
@@ -248,7 +248,8 @@ def pairs_of(
         if len(seen) == 1 and (longer := _longer(pair.took_s, protocol, done)):
             told(Progress(1, protocol.most, longer, remark=True))
         if output is not None:
-            records.append_samples(output, [{**identity, **pair.raw, "log_ratio": pair.log_ratio}])
+            with kept(records.samples_path(output)):
+                records.append_samples(output, [{**identity, **pair.raw, "log_ratio": pair.log_ratio}])
         told(Progress(len(seen), protocol.most, f"pair {len(seen)} of at most {protocol.most}{_so_far(seen)}"))
 
     with nullcontext() if output is None else records.writing_samples(output):

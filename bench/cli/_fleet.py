@@ -132,7 +132,7 @@ def measure(plan: Plan, scheduler: str, path: Path, resume: bool, patience_s: fl
             job = Coordinator(connection, todo, patience_s, shown.tell, run_id)
             with closing(job.run()) as ended:
                 for row, samples in ended:
-                    with kept():
+                    with kept(path):
                         records.append_samples(path, samples)
                         note = records.append(path, row)
                     if note:

@@ -81,11 +81,9 @@ def resumable(path: Path, total: int, finished: Callable[[], int]) -> Iterator[N
     try:
         yield
     except KeyboardInterrupt:
-        say(
-            f"interrupted: finished and in {path} are {finished()} of {counted(total, 'case')}; "
-            "the same command with --resume goes on",
-            err=True,
-        )
+        done, cases = finished(), counted(total, "case")
+        where = f"{done} of {cases} finished, in {path}" if done else f"none of {cases} finished"
+        say(f"interrupted: {where}; the same command with --resume goes on", err=True)
         raise click.exceptions.Exit(130) from None
     except Unwritable as error:
         from bench.base.errors import OutputError

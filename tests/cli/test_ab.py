@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bench.base.files import Unwritable
 from bench.cli.ab import command
 from bench.measure.pairs import Pair
 from bench.plan.protocol import PairProtocol
@@ -134,6 +136,21 @@ def test_what_is_not_comparable_is_not_compared(bench: Bench, tiny: Path, b: str
     assert said.startswith("error: B: ")
     turned = one_line_error(bench("ab", f"{tiny}@{b}", f"{tiny}@fake", *FEW))
     assert turned.startswith("error: A: ")
+
+
+def test_pairs_that_cannot_be_written_any_more_are_told(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[object] = []
+
+    def append(path: Path, lines: list[object]) -> None:
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.extend(lines)
+
+    monkeypatch.setattr(records, "append_samples", append)
+    arguments = (f"{tiny}@fake", f"{tiny}@fake", *map(str, FEW), "--output", str(tiny.parent / "r.csv"))
+    with pytest.raises(Unwritable) as caught:
+        CliRunner().invoke(command, list(arguments), catch_exceptions=False)
+    assert Path(caught.value.filename) == tiny.parent / "r.samples.jsonl.gz"
 
 
 def test_whose_file_is_broken_is_told(bench: Bench, tiny: Path) -> None:
