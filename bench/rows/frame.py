@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.base.errors import PANDAS, OutputError, clip, needs
+from bench.base.words import listed
 from bench.rows import identity, schema, spellings, table
 from bench.rows.cells import cell, text_of
 from bench.rows.rates import RATES, latencies
@@ -273,5 +274,4 @@ def _concat(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _names(paths: Sequence[Path]) -> str:
-    shown = ", ".join(clip(str(path), 300) for path in paths[:3])
-    return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"
+    return listed([clip(str(path), 300) for path in paths], 3)

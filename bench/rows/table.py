@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 
 from bench.base.errors import OutputError, UsageError, clip
-from bench.base.words import counted, plural
+from bench.base.words import counted, listed, plural
 from bench.rows.schema import NOTHING, SCHEMA_VERSION, STATUSES, canonical, figure, kinds
 
 HINT = "give a CSV that `bench run` wrote"
@@ -236,5 +236,4 @@ def told(left_out: Sequence[tuple[Path | str, int, str]]) -> list[str]:
 
 
 def _lines(numbers: Sequence[int]) -> str:
-    shown = ", ".join(map(str, numbers[:TOLD])) + (f" and {len(numbers) - TOLD} more" if len(numbers) > TOLD else "")
-    return f"{plural('line', len(numbers))} {shown}"
+    return f"{plural('line', len(numbers))} {listed([str(number) for number in numbers], TOLD)}"
