@@ -170,6 +170,19 @@ def test_history_prints(step: Path) -> None:
     assert "nothing moved" in run(history, step, "--reference", "anchor", "--least", "30%").stdout
 
 
+@pytest.mark.parametrize("format", ["table", "markdown", "csv"])
+def test_history_of_one_night_does_not_say_that_nothing_moved(tmp_path: Path, format: str) -> None:
+    for model in ("anchor", "x"):
+        nights(tmp_path / "a.csv", STEADY[:1], model=model)
+    done = run(history, tmp_path, "--format", format)
+    assert done.exit_code == 0
+    said = (done.stdout + done.stderr).lower()
+    assert "nothing could be found" in said
+    assert "nothing moved" not in said
+    assert "it takes 10 nights of a case" in said
+    assert json.loads(run(history, tmp_path, "--format", "json").stdout)["searched"] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -59,13 +59,13 @@ def emit(
 ) -> None:
     """Print a result: `whole` as JSON, its `records` as CSV, or its `cells` as a table, in Markdown under a `title`.
 
-    The `remarks` follow, with CSV on stderr; `none` is said where there are no cells.
+    The `remarks` follow, with CSV on stderr; `none` is said before them where there are no cells.
     """
     if format == "json":
         print_json(whole)
     elif format == "csv":
         print_records(records, "csv")
-        for line in remarks:
+        for line in remarks if cells or not none else (none, *remarks):
             say(line, err=True)
     elif format == "markdown":
         told = markdown_table(cells) if cells or not none else [f"{none.capitalize()}."]
