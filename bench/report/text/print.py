@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Records = Sequence[Mapping[str, object]]
 Cells = Sequence[Mapping[str, str]]
-CELL = 1000  # characters of a name that a table in the terminal shows
+CELL = 1000  # characters that a name or a remark has in a terminal; every other format has all
 
 
 def cell(text: str, style: str = "") -> Text:
@@ -74,7 +74,7 @@ def emit(
         if cells:
             print_records(cells, "table")
         for line in remarks if cells or not none else (none, *remarks):
-            say(line)
+            say(clip(line, CELL))
 
 
 def markdown_table(records: Cells) -> list[str]:
