@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import bench as package
 from bench.cli import COMMANDS, cli
@@ -142,3 +143,26 @@ def test_python_says_what_the_command_says(bench: Bench, call: Callable[[], obje
         call()
     result: subprocess.CompletedProcess[str] = bench(*words.split())
     assert one_line_error(result) == f"error: {caught.value.message}\nhint: {caught.value.hint}\n"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tour.md", "docs/cli.md"])
+def test_every_page_has_the_exit_codes_that_help_has(page: str) -> None:
+    said = " ".join((cli.help or "").split())
+    said = said[said.index("The exit code is 0") :]
+    assert "2 after an error" in said
+    assert said in " ".join(Path(__file__).parents[2].joinpath(page).read_text().split())
+
+
+def test_a_fleet_without_devices_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.transport import dask
+
+    class Connection:
+        def close(self, timeout: float) -> None: ...
+
+    monkeypatch.setattr(dask, "client", lambda *arguments: Connection())
+    monkeypatch.setattr(dask, "devices", lambda connection: {})
+    asked = ["targets", "status", "tcp://scheduler:8786"]
+    done = CliRunner().invoke(cli, asked)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("no device is there: ")
+    assert CliRunner().invoke(cli, [*asked, "--format", "json"]).stdout == "[]\n"

@@ -31,8 +31,8 @@ def cell(text: str, style: str = "") -> Text:
     return Text(clip(text, CELL), style=style)
 
 
-def print_records(records: Records, format: str) -> None:
-    """Print records that share their keys; an empty list prints an empty table, header or list."""
+def print_records(records: Records, format: str, none: str = "") -> None:
+    """Print records that share their keys; of an empty list a table says `none`, CSV is empty and JSON a list."""
     if format == "json":
         print_json(list(records))
     elif format == "csv":
@@ -40,9 +40,12 @@ def print_records(records: Records, format: str) -> None:
         if records:
             writer.writerow(records[0])
         writer.writerows([[csv_value(v) for v in record.values()] for record in records])
+    elif not records:
+        if none:
+            say(none)
     else:
         table = grid()
-        for key in records[0] if records else ():
+        for key in records[0]:
             table.add_column(key, overflow="fold")
         for record in records:
             table.add_row(*("" if v is None else cell(str(v)) for v in record.values()))
