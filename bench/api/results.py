@@ -120,7 +120,11 @@ def read(source: str | Path) -> Results:
     notes: list[str] = []
     for path in table.find(str(source)):
         try:
-            rows += file.read(path, notes.append)
+            before = len(notes)
+            found = file.read(path, notes.append)
+            if not found and len(notes) == before:
+                notes.append(f"passed over: {path} has no rows below its header")
+            rows += found
         except OutputError as error:
             if path == Path(source):
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 
 def plural(thing: str, n: float) -> str:
@@ -22,6 +23,13 @@ def counted(n: float, thing: str) -> str:
 def verb(n: float, one: str, several: str) -> str:
     """Return the word that goes with so many: ``is`` or ``are``."""
     return one if n == 1 else several
+
+
+def listed(names: Sequence[str], most: int | None = None, between: str = ", ") -> str:
+    """Write names in a row, each of them once; of more than `most` the first, and how many more there are."""
+    distinct = list(dict.fromkeys(names))
+    more = "" if most is None or len(distinct) <= most else f" and {len(distinct) - most} more"
+    return between.join(distinct[:most]) + more
 
 
 def lines_of(said: str) -> list[str]:

@@ -60,7 +60,8 @@ def _show(found: History, format: str) -> None:
         *found.notes,
     ]
     cells = [_cells(m) for m in found.moved]
-    emit(format, asdict(found) | {"moved": records}, records, cells, remarks, "What moved", "nothing moved")
+    none = "nothing moved" if found.searched else "nothing could be found"
+    emit(format, asdict(found) | {"moved": records}, records, cells, remarks, "What moved", none)
 
 
 def record(m: Moved) -> dict[str, object]:

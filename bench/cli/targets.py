@@ -138,4 +138,5 @@ def status(scheduler: str, tls_ca: str | None, tls_cert: str | None, tls_key: st
         found = sorted(devices(connection).values(), key=lambda device: (device.target, device.name))
     finally:
         connection.close(timeout=5)
-    print_records([asdict(device) for device in found], format)
+    none = "no device is there: `bench targets serve` on one makes it a device of this fleet"
+    print_records([asdict(device) for device in found], format, none)

@@ -261,12 +261,13 @@ def read(path: Path, told: Callable[[str], None] | None = None) -> list[Row]:
     Raises:
         OutputError: the file is missing or holds no result rows; or, where nobody is told, something is no row.
     """
-    found = table.parse(table.content(path))
+    damage: list[str] = []
+    found = table.parse(table.content(path, None if told is None else damage.append))
     if found is None:
-        raise OutputError(f"{path} holds no result rows", table.HINT)
+        raise OutputError(damage[0] if damage else f"{path} holds no result rows", table.HINT)
     if found.left_out and told is None:
         number, reason = found.left_out[0]
         raise OutputError(f"{path}, line {number}: {reason}", "repair that row or take it out")
-    for note in table.told([(path, *one) for one in found.left_out]):
+    for note in (*damage, *table.told([(path, *one) for one in found.left_out])):
         told(note)  # type: ignore[misc]
     return [row_of(dict(zip(found.names, cells, strict=True))) for _, cells in found.rows]

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.base.errors import PANDAS, OutputError, clip, needs
+from bench.base.words import counted
 from bench.rows import identity, schema, spellings, table
 from bench.rows.cells import cell, text_of
 from bench.rows.rates import RATES, latencies
@@ -70,8 +71,8 @@ def load(
     Rows of mode throughput, which have no latency, are there only where `rates` asks for them. With the `pool` ``cpu``
     targets of one CPU model are one machine.
 
-    What is no row is left out, and a note names file, line and reason. So is a file that was found in a folder and
-    holds no result rows; one that was named must hold some.
+    What is no row is left out, and a note names file, line and reason. Another names every file without rows, and an
+    archive that is damaged; one that was named must be a table of rows.
 
     Raises:
         UsageError: a source names nothing.
@@ -82,19 +83,27 @@ def load(
     named = {Path(source) for source in sources}
     columns = tuple(dict.fromkeys((*TEXTS, *texts))), tuple(dict.fromkeys((*NUMBERS, *numbers)))
     groups: dict[bytes, list[_Part]] = {}
-    empty, other, notes = [], [], _overlooked(sources)
+    empty, bare, other, notes = [], [], [], _overlooked(sources)
     left_out: list[tuple[Path, int, str]] = []
-    for path in {p.resolve(): p for source in sources for p in table.find(source)}.values():
+    for path in {os.path.realpath(p): p for source in sources for p in table.find(source)}.values():
+        damage: list[str] = []
         try:
-            data = table.content(path)
+            data = table.content(path, damage.append)
         except OutputError as error:
             if path in named:
                 raise
             notes.append(f"passed over, {error.message}")
             continue
+        wrong = len(left_out)
         split = _plain(path, data) or _tidy(path, data, columns[1], left_out)
+        if split is None and damage and path in named:
+            raise OutputError(damage[0], table.HINT)
+        notes += damage
         if split is not None:
             groups.setdefault(split[0], []).append(split[1])
+            bare += [] if split[1].body or len(left_out) > wrong else [path]
+        elif damage:
+            continue
         elif not data.strip():
             empty.append(path)
         elif path in named:
@@ -110,8 +119,8 @@ def load(
             raise OutputError(f"there are no rows in {where} that read: {path}, line {number}: {reason}", table.HINT)
         raise OutputError(f"there are no rows in {where}", "nothing was measured there yet")
     (frame,) = spellings.joined(frames[0] if len(frames) == 1 else _concat(frames))
-    notes += [f"passed over, no result rows: {_names(other)}"] if other else []
-    notes += [f"empty: {_names(empty)}"] if empty else []
+    notes += [*_named("passed over, no result rows", other), *_named("empty", empty)]
+    notes += _named("no rows below the header", bare)
     notes += table.told(left_out)
     versions = sorted(frame["schema_version"].unique())
     if len(versions) > 1:
@@ -126,7 +135,7 @@ def _overlooked(sources: Sequence[str]) -> list[str]:
     """Name what in the folders is called a CSV and is not read by its ending."""
     folders = [Path(source) for source in sources if os.path.isdir(source)]
     found = [p for folder in folders for p in sorted(folder.rglob("*.[cC][sS][vV]?*")) if not table.is_table(p)]
-    return [f"passed over, no {' or '.join(table.ENDINGS[:3])}: {_names(found)}"] if found else []
+    return _named(f"passed over, no {' or '.join(table.ENDINGS[:3])}", found)
 
 
 def _plain(path: Path, data: bytes) -> tuple[bytes, _Part] | None:
@@ -146,7 +155,7 @@ def _tidy(
     path: Path, data: bytes, numbers: Sequence[str], left_out: list[tuple[Path, int, str]]
 ) -> tuple[bytes, _Part] | None:
     """Read a file line by line and write its rows as this program would; None if it holds no result rows."""
-    found = table.parse(data, (*numbers, *WHOLE))
+    found = table.parse(data, (*numbers, *FIGURES_OF_CASES))
     if found is None:
         return None
     left_out += [(path, *one) for one in found.left_out]
@@ -187,8 +196,8 @@ def _parse(
     return _frame(header, mended, columns)
 
 
-# Whole numbers among the texts: what a case is.
-WHOLE = tuple(name for name in TEXTS if schema.kinds()[name] is int)
+# Numbers among the texts: what a case is.
+FIGURES_OF_CASES = tuple(name for name in TEXTS if schema.kinds()[name] in (int, float))
 
 
 def _wrong(frame: pd.DataFrame) -> Mask:
@@ -197,7 +206,7 @@ def _wrong(frame: pd.DataFrame) -> Mask:
     found: Mask = np.array(version.isna() | (version > schema.SCHEMA_VERSION) | ~status.isin(schema.STATUSES))
     time = latency.where(frame["mode"] != "throughput", frame["throughput"])
     found |= np.asarray((status == "ok") & ~((time > 0) & (time < math.inf)))
-    for name in WHOLE:
+    for name in FIGURES_OF_CASES:
         column = frame[name].cat
         found |= np.array([not table.reads(name, text) for text in column.categories], dtype=bool)[column.codes]
     return found
@@ -272,6 +281,7 @@ def _concat(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _names(paths: Sequence[Path]) -> str:
-    shown = ", ".join(clip(str(path), 300) for path in paths[:3])
-    return shown if len(paths) <= 3 else f"{shown} and {len(paths) - 3} more"
+def _named(what: str, paths: Sequence[Path]) -> list[str]:
+    """Say what files are and how many, and name each of them; nothing where there is none."""
+    many = f" ({counted(len(paths), 'file')})" if len(paths) > 1 else ""
+    return [f"{what}{many}: {', '.join(clip(str(path), 300) for path in paths)}"] if paths else []

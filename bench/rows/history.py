@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.base.errors import OutputError, clip
-from bench.base.words import counted
+from bench.base.words import counted, verb
 from bench.plan.grammar import parse
 from bench.rows import dates, identity, reference
 from bench.rows.frame import Rows
 from bench.rows.identity import Numbers
 from bench.rows.jobs import SHORT
-from bench.stats.changes import QUIETEST, Change, breaks, changes, levels, noise, pull_in
+from bench.stats.changes import MIN_NIGHTS, QUIETEST, SHORTEST, Change, breaks, changes, levels, noise, pull_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,13 +60,18 @@ class Moved:
 
 @dataclass(frozen=True)
 class History:
-    """What moved, in order of time, and how much was read."""
+    """What moved, in order of time, and how much was read.
+
+    `searched` is how many of the `series` have the nights that a change takes, `nights` how many the longest one has.
+    """
 
     moved: tuple[Moved, ...]
     reference: str
     rows: int
     runs: int
     series: int
+    searched: int
+    nights: int
     first: str
     last: str
     notes: tuple[str, ...]
@@ -102,7 +107,8 @@ def history(
     anchor = _anchor(reference_case, cases, numbers[ok], read)
     names = identity.labels(cases)
     moved: list[Moved] = []
-    lost = series = 0
+    lost = 0
+    lengths: list[int] = []  # nights of each series
     machines, found = identity.numbers(frame, identity.machine())
     for number, shown in enumerate(identity.machine_names(found)):
         at = np.flatnonzero((machines == number) & ok)
@@ -112,21 +118,23 @@ def history(
         ratios = table.ratios(anchor)
         lost += table.without(anchor)
         there = [c for c in range(len(cases)) if c != anchor and not np.isnan(ratios[:, c]).all()]
-        series += len(there)
+        lengths += [int((~np.isnan(ratios[:, c])).sum()) for c in there]
         for case, nights, change in _moves(ratios, there, least):
             moved.append(_tell(table, names[case], shown, case, anchor, nights, change))
     moved.sort(key=lambda m: (m.first_after, m.machine, m.case))
     notes = [*rows.notes, *said]
     notes += [f"{counted(int((~ok).sum()), 'row')} not ok, not counted"] if not ok.all() else []
     notes += [f"{counted(lost, 'run')} without an ok row of the reference, not counted"] if lost else []
-    notes += _crowds(moved)
+    notes += [*_short(lengths), *_crowds(moved)]
     first, last = dates.text(days.min()), dates.text(days.max())
     return History(
         tuple(moved),
         names[anchor],
         len(frame),
         len(identity.numbers(frame, identity.job())[1]),
-        series,
+        len(lengths),
+        sum(n >= SHORTEST for n in lengths),
+        max(lengths, default=0),
         first,
         last,
         tuple(notes),
@@ -238,6 +246,18 @@ def _tell(
         changed=table.differing(case, before, after),
         reference_changed=table.differing(anchor, before, after),
     )
+
+
+def _short(lengths: Sequence[int]) -> list[str]:
+    """Say in which series nothing can be found, and why."""
+    short = [n for n in lengths if n < SHORTEST]
+    if not lengths:
+        return ["no case but the reference was measured, and its own changes are not told"]
+    if not short:
+        return []
+    where = "" if len(short) == len(lengths) else f"in {len(short)} of {len(lengths)} series "
+    takes = f"it takes {SHORTEST} nights of a case ({MIN_NIGHTS} on either side)"
+    return [f"{where}no change can be found yet: {takes}, and there {verb(max(short), 'is', 'are')} {max(short)}"]
 
 
 def _crowds(moved: Sequence[Moved]) -> list[str]:

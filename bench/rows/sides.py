@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.base.words import counted
+from bench.base.words import counted, listed
 from bench.plan.protocol import THROUGHPUT
 from bench.rows import identity, spellings
 from bench.rows.frame import Rows
@@ -29,9 +29,9 @@ from bench.stats.jobs import (
 Key = tuple[str, ...]
 Side = dict[Key, Jobs]
 
-
 FEWEST_JOBS = 3  # a side; of fewer nothing is seen of how much jobs differ here, and a verdict would be a guess
 WITHHELD = "withheld"
+NAMED = 2  # machines of a reason
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,13 @@ class Options:
 class Compared:
     """One case: NEW's latency over BASE's (in `mode` throughput, time per sample), its 95% interval and the verdict.
 
-    `seen` is the smallest slowdown (as a ratio minus one) that this much evidence would have called slower, `trips_at`
-    the smallest that would have tripped the gate, and `alarm` how likely it trips where the sides are equal. With less
-    than `FEWEST_JOBS` on a side the verdict is withheld, and a gate open.
+    `name` tells it from all others: it is `case`, and on which machine where there are several. `seen` is the smallest
+    slowdown (as a ratio minus one) that this much evidence would have called slower, `trips_at` the smallest that would
+    have tripped the gate, and `alarm` how likely it trips where the sides are equal. With less than `FEWEST_JOBS` on a
+    side the verdict is withheld, and a gate open: no slowdown is seen then (infinite), and none trips it.
     """
 
+    name: str
     case: str
     backend: str
     mode: str
@@ -82,8 +84,9 @@ class Compared:
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A case that has no verdict, and why."""
+    """A case that has no verdict, and why; `name` tells it from all others."""
 
+    name: str
     case: str
     machine: str
     reason: str
@@ -124,6 +127,7 @@ def compare(base: Rows, new: Rows, options: Options) -> Comparison:
     names = dict(zip(keys, labels_of(keys), strict=True))
     told = identity.machine_names([as_dict(key, columns) for key in keys])
     where = dict(zip(keys, told, strict=True))
+    whole = _names(keys, names)
     by_case = [_by_case(side) for side in sides]
     matched, unmatched = [], []
     for key in keys:
@@ -132,9 +136,11 @@ def compare(base: Rows, new: Rows, options: Options) -> Comparison:
             matched.append(key)
         else:
             missed = key in sides[0] and len(sides[0][key].rows) > 0
-            unmatched.append(Unmatched(names[key], where[key], reason, missed))
+            unmatched.append(Unmatched(whole[key], names[key], where[key], reason, missed))
     pairs = {key: (sides[0][key], sides[1][key]) for key in matched}
-    cases = [_compared(names[key], where[key], key, *pairs[key], options, len(matched)) for key in matched]
+    cases = [
+        _compared((whole[key], names[key], where[key]), key, *pairs[key], options, len(matched)) for key in matched
+    ]
     notes = [*(f"BASE: {n}" for n in base.notes), *(f"NEW: {n}" for n in new.notes), *_remarks(cases)]
     backends = tuple(_backends(pairs, where, options))
     return Comparison(tuple(cases), backends, tuple(unmatched), tuple(notes), options.threshold is not None)
@@ -146,6 +152,13 @@ def labels_of(keys: list[tuple[str, ...]]) -> list[str]:
     cases = list(dict.fromkeys(key[: len(columns)] for key in keys))
     names = dict(zip(cases, identity.labels([as_dict(case, columns) for case in cases]), strict=True))
     return [names[key[: len(columns)]] for key in keys]
+
+
+def _names(keys: Sequence[Key], cases: dict[Key, str]) -> dict[Key, str]:
+    """Name what is compared so that no two have one name: a case, and of several machines what they differ in."""
+    start = len(identity.case())
+    machines = identity.named([key[start:] for key in keys], identity.machine(), ("target",)) if keys else {}
+    return {key: f"{cases[key]} on {machines[key[start:]]}" if len(machines) > 1 else cases[key] for key in keys}
 
 
 def _by_case(side: Side) -> dict[Key, list[Key]]:
@@ -165,12 +178,11 @@ def _reason(
             others = by_case[i].get(key[: len(identity.case())], [])
             if not others:
                 return f"only in {other}"
-            mine = _cpu(key)
-            same = [k for k in others if _cpu(k) == mine]
+            same = [k for k in others if _cpu(k) == _cpu(key)]
             if same:
                 targets = [as_dict(k, identity.cell_of())["target"] or "unknown" for k in same]
-                return f"another target in {side}: {clip_list(targets)} (--pool cpu joins targets of one CPU)"
-            return f"another CPU in {side}: {clip_list([where[k] for k in others])}"
+                return f"another target in {side}: {listed(targets, NAMED)} (--pool cpu joins targets of one CPU)"
+            return f"another CPU in {side}: {listed([where[k] for k in others], NAMED)}"
         if sides[i][key].rows.empty:
             return f"{'/'.join(dict.fromkeys(sides[i][key].refused))} in {side}"
     ran = [side[key].of("precision_effective") for side in sides]
@@ -184,29 +196,24 @@ def _cpu(key: tuple[str, ...]) -> list[str]:
     return [found[name] for name in identity.cpu()]
 
 
-def clip_list(names: list[str]) -> str:
-    """Write the first names of a list."""
-    unique = list(dict.fromkeys(names))
-    return ", ".join(unique[:2]) + (f" and {len(unique) - 2} more" if len(unique) > 2 else "")
-
-
 def _compared(
-    name: str, where: str, key: tuple[str, ...], base: Jobs, new: Jobs, options: Options, comparisons: int
+    names: tuple[str, str, str], key: Key, base: Jobs, new: Jobs, options: Options, comparisons: int
 ) -> Compared:
     found = difference(base.side, new.side, options.job_sd)
     few = min(len(base.rows), len(new.rows)) < FEWEST_JOBS
-    verdict = WITHHELD if few else judge(found, options.margin, comparisons)
+    verdict, seen = _judged(found, few, options, comparisons)
     told = as_dict(key, identity.cell_of())
     return Compared(
-        case=name,
+        name=names[0],
+        case=names[1],
         backend=told["backend"],
         mode=told["mode"],
-        machine=where,
+        machine=names[2],
         base_ms=math.exp(base.side.mean),
         new_ms=math.exp(new.side.mean),
         found=found,
         verdict=verdict,
-        seen=detectable(found, options.margin, comparisons),
+        seen=seen,
         base_jobs=len(base.rows),
         new_jobs=len(new.rows),
         differs=differing(base, new),
@@ -214,12 +221,21 @@ def _compared(
     )
 
 
+def _judged(found: Difference, few: bool, options: Options, comparisons: int) -> tuple[str, float]:
+    """Return the verdict, and the smallest slowdown that would have been called slower."""
+    if few:
+        return WITHHELD, math.inf
+    return judge(found, options.margin, comparisons), detectable(found, options.margin, comparisons)
+
+
 def _gated(found: Difference, verdict: str, few: bool, options: Options, comparisons: int) -> dict[str, Any]:
     if options.threshold is None:
         return {}
+    if few:
+        return {"gate": "open", "trips_at": math.inf, "alarm": 0.0}
     rule = options.margin, options.threshold, comparisons
     return {
-        "gate": "open" if few else gate(found, verdict, options.threshold),
+        "gate": gate(found, verdict, options.threshold),
         "trips_at": trips_at(found, *rule),
         "alarm": false_alarm(found, *rule),
     }
@@ -238,10 +254,12 @@ def _backends(pairs: dict[Key, tuple[Jobs, Jobs]], where: dict[Key, str], option
             continue
         sides = [combine([pairs[key][i].only(jobs[i]).side for key in keys]) for i in (0, 1)]
         found = difference(sides[0], sides[1], options.job_sd)
-        verdict = WITHHELD if min(map(len, jobs)) < FEWEST_JOBS else judge(found, options.margin, len(groups))
+        verdict, seen = _judged(found, min(map(len, jobs)) < FEWEST_JOBS, options, len(groups))
+        mean = f"geometric mean of {counted(len(keys), 'case')}{f' mode={mode}' * (mode == THROUGHPUT)}"
         result.append(
             Compared(
-                case=f"geometric mean of {counted(len(keys), 'case')}{f' mode={mode}' * (mode == THROUGHPUT)}",
+                name=f"{backend}: {mean} on {machine}",
+                case=mean,
                 backend=backend,
                 mode=mode,
                 machine=machine,
@@ -249,7 +267,7 @@ def _backends(pairs: dict[Key, tuple[Jobs, Jobs]], where: dict[Key, str], option
                 new_ms=math.exp(sides[1].mean),
                 found=found,
                 verdict=verdict,
-                seen=detectable(found, options.margin, len(groups)),
+                seen=seen,
                 base_jobs=len(jobs[0]),
                 new_jobs=len(jobs[1]),
                 differs=(),

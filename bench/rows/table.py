@@ -14,14 +14,15 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
 
 from bench.base.errors import OutputError, UsageError, clip
-from bench.base.words import counted, plural
+from bench.base.words import counted, listed, plural
 from bench.rows.schema import NOTHING, SCHEMA_VERSION, STATUSES, canonical, figure, kinds
 
 HINT = "give a CSV that `bench run` wrote"
@@ -73,14 +74,16 @@ def find(source: str) -> list[Path]:
 
 def tables(folder: Path) -> list[Path]:
     """Return the files below a folder that may hold rows, in order."""
-    return sorted(path for path in folder.rglob("*") if is_table(path) and path.is_file())
+    there = (path for path in folder.rglob("*") if is_table(path))
+    # A link that leads nowhere is one whose rows are missing: to read it says so.
+    return sorted(path for path in there if path.is_file() or (path.is_symlink() and not path.exists()))
 
 
-def content(path: Path) -> bytes:
-    """Return what is in a file, unpacked; of a damaged archive what comes before the damage.
+def content(path: Path, told: Callable[[str], None] | None = None) -> bytes:
+    """Return what is in a file, unpacked; of a damaged archive what comes before the damage, and `told` hears of it.
 
     Raises:
-        OutputError: it cannot be read.
+        OutputError: it cannot be read; or it is damaged and nobody is told.
     """
     try:
         data = path.read_bytes()
@@ -89,10 +92,13 @@ def content(path: Path) -> bytes:
     found = [] if data.startswith(GZIP) else [data]
     while data.startswith(GZIP):
         member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        try:
+        with suppress(zlib.error):
             found.append(member.decompress(data))
-        except zlib.error:
-            break
+        if not member.eof:
+            said = f"{clip(str(path), 300)} is damaged: it does not unpack to its end"
+            if told is None:
+                raise OutputError(said, "take it from where it was copied, anew")
+            told(said)
         data = member.unused_data
     return b"".join(found)
 
@@ -236,5 +242,4 @@ def told(left_out: Sequence[tuple[Path | str, int, str]]) -> list[str]:
 
 
 def _lines(numbers: Sequence[int]) -> str:
-    shown = ", ".join(map(str, numbers[:TOLD])) + (f" and {len(numbers) - TOLD} more" if len(numbers) > TOLD else "")
-    return f"{plural('line', len(numbers))} {shown}"
+    return f"{plural('line', len(numbers))} {listed([str(number) for number in numbers], TOLD)}"

@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 # cases then give less than one false change by chance, also where the noise level is estimated 15% too low.
 PENALTY = 36.0
 MIN_NIGHTS = 5  # on either side; a change younger than that is not told yet
+SHORTEST = 2 * MIN_NIGHTS  # a series in which a change can be found
 QUIETEST = 0.002  # a noise level below this is taken for this: nothing is that steady for long
 # In noise standard deviations from the running median: four bad nights of five then fall short of the price of a
 # change.
@@ -69,7 +70,7 @@ def breaks(values: Array, sd: float, penalty: float = PENALTY) -> list[int]:
     Raises:
         MissingExtra: the library is not installed.
     """
-    if len(values) < 2 * MIN_NIGHTS or sd <= 0:
+    if len(values) < SHORTEST or sd <= 0:
         return []
     try:
         from ruptures import KernelCPD

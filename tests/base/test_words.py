@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.base.words import counted, plural
+from bench.base.words import counted, listed, plural
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,9 @@ def test_things_are_counted(n: int, thing: str, said: str) -> None:
 
 def test_a_share_of_a_thing_is_plural() -> None:
     assert (plural("core", 0.5), plural("core", 1.0)) == ("cores", "core")
+
+
+def test_names_are_listed_once_and_the_rest_is_counted() -> None:
+    assert listed(["a", "b", "a"]) == "a, b"
+    assert listed(["a", "b", "a", "c"], 2, "; ") == "a; b and 1 more"
+    assert listed(["a", "b", "a"], 2) == "a, b"

@@ -102,7 +102,7 @@ def test_an_open_question_is_the_owners_choice(checkouts: Path, policy: str, cod
 @pytest.mark.parametrize(
     ("sides", "says"),
     [
-        ((), "neither the base nor the head has such a model; is its name right?"),
+        ((), "neither the base nor the head has such a model (its name may be misspelt)"),
         (("head",), "the base has no such model, so there is nothing to compare with"),
         (("base",), "the head has no such model any more"),
     ],
@@ -115,7 +115,7 @@ def test_without_a_judgement_the_check_is_red_and_says_why(
         convolutions(checkouts / side / "net.onnx", 1)
     done = gate(checkouts, INCONCLUSIVE=inconclusive)
     assert done.returncode == 3
-    assert f"**No judgement**: {says}" in checkouts.joinpath("summary.md").read_text()
+    assert f"**No judgement**: {says}.\n" in checkouts.joinpath("summary.md").read_text()
     assert f"::error title=gate::no judgement: {says}" in done.stdout
     assert checkouts.joinpath("output.txt").read_text() == "exit-code=3\n"
 
@@ -138,6 +138,34 @@ def test_a_model_that_the_head_broke_fails_with_the_reason(checkouts: Path) -> N
     assert "**No judgement**: nothing was measured" in summary
     assert "    error: " in summary
     assert "error: " in done.stderr
+
+
+def by_hand(script: Path, folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run a script without a runner, all that it prints in a file."""
+    words = " ".join([str(script), *arguments])
+    env = {"MODEL": "net.onnx", "GITHUB_STEP_SUMMARY": "", "GITHUB_OUTPUT": ""}
+    return run(f"{words} > log 2>&1", folder, **env).returncode, folder.joinpath("log").read_text()
+
+
+def test_what_an_earlier_use_left_is_no_part_of_a_verdict(checkouts: Path) -> None:
+    convolutions(checkouts / "base/net.onnx", 1)
+    checkouts.joinpath("head/net.onnx").write_bytes(b"no model")
+    assert gate(checkouts).returncode == 3
+    assert "error: " in checkouts.joinpath("gate/verdict.md").read_text()
+    checkouts.joinpath("gate/pairs.samples.jsonl.gz").touch()
+    checkouts.joinpath("head/net.onnx").unlink()
+    assert gate(checkouts).returncode == 3
+    said = checkouts.joinpath("gate/verdict.md").read_text()
+    assert said == "### Latency, B against A\n\n**No judgement**: the head has no such model any more.\n"
+    assert [path.name for path in checkouts.joinpath("gate").iterdir()] == ["verdict.md"]
+
+
+def test_by_hand_all_of_it_is_printed_in_order(checkouts: Path) -> None:
+    code, said = by_hand(SCRIPT, checkouts)
+    assert code == 3
+    first, *_, last = said.splitlines()
+    assert first == "### Latency, B against A"
+    assert last.startswith("::error title=gate::no judgement: neither the base nor the head")
 
 
 @pytest.fixture
@@ -189,6 +217,16 @@ def test_a_base_that_is_named_is_the_base(merged: Path) -> None:
     first = commit(merged, "HEAD~2")
     assert sides(merged.parent, EVENT="push", BASE=first).returncode == 0
     assert merged.with_name("output.txt").read_text() == f"base={first}\n"
+
+
+def test_by_hand_the_base_is_printed_and_so_is_why_there_is_none(merged: Path) -> None:
+    script = SCRIPT.with_name("sides.sh")
+    assert by_hand(script, merged.parent, "head") == (0, f"base={commit(merged, 'HEAD^1')}\n")
+    subprocess.run(["git", "switch", "--quiet", "--detach", commit(merged, "HEAD~2")], cwd=merged, check=True)
+    code, said = by_hand(script, merged.parent, "head")
+    assert code == 3
+    assert said.startswith("::error title=gate::no judgement: the commit has no parent")
+    assert said.endswith("**No judgement**: the commit has no parent to be compared with.\n")
 
 
 def test_without_a_base_there_is_no_judgement(merged: Path) -> None:

@@ -62,6 +62,66 @@ def test_json_and_csv(sides: tuple[Path, Path]) -> None:
     assert [r["case"] for r in table] == ["same on onnxruntime", "worse on onnxruntime", "geometric mean of 2 cases"]
 
 
+def gated(base: Path, new: Path, format: str = "table") -> Result:
+    return run(compare, base, new, "--gate", 5, "--format", format)
+
+
+@pytest.mark.parametrize(("base", "new"), [(1, 1), (1, 3), (3, 1)])
+def test_a_gate_that_nothing_can_trip_says_so(tmp_path: Path, base: int, new: int) -> None:
+    """Half as fast again, and neither a tripping slowdown nor a rate of false alarms is claimed: none has a verdict."""
+    one = nights(tmp_path / "base.csv", STEADY[:base])
+    two = nights(tmp_path / "new.csv", [v + 0.4 for v in STEADY[:new]])
+    done = gated(one, two)
+    assert done.exit_code == 3
+    assert "no slowdown could have tripped it: a verdict needs 3 jobs on each side" in done.stdout
+    assert "tripped by" not in done.stdout
+    assert "false alarms" not in done.stdout
+    found = json.loads(gated(one, two, "json").stdout)
+    assert (found["gate"]["trips_at"], found["cases"][0]["detectable"]) == ([None], None)
+
+
+def test_what_trips_a_gate_is_told_of_cases_with_a_verdict_alone(tmp_path: Path) -> None:
+    for side in ("base", "new"):
+        nights(tmp_path / f"{side}.csv", STEADY, model="often")
+        nights(tmp_path / f"{side}.csv", STEADY[:1], model="once")
+    said = run(compare, tmp_path / "base.csv", tmp_path / "new.csv", "--job-sd", 1, "--gate", 5).stdout
+    (line,) = [line for line in said.splitlines() if "tripped by a slowdown" in line]
+    assert line == "it would have been tripped by a slowdown of 2.5%; 1 case without a verdict was out of its reach"
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> tuple[Path, Path]:
+    """Eight machines of one CPU and four jobs each, on six of which one network got slower; two networks are gone."""
+    for i in range(8):
+        for model, by in (("same", 0.0), ("worse", 0.5 * (i < 6)), ("gone", 0.0), ("lost", 0.0)):
+            nights(tmp_path / "base.csv", STEADY[:4], model=model, target=f"runner{i}")
+            if model not in ("gone", "lost"):
+                nights(tmp_path / "new.csv", [v + by for v in STEADY[:4]], model=model, target=f"runner{i}")
+    return tmp_path / "base.csv", tmp_path / "new.csv"
+
+
+def test_cases_of_many_machines_are_told_apart_and_counted(fleet: tuple[Path, Path]) -> None:
+    worse = [f"worse on onnxruntime on runner{i}" for i in range(5)]
+    line = f"gate 5.0%: tripped by 6 of 16 cases: {'; '.join(worse)} and 1 more"
+    said = gated(*fleet).stdout.splitlines()
+    assert line in said
+    assert f"**{line}**" in gated(*fleet, "markdown").stdout
+    gone = [f"gone on onnxruntime on runner{i}" for i in range(8)]
+    lost = [f"lost on onnxruntime on runner{i}" for i in range(8)]
+    names = [name for pair in zip(gone, lost, strict=True) for name in pair]
+    assert f"no verdict, only in BASE: {'; '.join(names[:5])} and 11 more" in said
+    assert f"no verdict, only in BASE: {'; '.join(names)}" in gated(*fleet, "csv").stderr.splitlines()
+    assert len(json.loads(gated(*fleet, "json").stdout)["unmatched"]) == 16
+
+
+def test_machines_of_several_cpus_are_told_apart_by_what_differs(tmp_path: Path) -> None:
+    for side, by in (("base", 0.0), ("new", 0.5)):
+        for cpu in ("EPYC", "Xeon"):
+            nights(tmp_path / f"{side}.csv", [v + by for v in STEADY[:4]], cpu=cpu, cpu_id="family=6")
+    said = gated(tmp_path / "base.csv", tmp_path / "new.csv").stdout
+    assert "tripped by 2 of 2 cases: net on onnxruntime on EPYC; net on onnxruntime on Xeon\n" in said
+
+
 def test_markdown_is_a_table_whatever_names_are(tmp_path: Path) -> None:
     for name in ("base", "new"):
         nights(tmp_path / f"{name}.csv", STEADY, model=HOSTILE)
@@ -108,6 +168,19 @@ def test_history_prints(step: Path) -> None:
     assert "56 rows, 28 runs" in run(history, step, "--reference", "anchor").stdout
     assert "nothing moved" in run(history, step, "--reference", "anchor", "--since", "2026-03-20").stdout
     assert "nothing moved" in run(history, step, "--reference", "anchor", "--least", "30%").stdout
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "csv"])
+def test_history_of_one_night_does_not_say_that_nothing_moved(tmp_path: Path, format: str) -> None:
+    for model in ("anchor", "x"):
+        nights(tmp_path / "a.csv", STEADY[:1], model=model)
+    done = run(history, tmp_path, "--format", format)
+    assert done.exit_code == 0
+    said = (done.stdout + done.stderr).lower()
+    assert "nothing could be found" in said
+    assert "nothing moved" not in said
+    assert "it takes 10 nights of a case" in said
+    assert json.loads(run(history, tmp_path, "--format", "json").stdout)["searched"] == 0
 
 
 @pytest.mark.parametrize(

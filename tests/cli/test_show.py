@@ -44,6 +44,36 @@ def test_csv_and_json_have_the_same_rows_in_the_same_order(path: Path) -> None:
     assert "onnxruntime 1.0" in found["versions"]
 
 
+def test_json_gives_every_column_the_type_that_a_row_has(tmp_path: Path) -> None:
+    """`run --format json` prints rows: what names a case is a number there, too."""
+    one = row(5.0, threads=2, batch=8, resolution=160, pace_ms=33.5, model="true")
+    (shown,) = json.loads(run(write(tmp_path / "r.csv", [one]), "--format", "json").stdout)["rows"]
+    told = {name: value for name, value in shown.items() if hasattr(one, name) and value is not None}
+    assert {"threads", "batch", "resolution", "pace_ms", "macs", "launches", "latency_ms", "model"} <= set(told)
+    assert {name: (type(value), value) for name, value in told.items()} == {
+        name: (type(getattr(one, name)), getattr(one, name)) for name in told
+    }
+
+
+def test_a_pace_that_is_no_number_costs_its_own_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", [row(5.0, pace_ms=33.5), row(5.0)])
+    path.write_text(path.read_text().replace("33.5", "often"))
+    found = json.loads(run(path, "--format", "json").stdout)
+    assert len(found["rows"]) == 1
+    assert "line 2: pace_ms is 'often', which is no number" in found["notes"][0]
+
+
+def test_a_terminal_cuts_a_long_remark_and_json_does_not(tmp_path: Path) -> None:
+    write(tmp_path / "r.csv", [row()])
+    for i in range(60):
+        (tmp_path / f"{'other' * 9}{i:02}.csv").write_text("a,b\n")
+    said = " ".join(run(tmp_path).stdout.split())
+    assert "no result rows (60 files)" in said
+    assert "59.csv" not in said
+    assert "59.csv" in json.loads(run(tmp_path, "--format", "json").stdout)["notes"][0]
+    assert "59.csv" in run(tmp_path, "--format", "csv").stderr
+
+
 def test_any_column_sorts(path: Path) -> None:
     head, first, *_ = run(path, "--sort", "launches", "--where", "model=slow").stdout.splitlines()
     assert "launches" in head

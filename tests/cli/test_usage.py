@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from importlib import import_module
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import bench as package
 from bench.cli import COMMANDS, cli
@@ -142,3 +144,27 @@ def test_python_says_what_the_command_says(bench: Bench, call: Callable[[], obje
         call()
     result: subprocess.CompletedProcess[str] = bench(*words.split())
     assert one_line_error(result) == f"error: {caught.value.message}\nhint: {caught.value.hint}\n"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tour.md", "docs/cli.md"])
+def test_every_page_has_the_exit_codes_that_help_has(page: str) -> None:
+    words = ("all is well, 1", "answer is not", "2 ", "an error", "3 ", "undecided or unfinished")
+    codes = re.compile("0 (where )?" + ".*?".join(words))
+    for text in (cli.help or "", Path(__file__).parents[2].joinpath(page).read_text()):
+        (found,) = codes.finditer(" ".join(text.split()))
+        assert len(found.group()) < 250
+
+
+def test_a_fleet_without_devices_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.transport import dask
+
+    class Connection:
+        def close(self, timeout: float) -> None: ...
+
+    monkeypatch.setattr(dask, "client", lambda *arguments: Connection())
+    monkeypatch.setattr(dask, "devices", lambda connection: {})
+    asked = ["targets", "status", "tcp://scheduler:8786"]
+    done = CliRunner().invoke(cli, asked)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("no device is there: ")
+    assert CliRunner().invoke(cli, [*asked, "--format", "json"]).stdout == "[]\n"

@@ -91,7 +91,7 @@ def main(folder: Path) -> None:
     assert json.loads(anchored)["reference"] == "net on onnxruntime invented=7"
 
     shown = json.loads(said(show.command, base, new, "--format", "json"))["rows"]
-    assert sorted((one["model"], one["invented"]) for one in shown) == [("anchor", "0"), ("net", "0"), ("net", "7")]
+    assert sorted((one["model"], one["invented"]) for one in shown) == [("anchor", 0), ("net", 0), ("net", 7)]
     assert "invented" in said(show.command, base).splitlines()[0]
 
     data = gather([str(base), str(new)])

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.base.errors import UsageError
+from bench.report.text.across import flip as said
 from bench.rows.across import Across, across
 from bench.rows.frame import load
 from tests.rows.rows import nights, row, write
@@ -35,6 +37,8 @@ def test_two_targets_beside_each_other(tmp_path: Path, axis: str) -> None:
     (flip,) = result.flips
     assert {flip.first, flip.second} == {"net3 on onnxruntime", "net4 on onnxruntime"}
     assert flip.on_a > 0 > flip.on_b
+    # Signs are those of the first one's latency, as of every change that is printed: less is faster.
+    assert re.search(r"is faster than .* \(its latency -\d.*\) and slower on .* \(\+\d", said(flip))
     (agreement,) = result.agreements
     kendall, spearman = agreement.correlations
     assert kendall.value == pytest.approx(1 - 4 / (12 * 11))

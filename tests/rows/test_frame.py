@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import os
+import random
 from pathlib import Path
 
 import pytest
 
+from bench.api import results
 from bench.base.errors import OutputError, UsageError
 from bench.rows import file
 from bench.rows.frame import load
@@ -142,12 +145,52 @@ def test_what_a_folder_holds_besides_is_named(tmp_path: Path) -> None:
     (tmp_path / "no.csv.gz").write_bytes(b"\x1f\x8b nothing")
     (tmp_path / "binary.csv").write_bytes(bytes(range(256)) * 4)
     notes = "\n".join(load([str(tmp_path)]).notes)
-    assert "passed over, no .csv or .tsv or .csv.gz: " in notes
+    assert "passed over, no .csv or .tsv or .csv.gz (2 files): " in notes
     assert "r.csv.zip" in notes
     assert "old.CSV~" in notes
     assert "samples" not in notes
     assert "binary.csv" in notes
     assert "no.csv.gz" in notes
+
+
+def test_every_table_of_a_folder_that_holds_no_rows_is_named(tmp_path: Path) -> None:
+    """By both readers, with what is the matter: a header alone, a link to nowhere, a cut archive, a foreign file."""
+    good = write(tmp_path / "good.csv", [row()])
+    header = good.read_text().splitlines()[0]
+    packed = gzip.compress("".join(random.Random(0).choices("abc,", k=9000)).encode())
+    for name, data in {
+        "header.csv": header.encode() + b"\n",
+        "quoted.csv": header.replace("status", '"status"').encode() + b"\n",
+        "cut.csv.gz": packed[:300],
+        "rows.csv.gz": gzip.compress(good.read_bytes())[:-8],
+        "foreign.csv": b"a,b\n1,2\n",
+        "empty.csv": b"",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "gone.csv")
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    for notes in (load([str(tmp_path)]).notes, results.read(tmp_path).notes):
+        said = {name: [note for note in notes if name in note] for name in os.listdir(tmp_path)}
+        assert {name for name, found in said.items() if len(found) != 1} == {"good.csv"}, notes
+        assert "no rows below" in said["header.csv"][0]
+        assert "no rows below" in said["quoted.csv"][0]
+        assert "cannot be read" in said["link.csv"][0]
+        assert "cannot be read" in said["loop.csv"][0]
+        for name in ("cut.csv.gz", "rows.csv.gz"):
+            assert "is damaged: it does not unpack to its end" in said[name][0]
+        assert "no result rows" in said["foreign.csv"][0]
+    with pytest.raises(OutputError, match="is damaged"):
+        load([str(tmp_path / "cut.csv.gz")])
+    assert len(load([str(tmp_path / "rows.csv.gz")]).frame) == 1
+
+
+def test_all_of_many_files_are_named(tmp_path: Path) -> None:
+    write(tmp_path / "r.csv", [row()])
+    for i in range(30):
+        (tmp_path / f"other{i}.csv").write_text("a,b\n")
+    (note,) = load([str(tmp_path)]).notes
+    assert note.startswith("passed over, no result rows (30 files): ")
+    assert all(f"other{i}.csv" in note for i in range(30))
 
 
 def test_a_file_named_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,3 +145,30 @@ def test_rows_without_a_date_or_without_any_ok(tmp_path: Path) -> None:
     rows.write(tmp_path / "a.csv", [row(status="noisy")])
     with pytest.raises(OutputError, match="no row is ok"):
         analysed(tmp_path, None)
+
+
+@pytest.mark.parametrize(("nights", "said"), [(1, "and there is 1"), (9, "and there are 9")])
+def test_too_few_nights_to_find_anything_are_said(tmp_path: Path, nights: int, said: str) -> None:
+    series(tmp_path / "a.csv", {"anchor": quiet(1, nights), "x": quiet(2, nights), "y": quiet(3, nights)})
+    found = analysed(tmp_path)
+    assert (found.series, found.searched, found.nights) == (2, 0, nights)
+    assert found.notes == (
+        f"no change can be found yet: it takes 10 nights of a case (5 on either side), {said}",
+    )  # fmt: skip
+
+
+def test_the_nights_that_a_change_takes_are_those_in_which_one_is_found(tmp_path: Path) -> None:
+    step = np.where(np.arange(10) >= 5, 0.3, 0.0)
+    series(tmp_path / "a.csv", {"anchor": quiet(1, 10), "x": quiet(2, 10) + step})
+    series(tmp_path / "b.csv", {"anchor": quiet(3, 4), "x": quiet(4, 4)}, target="newcomer")
+    found = analysed(tmp_path)
+    assert (len(found.moved), found.series, found.searched, found.nights) == (1, 2, 1, 10)
+    assert found.notes[0].startswith("in 1 of 2 series no change can be found yet")
+    assert found.notes[0].endswith("and there are 4")
+
+
+def test_the_reference_alone_has_no_history(tmp_path: Path) -> None:
+    series(tmp_path / "a.csv", {"anchor": quiet(1)})
+    found = analysed(tmp_path)
+    assert (found.series, found.searched, found.nights) == (0, 0, 0)
+    assert "no case but the reference was measured" in found.notes[0]

@@ -59,6 +59,10 @@ def test_too_few_jobs_have_no_verdict(tmp_path: Path, by: float, base: int, new:
     found = judged(tmp_path, Options(threshold=0.05))
     assert {case.verdict for case in (*found.cases, *found.backends)} == {"withheld"}
     assert found.exit_code == 3
+    # No slowdown has a verdict, none trips, and where none trips there is no false alarm either.
+    assert {(case.seen, case.trips_at) for case in found.cases} == {(math.inf, math.inf)}
+    assert {case.seen for case in found.backends} == {math.inf}
+    assert found.alarm == 0
     assert any(f"{base} and {new} jobs" in note and "needs 3 on each side" in note for note in found.notes)
 
 

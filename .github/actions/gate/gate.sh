@@ -5,7 +5,9 @@
 # and BUDGET (seconds) go to `bench ab`. INCONCLUSIVE is pass or fail: what an open question does to the job. NEW_MODEL
 # is the same for a model that the base does not have. Without a judgement it leaves with 3, whatever these say.
 set -euo pipefail
+. "$(dirname "$0")/into.sh"
 mkdir -p gate
+rm -f gate/verdict.md gate/errors.txt gate/pairs.*  # of an earlier use in this folder
 code=0
 because=''
 allowed=fail
@@ -30,7 +32,7 @@ case "$sides" in
     allowed=${NEW_MODEL:-fail}
     ;;
   ' base') because='the head has no such model any more' ;;
-  *) because='neither the base nor the head has such a model; is its name right?' ;;
+  *) because='neither the base nor the head has such a model (its name may be misspelt)' ;;
 esac
 if [ -n "$because" ]; then
   code=3
@@ -40,8 +42,8 @@ if [ -n "$because" ]; then
     sed 's/^/    /' gate/errors.txt >> gate/verdict.md
   fi
 fi
-cat gate/verdict.md >> "${GITHUB_STEP_SUMMARY:-/dev/stdout}"
-if [ -n "${GITHUB_OUTPUT:-}" ]; then
+into "${GITHUB_STEP_SUMMARY:-}" < gate/verdict.md
+if [ -n "${GITHUB_OUTPUT:-}" ]; then  # the verdict says it to a person
   echo "exit-code=$code" >> "$GITHUB_OUTPUT"
 fi
 if [ "$code" = 3 ]; then

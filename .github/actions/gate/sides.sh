@@ -5,9 +5,10 @@
 # is the first parent: of the merge commit that a pull request is tested as, that is the branch it goes to as it is now,
 # so that nobody is blamed for what others have landed since.
 set -euo pipefail
+. "$(dirname "$0")/into.sh"
 stop() {
   echo "::error title=gate::no judgement: $1"
-  printf '### Latency, B against A\n\n**No judgement**: %s.\n' "$1" >> "${GITHUB_STEP_SUMMARY:-/dev/stdout}"
+  printf '### Latency, B against A\n\n**No judgement**: %s.\n' "$1" | into "${GITHUB_STEP_SUMMARY:-}"
   exit 3
 }
 base=${BASE:-}
@@ -17,4 +18,4 @@ fi
 if [ -z "${base//0/}" ]; then  # a branch that was just begun was pushed from the commit 000...
   base=$(git -C "$1" rev-parse --verify --quiet 'HEAD^1') || stop 'the commit has no parent to be compared with'
 fi
-echo "base=$base" >> "${GITHUB_OUTPUT:-/dev/stdout}"
+echo "base=$base" | into "${GITHUB_OUTPUT:-}"

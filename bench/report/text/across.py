@@ -67,10 +67,9 @@ def agreement(a: Agreement) -> str:
 
 
 def flip(f: Flip) -> str:
-    """Say in a line which cases change places."""
-    return (
-        f"{f.first} is faster than {f.second} on {f.a} (by {percent(f.on_a)}) and slower on {f.b} ({percent(f.on_b)})"
-    )
+    """Say in a line which cases change places: by how much the first one's latency is off the second's on each."""
+    there, here = percent(-f.on_b), percent(-f.on_a)
+    return f"{f.first} is faster than {f.second} on {f.a} (its latency {here}) and slower on {f.b} ({there})"
 
 
 def _flips(flips: Sequence[Flip]) -> list[str]:

@@ -9,11 +9,12 @@ from dataclasses import asdict
 import click
 
 from bench.base.escape import markdown
-from bench.base.words import counted
+from bench.base.words import counted, listed, verb
 from bench.plan.protocol import THROUGHPUT
 from bench.report.text.print import emit, markdown_table
 from bench.rows.sides import FEWEST_JOBS, WITHHELD, Compared, Comparison
 
+NAMED = 5  # cases that a line names
 MARKS = {"slower": "🔴 ", "faster": "🟢 "}  # a help for the eye; the word stands beside it
 
 
@@ -24,7 +25,7 @@ def print_comparison(result: Comparison, threshold: float | None, format: str) -
     whole = {
         "cases": cases,
         "backends": backends,
-        "unmatched": [asdict(u) for u in result.unmatched],
+        "unmatched": [{k: v for k, v in asdict(u).items() if k != "name"} for u in result.unmatched],
         "notes": list(result.notes),
         "gate": None if threshold is None else gate_record(result, threshold),
     }
@@ -33,7 +34,7 @@ def print_comparison(result: Comparison, threshold: float | None, format: str) -
         click.echo(_markdown(result, cells, threshold))
         return
     gate = conclusion(result, threshold) if format == "table" else []
-    remarks = [*_unmatched(result), *result.notes, *gate]
+    remarks = [*_unmatched(result, None if format == "csv" else NAMED), *result.notes, *gate]
     emit(format, whole, [*cases, *backends], cells, remarks, "", "nothing could be compared")
 
 
@@ -109,16 +110,16 @@ def _beside(case: Compared) -> str:
     return needs.get(case.verdict, "")
 
 
-def _unmatched(result: Comparison) -> list[str]:
-    """Say a reason once, with its cases: every one of them, since nothing is left out in silence."""
+def _unmatched(result: Comparison, most: int | None = NAMED) -> list[str]:
+    """Say a reason once, with its cases: the first of many, and how many more; CSV and JSON have all."""
     reasons: dict[str, list[str]] = {}
     for u in result.unmatched:
-        reasons.setdefault(u.reason, []).append(u.case)
-    return [f"no verdict, {reason}: {'; '.join(cases)}" for reason, cases in reasons.items()]
+        reasons.setdefault(u.reason, []).append(u.name)
+    return [f"no verdict, {reason}: {listed(names, most, '; ')}" for reason, names in reasons.items()]
 
 
 def conclusion(result: Comparison, threshold: float | None) -> list[str]:
-    """Say what the gate decides, and in a second line how often it is wrong; nothing without a gate."""
+    """Say what the gate decides, then how often it is wrong and what trips it; nothing without a gate."""
     if threshold is None:
         return []
     return [_decision(result, threshold), *_caution(result)]
@@ -127,24 +128,28 @@ def conclusion(result: Comparison, threshold: float | None) -> list[str]:
 def _caution(result: Comparison) -> list[str]:
     if not result.cases:
         return []
-    trips = sorted(case.trips_at for case in result.cases)
+    trips = sorted(case.trips_at for case in result.cases if math.isfinite(case.trips_at))
+    if not trips:
+        return [f"no slowdown could have tripped it: a verdict needs {FEWEST_JOBS} jobs on each side"]
     several = f" (the median of {len(trips)} cases; {trips[0]:.1%} to {trips[-1]:.1%})" if len(trips) > 1 else ""
+    rest = len(result.cases) - len(trips)
+    none = f"; {counted(rest, 'case')} without a verdict {verb(rest, 'was', 'were')} out of its reach" if rest else ""
     alarm = "less than 0.01%" if result.alarm < 1e-4 else f"at most {result.alarm:.2%}"
     return [
         f"false alarms of this gate: {alarm} where all sides are equal and jobs differ as here",
-        f"it would have been tripped by a slowdown of {trips[len(trips) // 2]:.1%}{several}",
+        f"it would have been tripped by a slowdown of {trips[len(trips) // 2]:.1%}{several}{none}",
     ]
 
 
 def _decision(result: Comparison, threshold: float) -> str:
-    tripped = [case.case for case in result.cases if case.gate == "tripped"]
-    opened = [case.case for case in result.cases if case.gate == "open"]
-    missed = [u.case for u in result.unmatched if u.missed]
+    tripped = [case.name for case in result.cases if case.gate == "tripped"]
+    opened = [case.name for case in result.cases if case.gate == "open"]
+    missed = [u.name for u in result.unmatched if u.missed]
     if not result.cases:
         return f"gate {threshold:.1%}: inconclusive, nothing could be compared"
     if tripped:
         many = f"{len(tripped)} of {counted(len(result.cases), 'case')}"
-        return f"gate {threshold:.1%}: tripped by {many}: {'; '.join(tripped[:5])}"
+        return f"gate {threshold:.1%}: tripped by {many}: {listed(tripped, NAMED, '; ')}"
     if opened or missed:
         why = [f"{len(opened)} of {counted(len(result.cases), 'case')} could be slower by as much"] if opened else []
         why += [f"{counted(len(missed), 'case')} of BASE without a verdict"] if missed else []

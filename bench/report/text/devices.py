@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from bench.base.words import counted
+from bench.base.words import counted, listed
 from bench.devices.like import Like
 from bench.devices.ranks import Ranked, summarise
 from bench.devices.settings import Setting
@@ -227,5 +227,4 @@ def _round(value: float | None) -> float | None:
 
 def _several(texts: Iterable[str]) -> str:
     """Join what several settings have, each once, at most four."""
-    unique = [t for t in dict.fromkeys(texts) if t]
-    return ", ".join(unique[:4]) + (f" and {len(unique) - 4} more" if len(unique) > 4 else "")
+    return listed([text for text in texts if text], 4)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.base.errors import clip
 from bench.base.words import counted
+from bench.report.text.print import CELL
 from bench.rows.identity import machine_name
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def lines(selection: Selection) -> list[str]:
     if len(frame):
         said.append(f"machine: {_some(machines(frame))}")
         said.append(f"versions: {_some(versions(frame))}")
-    return [*said, *selection.notes]
+    return [*said, *(clip(note, CELL) for note in selection.notes)]
 
 
 def counts(selection: Selection) -> list[str]:

@@ -15,13 +15,13 @@ from bench.report.text.bars import ASCII
 from bench.report.text.print import print_json, print_records, say
 from bench.rows import identity
 from bench.rows.fields import family
+from bench.rows.schema import kinds
 from bench.rows.select import Selection
 
 RESULTS = (
     "macs", "latency_ms", "latency_lo_ms", "latency_hi_ms", "throughput", "throughput_lo", "throughput_hi",
     "gmacs_per_s", "attainable_share", "launches", "run_id", "started_at", "error",
 )  # fmt: skip
-WHOLE = ("macs", "launches")
 NARROWEST = 40  # columns; a narrower terminal wraps
 PIPE = 100  # columns of a file or pipe, which has no width of its own
 
@@ -53,12 +53,15 @@ def records(selection: Selection) -> list[dict[str, object]]:
     case = (name for name in identity.case() if name != identity.ASKED)
     names = ("status", *case, "backend_version", identity.RAN, "target", "cpu", *RESULTS)
     columns = {name: selection.frame[name].tolist() for name in names}
-    columns = {name: [_plain(value, name in WHOLE) for value in values] for name, values in columns.items()}
+    columns = {name: [_plain(value, kinds()[name]) for value in values] for name, values in columns.items()}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return [{"family": family(row["model"]), **row} for row in rows]
 
 
-def _plain(value: object, whole: bool) -> object:
-    if isinstance(value, float):
-        return None if not math.isfinite(value) else int(value) if whole else value
-    return value or None
+def _plain(value: str | float, kind: type) -> object:
+    """Give a value the type of its column, as a row has it: what names a case is read as a text."""
+    if value == "" or kind is str:
+        return value or None
+    if kind is bool:
+        return value == "true"
+    return kind(number) if math.isfinite(number := float(value)) else None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Records = Sequence[Mapping[str, object]]
 Cells = Sequence[Mapping[str, str]]
-CELL = 1000  # characters of a name that a table in the terminal shows
+CELL = 1000  # characters that a name or a remark has in a terminal; every other format has all
 
 
 def cell(text: str, style: str = "") -> Text:
@@ -31,8 +31,8 @@ def cell(text: str, style: str = "") -> Text:
     return Text(clip(text, CELL), style=style)
 
 
-def print_records(records: Records, format: str) -> None:
-    """Print records that share their keys; an empty list prints an empty table, header or list."""
+def print_records(records: Records, format: str, none: str = "") -> None:
+    """Print records that share their keys; of an empty list a table says `none`, CSV is empty and JSON a list."""
     if format == "json":
         print_json(list(records))
     elif format == "csv":
@@ -40,9 +40,12 @@ def print_records(records: Records, format: str) -> None:
         if records:
             writer.writerow(records[0])
         writer.writerows([[csv_value(v) for v in record.values()] for record in records])
+    elif not records:
+        if none:
+            say(none)
     else:
         table = grid()
-        for key in records[0] if records else ():
+        for key in records[0]:
             table.add_column(key, overflow="fold")
         for record in records:
             table.add_row(*("" if v is None else cell(str(v)) for v in record.values()))
@@ -59,13 +62,13 @@ def emit(
 ) -> None:
     """Print a result: `whole` as JSON, its `records` as CSV, or its `cells` as a table, in Markdown under a `title`.
 
-    The `remarks` follow, with CSV on stderr; `none` is said where there are no cells.
+    The `remarks` follow, with CSV on stderr; `none` is said before them where there are no cells.
     """
     if format == "json":
         print_json(whole)
     elif format == "csv":
         print_records(records, "csv")
-        for line in remarks:
+        for line in remarks if cells or not none else (none, *remarks):
             say(line, err=True)
     elif format == "markdown":
         told = markdown_table(cells) if cells or not none else [f"{none.capitalize()}."]
@@ -74,7 +77,7 @@ def emit(
         if cells:
             print_records(cells, "table")
         for line in remarks if cells or not none else (none, *remarks):
-            say(line)
+            say(clip(line, CELL))
 
 
 def markdown_table(records: Cells) -> list[str]:
