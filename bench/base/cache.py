@@ -73,11 +73,22 @@ def locked(path: Path) -> Iterator[None]:
             system.unlock(handle)
 
 
+def lock_of(final: Path) -> Path:
+    """Return the file that is locked while a folder is made."""
+    return final.with_name(f".{final.name}.lock")
+
+
+def lock_of_draft(draft: Path) -> Path:
+    """Return the same file, from what `whole_folder` yields."""
+    return draft.with_name(draft.name.rpartition("-")[0] + ".lock")
+
+
 @contextlib.contextmanager
 def whole_folder(final: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `final` by one rename when the block ends well, and vanishes otherwise.
 
-    A reader sees all of `final` or none of it. If another process was faster, its folder stays.
+    A reader sees all of `final` or none of it. If another process was faster, its folder stays. Call it with `lock_of`
+    locked: a draft whose lock nobody holds is taken for what a killed process left.
 
     Raises:
         OutputError: it cannot be written.

@@ -15,7 +15,7 @@ from bench.backends.ort_kernels import KernelList, kernels_of, optimise
 from bench.export import child, quantize
 from bench.plan import zoo
 from bench.plan.case import Network
-from tests.conftest import TINY_MACS, Bench, tiny_model
+from tests.conftest import TINY_MACS, Bench
 
 
 @pytest.fixture
