@@ -103,8 +103,9 @@ def lay(package: Package) -> Path:
     """Lay a package into this machine's own store, readable to all: a container's user is somebody else."""
     with cache.locked(cache.folder("carried") / ".laying"):
         held = want(package.manifest, lambda kind, source: True)
-        for name, path in package.paths.items() if not held.folder else ():
-            shutil.copyfile(path, _place(_draft(package.digest), name))
+        with cache.with_room(cache.folder("carried")):
+            for name, path in package.paths.items() if not held.folder else ():
+                shutil.copyfile(path, _place(_draft(package.digest), name))
         final = Path(done(package.digest))
     for path in (final, *final.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)

@@ -55,8 +55,8 @@ def command(action: str, most: str | None, format: str) -> None:
     say(f"{_told(some)}, in {cache.root()}{aside}", err=format != "table")
     count, size = store.unfinished()
     if count:
-        left = f"{counted(count, 'folder')} that a killed command had begun, {size / 1e6:.0f} MB"
-        say(f"{left}: `bench cache clear` removes it", err=format != "table")
+        begun = f"{counted(count, 'folder')} that a killed command had begun, {size / 1e6:.0f} MB"
+        say(f"{begun}: `bench cache clear` removes it", err=format != "table")
     if limit is not None and sum(entry.bytes for entry in some) > limit:
         say("more than the limit: the rest is in use", err=format != "table")
 
