@@ -241,7 +241,14 @@ def pairs_of(
     from bench.rows import file as records
 
     identity = {"a": cases[0].identity(), "b": cases[1].identity(), "seed": protocol.seed}
-    seen: list[float] = []
+    seen, before = list[float](), ""
+
+    def begins(case: Case, doing: str) -> None:
+        nonlocal before
+        if doing == before == "measuring":  # the sides take turns, too often to tell
+            return
+        before, what = doing, doing if doing == "measuring" else f"{doing} {case}"
+        told(Progress(0, protocol.most, f"pair 1 of at most {protocol.most}, budget {protocol.budget_s:g} s: {what}"))
 
     def heard(pair: Pair) -> None:
         seen.append(pair.log_ratio)
@@ -252,7 +259,7 @@ def pairs_of(
         told(Progress(len(seen), protocol.most, f"pair {len(seen)} of at most {protocol.most}{_so_far(seen)}"))
 
     with nullcontext() if output is None else records.writing_samples(output):
-        return pairs.collect(*cases, protocol, heard, done, transport, list(cores))
+        return pairs.collect(*cases, protocol, heard, done, transport, list(cores), begins)
 
 
 def _longer(pair_s: float, protocol: PairProtocol, done: int) -> str:
