@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ import onnx
 import pytest
 
 from bench import export
+from bench.artifact import digest
 from bench.base import cache
 from bench.base.errors import ArtifactError, OutputError, Unsupported
 from bench.base.words import size
@@ -66,6 +69,24 @@ def test_the_folder_that_is_full_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(OutputError, match="no temporary file") as caught:
         made(tmp_path, Unsupported(f"x failed: {FULL}"))
     assert caught.value.hint == f"make room in {there}, or set TMPDIR to another folder"
+
+
+def test_a_digest_that_cannot_be_kept_is_found_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "big"
+    path.write_bytes(b"big")
+    os.utime(path, (0, 0))  # settled long ago
+    monkeypatch.setenv("ISOFLOPS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(digest, "BIG_BYTES", 0)
+
+    def torn(self: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", torn)
+        found = digest.sha256_of(path)
+    assert list((tmp_path / "cache" / "digests").iterdir()) == []
+    assert digest.sha256_of(path) == found == hashlib.sha256(b"big").hexdigest()
+    assert len(list((tmp_path / "cache" / "digests").iterdir())) == 1
 
 
 @pytest.mark.parametrize("force", [False, True])
