@@ -73,7 +73,6 @@ def run_protocol(
         )
     if sustain_s is not None and over_s is not None:
         raise UsageError("--sustain leaves no pause, and --over is for pauses", "leave one of the two out")
-
     headline = [] if max_latency is None else [Limit(HEADLINE, time_ms(max_latency))]
     limited = (*headline, *map(read, limits))
     base = Protocol(limits=limited, require_device=require_device, energy=energy)
@@ -241,19 +240,26 @@ def pairs_of(
     from bench.rows import file as records
 
     identity = {"a": cases[0].identity(), "b": cases[1].identity(), "seed": protocol.seed}
-    seen: list[float] = []
+    seen, before, most = list[float](), "", protocol.most
+
+    def begins(case: Case, doing: str) -> None:
+        nonlocal before
+        if not doing == before == "measuring":  # the sides take turns, too often to tell
+            what = doing if doing == "measuring" else f"{doing} {case}"
+            told(Progress(0, most, f"pair 1 of at most {most}, budget {protocol.budget_s:g} s: {what}"))
+        before = doing
 
     def heard(pair: Pair) -> None:
         seen.append(pair.log_ratio)
         if len(seen) == 1 and (longer := _longer(pair.took_s, protocol, done)):
-            told(Progress(1, protocol.most, longer, remark=True))
+            told(Progress(1, most, longer, remark=True))
         if output is not None:
             with kept(records.samples_path(output)):
                 records.append_samples(output, [{**identity, **pair.raw, "log_ratio": pair.log_ratio}])
-        told(Progress(len(seen), protocol.most, f"pair {len(seen)} of at most {protocol.most}{_so_far(seen)}"))
+        told(Progress(len(seen), most, f"pair {len(seen)} of at most {most}{_so_far(seen)}"))
 
     with nullcontext() if output is None else records.writing_samples(output):
-        return pairs.collect(*cases, protocol, heard, done, transport, list(cores))
+        return pairs.collect(*cases, protocol, heard, done, transport, list(cores), begins)
 
 
 def _longer(pair_s: float, protocol: PairProtocol, done: int) -> str:

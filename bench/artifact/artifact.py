@@ -200,7 +200,8 @@ def made(final: Path, make: Callable[[Path], None], told: Callable[[], None] = l
     """
     found = _whole(final)
     if found is None:
-        with cache.locked(final.with_name(f".{final.name}.lock")):
+        store.sweep(uploads=False)
+        with cache.locked(cache.lock_of(final)):
             found = _whole(final)  # another process may have made it while this one waited
             if found is None:
                 told()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from bench.base import cache
+from bench.base.errors import OutputError
+from bench.base.files import write_whole
 
 BIG_BYTES = 64 << 20
 # A file that changed this recently may change again within one tick of the file system's clock.
@@ -33,9 +34,8 @@ def sha256_of(path: Path) -> str:
         pass  # not kept yet, or damaged: the file itself is the truth
     digest = _read(path)
     if _stamp(path) == before and time.time_ns() - path.stat().st_mtime_ns > SETTLED_NS:
-        with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as draft:
-            draft.write(digest)
-        os.replace(draft.name, kept)
+        with suppress(OutputError):  # no room: it is read again next time
+            write_whole(kept, digest.encode())
     return digest
 
 

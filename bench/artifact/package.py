@@ -19,6 +19,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from bench.artifact import store
 from bench.artifact.artifact import Artifact, load
 from bench.artifact.digest import sha256_of
 from bench.base import cache
@@ -102,8 +103,9 @@ def lay(package: Package) -> Path:
     """Lay a package into this machine's own store, readable to all: a container's user is somebody else."""
     with cache.locked(cache.folder("carried") / ".laying"):
         held = want(package.manifest, lambda kind, source: True)
-        for name, path in package.paths.items() if not held.folder else ():
-            shutil.copyfile(path, _place(_draft(package.digest), name))
+        with cache.with_room(cache.folder("carried")):
+            for name, path in package.paths.items() if not held.folder else ():
+                shutil.copyfile(path, _place(_draft(package.digest), name))
         final = Path(done(package.digest))
     for path in (final, *final.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -124,7 +126,8 @@ def want(manifest: bytes, buildable: Callable[[str, str], bool]) -> Held:
         return Held(str(_folder(digest)))
     draft = _draft(digest)
     draft.mkdir(parents=True, exist_ok=True)
-    (draft / "manifest.json").write_bytes(manifest)
+    (draft / store.MANIFEST).write_bytes(manifest)
+    store.hold(draft)
     here = {}
     for entry in found.files:
         path = _place(draft, entry.name)
@@ -180,7 +183,8 @@ def done(digest: str) -> str:
                 path.unlink(missing_ok=True)
                 raise OutputError(f"{clip(entry.name)} arrived damaged", "run it again: it is sent anew")
         manifest.artifact.save(draft)
-        (draft / "manifest.json").unlink()
+        store.let_go(draft)
+        (draft / store.MANIFEST).unlink()
         for path in draft.rglob("*"):
             if path.is_file():
                 with path.open("rb") as handle:
@@ -211,7 +215,7 @@ def _checked(manifest: bytes, buildable: Callable[[str, str], bool] | None = Non
 
 def _announced(draft: Path) -> Manifest:
     try:
-        return _checked((draft / "manifest.json").read_bytes())
+        return _checked((draft / store.MANIFEST).read_bytes())
     except OSError as error:
         raise ArtifactError("the device does not expect this artifact", "run it again") from error
 
@@ -231,7 +235,7 @@ def _folder(digest: str) -> Path:
 
 
 def _draft(digest: str) -> Path:
-    return _folder(digest).with_name(f".{digest}.part")
+    return _folder(digest).with_name(f".{digest}{store.PART}")
 
 
 def _place(draft: Path, name: str) -> Path:
@@ -247,7 +251,7 @@ def _inside(name: str) -> str:
         ArtifactError: it leads out of it.
     """
     path = PurePosixPath(name)
-    own = name in ("manifest.json", "artifact.json")
+    own = name in (store.MANIFEST, "artifact.json")
     if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name or own:
         raise ArtifactError("data of the model lies outside its folder", "put the model's files into one folder")
     return str(path)

@@ -14,7 +14,7 @@ import re
 import shutil
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,8 @@ RUNTIMES = "runtimes"  # what `version=` installed
 # Exported here, quantised, converted by a runtime's converter, uploaded here to be measured, installed.
 PARTS = ("artifacts", "quantized", "converted", "carried", RUNTIMES)
 GIVEN = "given"  # arrays that Python code gave, beside them
-TOLD, CONFIG = "artifact.json", "pyvenv.cfg"
+TOLD, CONFIG, MANIFEST = "artifact.json", "pyvenv.cfg", "manifest.json"
+PART, GONE = ".part", ".gone"  # how the name ends of a folder that is still uploaded, or being removed
 COPY, DIFFERENCE = "weights.pt", "changed.pt"  # the first is made of the second whenever it is needed
 UNITS = {"": 1, "B": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 MOST_HELD = 256  # locks of one process: every one is an open file
@@ -97,6 +98,26 @@ def wrecks() -> list[Path]:
     return [folder for folder in (cache.root() / RUNTIMES).glob("[!.]*") if not _mark(folder).exists()]
 
 
+def unfinished() -> tuple[int, int]:
+    """Return how many folders were begun by processes that are gone and never finished, and their bytes."""
+    return _unfinished(lambda folder: None, uploads=True)
+
+
+def sweep(uploads: bool = True) -> tuple[int, int]:
+    """Remove them, and tell the same; without `uploads` those stay that would go on where the link was lost."""
+    return _unfinished(lambda folder: shutil.rmtree(folder, ignore_errors=True), uploads)
+
+
+def _unfinished(use: Callable[[Path], None], uploads: bool) -> tuple[int, int]:
+    count, size = 0, 0
+    for folder in (folder for part in PARTS for folder in (cache.root() / part).glob(".*") if folder.is_dir()):
+        with contextlib.suppress(OSError), _abandoned(folder) as mine:  # removed since
+            if mine and (uploads or not folder.name.endswith(PART)):
+                count, size = count + 1, size + _size(folder)
+                use(folder)
+    return count, size
+
+
 def remove(entry: Entry) -> bool:
     """Remove an artifact, unless it is in use; tell whether it is gone.
 
@@ -106,7 +127,7 @@ def remove(entry: Entry) -> bool:
     with _exclusive(entry.folder) as mine:
         if not mine:
             return False
-        away = entry.folder.with_name(f".{entry.folder.name}.{os.getpid()}.gone")
+        away = entry.folder.with_name(f".{entry.folder.name}.{os.getpid()}{GONE}")
         try:
             entry.folder.rename(away)  # a reader finds all of it or nothing
             shutil.rmtree(away)
@@ -119,8 +140,9 @@ def trim(most: float) -> tuple[list[Entry], int]:
     """Remove what was used least recently until the cache takes at most so many bytes; return it, and the size left.
 
     First go full copies of weights that are kept as a difference, then whole artifacts and runtimes. What is in use
-    stays, even where the limit is not met then.
+    stays, even where the limit is not met then. What was never finished goes without being asked.
     """
+    sweep()
     some = entries()
     size, gone = sum(entry.bytes for entry in some), list[Entry]()
     for entry in some:
@@ -187,13 +209,36 @@ def ago(entry: Entry) -> float:
 
 
 @contextmanager
+def _abandoned(folder: Path) -> Iterator[bool]:
+    """Hold a folder that is no whole one, if whoever made or removed it is gone."""
+    if folder.name.endswith(GONE):
+        import psutil
+
+        yield not psutil.pid_exists(int(folder.name.split(".")[-2]))
+    elif folder.name.endswith(PART):
+        with _exclusive(folder) as mine:
+            yield mine
+    else:
+        lock = cache.lock_of_draft(folder)
+        with _alone(lock) as mine:
+            yield mine or not lock.exists()
+
+
+@contextmanager
 def _exclusive(folder: Path) -> Iterator[bool]:
     """Hold an artifact alone, if nobody else holds it: not this process either."""
     if str(folder) in _held:
         yield False
         return
+    with _alone(_mark(folder)) as mine:
+        yield mine
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Lock a file that is there, if nobody else holds it."""
     try:
-        handle = _mark(folder).open("rb")
+        handle = path.open("rb")
     except OSError:
         yield False
         return
@@ -208,6 +253,8 @@ def _exclusive(folder: Path) -> Iterator[bool]:
 
 def _mark(folder: Path) -> Path:
     """Return the file of a folder that is locked while the folder is used."""
+    if folder.name.endswith(PART):
+        return folder / MANIFEST
     return folder / (CONFIG if folder.parent.name == RUNTIMES else TOLD)
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from bench.backends.base import Options
 from bench.backends.kernel import BLOCKED, Kernel, cut
 from bench.graph.classes import CLASSES, OpClass, Shape
-from bench.graph.reading import OnnxModel, OnnxNode, OnnxValue
+from bench.graph.onnx_read import fetch_small
+from bench.graph.reading import OnnxModel, OnnxNode, OnnxTensor, OnnxValue
 
 FLOAT = 1
 # Operators of its own whose first output has the shape of the first input, and those that are a standard one with more.
@@ -33,7 +34,10 @@ class KernelList:
 
 
 def optimise(source: Path, threads: int, options: Options) -> OnnxModel:
-    """Return the graph that ONNX Runtime makes of a model, as an ONNX model with its weights."""
+    """Return the graph that ONNX Runtime makes of a model, without the content of weights that it left in other files.
+
+    What it names so lies where the source has it, not beside the graph that it writes.
+    """
     import tempfile
 
     import onnx
@@ -49,7 +53,9 @@ def optimise(source: Path, threads: int, options: Options) -> OnnxModel:
         so.optimized_model_filepath = str(path)
         so.log_severity_level = 4
         ort.InferenceSession(str(source), so, providers=["CPUExecutionProvider"])
-        return onnx.load(path)
+        model = onnx.load(path, load_external_data=False)
+    fetch_small(model, source.parent)
+    return model
 
 
 def kernels_of(model: OnnxModel) -> KernelList:
@@ -133,23 +139,27 @@ def _infer_one(node: OnnxNode, model: OnnxModel, shapes: dict[str, Shape], types
     if not all(n in shapes for n in names):
         return
     weights = {t.name: t for t in model.graph.initializer}
+    told = [n for n in names if n in weights and _at_hand(weights[n])]
     graph = helper.make_graph(
         [plain],
         "one",
         [helper.make_tensor_value_info(n, types[n], shapes[n]) for n in names if n not in weights],
         [helper.make_empty_tensor_value_info(n) for n in plain.output if n],
-        [weights[n] for n in names if n in weights and weights[n].ByteSize() < 4096],
+        [weights[n] for n in told],
     )
     graph.input.extend(
-        helper.make_tensor_value_info(n, types[n], shapes[n])
-        for n in names
-        if n in weights and weights[n].ByteSize() >= 4096
+        helper.make_tensor_value_info(n, types[n], shapes[n]) for n in names if n in weights and n not in told
     )
     inferred = onnx.shape_inference.infer_shapes(
         helper.make_model(graph, opset_imports=[o for o in model.opset_import if o.domain == ""])
     )
     for value in (*inferred.graph.value_info, *inferred.graph.output):
         _learn(value, shapes, types)
+
+
+def _at_hand(weight: OnnxTensor) -> bool:
+    """Tell whether a weight may go along where shapes are inferred: it is small, and in no other file."""
+    return weight.ByteSize() < 4096 and not weight.external_data
 
 
 def _transposed(plain: OnnxNode, shapes: dict[str, Shape], types: dict[str, int]) -> None:

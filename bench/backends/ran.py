@@ -112,5 +112,5 @@ def threads_by_time(infer: Callable[[], None], asked: int) -> int | None:
     None where fewer computed than were asked for: a small operator is not shared, and that is not told from a thread
     that something withholds.
     """
-    found = count_computing(infer)
+    found = count_computing(infer, asked)
     return None if found is None or found < asked else found

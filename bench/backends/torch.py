@@ -194,7 +194,7 @@ class TorchSession(Session):
         if told == 1 or self._cuda is not None:
             return told
         large = torch.ones(SHARED_ELEMENTS)
-        return min(told, count_computing(lambda: large.mul_(1.0)) or told)
+        return min(told, count_computing(lambda: large.mul_(1.0), told) or told)
 
     def operators(self) -> list[Operator]:
         """Write down one eager pass (the graph that ``torch.compile`` and a capture are given as well)."""

@@ -53,7 +53,7 @@ def ensure(ref: BackendRef, told: Callable[[str], None] = lambda line: None) -> 
     final = cache.folder(store.RUNTIMES) / _key(package, ref.version, wheels)
     python = final / "bin" / "python"
     if not python.exists():
-        with cache.locked(final.with_name(f".{final.name}.lock")):
+        with cache.locked(cache.lock_of(final)):
             if not python.exists():  # another process may have made it while this one waited
                 shutil.rmtree(final, ignore_errors=True)  # its base interpreter is gone
                 told(f"installing {package} {ref.version} in an environment of its own, once")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -11,7 +12,9 @@ from pathlib import Path
 
 from bench.base import system
 from bench.base.errors import OutputError
-from bench.base.files import remedy
+from bench.base.files import remedy, says_full
+
+LEAST_BYTES = 1 << 16  # less room than this is none
 
 
 def root() -> Path:
@@ -52,8 +55,40 @@ def _told(path: Path, what: str = "written") -> Iterator[None]:
     except OSError as error:
         raise OutputError(
             f"the cache folder {path} cannot be {what}: {error.strerror}",
-            remedy(error, "set ISOFLOPS_CACHE to a folder you can write"),
+            remedy(error, "set ISOFLOPS_CACHE to a folder you can write", path),
         ) from error
+
+
+@contextlib.contextmanager
+def with_room(path: Path) -> Iterator[None]:
+    """Tell a full disk as such, whatever fails for it inside, in this process or in another.
+
+    Not every program names it: one that fails where there is no room left failed for that.
+
+    Raises:
+        OutputError: there is no room in the folder, or where temporary files go.
+    """
+    try:
+        yield
+    except Exception as error:
+        full, told = _full(path), says_full(error)
+        if not full and not told:
+            raise
+        missing = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        scratch = Path(tempfile.gettempdir())
+        if not full and _full(scratch):
+            raise OutputError(
+                f"no temporary file can be written: {missing.strerror}",
+                remedy(missing, "set TMPDIR to another folder", scratch),
+            ) from error
+        with _told(path):
+            raise missing from error
+
+
+def _full(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(path).free < LEAST_BYTES
+    return False
 
 
 @contextlib.contextmanager
@@ -73,11 +108,22 @@ def locked(path: Path) -> Iterator[None]:
             system.unlock(handle)
 
 
+def lock_of(final: Path) -> Path:
+    """Return the file that is locked while a folder is made."""
+    return final.with_name(f".{final.name}.lock")
+
+
+def lock_of_draft(draft: Path) -> Path:
+    """Return the same file, from what `whole_folder` yields."""
+    return draft.with_name(draft.name.rpartition("-")[0] + ".lock")
+
+
 @contextlib.contextmanager
 def whole_folder(final: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `final` by one rename when the block ends well, and vanishes otherwise.
 
-    A reader sees all of `final` or none of it. If another process was faster, its folder stays.
+    A reader sees all of `final` or none of it. If another process was faster, its folder stays. Call it with `lock_of`
+    locked: a draft whose lock nobody holds is taken for what a killed process left.
 
     Raises:
         OutputError: it cannot be written.
@@ -85,7 +131,8 @@ def whole_folder(final: Path) -> Iterator[Path]:
     with _told(final.parent):
         draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
     try:
-        yield draft
+        with with_room(final.parent):
+            yield draft
         with _told(final.parent):
             for file in draft.rglob("*"):
                 if file.is_file():

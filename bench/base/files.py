@@ -28,9 +28,21 @@ def opened(path: Path) -> IO[str]:
     return gzip.open(path, "rt", encoding="utf-8") if path.suffix == PACKED else path.open(encoding="utf-8")
 
 
-def remedy(error: OSError, otherwise: str) -> str:
-    """Say what to do where something cannot be written: to make room only where that is what is missing."""
-    return f"make room, or {otherwise}" if error.errno in FULL else otherwise
+def remedy(error: OSError, otherwise: str, where: Path | None = None) -> str:
+    """Say what to do where something cannot be written: to make room (`where`) only where that is what is missing."""
+    place = "" if where is None else f" in {where}"
+    return f"make room{place}, or {otherwise}" if error.errno in FULL else otherwise
+
+
+def says_full(error: BaseException | None) -> bool:
+    """Tell whether an error, or what it came of, is that of a full disk; one from another process says so in words."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        if any(os.strerror(number) in str(error) for number in FULL):
+            return True
+        error = error.__cause__
+    return False
 
 
 def scratch(prefix: str) -> IO[bytes]:

@@ -40,3 +40,10 @@ def lines_of(said: str) -> list[str]:
 def last_line(said: str, otherwise: str = "") -> str:
     """Return the last line that says something, or what stands for it where there is none."""
     return (lines_of(said) or [otherwise])[-1]
+
+
+def size(number: int) -> str:
+    """Write bytes in the unit in which they are neither thousands nor a fraction: ``1.5 MiB``."""
+    units = ("B", "KiB", "MiB", "GiB")
+    power = min(max(number.bit_length() - 1, 0) // 10, len(units) - 1)
+    return f"{number / 2 ** (10 * power):.4g} {units[power]}"

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def command(action: str, most: str | None, format: str) -> None:
     """List the cache of exported models by model, and of runtimes by version; limit it, or empty it.
 
-    What a running command uses is never removed.
+    What a running command uses is never removed; what a killed one had begun goes with `clear`, with --max, and when
+    something else is made.
     """
     import shutil
 
@@ -37,6 +38,7 @@ def command(action: str, most: str | None, format: str) -> None:
         gone = store.trim(wanted)[0] if wanted is not None else []
     some = store.entries()
     if action == "clear":
+        store.sweep()
         gone = [entry for entry in some if store.remove(entry)]
         for folder in (cache.root() / store.GIVEN, *store.wrecks()):
             shutil.rmtree(folder, ignore_errors=True)
@@ -51,6 +53,10 @@ def command(action: str, most: str | None, format: str) -> None:
     if gone:
         say(f"removed {_told(gone)}", err=format != "table")
     say(f"{_told(some)}, in {cache.root()}{aside}", err=format != "table")
+    count, size = store.unfinished()
+    if count:
+        begun = f"{counted(count, 'folder')} that a killed command had begun, {size / 1e6:.0f} MB"
+        say(f"{begun}: `bench cache clear` removes it", err=format != "table")
     if limit is not None and sum(entry.bytes for entry in some) > limit:
         say("more than the limit: the rest is in use", err=format != "table")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bench.base.words import size
 from bench.cli import options
 from bench.report.text.print import say
 
@@ -60,7 +61,7 @@ def command(
         artifact = quantize.ensure(artifact, str(calibration or ""), lambda: click.echo("quantising", err=True))
     paths = deliver(artifact, output, force)
     for path in paths:
-        say(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
+        say(f"{path}  {size(path.stat().st_size)}")
     if artifact.quantization is not None:
         found = artifact.quantization
         say(f"{found.recipe}; {found.calibration}; relative L2 error {found.cost:.2g} against fp32")

@@ -70,16 +70,18 @@ def lay_weights(artifact: Artifact) -> None:
 
     Raises:
         ArtifactError: the module cannot be built any more.
+        OutputError: there is no room for them.
     """
     if artifact.kind == "onnx" or artifact.converted or artifact.weights.exists():
         return
-    try:
-        ask("bench.export.child:lay", {"artifact": artifact.folder}, TIMEOUT_S * LONGER)
-    except ChildFailed as error:
-        log = RuntimeError(error.log)
-        if error.told:
-            raise error.told from log
-        raise ArtifactError(f"the weights of {clip(artifact.model)} {error.message}", error.hint) from log
+    with cache.with_room(Path(artifact.folder)):
+        try:
+            ask("bench.export.child:lay", {"artifact": artifact.folder}, TIMEOUT_S * LONGER)
+        except ChildFailed as error:
+            log = RuntimeError(error.log)
+            if error.told:
+                raise error.told from log
+            raise ArtifactError(f"the weights of {clip(artifact.model)} {error.message}", error.hint) from log
 
 
 def _export(made_from: Recipe, draft: Path, timeout_s: float) -> None:

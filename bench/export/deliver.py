@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from bench.artifact.artifact import Artifact
 from bench.artifact.reference import Reference, beside
 from bench.base.errors import OutputError, SpecError, clip
+from bench.base.files import remedy
 
 
 def check_output(output: Path, force: bool) -> None:
@@ -44,19 +47,34 @@ def deliver(artifact: Artifact, output: Path, force: bool) -> list[Path]:
     reference = Reference(
         inputs, outputs, names, artifact.reference_by, artifact.params, quantization=artifact.quantization
     )
+    drafts = {target: target.with_name(f".{target.name}.part") for target in (*sources, npz)}
+    folders = _missing(target.parent for target in drafts)
     try:
-        npz.unlink(missing_ok=True)  # an old reference beside a new model would be a lie, if only for a moment
         for target, source in sources.items():
             target.parent.mkdir(parents=True, exist_ok=True)
-            draft = target.with_name(f".{target.name}.part")
-            shutil.copyfile(source, draft)
+            shutil.copyfile(source, drafts[target])
+        reference.save(drafts[npz], sha256=artifact.sha256, model=artifact.model, seed=artifact.seed)
+        npz.unlink(missing_ok=True)  # an old reference beside a new model would be a lie, if only for a moment
+        for target, draft in drafts.items():
             os.replace(draft, target)
-        reference.save(npz, sha256=artifact.sha256, model=artifact.model, seed=artifact.seed)
     except OSError as error:
         raise OutputError(
-            f"{clip(str(output))} cannot be written: {error.strerror}", "choose another --output"
+            f"{clip(str(output))} cannot be written: {error.strerror}", remedy(error, "choose another --output")
         ) from error
+    finally:
+        with suppress(OSError):
+            for draft in drafts.values():
+                draft.unlink(missing_ok=True)
+        for folder in folders:
+            with suppress(OSError):  # something is in it, or it was not made
+                folder.rmdir()
     return [*sources, npz]
+
+
+def _missing(folders: Iterable[Path]) -> list[Path]:
+    """Return the folders that are to be made, and those on the way to them, the innermost first."""
+    there = {path for folder in folders for path in (folder, *folder.parents) if not path.exists()}
+    return sorted(there, key=lambda path: len(path.parts), reverse=True)
 
 
 def _refuse(paths: tuple[Path, ...], force: bool) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,7 +22,7 @@ import numpy as np
 from bench import __version__
 from bench.artifact import calibration
 from bench.artifact.artifact import Array, Artifact, MacOp, Quantization, load, made
-from bench.artifact.digest import sha256_of
+from bench.artifact.digest import sha256_of, sha256_with_data
 from bench.artifact.reference import Reference, relative_l2
 from bench.base import cache
 from bench.base.child import ChildFailed, ask
@@ -61,9 +62,11 @@ def ensure(
 
 
 def _in_child(model: str, request: Unchecked, draft: Path) -> None:
-    quiet = {"PYTHONWARNINGS": "ignore"}
     try:
-        ask(f"{__name__}:answer", {**request, "draft": str(draft)}, TIMEOUT_S, environment=quiet)
+        # The quantiser writes the network down several times over, where there is room for it: beside the result.
+        with tempfile.TemporaryDirectory(prefix=".scratch-", dir=draft) as scratch:
+            quiet = {"PYTHONWARNINGS": "ignore", "TMPDIR": scratch}
+            ask(f"{__name__}:answer", {**request, "draft": str(draft)}, TIMEOUT_S, environment=quiet)
     except ChildFailed as error:
         log = RuntimeError(error.log)
         if error.told:
@@ -94,6 +97,8 @@ def _quantize(artifact: Artifact, output: Path, samples: Sequence[Sequence[Array
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
+    from bench.export.child import EXTERNAL_BYTES
+
     names = [info.name for info in artifact.inputs]
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -104,11 +109,22 @@ def _quantize(artifact: Artifact, output: Path, samples: Sequence[Sequence[Array
             found = next(self._left, None)
             return None if found is None else dict(zip(names, found, strict=True))
 
-    prepared = output.with_name(f".{output.name}.prepared")
+    folder = tempfile.TemporaryDirectory(prefix="bench-")
+    prepared = Path(folder.name, "prepared.onnx")
+    # What has its weights in other files is prepared so; in one file it may be more than such a file can hold.
+    stored = artifact.bytes + sum((artifact.path.parent / location).stat().st_size for location in artifact.data)
+    large = stored > EXTERNAL_BYTES
     logging.getLogger().setLevel(logging.ERROR)  # it warns of the preparation that it just had
     try:
         # Its own preparation: shapes are inferred and BatchNorm is folded; symbolic inference is for dynamic axes.
-        quant_pre_process(str(artifact.path), str(prepared), skip_symbolic_shape=True)
+        quant_pre_process(
+            str(artifact.path),
+            str(prepared),
+            skip_symbolic_shape=True,
+            save_as_external_data=bool(artifact.data),
+            all_tensors_to_one_file=True,
+            external_data_location=f"{prepared.name}.data",
+        )
         quantize_static(
             str(prepared),
             str(output),
@@ -117,6 +133,7 @@ def _quantize(artifact: Artifact, output: Path, samples: Sequence[Sequence[Array
             per_channel=True,
             activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            use_external_data_format=large,
         )
     except ImportError as error:
         raise ArtifactError(
@@ -129,7 +146,7 @@ def _quantize(artifact: Artifact, output: Path, samples: Sequence[Sequence[Array
             DEBUG,
         ) from error
     finally:
-        prepared.unlink(missing_ok=True)
+        folder.cleanup()
 
 
 def run_on(path: Path, artifact: Artifact, tried: Sequence[Sequence[Array]]) -> list[list[Array]]:
@@ -155,15 +172,16 @@ def _describe(source: Artifact, path: Path, draft: Path, outputs: list[Array], q
     import onnxruntime
 
     from bench.graph.complexity import count
-    from bench.graph.onnx_read import fetch_small, lighten
+    from bench.graph.onnx_read import fetch_small, lighten, locations_of
     from bench.graph.reading import infer
 
-    model = onnx.load(path)
+    model = onnx.load(path, load_external_data=False)
     if not any(node.op_type == "DequantizeLinear" for node in model.graph.node):
         raise ArtifactError(
             f"{clip(source.model)} has no operator that onnxruntime's quantiser quantises",
             "convolutions and matrix products with stored weights are",
         )
+    data = locations_of(model)
     fetch_small(model, draft)
     lighten(model)
     inferred = infer(model)
@@ -175,7 +193,7 @@ def _describe(source: Artifact, path: Path, draft: Path, outputs: list[Array], q
         source,
         folder="",
         onnx=path.name,
-        sha256=sha256_of(path),
+        sha256=sha256_with_data(path, draft, data),
         bytes=path.stat().st_size,
         precision="int8",
         computes=computes(inferred, {node.name: node.macs for node in found.nodes}),
@@ -183,7 +201,7 @@ def _describe(source: Artifact, path: Path, draft: Path, outputs: list[Array], q
         mac_ops=tuple(MacOp(n.name, n.op, n.macs, n.weight, n.group) for n in found.nodes),
         uncounted=found.uncounted,
         reference_by=by,
-        data=(),
+        data=data,
         stamps=(),
         noise=0.0,
         rounding={},

@@ -93,6 +93,11 @@ def tensors(model: OnnxModel) -> Iterator[OnnxTensor]:
         yield from _tensors_of_nodes(function.node)
 
 
+def locations_of(model: OnnxModel) -> tuple[str, ...]:
+    """Return where the external data of a model of this program's is, in the model's folder."""
+    return tuple(sorted({e.value for t in tensors(model) for e in t.external_data if e.key == "location"}))
+
+
 def bits(data_type: int, name: str) -> int:
     """Return the bits of an element of an ONNX data type; ArtifactError where there is no such type."""
     from onnx import TensorProto

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from bench import backends, export
 from bench.artifact.artifact import Artifact
@@ -52,7 +53,9 @@ def exported(
     )
 
 
-def sides(cases: Sequence[Case], seed: int, timeout_s: float) -> list[Artifact]:
+def sides(
+    cases: Sequence[Case], seed: int, timeout_s: float, doing: Callable[[Case, str], None] = lambda case, what: None
+) -> list[Artifact]:
     """Return the artifacts of cases that are measured beside each other; of two, an error says whose it is.
 
     Raises:
@@ -61,7 +64,8 @@ def sides(cases: Sequence[Case], seed: int, timeout_s: float) -> list[Artifact]:
     found = []
     for side, case in zip(SIDES, cases, strict=False):
         try:
-            found.append(exported(case, seed, timeout_s=timeout_s))
+            begins = partial(doing, case, "exporting"), partial(doing, case, "converting")
+            found.append(exported(case, seed, *begins, timeout_s))
         except BenchError as error:
             if len(cases) > 1:
                 error.of(side)

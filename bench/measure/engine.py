@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self, TypeVar, Unpack
 
 from bench.artifact.artifact import Artifact
@@ -105,7 +106,8 @@ class Group:
         folders: dict[int, str] = {}
         for i in order:
             with self._on(i) as session:
-                folders[i] = bring(self._transport, session.case, session.artifact)
+                converting = partial(self._told, session.case, "converting")
+                folders[i] = bring(self._transport, session.case, session.artifact, converting)
         for i in folders:
             with self._on(i) as session:
                 launch = Launch(session.case, self._timeout_s, self._transport)

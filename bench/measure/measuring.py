@@ -229,7 +229,7 @@ class Measurer:
         on_device = self.session.device is not None or self.device_ns is not None
         if self.computing == 1 or self.backend.capabilities.scripted or on_device:
             return None
-        return count_computing(lambda: self._times(1))
+        return count_computing(lambda: self._times(1), self.computing)
 
     def profile(self, rounds: int, n: int, twin_first: bool) -> Load:
         """Let unprofiled and profiled blocks take turns; answer with raw numbers.

@@ -23,7 +23,7 @@ from bench.base.wire import Unchecked
 from bench.machine import alarms as kept
 from bench.machine.environment import pick_cores
 from bench.measure.bring import SIDES, sides
-from bench.measure.engine import Group, anew
+from bench.measure.engine import Group, Told, anew
 from bench.measure.evidence import full_share, log_time, theft, times
 from bench.plan.case import Case
 from bench.plan.protocol import LATENCY, PairProtocol
@@ -73,23 +73,26 @@ def run(
     done: int = 0,
     cores: list[int] | None = None,
     transport: Transport | None = None,
+    doing: Told = lambda case, doing: None,
 ) -> Iterator[Pair]:
     """Measure one pair after another, for as long as the caller asks; `done` pairs of the schedule were made before.
 
-    A pair in which the connection to the device was lost is measured anew.
+    A pair in which the connection to the device was lost is measured anew. `doing` hears what is being done until the
+    first of them has been made; later ones tell by themselves how it goes.
 
     Raises:
         MeasureError: a side cannot be measured, or what ran is not what was asked.
     """
     transport = transport or LocalTransport()
-    artifacts = sides((a, b), protocol.seed, protocol.timeout_s)
+    artifacts = sides((a, b), protocol.seed, protocol.timeout_s, doing)
     for case in (a, b):
         # Say at once that there are too few.
         pick_cores(case.settings.least_cores, cores or transport.usable_cores())
     jobs = list(zip((a, b), artifacts, strict=True))
     for number in itertools.count(done):
         begin = time.monotonic()
-        pair = anew(transport, partial(_pair, jobs, cores or [], protocol, number, transport, check=number == done))
+        first = doing if number == done else None
+        pair = anew(transport, partial(_pair, jobs, cores or [], protocol, number, transport, first))
         yield replace(pair, took_s=time.monotonic() - begin)
 
 
@@ -109,11 +112,12 @@ def collect(
     done: int = 0,
     transport: Transport | None = None,
     cores: list[int] | None = None,
+    doing: Told = lambda case, doing: None,
 ) -> list[Pair]:
     """Measure as many pairs as the protocol asks for."""
     begin = time.monotonic()
     pairs: list[Pair] = []
-    for pair in run(a, b, protocol, done, cores, transport):
+    for pair in run(a, b, protocol, done, cores, transport, doing):
         pairs.append(pair)
         told(pair)
         if enough([p.log_ratio for p in pairs], protocol, time.monotonic() - begin):
@@ -154,10 +158,12 @@ def _pair(
     protocol: PairProtocol,
     number: int,
     transport: Transport,
-    check: bool,
+    first: Told | None,
 ) -> Pair:
+    """Measure a pair; the `first` of a comparison is told as it goes, and what ran in it is checked."""
     order = random.Random(f"{protocol.seed}/{number}")
-    with Group(jobs, protocol.timeout_s, transport, allowed, together=True) as group:
+    told: Told = first or (lambda case, doing: None)
+    with Group(jobs, protocol.timeout_s, transport, allowed, together=True, told=told) as group:
         group.begin(order.sample((0, 1), 2), protocol.warming)
         records = [session.record for session in group.sessions]
         n = max(protocol.block_min_inferences, min(record.warmed["n"] for record in records))
@@ -172,7 +178,7 @@ def _pair(
             logs = [[log_time(block) for block in mine if block["side"] == side] for side in SIDES]
             quads.append(Quad(statistics.fmean(logs[1]) - statistics.fmean(logs[0]), turns[0], mine))
             blocks += mine
-        if check:
+        if first is not None:
             group.check()
     sides = [[ns for block in blocks if block["side"] == s for ns in times(block)] for s in SIDES]
     raw: Raw = {"pair": number, "loaded": [record.loaded for record in records], "n": n, "blocks": blocks}

@@ -119,7 +119,7 @@ def test_one_rounding_to_fewer_bits_shows_above_what_fp32_is_allowed(significand
 def test_threads_that_nobody_tells_are_counted(
     computed: int | None, told: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.backends.ran.count_computing", lambda infer: computed)
+    monkeypatch.setattr("bench.backends.ran.count_computing", lambda infer, asked: computed)
     assert threads_by_time(lambda: None, 2) == told
 
 

@@ -188,10 +188,12 @@ def test_a_run_converts_outside_of_the_load_and_a_failure_costs_its_case(
     say = f"open({str(note)!r}, 'a').write(f'{{os.getpid()}} %s{{chr(10)}}')"
     add(plugins, "before", say % "converts", load_body=say % "loads")
     add(plugins, "never", "raise Unsupported('no kernel for Gelu', 'leave it')")
-    specs = [text for name in ("never", "before", "fake") for text in ("--backend", name)]
+    add(plugins, "full", "raise OSError(28, os.strerror(28))")
+    specs = [text for name in ("never", "full", "before", "fake") for text in ("--backend", name)]
     ran = bench("run", "--model", tiny, *specs, "--launches", "1", "--budget", "0.5", "--format", "json")
-    never, before, fake = json.loads(ran.stdout)
+    never, full, before, fake = json.loads(ran.stdout)
     assert (never["status"], never["error"]) == ("unsupported", "no kernel for Gelu (leave it)")
+    assert (full["status"], "No space left on device (make room in " in full["error"]) == ("failed", True)
     told = [line.split() for line in note.read_text().splitlines()]
     (converter, first), *rest = told
     assert first == "converts"  # once, before any launch loads, and in no launch's process

@@ -88,6 +88,27 @@ def test_a_pair_tells_what_it_took(tiny: Path) -> None:
     assert pair.took_s > 0
 
 
+def test_until_the_first_pair_it_says_what_it_does(tiny: Path) -> None:
+    from bench.api import measuring
+    from bench.api.progress import Progress
+    from bench.measure.cases import case
+    from bench.transport.local import LocalTransport
+
+    one, steps = case(f"{tiny}@fake"), list[Progress]()
+    protocol = PairProtocol(most=2, first=2, quads=2, budget_s=5)
+    measuring.pairs_of((one, one), protocol, [], LocalTransport(), steps.append)
+    before = "pair 1 of at most 2, budget 5 s: "
+    first = [step.doing.removeprefix(before) for step in steps if step.doing.startswith(before)]
+    load = [f"loading {one}", f"warming up {one}"]
+    assert [text for text in first if "warming" in text or "back" in text] == 2 * [load[1]] + 2 * [
+        f"reading back {one}"
+    ]
+    assert first[:4] == 2 * load
+    assert first[4] == "measuring"
+    assert first[5] != "measuring"  # once, however often the sides take turns
+    assert [step.doing for step in steps[len(first) :]] == [f"pair {n} of at most 2" for n in (1, 2)]
+
+
 def test_order_inside_a_quad_is_abba_or_baab(bench: Bench, tiny: Path) -> None:
     bench("ab", f"{tiny}@fake", f"{tiny}@fake", *FEW, "--output", "r.csv")
     seen = set()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.machine import threads as machine_threads
 from bench.machine.threads import computing, count_computing, cpu_ns
 
 TASK = "proc/self/task"
@@ -31,6 +32,20 @@ def test_times_are_read_in_ns_or_in_ticks(tmp_path: Path) -> None:
     assert cpu_ns(tmp_path / "nowhere") == {}
 
 
+@pytest.mark.parametrize(
+    ("seen", "found", "looks"),
+    [([2], 2, 1), ([1, 1, 2], 2, 3), ([1] * 9, 1, 5), ([None], None, 1), ([3], 3, 1)],
+)
+def test_a_thread_that_waited_for_a_core_is_looked_for_again(
+    monkeypatch: pytest.MonkeyPatch, seen: list[int | None], found: int | None, looks: int
+) -> None:
+    told = iter(seen)
+    worked: list[None] = []
+    monkeypatch.setattr(machine_threads, "computing", lambda before, after: next(told))
+    assert count_computing(lambda: worked.append(None), 2, watch_s=0.0) == found
+    assert len(worked) == 1 + looks
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_threads_of_this_process_are_counted(threads: int) -> None:
     if not cpu_ns():
@@ -44,4 +59,4 @@ def test_the_threads_of_this_process_are_counted(threads: int) -> None:
             hashlib.sha256(data)  # without the interpreter's lock
 
     with ThreadPoolExecutor(threads) as pool:
-        assert count_computing(lambda: list(pool.map(burn, range(threads))), watch_s=0.0) == threads
+        assert count_computing(lambda: list(pool.map(burn, range(threads))), threads, watch_s=0.0) == threads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from bench.base.words import counted
+from bench.base.words import counted, size
 from bench.machine.roof import Roofline
 from bench.report.text.print import grid
 
@@ -63,8 +63,3 @@ def show(roof: Roofline, console: Console) -> None:
         table.add_row(f"add, 3 arrays in {size(s.working_set_bytes)}", "", "", "", f"{s.gb_per_s:.1f}")
     console.print(table)
     console.print(CONVENTION)
-
-
-def size(number: float) -> str:
-    """Write bytes in KiB or MiB."""
-    return f"{number / 2**20:g} MiB" if number >= 2**20 else f"{number / 2**10:g} KiB"
