@@ -55,7 +55,7 @@ def test_the_threads_of_this_process_are_counted(threads: int) -> None:
 
     def burn(_: int) -> None:
         together.wait()  # so that each thread takes one
-        for _ in range(4):
+        for _ in range(32):  # so long that what else this process does beside is no tenth of it
             hashlib.sha256(data)  # without the interpreter's lock
 
     with ThreadPoolExecutor(threads) as pool:
