@@ -94,7 +94,7 @@ def tensors(model: OnnxModel) -> Iterator[OnnxTensor]:
 
 
 def locations_of(model: OnnxModel) -> tuple[str, ...]:
-    """Return where the external data of a model of this program's is, in the model's folder."""
+    """Return where a model says that its external data is: paths from the model's folder, in order, each once."""
     return tuple(sorted({e.value for t in tensors(model) for e in t.external_data if e.key == "location"}))
 
 
@@ -186,7 +186,7 @@ def _check_start(path: Path, name: str) -> None:
 
 def _home(model: OnnxModel, path: Path) -> Path:
     """Say where a model lives: at its path, or where its link leads if its data is there and not beside the link."""
-    places = {e.value for t in tensors(model) for e in t.external_data if e.key == "location" and "\0" not in e.value}
+    places = [place for place in locations_of(model) if "\0" not in place]
     real = Path(os.path.realpath(path))
     here, there = (all((p.parent / place).is_file() for place in places) for p in (path, real))
     return real if path.is_symlink() and places and there and not here else path

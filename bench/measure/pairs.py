@@ -180,9 +180,9 @@ def _pair(
             blocks += mine
         if first is not None:
             group.check()
-    sides = [[ns for block in blocks if block["side"] == s for ns in times(block)] for s in SIDES]
+    samples = [[ns for block in blocks if block["side"] == s for ns in times(block)] for s in SIDES]
     raw: Raw = {"pair": number, "loaded": [record.loaded for record in records], "n": n, "blocks": blocks}
-    middle = (statistics.median(sides[0]), statistics.median(sides[1]))
+    middle = (statistics.median(samples[0]), statistics.median(samples[1]))
     ratios = tuple(quad.log_ratio for quad in quads)
     threads = [case.settings.threads * record.streams for (case, _), record in zip(jobs, records, strict=True)]
     return Pair(number, reduced(undisturbed(quads, threads)), ratios, middle, raw)
